@@ -1,0 +1,1 @@
+"""Customers and staff: who they are, and the tokens that say so."""

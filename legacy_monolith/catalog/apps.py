@@ -1,0 +1,9 @@
+"""The catalog app."""
+
+from django.apps import AppConfig
+
+
+class CatalogConfig(AppConfig):
+    """Tells Django about the app."""
+
+    name = "catalog"

@@ -1,0 +1,1 @@
+"""The shop: a monolith with pages, an admin and a JSON API."""

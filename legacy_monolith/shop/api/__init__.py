@@ -1,0 +1,1 @@
+"""What all API routes share. The contract is API.md."""
