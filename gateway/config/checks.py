@@ -1,0 +1,236 @@
+"""What must hold across the sections: names that exist, settings that need each other.
+
+Each check is a generator of problems that point at what was written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from gateway.config.document import Document, Step
+from gateway.config.patterns import PatternError, parse_pattern
+from gateway.config.problems import Problem, suggestion
+from gateway.config.schema import Configuration, MatchSection, MigrationSection, RequirementSection
+from gateway.config.snapshot import Endpoint, Listener, Stage
+from gateway.config.values import is_loopback
+
+NO_ROUTE = "default"
+_IDENTITY = {"x-auth-subject", "x-auth-scopes", "x-auth-issuer"}
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names that a document defines, those of broken definitions too."""
+
+    upstreams: tuple[str, ...]
+    providers: tuple[str, ...]
+    migrations: tuple[str, ...]
+
+    @classmethod
+    def of(cls, document: Document) -> Names:
+        """The names in `document`."""
+        return cls(
+            document.names("upstreams"), document.names("auth", "providers"), document.names("migrations")
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """The checks of one configuration; `document` is what `model` was made from."""
+
+    model: Configuration
+    document: Document
+    names: Names
+
+    def problems(self) -> Iterator[Problem]:
+        """Everything that is wrong."""
+        yield from self._listeners()
+        yield from self._upstreams()
+        if self.model.default is not None:
+            yield from self._upstream(self.model.default, "default")
+        for name, migration in self.model.migrations.items():
+            yield from self._migration(name, migration)
+        yield from self._routes()
+
+    def warnings(self) -> Iterator[Problem]:
+        """What is allowed and probably not meant."""
+        admin = self.model.admin
+        if not is_loopback(admin.host):
+            yield self._problem(
+                f"the admin address {admin} can be reached from other machines, and asks nobody who they are",
+                "admin",
+            )
+        used = {self.model.default, *(route.upstream for route in self.model.routes)}
+        for migration in self.model.migrations.values():
+            used |= {migration.from_, migration.to}
+        for name in self.model.upstreams:
+            if name not in used:
+                yield self._problem(f"the upstream '{name}' is not used", "upstreams", name, key=True)
+        providers = {auth.provider for _, auth in self._requirements()}
+        for name in self.model.auth.providers:
+            if name not in providers:
+                yield self._problem(f"the provider '{name}' is not used", "auth", "providers", name, key=True)
+
+    def tests(self, routes: Iterable[str]) -> Iterator[Problem]:
+        """Tests that expect what is not there; `routes` are the names of all routes."""
+        known = {*routes, NO_ROUTE}
+        for number, test in enumerate(self.model.tests):
+            path = ("tests", number, "expect")
+            if test.expect.route is not None:
+                yield from self._known("route", test.expect.route, known, *path, "route")
+            if test.expect.migration is not None:
+                yield from self._known(
+                    "migration", test.expect.migration, self.names.migrations, *path, "migration"
+                )
+            if test.expect.upstream is not None:
+                yield from self._upstream(test.expect.upstream, *path, "upstream")
+
+    def _listeners(self) -> Iterator[Problem]:
+        listen, admin = self.model.listen, self.model.admin
+        if listen.port and listen == admin:
+            yield self._problem(f"the admin address can't be the one that clients use, {listen}", "admin")
+
+    def _upstreams(self) -> Iterator[Problem]:
+        if not self.model.upstreams and not self.names.upstreams:
+            yield self._problem("there are no upstreams, so nothing could answer", "upstreams")
+        for name, upstream in self.model.upstreams.items():
+            seen: dict[tuple[str, int], int] = {}
+            for number, endpoint in enumerate(upstream.endpoints):
+                path = ("upstreams", name, "endpoints", number)
+                first = seen.setdefault((endpoint.host, endpoint.port), number)
+                if first != number:
+                    yield self._problem(f"the endpoint {endpoint.url} is listed twice", *path)
+                if _is_listener(endpoint, self.model.listen):
+                    yield self._problem(f"the endpoint {endpoint.url} is this gateway itself", *path)
+
+    def _migration(self, name: str, migration: MigrationSection) -> Iterator[Problem]:
+        path = ("migrations", name)
+        yield from self._upstream(migration.from_, *path, "from")
+        yield from self._upstream(migration.to, *path, "to")
+        if migration.from_ == migration.to:
+            yield self._problem(f"'from' and 'to' are the same upstream, '{migration.to}'", *path, "to")
+        if migration.stage is Stage.CANARY and migration.canary is None:
+            yield self._problem(
+                f"{'.'.join(path)}: stage canary needs the section 'canary'",
+                *path,
+                "stage",
+                hint="as in canary: {percent: 10}",
+            )
+        names: dict[str, int] = {}
+        for number, route in enumerate(migration.routes):
+            here = route.name or str(number)
+            if names.setdefault(here, number) != number:
+                yield self._problem(
+                    f"the route '{name}/{here}' is defined twice", *path, "routes", number, "name"
+                )
+            yield from self._match(route.match, *path, "routes", number, "match")
+        yield from self._identity_conditions(name, migration)
+        yield from self._forgeable(migration, *path)
+
+    def _identity_conditions(self, name: str, migration: MigrationSection) -> Iterator[Problem]:
+        """Claims and scopes are only there where a provider verifies a token."""
+        if migration.auth is not None or any(route.auth is not None for route in migration.routes):
+            return
+        path = ("migrations", name)
+        asked: list[tuple[object, tuple[Step, ...]]] = [
+            (condition, (*path, field, number))
+            for field, conditions in (("always", migration.always), ("never", migration.never))
+            for number, condition in enumerate(conditions)
+            if condition.kind in ("claim", "scope")
+        ]
+        if migration.override is not None:
+            asked.append((migration.override.permitted, (*path, "override", "permitted")))
+        sticky = (migration.canary and migration.canary.sticky) or []
+        keys: list[tuple[object, tuple[Step, ...]]] = [
+            (key, (*path, "canary", "sticky", number))
+            for number, key in enumerate(sticky)
+            if key.kind == "claim"
+        ]
+        for what, place in [*asked, *keys]:
+            yield self._problem(
+                f"'{what}' can never hold: no token is verified in the migration '{name}'",
+                *place,
+                hint="give the migration 'auth', with 'required: false' if callers may be anonymous",
+            )
+
+    def _routes(self) -> Iterator[Problem]:
+        names: dict[str, int] = {}
+        for number, route in enumerate(self.model.routes):
+            path: tuple[Step, ...] = ("routes", number)
+            first = names.setdefault(route.name, number)
+            if first != number:
+                yield self._problem(
+                    f"the route '{route.name}' is defined twice",
+                    *path,
+                    "name",
+                    hint=f"first at {self.document.source('routes', first, 'name')}",
+                )
+            if route.name == NO_ROUTE:
+                yield self._problem(
+                    f"'{NO_ROUTE}' means that no route matches: choose another name", *path, "name"
+                )
+            yield from self._upstream(route.upstream, *path, "upstream")
+            yield from self._match(route.match, *path, "match")
+        for place, requirement in self._requirements():
+            yield from self._known("provider", requirement.provider, self.names.providers, *place, "provider")
+
+    def _requirements(self) -> Iterator[tuple[tuple[Step, ...], RequirementSection]]:
+        for number, route in enumerate(self.model.routes):
+            if route.auth is not None:
+                yield ("routes", number, "auth"), route.auth
+        for name, migration in self.model.migrations.items():
+            if migration.auth is not None:
+                yield ("migrations", name, "auth"), migration.auth
+            for number, part in enumerate(migration.routes):
+                if part.auth is not None:
+                    yield ("migrations", name, "routes", number, "auth"), part.auth
+
+    def _match(self, match: MatchSection, *path: Step) -> Iterator[Problem]:
+        if match.path is not None:
+            try:
+                parse_pattern(match.path)
+            except PatternError as error:
+                yield self._problem(str(error), *path, "path")
+        for name in match.headers:
+            yield from self._not_identity(name, *path, "headers", name)
+
+    def _forgeable(self, migration: MigrationSection, *path: Step) -> Iterator[Problem]:
+        for field, conditions in (("always", migration.always), ("never", migration.never)):
+            for number, condition in enumerate(conditions):
+                if condition.kind == "header":
+                    yield from self._not_identity(condition.name, *path, field, number)
+        for number, key in enumerate((migration.canary and migration.canary.sticky) or []):
+            if key.kind == "header":
+                yield from self._not_identity(key.name, *path, "canary", "sticky", number)
+        if migration.override is not None:
+            yield from self._not_identity(migration.override.header, *path, "override", "header")
+
+    def _not_identity(self, header: str, *path: Step) -> Iterator[Problem]:
+        """Identity headers are the gateway's own: what a client sends under their names means nothing."""
+        if re.sub(r"[^a-z0-9]", "-", header.lower()) in _IDENTITY:
+            yield self._problem(
+                f"the header {header} is set by the gateway, so a client's says nothing",
+                *path,
+                key=True,
+                hint="ask for a claim or a scope",
+            )
+
+    def _upstream(self, name: str, *path: Step) -> Iterator[Problem]:
+        yield from self._known("upstream", name, self.names.upstreams, *path)
+
+    def _known(self, kind: str, name: str, known: Iterable[str], *path: Step) -> Iterator[Problem]:
+        known = set(known)
+        if name not in known:
+            yield self._problem(f"there is no {kind} '{name}'", *path, hint=suggestion(name, known))
+
+    def _problem(self, message: str, *path: Step, hint: str | None = None, key: bool = False) -> Problem:
+        return Problem(self.document.source(*path, key=key), message, hint)
+
+
+def _is_listener(endpoint: Endpoint, listen: Listener) -> bool:
+    if endpoint.port != listen.port:
+        return False
+    every = listen.host in ("0.0.0.0", "::")
+    return endpoint.host == listen.host or (every and is_loopback(endpoint.host))

@@ -1,0 +1,203 @@
+"""From the model of what was written to the snapshot that workers hold.
+
+Names are resolved, defaults filled in, lists turned into sets and tuples.
+Nothing is checked here but what shows itself when routes come together: two of
+them that tie.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from gateway.config.document import Document
+from gateway.config.index import AmbiguityError, RouteIndex, build_index
+from gateway.config.patterns import PatternError, parse_pattern
+from gateway.config.problems import Problem
+from gateway.config.schema import (
+    Configuration,
+    MatchSection,
+    MigrationSection,
+    RequirementSection,
+    UpstreamSection,
+)
+from gateway.config.snapshot import (
+    AccessLog,
+    AuthRequirement,
+    FieldMatch,
+    HealthCheck,
+    Limits,
+    Migration,
+    Override,
+    Provider,
+    Route,
+    Snapshot,
+    Source,
+    StickyKey,
+    Timeouts,
+    Upstream,
+)
+
+EVERY_PATH = "/**"
+_SUBJECT = StickyKey("claim", "sub")
+_VISITOR = StickyKey("visitor")
+
+
+def compile_routes(
+    model: Configuration, migrations: Mapping[str, Migration], document: Document
+) -> tuple[Route, ...]:
+    """All routes, those of migrations and the others, in the order of the file."""
+    found: list[tuple[Source, str, MatchSection, str, Migration | None, AuthRequirement | None]] = []
+    for name, section in model.migrations.items():
+        own = _requirement(section.auth)
+        for number, part in enumerate(section.routes):
+            source = document.source("migrations", name, "routes", number)
+            auth = _requirement(part.auth) or own
+            title = f"{name}/{number if part.name is None else part.name}"
+            found.append((source, title, part.match, str(section.from_), migrations[name], auth))
+    for number, route in enumerate(model.routes):
+        source = document.source("routes", number)
+        found.append(
+            (source, str(route.name), route.match, str(route.upstream), None, _requirement(route.auth))
+        )
+    files = {str(file): number for number, file in enumerate(document.files)}
+    found.sort(key=lambda item: (files.get(item[0].file, 0), item[0].line, item[0].column))
+    return tuple(
+        Route(
+            name=name,
+            number=number,
+            host=match.host or "",
+            path=str(match.path or EVERY_PATH),
+            methods=frozenset(map(str, match.methods or ())),
+            headers=tuple(FieldMatch(key.lower(), _text(value)) for key, value in match.headers.items()),
+            query=tuple(FieldMatch(str(key), _text(value)) for key, value in match.query.items()),
+            upstream=upstream,
+            migration=migration,
+            auth=auth,
+            source=source,
+        )
+        for number, (source, name, match, upstream, migration, auth) in enumerate(found)
+    )
+
+
+def compile_index(routes: Iterable[Route], problems: list[Problem]) -> RouteIndex:
+    """The index of `routes`; those that tie are added to `problems`."""
+    sound = []
+    for route in routes:
+        try:
+            parse_pattern(route.path)
+        except PatternError:
+            continue  # the checks have said so, at its place
+        sound.append(route)
+    try:
+        return build_index(sound)
+    except AmbiguityError as error:
+        # One problem a route is enough: of a hundred that are the same there are 4,950 pairs.
+        told: set[str] = set()
+        for first, second in error.pairs:
+            if second.name not in told:
+                told.add(second.name)
+                problems.append(
+                    Problem(
+                        second.source,
+                        f"the route '{second.name}' can match the same request as '{first.name}' at"
+                        f" {first.source}, and neither is more specific",
+                    )
+                )
+        return build_index(())
+
+
+def compile_migrations(model: Configuration) -> dict[str, Migration]:
+    """The migrations by name."""
+    return {str(name): _migration(str(name), section) for name, section in model.migrations.items()}
+
+
+def _migration(name: str, section: MigrationSection) -> Migration:
+    canary = section.canary
+    if canary is not None and canary.sticky is not None:
+        sticky = tuple(canary.sticky)
+    else:
+        verified = section.auth is not None or any(route.auth is not None for route in section.routes)
+        sticky = (_SUBJECT, _VISITOR) if verified else (_VISITOR,)
+    override = section.override
+    return Migration(
+        name=name,
+        legacy=str(section.from_),
+        extracted=str(section.to),
+        stage=section.stage,
+        threshold=0 if canary is None else round(canary.percent * 100),
+        sticky=sticky,
+        always=tuple(section.always),
+        never=tuple(section.never),
+        override=None if override is None else Override(str(override.header), override.permitted),
+    )
+
+
+def _requirement(section: RequirementSection | None) -> AuthRequirement | None:
+    if section is None:
+        return None
+    return AuthRequirement(
+        provider=str(section.provider),
+        required=section.required,
+        scopes=frozenset(map(str, section.scopes)),
+        claims=tuple((str(name), str(value)) for name, value in section.claims.items()),
+    )
+
+
+def _upstream(name: str, section: UpstreamSection) -> Upstream:
+    health = section.health
+    return Upstream(
+        name=name,
+        endpoints=tuple(section.endpoints),
+        timeouts=Timeouts(**section.timeouts.model_dump()),
+        health=None if health is None else HealthCheck(**health.model_dump()),
+        connections=section.connections,
+        idle_connections=section.idle_connections,
+        keep_alive=section.keep_alive,
+        queue=section.queue,
+    )
+
+
+def _text(value: str | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def compile_snapshot(
+    model: Configuration,
+    version: str,
+    providers: Mapping[str, Provider],
+    migrations: Mapping[str, Migration],
+    routes: tuple[Route, ...],
+    index: RouteIndex,
+) -> Snapshot:
+    """The snapshot of a model in which nothing is wrong."""
+    return Snapshot(
+        version=version,
+        listen=model.listen,
+        admin=model.admin,
+        providers=providers,
+        upstreams={str(name): _upstream(str(name), section) for name, section in model.upstreams.items()},
+        migrations=migrations,
+        routes=routes,
+        index=index,
+        default=_text(model.default),
+        trusted_proxies=tuple(model.trusted_proxies),
+        limits=Limits(**model.limits.model_dump()),
+        access_log=AccessLog(model.access_log.enabled, _text(model.access_log.path)),
+        drain=model.shutdown.drain,
+    )
+
+
+def version_of(content: Mapping[str, Any], secrets: Mapping[str, bytes]) -> str:
+    """The digest of what a configuration says: the same for the same content, however it is laid out.
+
+    Tests are left out: they change nothing that is served. `secrets` are those
+    that providers read, by provider, so that a new secret is a new version.
+    """
+    said = {name: value for name, value in content.items() if name != "tests"}
+    digest = hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode())
+    for name, secret in sorted(secrets.items()):
+        digest.update(name.encode() + hashlib.sha256(secret).digest())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,138 @@
+"""Load a configuration: read, validate, check, compile; all problems at once.
+
+An invalid section doesn't hide what is wrong elsewhere: what can't be
+understood is set aside, named things one by one, and the rest is checked
+without it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from gateway.config.checks import Checks, Names
+from gateway.config.compile import (
+    compile_index,
+    compile_migrations,
+    compile_routes,
+    compile_snapshot,
+    version_of,
+)
+from gateway.config.credentials import read_provider
+from gateway.config.document import Document, Entry, Step, Value, read_document
+from gateway.config.expectations import RoutingTest, routing_test
+from gateway.config.explanations import problems_of
+from gateway.config.problems import ConfigurationError, Problem, in_order
+from gateway.config.schema import Configuration
+from gateway.config.snapshot import Snapshot
+
+__all__ = ["ConfigurationError", "Loaded", "Problem", "load"]
+
+# What may be set aside alone, by the length of its path; of all else the whole top-level section.
+_NAMED = {"upstreams": 2, "migrations": 2, "routes": 2, "tests": 2, "auth": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A configuration in which nothing is wrong.
+
+    `watched` are the files that it was made from: a change of one of them, or
+    in a folder among them, calls for loading again. `warnings` are what is
+    allowed and probably not meant.
+    """
+
+    model: Configuration
+    snapshot: Snapshot
+    tests: tuple[RoutingTest, ...]
+    watched: tuple[Path, ...]
+    warnings: tuple[Problem, ...]
+
+
+def load(path: Path, environment: Mapping[str, str] = os.environ) -> Loaded:
+    """Load the file, or the folder of `*.yaml` files, at `path`.
+
+    Raises ConfigurationError with all that is wrong.
+    """
+    document = read_document(path, environment)
+    names = Names.of(document)
+    problems: list[Problem] = []
+    model, understood = _validate(document, problems)
+    complete = understood is document
+    if model is None:
+        raise ConfigurationError(problems)
+
+    checks = Checks(model, understood, names)
+    problems += checks.problems()
+    credentials = {
+        str(name): read_provider(name, section, understood, problems)
+        for name, section in model.auth.providers.items()
+    }
+    migrations = compile_migrations(model)
+    routes = compile_routes(model, migrations, understood)
+    index = compile_index(routes, problems)
+    if complete:
+        problems += checks.tests(route.name for route in routes)
+    if problems:
+        raise ConfigurationError(problems)
+
+    providers = {name: found.provider for name, found in credentials.items()}
+    secrets = {name: provider.secret for name, provider in providers.items() if provider.secret is not None}
+    version = version_of(document.root.plain(), secrets)
+    return Loaded(
+        model=model,
+        snapshot=compile_snapshot(model, version, providers, migrations, routes, index),
+        tests=tuple(
+            routing_test(section, document.source("tests", number))
+            for number, section in enumerate(model.tests)
+        ),
+        watched=_watched(path, document, [file for found in credentials.values() for file in found.files]),
+        warnings=tuple(in_order(checks.warnings())),
+    )
+
+
+def _validate(document: Document, problems: list[Problem]) -> tuple[Configuration | None, Document]:
+    """The model of `document`, or of what is left of it without what is invalid, and that document."""
+    try:
+        return Configuration.model_validate(document.root.plain()), document
+    except ValidationError as error:
+        problems += problems_of(error, document)
+        rest = _without(document, [detail["loc"] for detail in error.errors(include_url=False)])
+    content = {"version": 1, "upstreams": {}, **rest.root.plain()}
+    try:
+        return Configuration.model_validate(content), rest
+    except ValidationError as error:  # nothing is known to lead here; what was found first stands
+        problems += problems_of(error, rest)
+        return None, rest
+
+
+def _without(document: Document, places: Iterable[tuple[Step, ...]]) -> Document:
+    """`document` less the smallest independent parts that hold `places`."""
+    parts = {place[: _NAMED.get(str(place[0]), 1)] for place in places}
+    return Document(_pruned(document.root, (), parts), document.files)
+
+
+def _pruned(value: Value, path: tuple[Step, ...], parts: set[tuple[Step, ...]]) -> Value:
+    if not any(part[: len(path)] == path for part in parts):
+        return value
+    kept = [(step, child) for step, child in value.children() if (*path, step) not in parts]
+    if isinstance(value.content, dict):
+        entries = value.content
+        return Value(
+            value.source,
+            {
+                str(step): Entry(entries[str(step)].key, _pruned(child, (*path, step), parts))
+                for step, child in kept
+            },
+        )
+    if isinstance(value.content, list):
+        return Value(value.source, [_pruned(child, (*path, step), parts) for step, child in kept])
+    return value
+
+
+def _watched(path: Path, document: Document, files: Iterable[Path]) -> tuple[Path, ...]:
+    folder = [path] if path.is_dir() else []
+    return tuple(dict.fromkeys(file.absolute() for file in (*folder, *document.files, *files)))

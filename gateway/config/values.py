@@ -1,0 +1,437 @@
+"""The kinds of values that YAML writes as text: durations, sizes, addresses, conditions.
+
+Each kind is a function from what the YAML says to what the snapshot holds,
+raising ValueError with a message for a person, and a named type that pydantic
+and the JSON Schema know it by.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import re
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
+from typing_extensions import TypeAliasType
+
+from gateway.config.environment import Substituted
+from gateway.config.problems import suggestion
+from gateway.config.snapshot import Condition, Endpoint, Listener, StickyKey
+
+VARIABLE = r"\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\}"
+
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_SIZE = re.compile(r"([0-9]+)(B|KiB|MiB|GiB)")
+_BYTES = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
+
+
+def described(value: object) -> str:
+    """What was written, as a person would call it."""
+    if isinstance(value, bool):
+        return f"the boolean {str(value).lower()}"
+    if value is None:
+        return "nothing"
+    if isinstance(value, (int, float)):
+        return f"the number {value}"
+    if isinstance(value, str):
+        return f"the text '{value}'"
+    return "a list" if isinstance(value, list) else "a mapping"
+
+
+def parse_duration(value: object) -> float:
+    """Seconds of `250ms`, `5s`, `1.5m`, `1h` or a number of seconds."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        seconds = float(value)
+    elif isinstance(value, str):
+        match = _DURATION.fullmatch(value.strip())
+        if match is not None:
+            seconds = float(match[1]) * _SECONDS[match[2]]
+        else:
+            try:
+                seconds = float(value)
+            except ValueError:
+                raise ValueError(
+                    f"expected a duration such as 250ms, 5s, 1m or 1h, found {described(value)}"
+                ) from None
+    else:
+        raise ValueError(f"expected a duration such as 250ms, 5s, 1m or 1h, found {described(value)}")
+    if not math.isfinite(seconds) or seconds < 0:
+        raise ValueError(f"a duration can't be {value}")
+    return seconds
+
+
+def parse_positive_duration(value: object) -> float:
+    """The same, but not zero."""
+    seconds = parse_duration(value)
+    if seconds == 0:
+        raise ValueError("must be longer than 0s")
+    return seconds
+
+
+def parse_size(value: object) -> int:
+    """Bytes of `8KiB`, `1MiB` or a number of bytes."""
+    if isinstance(value, str):
+        match = _SIZE.fullmatch(value.strip())
+        if match is not None:
+            value = int(match[1]) * _BYTES[match[2]]
+        elif value.isascii() and value.isdigit():
+            value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f"expected a size such as 8KiB, 1MiB or a number of bytes, found {described(value)}")
+    if value < 1:
+        raise ValueError("must be at least 1 byte")
+    return value
+
+
+def parse_listener(value: object) -> Listener:
+    """An address `host:port`; a port alone is one on 127.0.0.1."""
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Listener("127.0.0.1", _port(value))
+    if not isinstance(value, str):
+        raise ValueError(f"expected host:port or a port, found {described(value)}")
+    host, colon, port = value.rpartition(":")
+    if not colon or not (port.isascii() and port.isdigit()):
+        raise ValueError(f"expected host:port or a port, found {described(value)}")
+    if not host or host == "*":
+        raise ValueError(f"names no host: write 0.0.0.0:{port} for every IPv4 address, [::]:{port} for IPv6")
+    return Listener(_host(host), _port(int(port)))
+
+
+def parse_endpoint(value: object) -> Endpoint:
+    """A base URL `http://host[:port]`."""
+    if not isinstance(value, str):
+        raise ValueError(f"expected a URL such as http://127.0.0.1:8100, found {described(value)}")
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(f"'{value}' is not a URL: {error}") from None
+    if parts.scheme == "https":
+        raise ValueError("https endpoints are not supported yet: give an http:// URL")
+    if parts.scheme != "http" or not parts.hostname:
+        raise ValueError(f"expected a URL such as http://127.0.0.1:8100, found {described(value)}")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("an endpoint can't hold a user name or password")
+    if parts.path not in ("", "/") or parts.query or parts.fragment or "?" in value or "#" in value:
+        raise ValueError("an endpoint is scheme, host and port alone: requests keep the path they came with")
+    bracketed = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    host = _host(bracketed)
+    if port == 0:
+        raise ValueError("port 0 can't be connected to")
+    authority = bracketed if port in (None, 80) else f"{bracketed}:{port}"
+    return Endpoint(f"http://{authority}", host, port or 80, authority.encode("ascii"))
+
+
+def _host(text: str) -> str:
+    if text.startswith("[") or text.endswith("]"):
+        try:
+            return str(ipaddress.IPv6Address(text.removeprefix("[").removesuffix("]")))
+        except ValueError:
+            raise ValueError(f"'{text}' is not an IPv6 address") from None
+    if ":" in text:
+        raise ValueError(f"'{text}' is not a host: an IPv6 address goes in brackets, [{text}]")
+    if _HOST_NAME.fullmatch(text) is None:
+        raise ValueError(f"'{text}' is not a host name or address")
+    if re.fullmatch(r"[0-9.]+", text):
+        try:
+            ipaddress.IPv4Address(text)
+        except ValueError:
+            raise ValueError(f"'{text}' is not an IPv4 address") from None
+    return text.lower()
+
+
+def _port(port: int) -> int:
+    if not 0 <= port <= 65535:
+        raise ValueError(f"port {port} is not between 0 and 65535")
+    return port
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` is this machine alone."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def parse_sticky(value: object) -> StickyKey:
+    """`claim:NAME`, `header:NAME`, `cookie:NAME`, `ip`, `visitor` or `none`."""
+    if not isinstance(value, str):
+        raise ValueError(f"expected a sticky key such as claim:sub, found {described(value)}")
+    kind, colon, name = value.partition(":")
+    match kind, bool(colon):
+        case (("claim" | "header" | "cookie"), True):
+            return StickyKey(kind, _field_name(kind, name))
+        case (("ip" | "visitor" | "none"), False):
+            return StickyKey(kind)
+        case _:
+            known = ("claim:NAME", "header:NAME", "cookie:NAME", "ip", "visitor", "none")
+            raise ValueError(f"'{value}' is no sticky key: {' | '.join(known)}")
+
+
+def parse_condition(value: object) -> Condition:
+    """`claim:NAME=VALUE`, `scope:NAME`, `header:NAME=VALUE`, `cookie:NAME=VALUE` or `ip:ADDRESS`."""
+    if not isinstance(value, str):
+        raise ValueError(f"expected a condition such as claim:tenant=acme, found {described(value)}")
+    kind, colon, rest = value.partition(":")
+    if colon:
+        name, equals, wanted = rest.partition("=")
+        match kind:
+            case "claim" | "header" | "cookie":
+                return Condition(kind, _field_name(kind, name), wanted if equals else None)
+            case "scope" if rest and not re.search(r"\s", rest):
+                return Condition("scope", rest)
+            case "ip":
+                return Condition("ip", parse_network(rest))
+    hint = suggestion(kind, ("claim", "scope", "header", "cookie", "ip"))
+    raise ValueError(
+        f"'{value}' is no condition: claim:NAME=VALUE, scope:NAME, header:NAME=VALUE, cookie:NAME=VALUE"
+        " or ip:ADDRESS" + (f"; {hint}" if hint else "")
+    )
+
+
+def parse_permission(value: object) -> Condition:
+    """A condition that a client can't forge: `claim:NAME=VALUE` or `scope:NAME`."""
+    condition = parse_condition(value)
+    if condition.kind not in ("claim", "scope"):
+        raise ValueError("only a claim or a scope can permit this: a client chooses its headers and cookies")
+    return condition
+
+
+def _field_name(kind: str, name: str) -> str:
+    if not name:
+        raise ValueError(f"'{kind}:' needs a name")
+    if kind != "claim" and _TOKEN.fullmatch(name) is None:
+        raise ValueError(f"'{name}' can't be the name of a {kind}")
+    return name
+
+
+def parse_header_name(value: object) -> str:
+    """A header's name (RFC 9110 section 5.1)."""
+    if not isinstance(value, str) or _TOKEN.fullmatch(value) is None:
+        raise ValueError(f"{described(value)} can't be a header's name")
+    return value
+
+
+def parse_method(value: object) -> str:
+    """A method (RFC 9110 section 9.1): methods are case-sensitive and those in use are upper case."""
+    if not isinstance(value, str) or _TOKEN.fullmatch(value) is None:
+        raise ValueError(f"expected a method such as GET, found {described(value)}")
+    if value != value.upper():
+        raise ValueError(f"methods are upper case; did you mean '{value.upper()}'?")
+    return value
+
+
+def parse_network(value: object) -> str:
+    """An address or a CIDR block, in its canonical spelling."""
+    if not isinstance(value, str):
+        raise ValueError(f"expected an address or a block such as 10.0.0.0/8, found {described(value)}")
+    try:
+        network = ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        raise ValueError(
+            f"expected an address or a block such as 10.0.0.0/8, found {described(value)}"
+        ) from None
+    if "/" in value and ipaddress.ip_network(value, strict=False).network_address != ipaddress.ip_address(
+        value.partition("/")[0]
+    ):
+        raise ValueError(f"'{value}' has bits set beyond its prefix; did you mean '{network}'?")
+    return str(network.network_address) if network.num_addresses == 1 else str(network)
+
+
+def parse_match_host(value: object) -> str:
+    """A host name, or `*.` and a name for all below it."""
+    if not isinstance(value, str):
+        raise ValueError(f"expected a host such as shop.example or *.shop.example, found {described(value)}")
+    name = value.removeprefix("*.")
+    if "*" in name:
+        raise ValueError(
+            f"'{value}': a star may only stand for everything before a name, as in *.shop.example"
+        )
+    if ":" in name and not name.startswith("["):
+        raise ValueError(f"'{value}': a host is matched without its port")
+    prefix = "*." if name is not value and name != value else ""
+    return prefix + _host(name).rstrip(".")
+
+
+def _number_from_environment(value: object) -> object:
+    if isinstance(value, Substituted):
+        for kind in (int, float):
+            try:
+                return kind(value)
+            except ValueError:
+                continue
+    return value
+
+
+def _boolean_from_environment(value: object) -> object:
+    if isinstance(value, Substituted) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    return value
+
+
+def _one_or_many(value: object) -> object:
+    return value if isinstance(value, (list, dict)) or value is None else [value]
+
+
+_DURATION_SCHEMA = {
+    "anyOf": [
+        {"type": "string", "pattern": rf"^([0-9]+(\.[0-9]+)?(ms|s|m|h)|.*{VARIABLE}.*)$"},
+        {"type": "number", "minimum": 0},
+    ],
+    "description": "A duration: 250ms, 5s, 1m, 1h or a number of seconds.",
+    "examples": ["5s", "250ms"],
+}
+
+Duration = TypeAliasType(
+    "Duration", Annotated[float, PlainValidator(parse_positive_duration), WithJsonSchema(_DURATION_SCHEMA)]
+)
+DurationOrZero = TypeAliasType(
+    "DurationOrZero", Annotated[float, PlainValidator(parse_duration), WithJsonSchema(_DURATION_SCHEMA)]
+)
+Size = TypeAliasType(
+    "Size",
+    Annotated[
+        int,
+        PlainValidator(parse_size),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": "string", "pattern": rf"^([0-9]+(B|KiB|MiB|GiB)|.*{VARIABLE}.*)$"},
+                    {"type": "integer", "minimum": 1},
+                ],
+                "description": "A size: 8KiB, 1MiB, 1GiB or a number of bytes.",
+                "examples": ["8KiB"],
+            }
+        ),
+    ],
+)
+Address = TypeAliasType(
+    "Address",
+    Annotated[
+        Listener,
+        PlainValidator(parse_listener),
+        WithJsonSchema(
+            {
+                "anyOf": [{"type": "string"}, {"type": "integer", "minimum": 0, "maximum": 65535}],
+                "description": "An address to listen on: host:port; a port alone is one on 127.0.0.1.",
+                "examples": ["127.0.0.1:8080"],
+            }
+        ),
+    ],
+)
+EndpointUrl = TypeAliasType(
+    "EndpointUrl",
+    Annotated[
+        Endpoint,
+        PlainValidator(parse_endpoint),
+        WithJsonSchema(
+            {
+                "type": "string",
+                "description": "A base URL: scheme http, host and port, no path.",
+                "examples": ["http://127.0.0.1:8100"],
+            }
+        ),
+    ],
+)
+Sticky = TypeAliasType(
+    "Sticky",
+    Annotated[
+        StickyKey,
+        PlainValidator(parse_sticky),
+        WithJsonSchema(
+            {
+                "type": "string",
+                "pattern": rf"^((claim|header|cookie):.+|ip|visitor|none|.*{VARIABLE}.*)$",
+                "description": "claim:NAME, header:NAME, cookie:NAME, ip, visitor or none.",
+                "examples": ["claim:sub", "visitor"],
+            }
+        ),
+    ],
+)
+_CONDITION_PATTERN = rf"^((claim|scope|header|cookie|ip):.+|.*{VARIABLE}.*)$"
+Test = TypeAliasType(
+    "Test",
+    Annotated[
+        Condition,
+        PlainValidator(parse_condition),
+        WithJsonSchema(
+            {
+                "type": "string",
+                "pattern": _CONDITION_PATTERN,
+                "description": "claim:NAME=VALUE, scope:NAME, header:NAME=VALUE, cookie:NAME=VALUE or"
+                " ip:ADDRESS; without =VALUE it is enough that it is there.",
+                "examples": ["claim:tenant=acme", "scope:beta"],
+            }
+        ),
+    ],
+)
+Permission = TypeAliasType(
+    "Permission",
+    Annotated[
+        Condition,
+        PlainValidator(parse_permission),
+        WithJsonSchema(
+            {
+                "type": "string",
+                "pattern": rf"^((claim|scope):.+|.*{VARIABLE}.*)$",
+                "description": "claim:NAME=VALUE or scope:NAME.",
+                "examples": ["claim:role=engineer"],
+            }
+        ),
+    ],
+)
+HeaderName = TypeAliasType(
+    "HeaderName", Annotated[str, PlainValidator(parse_header_name), WithJsonSchema({"type": "string"})]
+)
+Method = TypeAliasType(
+    "Method",
+    Annotated[
+        str, PlainValidator(parse_method), WithJsonSchema({"type": "string", "examples": ["GET", "POST"]})
+    ],
+)
+Network = TypeAliasType(
+    "Network",
+    Annotated[
+        str,
+        PlainValidator(parse_network),
+        WithJsonSchema(
+            {"type": "string", "description": "An address or a CIDR block.", "examples": ["10.0.0.0/8"]}
+        ),
+    ],
+)
+MatchHost = TypeAliasType(
+    "MatchHost",
+    Annotated[
+        str,
+        PlainValidator(parse_match_host),
+        WithJsonSchema({"type": "string", "examples": ["shop.example", "*.shop.example"]}),
+    ],
+)
+Whole = Annotated[int, BeforeValidator(_number_from_environment)]
+Count = Annotated[Whole, Field(ge=1)]
+Number = Annotated[float, BeforeValidator(_number_from_environment), Field(allow_inf_nan=False)]
+Flag = Annotated[bool, BeforeValidator(_boolean_from_environment)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+
+
+class OneOrMany:
+    """Marks a list field that may be written as a single item."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_before_validator_function(_one_or_many, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        many = handler(schema)
+        return {"anyOf": [many["items"], many]}
