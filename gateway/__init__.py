@@ -1,0 +1,1 @@
+"""strangler-gateway: one URL in front of a monolith and the services extracted from it."""

@@ -1,0 +1,266 @@
+"""The snapshot: the whole routing state, compiled and immutable.
+
+The control process compiles one from the YAML and sends it to every worker;
+a worker swaps it between two requests. Nothing here is changed once built,
+and everything here can be pickled: no sockets, no locks, no key objects.
+
+Units: durations are seconds, sizes are bytes, percentages are 0 to 100.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from gateway.config.index import RouteIndex
+
+SideName = Literal["legacy", "extracted"]
+
+
+class Stage(StrEnum):
+    """Where a migration stands, in the order in which it moves."""
+
+    LEGACY = "legacy"
+    SHADOW = "shadow"
+    CANARY = "canary"
+    EXTRACTED = "extracted"
+    RETIRED = "retired"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where in the configuration something was said, for messages to people."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Who issues tokens and how they are verified.
+
+    Exactly one of `jwks_file`, `jwks_url`, `discovery_url` and `secret` is set:
+    the key set's file, its URL, the OpenID discovery document's URL, or the
+    shared secret of HS algorithms.
+    """
+
+    name: str
+    issuer: str
+    audiences: tuple[str, ...]
+    algorithms: tuple[str, ...]
+    jwks_file: str | None = None
+    jwks_url: str | None = None
+    discovery_url: str | None = None
+    secret: bytes | None = field(default=None, repr=False)
+    leeway: float = 10.0
+    refresh: float = 600.0
+    timeout: float = 5.0
+    refetch_floor: float = 10.0
+    token_bytes: int = 8192
+    remembered: int = 10_000
+    forward_token: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AuthRequirement:
+    """What a route asks of a caller's token.
+
+    `required` false lets a caller without a token through as anonymous; a
+    token that is present must be valid all the same.
+    """
+
+    provider: str
+    required: bool = True
+    scopes: frozenset[str] = frozenset()
+    claims: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Deadlines of an upstream, in seconds."""
+
+    connect: float = 2.0
+    response: float = 30.0
+    idle: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One base URL of an upstream, taken apart."""
+
+    url: str
+    host: str
+    port: int
+    host_header: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class HealthCheck:
+    """How the control process asks an endpoint whether it is well."""
+
+    path: str
+    interval: float = 5.0
+    timeout: float = 2.0
+    status: int = 200
+    unhealthy_after: int = 3
+    healthy_after: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """A named group of endpoints that serve the same thing.
+
+    `connections` bounds the connections of one worker to one endpoint;
+    `queue` bounds the requests of one worker that wait for one of them.
+    """
+
+    name: str
+    endpoints: tuple[Endpoint, ...]
+    timeouts: Timeouts = Timeouts()
+    health: HealthCheck | None = None
+    connections: int = 512
+    idle_connections: int = 128
+    keep_alive: float = 55.0
+    queue: int = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One entry of an allow or deny list or of an override: `claim:tenant=acme`.
+
+    `kind` is `claim`, `scope`, `header`, `cookie` or `ip`; `value` None asks
+    only that it is there.
+    """
+
+    kind: Literal["claim", "scope", "header", "cookie", "ip"]
+    name: str
+    value: str | None = None
+
+    def __str__(self) -> str:
+        text = f"{self.kind}:{self.name}"
+        return text if self.value is None else f"{text}={self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class StickyKey:
+    """One source of the key by which a caller stays on its side."""
+
+    kind: Literal["claim", "header", "cookie", "ip", "visitor", "none"]
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.name}" if self.name else self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """The header by which a permitted caller picks a side for one request."""
+
+    header: str
+    permitted: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One business capability moving from an upstream to another.
+
+    `threshold` is the share of callers on the extracted side in 1/100 of a
+    percent, 0 to 10,000; it is meant for stage canary alone.
+    """
+
+    name: str
+    legacy: str
+    extracted: str
+    stage: Stage
+    threshold: int = 0
+    sticky: tuple[StickyKey, ...] = ()
+    always: tuple[Condition, ...] = ()
+    never: tuple[Condition, ...] = ()
+    override: Override | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FieldMatch:
+    """A header or query condition of a route; `value` None asks only that it is there."""
+
+    name: str
+    value: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A match and what serves it: an upstream, or a migration's two sides."""
+
+    name: str
+    number: int
+    host: str
+    path: str
+    methods: frozenset[str]
+    headers: tuple[FieldMatch, ...]
+    query: tuple[FieldMatch, ...]
+    upstream: str
+    migration: Migration | None
+    auth: AuthRequirement | None
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a worker accepts from a client."""
+
+    target_bytes: int = 8192
+    header_bytes: int = 32_768
+    header_count: int = 100
+    header_timeout: float = 10.0
+    keep_alive: float = 75.0
+    connections: int = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """An address to listen on."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class AccessLog:
+    """Where the access log goes: `path` None is standard output."""
+
+    enabled: bool = True
+    path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything a worker must know to serve requests.
+
+    `version` is the digest of the configuration that it was compiled from.
+    `routes[0]` to the last stand in the order of the file; `index` finds the
+    one that matches.
+    """
+
+    version: str
+    listen: Listener
+    admin: Listener
+    providers: Mapping[str, Provider]
+    upstreams: Mapping[str, Upstream]
+    migrations: Mapping[str, Migration]
+    routes: tuple[Route, ...]
+    index: RouteIndex
+    default: str | None
+    trusted_proxies: tuple[str, ...] = ()
+    limits: Limits = Limits()
+    access_log: AccessLog = AccessLog()
+    drain: float = 30.0

@@ -1,0 +1,452 @@
+"""One request and its response on their way through the proxy.
+
+The client side and the upstream side call in; an exchange knows where it
+stands and what may still happen:
+
+- before a response byte reached the client it may be refused, or sent again to
+  another connection where that is safe (RFC 9110 section 9.2.2);
+- after that it either ends cleanly or is broken off visibly, so that nobody
+  takes half an answer for a whole one.
+"""
+
+from __future__ import annotations
+
+import random
+from time import monotonic, time
+from typing import TYPE_CHECKING
+
+from gateway.auth.identity import Identity
+from gateway.auth.verify import NoKeys, TokenRefused, UnknownKey
+from gateway.config.snapshot import AuthRequirement
+from gateway.proxy.headers import VIA
+from gateway.proxy.problems import problem, title
+from gateway.routing.decide import Decision, Refusal, decide
+from gateway.routing.request import Request
+from gateway.routing.split import VISITOR_COOKIE
+
+if TYPE_CHECKING:
+    from gateway.proxy.client import ClientConnection
+    from gateway.proxy.pool import EndpointPool
+    from gateway.proxy.upstream import UpstreamConnection
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+CLIENT_GONE = 499
+HELD_BODY = 65_536
+VISITOR_LIFETIME = 31_536_000
+
+_VIA_LINE = b"Via: " + VIA + b"\r\n"
+_STATUS_LINES = {
+    status: b"HTTP/1.1 %d %b\r\n" % (status, title(status).encode()) for status in range(100, 600)
+}
+
+
+class Exchange:
+    """From a complete request head to the last byte of the response."""
+
+    __slots__ = (
+        "_attempts",
+        "_body",
+        "_body_bytes",
+        "_chunked_out",
+        "_decision",
+        "_pool",
+        "_refetched",
+        "_request_chunked",
+        "_retried",
+        "_until_close",
+        "authorization",
+        "bytes_out",
+        "client",
+        "connection",
+        "done",
+        "has_body",
+        "head",
+        "keep_alive",
+        "method",
+        "minor",
+        "pending_out",
+        "request",
+        "request_complete",
+        "request_id",
+        "response_started",
+        "started",
+        "status",
+        "target",
+        "trace_line",
+    )
+
+    def __init__(
+        self,
+        client: ClientConnection,
+        request: Request,
+        target: bytes,
+        head: list[bytes],
+        request_id: bytes | None,
+        has_trace: bool,
+        authorization: list[int],
+        content_length: bytes | None,
+        chunked: bool,
+        keep_alive: bool,
+        minor: int,
+    ) -> None:
+        self.client = client
+        self.request = request
+        self.method = request.method
+        self.target = target
+        self.head = head
+        self.authorization = authorization
+        self.keep_alive = keep_alive
+        self.minor = minor
+        self.has_body = chunked or (content_length is not None and content_length != b"0")
+        self.request_complete = False
+        self.response_started = False
+        self.done = False
+        self.status = 0
+        self.bytes_out = 0
+        self.connection: UpstreamConnection | None = None
+        self.pending_out: list[bytes] = []
+        self.started = monotonic()
+        self._request_chunked = chunked
+        self._body: list[bytes] = []
+        self._body_bytes = 0
+        self._chunked_out = False
+        self._until_close = False
+        self._decision: Decision | None = None
+        self._pool: EndpointPool | None = None
+        self._attempts = 0
+        self._retried = False
+        self._refetched = False
+        if content_length is not None:
+            head += (b"Content-Length: ", content_length, b"\r\n", b"")
+        elif chunked:
+            head += (b"Transfer-Encoding: chunked\r\n", b"", b"", b"")
+        if request_id is None or not has_trace:
+            drawn = b"%048x" % random.getrandbits(192)
+            if request_id is None:
+                request_id = drawn[:32]
+                head += (b"X-Request-Id: ", request_id, b"\r\n", b"")
+            if not has_trace:
+                head += (b"traceparent: 00-", drawn[:32], b"-" + drawn[32:], b"-01\r\n")
+        self.request_id = request_id
+
+    # Deciding
+
+    def start(self) -> None:
+        """Decide, and send the request on its way or answer it."""
+        client = self.client
+        plane = client.plane
+        try:
+            decision = self._decision = decide(plane.snapshot, self.request, self._identify)
+        except UnknownKey as unknown:
+            self._refetched = True
+            client.deadline = plane.now + plane.refetch_deadline
+            plane.refetch(unknown.provider, self)
+            return
+        if decision.refusal is not None:
+            self._answer(decision.refusal)
+            return
+        assert decision.upstream is not None
+        upstream = plane.pools[decision.upstream]
+        self._pool = pool = upstream.next()
+        client.deadline = plane.now + pool.upstream.timeouts.connect + 1.0
+        pool.request(self)
+
+    def _identify(self, request: Request, requirement: AuthRequirement) -> Identity | Refusal | None:
+        """Verify the one bearer token of the request against the route's provider."""
+        places = self.authorization
+        if not places:
+            return None
+        if len(places) > 1:
+            return Refusal(400, "The request has more than one Authorization field.", "invalid_request")
+        credentials = self.head[places[0]]
+        verifier = self.client.plane.verifiers[requirement.provider]
+        try:
+            return verifier.verify(credentials, time())
+        except TokenRefused as refused:
+            return Refusal(refused.status, refused.detail, refused.error)
+        except NoKeys:
+            return Refusal(503, "The keys that verify tokens are not available yet.")
+        except UnknownKey as unknown:
+            if self._refetched or not self.client.plane.may_refetch(requirement.provider):
+                return Refusal(401, "The token names a signing key that is not known.", "invalid_token")
+            unknown.provider = requirement.provider
+            raise
+
+    # Towards the upstream
+
+    def connected(self, connection: UpstreamConnection) -> None:
+        """Write the request, as far as it is there, to `connection`."""
+        self.connection = connection
+        connection.exchange = self
+        self.head_bytes_to(connection)
+
+    def head_bytes_to(self, connection: UpstreamConnection) -> None:
+        decision = self._decision
+        assert decision is not None
+        assert self._pool is not None
+        client = self.client
+        head = self.head
+        parts = [self.method.encode(), b" ", self.target, b" HTTP/1.1\r\n"]
+        if self.minor == 0 and not self.request.host:
+            parts += (b"Host: ", self._pool.endpoint.host_header, b"\r\n")
+        identity = decision.identity
+        if identity is not None:
+            assert decision.route is not None
+            assert decision.route.auth is not None
+            if not client.plane.snapshot.providers[decision.route.auth.provider].forward_token:
+                place = self.authorization[0] - 2
+                head = head.copy()
+                head[place : place + 4] = (b"", b"", b"", b"")
+        parts += head
+        parts.append(client.forwarded)
+        host = self.request.host
+        if host and not client.trusted:
+            parts += (b"X-Forwarded-Host: ", host.encode("latin-1"), b"\r\n")
+        if identity is not None:
+            parts.append(identity.header_lines)
+        parts.append(_VIA_LINE)
+        parts.append(b"\r\n")
+        transport = connection.transport
+        if self._body:
+            parts += self._body
+            self._body = []
+            self._body_bytes = 0
+            client.resume_reading()
+        transport.write(b"".join(parts))
+        timeouts = self._pool.upstream.timeouts
+        client.deadline = client.plane.now + (timeouts.response if self.request_complete else timeouts.idle)
+
+    def request_body(self, body: bytes) -> None:
+        """A part of the request's body came in."""
+        if self._request_chunked:
+            body = b"%x\r\n%b\r\n" % (len(body), body)
+        self._send_body(body)
+
+    def _send_body(self, data: bytes) -> None:
+        if self.done:
+            return
+        connection = self.connection
+        if connection is not None:
+            connection.transport.write(data)
+            assert self._pool is not None
+            self.client.deadline = self.client.plane.now + self._pool.upstream.timeouts.idle
+            return
+        self._body.append(data)
+        self._body_bytes += len(data)
+        if self._body_bytes > HELD_BODY:
+            self.client.pause_reading()
+
+    def request_ended(self) -> None:
+        """The request's last byte came in."""
+        self.request_complete = True
+        if self._request_chunked:
+            self._send_body(b"0\r\n\r\n")
+        if self.connection is not None and not self.response_started:
+            assert self._pool is not None
+            self.client.deadline = self.client.plane.now + self._pool.upstream.timeouts.response
+
+    # From the upstream
+
+    def interim_response(self, status: int, lines: list[bytes]) -> None:
+        """Pass a 1xx on; HTTP/1.0 clients know none (RFC 9110 section 15.2)."""
+        if self.minor >= 1:
+            self.client.transport.write(b"".join([_STATUS_LINES[status], *lines, b"\r\n"]))
+
+    def response_head(self, status: int, lines: list[bytes], length: bytes | None, bodyless: bool) -> None:
+        """The final response's head came in: frame it anew for the client."""
+        self.status = status
+        self.response_started = True
+        out = self.pending_out
+        out.append(_STATUS_LINES.get(status) or b"HTTP/1.1 %d Unknown\r\n" % status)
+        out += lines
+        if length is not None:
+            if status != 204:
+                out += (b"Content-Length: ", length, b"\r\n")
+        elif not bodyless:
+            if self.minor >= 1:
+                self._chunked_out = True
+                out.append(b"Transfer-Encoding: chunked\r\n")
+            else:
+                self._until_close = True
+                self.keep_alive = False
+        decision = self._decision
+        if decision is not None and decision.choice is not None and decision.choice.visitor is not None:
+            out.append(
+                b"Set-Cookie: %b=%b; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax\r\n"
+                % (VISITOR_COOKIE.encode(), decision.choice.visitor.encode(), VISITOR_LIFETIME)
+            )
+        out += (b"X-Request-Id: ", self.request_id, b"\r\n", _VIA_LINE)
+        if self.client.plane.draining:
+            self.keep_alive = False
+        if not self.keep_alive:
+            out.append(b"Connection: close\r\n")
+        elif self.minor == 0:
+            out.append(b"Connection: keep-alive\r\n")
+        out.append(b"\r\n")
+
+    def response_body(self, body: bytes) -> None:
+        """A part of the response's body came in."""
+        self.bytes_out += len(body)
+        if self._chunked_out:
+            self.pending_out += (b"%x\r\n" % len(body), body, b"\r\n")
+        else:
+            self.pending_out.append(body)
+
+    def flush(self) -> None:
+        """Write to the client what has gathered while one piece of input was parsed."""
+        out = self.pending_out
+        self.pending_out = []
+        client = self.client
+        client.transport.write(b"".join(out) if len(out) > 1 else out[0])
+        assert self._pool is not None
+        client.deadline = client.plane.now + self._pool.upstream.timeouts.idle
+
+    def response_complete(self) -> None:
+        """The response's last byte came in; the connection is no longer this exchange's."""
+        self.connection = None
+        if self._chunked_out:
+            self.pending_out.append(b"0\r\n\r\n")
+        if self.pending_out:
+            self.flush()
+        self._finish()
+
+    # When something goes wrong
+
+    def connect_failed(self, status: int, detail: str) -> None:
+        """No connection to the chosen endpoint: nothing was sent, so any other may be tried."""
+        if self.done:
+            return
+        assert self._decision is not None
+        assert self._decision.upstream is not None
+        self._attempts += 1
+        pool = self.client.plane.pools.get(self._decision.upstream)
+        if pool is not None and self._attempts < len(pool.endpoints):
+            self._pool = pool.next()
+            self.client.plane.counters.event("connect_retries", pool.upstream.name)
+            self.client.deadline = self.client.plane.now + pool.upstream.timeouts.connect + 1.0
+            self._pool.request(self)
+            return
+        self.fail(status, detail)
+
+    def upstream_lost(self) -> None:
+        """The connection ended before the response did.
+
+        An endpoint may close an idle connection just as it is used again. That
+        says nothing about the request, so a safe one without a body goes out
+        once more, on a fresh connection.
+        """
+        connection = self.connection
+        assert connection is not None
+        assert self._pool is not None
+        stale = connection.used and not self.response_started
+        if stale and not self._retried and not self.has_body and self.method in SAFE_METHODS:
+            self._retried = True
+            self.connection = None
+            self.client.plane.counters.event("stale_connection_retries", self._pool.upstream.name)
+            self._pool.request(self, fresh=True)
+            return
+        self.upstream_failed(502, "The upstream closed the connection before its response was complete.")
+
+    def upstream_failed(self, status: int, detail: str) -> None:
+        """The upstream can't complete this exchange; its connection is not used again."""
+        connection = self.connection
+        if connection is not None:
+            self.connection = None
+            connection.discard()
+        self.fail(status, detail)
+
+    def fail(self, status: int, detail: str) -> None:
+        """Answer with a problem, or break off a response that has begun."""
+        if self.done:
+            return
+        if self.response_started:
+            self.pending_out = []
+            self.keep_alive = False
+            self.done = True
+            self.client.plane.counters.event("broken_responses", detail)
+            self._record(self.status)
+            self.client.break_off()
+            return
+        self._answer(Refusal(status, detail))
+
+    def _answer(self, refusal: Refusal) -> None:
+        self.pending_out = []
+        if not self.request_complete and self.has_body:
+            self.keep_alive = False
+        if self.client.plane.draining:
+            self.keep_alive = False
+        self.status = refusal.status
+        self.response_started = True
+        data = problem(
+            refusal,
+            self.request_id,
+            close=not self.keep_alive,
+            head_only=self.method == "HEAD",
+            retry_after=1 if refusal.status == 503 else None,
+        )
+        self.client.transport.write(data)
+        self._finish()
+
+    def expired(self) -> None:
+        """The deadline of what this exchange waits for has passed."""
+        if self.response_started:
+            self.upstream_failed(504, "The response stopped for too long.")
+        elif self._decision is None:
+            self._refetched = True
+            self.start()
+        elif self.connection is None:
+            self.fail(504, "No connection to the upstream could be had in time.")
+        elif not self.request_complete:
+            self.upstream_failed(408, "The request's body stopped for too long.")
+        else:
+            self.upstream_failed(504, "The upstream took too long to answer.")
+
+    def client_gone(self) -> None:
+        """The client hung up: end the upstream's work too, and hold it against nobody."""
+        if self.done:
+            return
+        self.done = True
+        connection = self.connection
+        if connection is not None:
+            self.connection = None
+            connection.discard()
+        self._record(CLIENT_GONE)
+
+    def _finish(self) -> None:
+        if self.done:
+            return
+        self.done = True
+        self._record(self.status)
+        self.client.exchange_finished(self)
+
+    def _record(self, status: int) -> None:
+        plane = self.client.plane
+        seconds = monotonic() - self.started
+        decision = self._decision
+        route = side = upstream = ""
+        if decision is not None:
+            route = decision.route.name if decision.route is not None else ""
+            side = decision.side or ""
+            upstream = decision.upstream or ""
+        plane.counters.request((route, side, upstream, status), seconds, self.bytes_out)
+        log = plane.access_log
+        if log is not None:
+            request = self.request
+            log.write(
+                {
+                    "time": plane.timestamp,
+                    "request_id": self.request_id.decode("latin-1"),
+                    "client": request.peer,
+                    "method": self.method,
+                    "host": request.host,
+                    "path": request.path,
+                    "status": status,
+                    "route": route,
+                    "side": side,
+                    "upstream": upstream,
+                    "endpoint": self._pool.endpoint.url if self._pool is not None else "",
+                    "subject": decision.identity.subject if decision and decision.identity else "",
+                    "bytes": self.bytes_out,
+                    "ms": round(seconds * 1000, 3),
+                }
+            )

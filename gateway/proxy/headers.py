@@ -1,0 +1,130 @@
+"""Header fields on their way through: what is dropped, what is looked at, what is forwarded.
+
+Facts (RFC 9110 section 7.6.1, RFC 9112 section 6):
+
+- Hop-by-hop fields, and those that Connection names, concern one connection
+  and are never forwarded. Framing fields are written anew by the gateway.
+- CGI-like servers (WSGI, PHP, Rack) fold `-` and `_` together, some of them
+  every non-alphanumeric, so `X_Auth_Subject` reaches an application under the
+  name of the gateway's own field. Any other spelling of a field that an
+  upstream trusts or frames by is dropped.
+
+The action for a spelling is worked out once and remembered, because clients
+send the same few dozen spellings in every request.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import IntEnum
+
+VIA = b"1.1 strangler"
+REMEMBERED_SPELLINGS = 4096
+
+_NOT_ALPHANUMERIC = re.compile(rb"[^a-z0-9]+")
+
+
+class Action(IntEnum):
+    """What becomes of a header field; FORWARD is 0 so that the hot path can test for truth."""
+
+    FORWARD = 0
+    DROP = 1
+    HOST = 2
+    CONTENT_LENGTH = 3
+    TRANSFER_ENCODING = 4
+    CONNECTION = 5
+    AUTHORIZATION = 6
+    EXPECT = 7
+    FORWARDED = 8
+    REQUEST_ID = 9
+    TRACEPARENT = 10
+    UPGRADE = 11
+
+
+IDENTITY = frozenset({b"x-auth-subject", b"x-auth-scopes", b"x-auth-issuer"})
+FORWARDED = frozenset(
+    {
+        b"forwarded",
+        b"x-forwarded-for",
+        b"x-forwarded-proto",
+        b"x-forwarded-host",
+        b"x-forwarded-port",
+        b"x-forwarded-prefix",
+        b"x-forwarded-server",
+        b"x-forwarded-ssl",
+        b"x-forwarded-scheme",
+        b"x-real-ip",
+    }
+)
+HOP_BY_HOP = frozenset(
+    {b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"proxy-authorization", b"te", b"trailer"}
+)
+
+_REQUEST = {
+    **dict.fromkeys(HOP_BY_HOP | IDENTITY | {b"http2-settings", b"x-shadow"}, Action.DROP),
+    **dict.fromkeys(FORWARDED, Action.FORWARDED),
+    b"host": Action.HOST,
+    b"content-length": Action.CONTENT_LENGTH,
+    b"transfer-encoding": Action.TRANSFER_ENCODING,
+    b"connection": Action.CONNECTION,
+    b"authorization": Action.AUTHORIZATION,
+    b"expect": Action.EXPECT,
+    b"x-request-id": Action.REQUEST_ID,
+    b"traceparent": Action.TRACEPARENT,
+    b"upgrade": Action.UPGRADE,
+}
+_RESPONSE = {
+    **dict.fromkeys(HOP_BY_HOP | {b"upgrade"}, Action.DROP),
+    b"content-length": Action.CONTENT_LENGTH,
+    b"transfer-encoding": Action.TRANSFER_ENCODING,
+    b"connection": Action.CONNECTION,
+    b"x-request-id": Action.REQUEST_ID,
+}
+_GUARDED = frozenset(name for name in _REQUEST if name != b"te")
+
+
+class Actions(dict[bytes, int]):
+    """From a spelling of a field name to its action; bounded, because a client chooses the spellings."""
+
+    def __init__(self, known: dict[bytes, Action], guarded: frozenset[bytes]) -> None:
+        super().__init__()
+        self._known = known
+        self._guarded = guarded
+
+    def __missing__(self, spelling: bytes) -> int:
+        name = spelling.lower()
+        action = int(self._known.get(name, Action.FORWARD))
+        if not action and _NOT_ALPHANUMERIC.sub(b"-", name) in self._guarded:
+            action = int(Action.DROP)
+        if len(self) < REMEMBERED_SPELLINGS:
+            self[spelling] = action
+        return action
+
+
+REQUEST_ACTIONS = Actions(_REQUEST, _GUARDED)
+RESPONSE_ACTIONS = Actions(_RESPONSE, frozenset())
+
+
+def connection_options(value: bytes) -> set[bytes]:
+    """The options of a Connection field, in lower case (RFC 9110 section 7.6.1)."""
+    return {option.strip(b" \t").lower() for option in value.split(b",")} - {b""}
+
+
+_HOST = re.compile(rb"(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(:[0-9]{0,5})?")
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
+_TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def is_host(value: bytes) -> bool:
+    """Whether `value` is a Host as in RFC 9110 section 7.2: a name or address, perhaps a port."""
+    return _HOST.fullmatch(value) is not None
+
+
+def is_request_id(value: bytes) -> bool:
+    """Whether a request id from outside is short and plain enough to be kept and logged."""
+    return _REQUEST_ID.fullmatch(value) is not None
+
+
+def is_traceparent(value: bytes) -> bool:
+    """Whether `value` is a W3C Trace Context traceparent, version 00 or a later one of the same shape."""
+    return _TRACEPARENT.fullmatch(value) is not None

@@ -1,0 +1,194 @@
+"""The data plane of one worker: the newest snapshot, its pools and verifiers, the clients it serves.
+
+It does what it is told through `apply`, `set_keys` and `set_down`, and goes on
+serving with what it has when nobody tells it anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from ipaddress import ip_address, ip_network
+
+from gateway.auth.keys import KeySet
+from gateway.auth.verify import Verifier
+from gateway.config.snapshot import Snapshot
+from gateway.observe.access_log import AccessLog
+from gateway.observe.counters import Counters, Report
+from gateway.proxy.client import ClientConnection
+from gateway.proxy.exchange import Exchange
+from gateway.proxy.pool import UpstreamPool
+
+TICK = 0.1
+REFETCH_DEADLINE = 3.0
+BACKLOG = 4096
+
+
+class DataPlane:
+    """Serves clients on the sockets it is given.
+
+    `ask_refetch` is called with a provider's name when a token names a key that
+    is not in its set; the answer comes through `set_keys`.
+    """
+
+    def __init__(self, snapshot: Snapshot, keys: Mapping[str, KeySet | None], ask_refetch: Callable[[str], None]) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.now = self.loop.time()
+        self.timestamp = ""
+        self.clients: set[ClientConnection] = set()
+        self.counters = Counters()
+        self.down: frozenset[str] = frozenset()
+        self.draining = False
+        self.refetch_deadline = REFETCH_DEADLINE
+        self.pools: dict[str, UpstreamPool] = {}
+        self.verifiers: dict[str, Verifier] = {}
+        self.access_log: AccessLog | None = None
+        self._keys: dict[str, KeySet | None] = dict(keys)
+        self._ask_refetch = ask_refetch
+        self._refetch_after: dict[str, float] = {}
+        self._wanting_keys: dict[str, list[Exchange]] = {}
+        self._networks: tuple[object, ...] = ()
+        self._trusted: dict[str, bool] = {}
+        self._servers: list[asyncio.Server] = []
+        self._drained: asyncio.Event = asyncio.Event()
+        self._ticker: asyncio.TimerHandle | None = None
+        self.apply(snapshot)
+        self._tick()
+
+    # What the control process says
+
+    def apply(self, snapshot: Snapshot) -> None:
+        """Serve by `snapshot` from the next request on; exchanges under way keep what they were given."""
+        old = {
+            (pool.upstream, endpoint.endpoint.url): endpoint
+            for pool in self.pools.values()
+            for endpoint in pool.endpoints
+        }
+        self.snapshot = snapshot
+        self.pools = {name: UpstreamPool(self, upstream, old) for name, upstream in snapshot.upstreams.items()}
+        kept = {id(endpoint) for pool in self.pools.values() for endpoint in pool.endpoints}
+        for endpoint in old.values():
+            if id(endpoint) not in kept:
+                endpoint.retire()
+        self.verifiers = {
+            name: Verifier(provider, self._keys.get(name)) for name, provider in snapshot.providers.items()
+        }
+        self._networks = tuple(ip_network(network) for network in snapshot.trusted_proxies)
+        self._trusted = {}
+        self._open_access_log()
+
+    def set_keys(self, provider: str, keys: KeySet | None, refetch_after: float) -> None:
+        """The newest key set of `provider`; asking for a newer one makes sense after `refetch_after` seconds."""
+        self._refetch_after[provider] = self.loop.time() + refetch_after
+        known = self._keys.get(provider)
+        if keys is not None and (known is None or known.digest != keys.digest):
+            self._keys[provider] = keys
+            if provider in self.snapshot.providers:
+                self.verifiers[provider] = Verifier(self.snapshot.providers[provider], keys)
+        for exchange in self._wanting_keys.pop(provider, []):
+            if not exchange.done:
+                exchange.start()
+
+    def set_down(self, endpoints: frozenset[str]) -> None:
+        """The URLs of the endpoints that active health checks found down."""
+        self.down = endpoints
+
+    # What exchanges ask
+
+    def may_refetch(self, provider: str) -> bool:
+        """Whether a newer key set of `provider` may be asked for now."""
+        return self.loop.time() >= self._refetch_after.get(provider, 0.0)
+
+    def refetch(self, provider: str, exchange: Exchange) -> None:
+        """Start `exchange` again when a newer key set of `provider` is here; callers share one request."""
+        waiting = self._wanting_keys.setdefault(provider, [])
+        waiting.append(exchange)
+        if len(waiting) == 1:
+            self._ask_refetch(provider)
+
+    def is_trusted(self, peer: str) -> bool:
+        """Whether X-Forwarded-* from this address is believed."""
+        if not self._networks:
+            return False
+        known = self._trusted.get(peer)
+        if known is None:
+            address = ip_address(peer.partition("%")[0])
+            known = any(address in network for network in self._networks)  # type: ignore[operator]
+            if len(self._trusted) < 4096:
+                self._trusted[peer] = known
+        return known
+
+    def new_request_id(self) -> bytes:
+        """A request id for what arrived without one: 32 hexadecimal digits."""
+        return b"%032x" % random.getrandbits(128)
+
+    def client_closed(self) -> None:
+        """A client's connection is gone; a drain may be over."""
+        if self.draining and not self.clients:
+            self._drained.set()
+
+    # Life
+
+    async def serve(self, listening: socket.socket) -> None:
+        """Accept connections from `listening` until drained."""
+        self._servers.append(
+            await self.loop.create_server(lambda: ClientConnection(self), sock=listening, backlog=BACKLOG)
+        )
+
+    async def drain(self, deadline: float) -> None:
+        """Accept no more, finish what runs, close idle connections; after `deadline` seconds break off."""
+        self.draining = True
+        for server in self._servers:
+            server.close()
+        for client in list(self.clients):
+            if client.exchange is None:
+                client.close()
+        self.client_closed()
+        try:
+            async with asyncio.timeout(deadline):
+                await self._drained.wait()
+        except TimeoutError:
+            for client in list(self.clients):
+                client.transport.abort()
+
+    def close(self) -> None:
+        """Stop the ticker and write out the access log."""
+        if self._ticker is not None:
+            self._ticker.cancel()
+        if self.access_log is not None:
+            self.access_log.close()
+
+    def report(self) -> Report:
+        """The figures since the last report."""
+        report = self.counters.take()
+        report.client_connections = len(self.clients)
+        for pool in self.pools.values():
+            for endpoint in pool.endpoints:
+                report.upstream_connections[endpoint.endpoint.url] = (endpoint.open, len(endpoint.idle))
+        return report
+
+    def _open_access_log(self) -> None:
+        wanted = self.snapshot.access_log
+        if self.access_log is not None and (not wanted.enabled or self.access_log.path != wanted.path):
+            self.access_log.close()
+            self.access_log = None
+        if wanted.enabled and self.access_log is None:
+            self.access_log = AccessLog(wanted.path)
+
+    def _tick(self) -> None:
+        """The one timer of a worker: deadlines are kept to within a tick."""
+        now = self.now = self.loop.time()
+        self.timestamp = datetime.now(UTC).isoformat(timespec="milliseconds")
+        for client in [client for client in self.clients if client.deadline <= now]:
+            client.expired()
+        for pool in self.pools.values():
+            for endpoint in pool.endpoints:
+                endpoint.expire(now)
+        if self.access_log is not None:
+            self.access_log.flush()
+        self._ticker = self.loop.call_later(TICK, self._tick)
+
+

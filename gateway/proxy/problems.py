@@ -1,0 +1,54 @@
+"""The gateway's own answers: RFC 9457 problem documents."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import orjson
+
+from gateway.auth.require import challenge
+from gateway.proxy.headers import VIA
+from gateway.routing.decide import Refusal
+
+
+def title(status: int) -> str:
+    """The reason phrase of a status code."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"
+
+
+def problem(
+    refusal: Refusal, request_id: bytes, *, close: bool, head_only: bool = False, retry_after: int | None = None
+) -> bytes:
+    """A whole HTTP/1.1 response that says why the gateway refuses, with the request id.
+
+    `head_only` leaves the body out, as the answer to HEAD. `retry_after` is in
+    seconds.
+    """
+    status = refusal.status
+    body = orjson.dumps(
+        {
+            "type": "about:blank",
+            "title": title(status),
+            "status": status,
+            "detail": refusal.detail,
+            "request_id": request_id.decode("latin-1"),
+        }
+    )
+    lines = [
+        b"HTTP/1.1 %d %b" % (status, title(status).encode()),
+        b"Content-Type: application/problem+json",
+        b"Content-Length: %d" % len(body),
+        b"Cache-Control: no-store",
+        b"X-Request-Id: " + request_id,
+        b"Via: " + VIA,
+    ]
+    if status == 401 or (status == 403 and refusal.error):
+        lines.append(b"WWW-Authenticate: " + challenge(refusal.error, refusal.detail, refusal.scopes))
+    if retry_after is not None:
+        lines.append(b"Retry-After: %d" % retry_after)
+    if close:
+        lines.append(b"Connection: close")
+    return b"\r\n".join(lines) + b"\r\n\r\n" + (b"" if head_only else body)

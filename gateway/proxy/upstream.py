@@ -1,0 +1,242 @@
+"""One connection to an endpoint: sends a request, reads the response, and is used again if both ended cleanly.
+
+Facts (RFC 9112 section 6.3): a response to HEAD and any 1xx, 204 or 304 has no
+body whatever its fields say; otherwise `Transfer-Encoding: chunked` frames it,
+else Content-Length, else the end of the connection. A response with both, with
+several lengths or with another transfer coding is ambiguous: 502, and the
+connection is not used again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, cast
+
+import httptools
+
+from gateway.proxy.headers import RESPONSE_ACTIONS, Action, connection_options
+
+if TYPE_CHECKING:
+    from gateway.proxy.exchange import Exchange
+    from gateway.proxy.pool import EndpointPool
+
+_DIGITS = frozenset(b"0123456789")
+
+
+class BadResponse(Exception):
+    """The endpoint's response can't be understood or is ambiguous; the message says how."""
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """A kept-alive HTTP/1.1 connection to one endpoint, with one exchange at a time."""
+
+    __slots__ = (
+        "_complete",
+        "_connection",
+        "_content_length",
+        "_dropped",
+        "_in_body",
+        "_interim",
+        "_length_fields",
+        "_lines",
+        "_parser",
+        "_transfer_encoding",
+        "exchange",
+        "idle_until",
+        "pool",
+        "reusable",
+        "transport",
+        "until_close",
+        "used",
+    )
+
+    def __init__(self, pool: EndpointPool) -> None:
+        self.pool = pool
+        self.transport: asyncio.Transport = None  # type: ignore[assignment]
+        self.exchange: Exchange | None = None
+        self.used = False
+        self.reusable = True
+        self.idle_until = 0.0
+        self._parser = httptools.HttpResponseParser(self)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._lines: list[bytes] = []
+        self._connection: bytes | None = None
+        self._content_length: bytes | None = None
+        self._length_fields = 0
+        self._transfer_encoding: bytes | None = None
+        self._dropped: list[int] = []
+        self._interim = False
+        self._in_body = False
+        self._complete = False
+        self.until_close = False
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        exchange = self.exchange
+        if exchange is None:
+            # Nothing was asked, so whatever this is, it can't be trusted to be an answer.
+            self.reusable = False
+            self.transport.abort()
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.reusable = False
+            if self.exchange is exchange:
+                exchange.upstream_failed(502, "The upstream switched protocols without being asked.")
+            return
+        except httptools.HttpParserError as error:
+            self.reusable = False
+            cause = error.__context__ if isinstance(error.__context__, BadResponse) else error
+            if self.exchange is exchange:
+                exchange.upstream_failed(502, f"The upstream's response is malformed: {cause}.")
+            else:
+                self.transport.abort()
+            return
+        if exchange.pending_out:
+            exchange.flush()
+        if self._complete:
+            self._finish(exchange)
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.reusable = False
+        self.pool.lost(self)
+        exchange = self.exchange
+        if exchange is None:
+            return
+        if self.until_close and exc is None:
+            self._finish(exchange)
+        else:
+            exchange.upstream_lost()
+
+    def pause_writing(self) -> None:
+        if self.exchange is not None:
+            self.exchange.client.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self.exchange is not None:
+            self.exchange.client.resume_reading()
+
+    # Sending
+
+    def send(self, exchange: Exchange) -> None:
+        """Take on `exchange`; the caller writes the request to `transport`."""
+        self.exchange = exchange
+
+    def _finish(self, exchange: Exchange) -> None:
+        self.exchange = None
+        clean = self.reusable and not self.until_close and exchange.request_complete
+        self._begin()
+        self.used = True
+        if clean:
+            self.pool.release(self)
+        else:
+            self.discard()
+        exchange.response_complete()
+
+    def discard(self) -> None:
+        """Close at once; what the endpoint still sends concerns nobody."""
+        self.exchange = None
+        self.reusable = False
+        self.transport.abort()
+
+    # httptools callbacks
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_body:
+            return
+        action = RESPONSE_ACTIONS[name]
+        if action:
+            if action == Action.CONTENT_LENGTH:
+                self._content_length = value
+                self._length_fields += 1
+            elif action == Action.TRANSFER_ENCODING:
+                known = self._transfer_encoding
+                self._transfer_encoding = value if known is None else known + b"," + value
+            elif action == Action.CONNECTION:
+                known = self._connection
+                self._connection = value if known is None else known + b"," + value
+            elif action == Action.REQUEST_ID and self.exchange is not None:
+                return
+            return
+        self._lines += (name, b": ", value, b"\r\n")
+
+    def on_headers_complete(self) -> None:
+        exchange = self.exchange
+        if exchange is None or self._complete:
+            raise BadResponse("a second response follows")
+        status = self._parser.get_status_code()
+        if self._connection is not None:
+            options = connection_options(self._connection)
+            if b"close" in options:
+                self.reusable = False
+            named = options - {b"close", b"keep-alive"}
+            if named:
+                self._strip(named)
+        if 100 <= status < 200:
+            self._interim = True
+            exchange.interim_response(status, self._lines)
+            return
+        self._in_body = True
+        if not self._parser.should_keep_alive():
+            self.reusable = False
+        length = self._frame(status, exchange.method)
+        if exchange.method == "HEAD":
+            # llhttp can't be told that no body follows, so this parser is done with.
+            self._complete = True
+            self._parser = httptools.HttpResponseParser(self)
+        exchange.response_head(status, self._lines, length, self._bodyless(status, exchange.method))
+
+    def _bodyless(self, status: int, method: str) -> bool:
+        return method == "HEAD" or status == 204 or status == 304
+
+    def _frame(self, status: int, method: str) -> bytes | None:
+        """The Content-Length to announce, or None; raises BadResponse for ambiguous framing."""
+        length = self._content_length
+        coding = self._transfer_encoding
+        if length is not None:
+            if self._length_fields > 1:
+                raise BadResponse("several Content-Length fields")
+            if coding is not None:
+                raise BadResponse("both Content-Length and Transfer-Encoding")
+            if not length or not _DIGITS.issuperset(length):
+                raise BadResponse("Content-Length is not a number")
+        elif coding is not None:
+            if coding.lower() != b"chunked":
+                raise BadResponse("a transfer coding other than chunked")
+            if self._parser.get_http_version() != "1.1":
+                raise BadResponse("Transfer-Encoding in HTTP/1.0")
+        elif not self._bodyless(status, method):
+            self.until_close = True
+        return length
+
+    def _strip(self, named: set[bytes]) -> None:
+        lines = self._lines
+        self._lines = [
+            part
+            for start in range(0, len(lines), 4)
+            if lines[start].lower() not in named
+            for part in lines[start : start + 4]
+        ]
+
+    def on_body(self, body: bytes) -> None:
+        exchange = self.exchange
+        if exchange is None or self._complete:
+            self.reusable = False
+            return
+        exchange.response_body(body)
+
+    def on_message_complete(self) -> None:
+        if self._interim:
+            self._begin()
+            return
+        self._complete = True

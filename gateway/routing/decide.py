@@ -1,0 +1,154 @@
+"""decide(snapshot, request, identify) → Decision: the one place where a request's fate is decided.
+
+The proxy, `strangler explain` and the routing tests of the YAML call this
+same function. It does no I/O and keeps no state. How a caller is identified is
+handed in, because the proxy verifies a token where `explain` is told the
+claims.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gateway.auth.identity import Identity
+from gateway.auth.require import missing
+from gateway.config.patterns import is_plain, normal_segments, raw_segments
+from gateway.config.snapshot import AuthRequirement, FieldMatch, Route, SideName, Snapshot
+from gateway.routing.request import Request
+from gateway.routing.split import Choice, choose
+
+
+class Refusal:
+    """An answer of the gateway's own: an HTTP status and what a problem document says.
+
+    `error` and `scopes` go into WWW-Authenticate (RFC 6750) where the status
+    is 401 or 403.
+    """
+
+    __slots__ = ("detail", "error", "scopes", "status")
+
+    def __init__(self, status: int, detail: str, error: str = "", scopes: tuple[str, ...] = ()) -> None:
+        self.status = status
+        self.detail = detail
+        self.error = error
+        self.scopes = scopes
+
+
+class Decision:
+    """What the snapshot says about one request.
+
+    Either `refusal` is set, or `upstream` names who answers. `side`, `choice`
+    belong to a route of a migration alone.
+    """
+
+    __slots__ = ("choice", "identity", "refusal", "route", "side", "upstream")
+
+    def __init__(
+        self,
+        route: Route | None,
+        upstream: str | None = None,
+        side: SideName | None = None,
+        identity: Identity | None = None,
+        choice: Choice | None = None,
+        refusal: Refusal | None = None,
+    ) -> None:
+        self.route = route
+        self.upstream = upstream
+        self.side = side
+        self.identity = identity
+        self.choice = choice
+        self.refusal = refusal
+
+
+Identify = Callable[[Request, AuthRequirement], Identity | Refusal | None]
+"""Who is calling: an Identity, None for an anonymous caller, or why the caller is refused."""
+
+
+def decide(snapshot: Snapshot, request: Request, identify: Identify) -> Decision:
+    """What becomes of `request` under `snapshot`; whatever `identify` raises passes through."""
+    route = find_route(snapshot, request)
+    if isinstance(route, Refusal):
+        return Decision(None, refusal=route)
+    if route is None:
+        if snapshot.default is None:
+            return Decision(None, refusal=Refusal(404, "No route matches this request."))
+        return Decision(None, snapshot.default)
+    identity = None
+    requirement = route.auth
+    if requirement is not None:
+        who = identify(request, requirement)
+        if isinstance(who, Refusal):
+            return Decision(route, refusal=who)
+        refusal = check(requirement, who)
+        if refusal is not None:
+            return Decision(route, identity=who, refusal=refusal)
+        identity = who
+    migration = route.migration
+    if migration is None:
+        return Decision(route, route.upstream, None, identity)
+    choice = choose(migration, request, identity)
+    upstream = migration.extracted if choice.side == "extracted" else migration.legacy
+    return Decision(route, upstream, choice.side, identity, choice)
+
+
+def check(requirement: AuthRequirement, identity: Identity | None) -> Refusal | None:
+    """Why `identity` does not satisfy `requirement`, or None if it does."""
+    if identity is None:
+        if requirement.required:
+            return Refusal(401, "This route needs a bearer token.")
+        return None
+    if not requirement.scopes and not requirement.claims:
+        return None
+    lacking = missing(requirement, identity)
+    if lacking is None:
+        return None
+    return Refusal(403, lacking, "insufficient_scope", tuple(sorted(requirement.scopes)))
+
+
+def find_route(snapshot: Snapshot, request: Request) -> Route | Refusal | None:
+    """The best route for `request`, None if none matches, or a refusal of a path with two readings."""
+    index = snapshot.index
+    host = host_name(request.host) if index.has_hosts else ""
+    method = request.method
+
+    def accepts(route: Route) -> bool:
+        if route.methods and method not in route.methods:
+            return False
+        if route.headers and not _headers_match(route.headers, request):
+            return False
+        return not route.query or _query_matches(route.query, request)
+
+    path = request.path
+    if is_plain(path):
+        segments = path.split("/")
+        del segments[0]
+        return index.find(host, segments, accepts)
+    raw = raw_segments(path)
+    normal = normal_segments(path)
+    route = index.find(host, raw, accepts)
+    if raw != normal and index.find(host, normal, accepts) is not route:
+        return Refusal(400, "The path means different routes as sent and in its normal form; send its normal form.")
+    return route
+
+
+def host_name(host: str) -> str:
+    """The name in a Host header's value: lower case, without port or trailing dot."""
+    if host.startswith("["):
+        return host.partition("]")[0][1:].lower()
+    return host.partition(":")[0].rstrip(".").lower()
+
+
+def _headers_match(conditions: tuple[FieldMatch, ...], request: Request) -> bool:
+    for condition in conditions:
+        values = request.header_values(condition.name)
+        if not values or (condition.value is not None and condition.value not in values):
+            return False
+    return True
+
+
+def _query_matches(conditions: tuple[FieldMatch, ...], request: Request) -> bool:
+    for condition in conditions:
+        values = request.query_values(condition.name)
+        if not values or (condition.value is not None and condition.value not in values):
+            return False
+    return True

@@ -1,0 +1,142 @@
+"""Which side of a migration serves this caller.
+
+A caller's bucket is a stable hash of the migration's name and the caller's
+sticky key, in 1/100 of a percent (0 to 9,999). The caller is on the extracted
+side while the bucket lies below the threshold, so raising the percentage only
+ever adds callers, and every worker, machine and restart agrees.
+
+What outranks the percentage, strongest first: the override header of a
+permitted caller, the `never` list, the `always` list.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from functools import cache
+from hashlib import blake2b
+
+from gateway.auth.identity import Identity
+from gateway.auth.require import claim_text
+from gateway.config.snapshot import Condition, Migration, SideName, Stage, StickyKey
+from gateway.routing.request import Request
+
+VISITOR_COOKIE = "strangler_visitor"
+BUCKETS = 10_000
+_VISITOR = re.compile(r"[0-9a-f]{32}")
+
+
+class Choice:
+    """A side, and why: the reason, the bucket and key that it came from, the new visitor id if one was made."""
+
+    __slots__ = ("bucket", "key", "reason", "side", "visitor")
+
+    def __init__(
+        self,
+        side: SideName,
+        reason: str,
+        bucket: int | None = None,
+        key: str | None = None,
+        visitor: str | None = None,
+    ) -> None:
+        self.side = side
+        self.reason = reason
+        self.bucket = bucket
+        self.key = key
+        self.visitor = visitor
+
+
+_BY_STAGE: dict[Stage, Choice] = {
+    Stage.LEGACY: Choice("legacy", "stage legacy"),
+    Stage.SHADOW: Choice("legacy", "stage shadow"),
+    Stage.EXTRACTED: Choice("extracted", "stage extracted"),
+    Stage.RETIRED: Choice("extracted", "stage retired"),
+}
+
+
+@cache
+def _salt(migration: str) -> bytes:
+    return blake2b(migration.encode(), digest_size=16).digest()
+
+
+def bucket_of(migration: str, key: str) -> int:
+    """The bucket of `key` in `migration`, 0 to 9,999; the same everywhere and for ever."""
+    digest = blake2b(key.encode("utf-8", "surrogateescape"), digest_size=8, salt=_salt(migration)).digest()
+    return int.from_bytes(digest, "big") % BUCKETS
+
+
+def choose(migration: Migration, request: Request, identity: Identity | None) -> Choice:
+    """The side of `migration` for this request."""
+    override = migration.override
+    if override is not None and migration.stage is not Stage.RETIRED:
+        wanted = request.header(override.header)
+        if wanted is not None and holds(override.permitted, request, identity):
+            if wanted == "extracted":
+                return Choice("extracted", f"override header {override.header}")
+            if wanted == "legacy":
+                return Choice("legacy", f"override header {override.header}")
+    if migration.stage is not Stage.CANARY:
+        return _BY_STAGE[migration.stage]
+    for condition in migration.never:
+        if holds(condition, request, identity):
+            return Choice("legacy", f"never {condition}")
+    for condition in migration.always:
+        if holds(condition, request, identity):
+            return Choice("extracted", f"always {condition}")
+    return _by_percentage(migration, request, identity)
+
+
+def _by_percentage(migration: Migration, request: Request, identity: Identity | None) -> Choice:
+    for sticky in migration.sticky:
+        visitor = None
+        if sticky.kind == "claim":
+            value = _claim(identity, sticky.name)
+        elif sticky.kind == "visitor":
+            value = request.cookie(VISITOR_COOKIE)
+            if value is None or not _VISITOR.fullmatch(value):
+                value = visitor = secrets.token_hex(16)
+        else:
+            value = _plain_key(sticky, request)
+        if value:
+            bucket = bucket_of(migration.name, value)
+            side: SideName = "extracted" if bucket < migration.threshold else "legacy"
+            return Choice(side, "percentage", bucket, str(sticky), visitor)
+    return Choice("legacy", "no sticky key present")
+
+
+def _claim(identity: Identity | None, name: str) -> str | None:
+    if identity is None:
+        return None
+    if name == "sub":
+        return identity.subject
+    values = claim_text(identity.claims, name)
+    return values[0] if values else None
+
+
+def _plain_key(sticky: StickyKey, request: Request) -> str | None:
+    match sticky.kind:
+        case "header":
+            return request.header(sticky.name)
+        case "cookie":
+            return request.cookie(sticky.name)
+        case "ip":
+            return request.peer
+        case _:
+            return secrets.token_hex(8)
+
+
+def holds(condition: Condition, request: Request, identity: Identity | None) -> bool:
+    """Whether `condition` is true of the request and its verified caller."""
+    match condition.kind:
+        case "claim":
+            values = claim_text(identity.claims, condition.name) if identity else ()
+        case "scope":
+            return identity is not None and condition.name in identity.scopes
+        case "header":
+            values = tuple(request.header_values(condition.name))
+        case "cookie":
+            cookie = request.cookie(condition.name)
+            values = () if cookie is None else (cookie,)
+        case "ip":
+            return request.peer == condition.name
+    return bool(values) if condition.value is None else condition.value in values
