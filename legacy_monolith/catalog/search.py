@@ -26,7 +26,7 @@ def find_products(
     ordering: str = "id",
 ) -> "QuerySet[Product]":
     """The products that meet every condition that is not None; ties of `ordering` by id."""
-    products = Product.objects.select_related("category").order_by(*dict.fromkeys(ORDERINGS[ordering]))
+    products = Product.objects.select_related("category").order_by(*ORDERINGS[ordering])
     if category is not None:
         products = products.filter(category__slug=category)
     if text is not None:

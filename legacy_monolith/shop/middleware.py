@@ -53,7 +53,6 @@ class ConditionalResponseMiddleware:
             if response.has_header(name):
                 not_modified.headers[name] = response.headers[name]
         not_modified.cookies = response.cookies
-        response.close()
         return not_modified
 
     def _may_tag(self, response: HttpResponseBase) -> bool:

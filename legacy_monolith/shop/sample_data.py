@@ -7,12 +7,27 @@ from typing import NamedTuple
 OPENED = datetime(2025, 11, 1, 9, 0, 0, tzinfo=UTC)
 
 PEOPLE = (
-    ("alice", "Alice Adler"), ("bob", "Bob Brandt"), ("admin", "Ada Admin"), ("carol", "Carol Čapek"),
-    ("dave", "Dave Dietrich"), ("erin", "Erin Engel"), ("frank", "Frank Fischer"), ("grace", "Grace Gómez"),
-    ("heidi", "Heidi Huber"), ("ivan", "Ivan Ivanov"), ("judy", "Judy Jensen"), ("karl", "Karl Køhler"),
-    ("laura", "Laura Löwe"), ("mallory", "Mallory Meyer"), ("niaj", "Niaj Noor"), ("olivia", "Olivia O'Neill"),
-    ("peggy", "Peggy Park"), ("quentin", "Quentin Quist"), ("rupert", "Rupert Roß"), ("sybil", "Sybil Sørensen"),
-)  # fmt: skip
+    ("alice", "Alice Adler"),
+    ("bob", "Bob Brandt"),
+    ("admin", "Ada Admin"),
+    ("carol", "Carol Čapek"),
+    ("dave", "Dave Dietrich"),
+    ("erin", "Erin Engel"),
+    ("frank", "Frank Fischer"),
+    ("grace", "Grace Gómez"),
+    ("heidi", "Heidi Huber"),
+    ("ivan", "Ivan Ivanov"),
+    ("judy", "Judy Jensen"),
+    ("karl", "Karl Køhler"),
+    ("laura", "Laura Löwe"),
+    ("mallory", "Mallory Meyer"),
+    ("niaj", "Niaj Noor"),
+    ("olivia", "Olivia O'Neill"),
+    ("peggy", "Peggy Park"),
+    ("quentin", "Quentin Quist"),
+    ("rupert", "Rupert Roß"),
+    ("sybil", "Sybil Sørensen"),
+)
 STAFF = frozenset({"admin"})
 INACTIVE = frozenset({"mallory"})
 WITH_PASSWORD = ("alice", "bob", "admin", "carol")  # NAME-password

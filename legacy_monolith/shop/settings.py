@@ -1,6 +1,7 @@
 """Settings of the shop. What differs between machines comes from the environment (see README.md)."""
 
 import os
+import tempfile
 from pathlib import Path
 
 from shop.environment import flag, header, items, required
@@ -76,6 +77,8 @@ DATABASES = {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": DATABASE_PATH,
         "CONN_MAX_AGE": None,
+        # A file and not memory: tests of concurrency need real locks. One a process, so that runs don't meet.
+        "TEST": {"NAME": Path(tempfile.gettempdir()) / f"shop-test-{os.getpid()}.sqlite3"},
         "OPTIONS": {
             # A transaction takes the write lock when it begins, so what it read stays true until it ends.
             "transaction_mode": "IMMEDIATE",
