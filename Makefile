@@ -25,7 +25,7 @@ test: setup ## run all tests
 	@if [ -f legacy_monolith/manage.py ]; then cd legacy_monolith && ../$(BIN)/python manage.py test; fi
 
 lint: setup ## style, types, import rules
-	$(BIN)/ruff check gateway tests extracted legacy_monolith benchmarks
+	$(BIN)/ruff check gateway tests $(wildcard legacy_monolith)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

@@ -14,3 +14,6 @@ worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
 accesslog = os.environ.get("ACCESS_LOG") or None
 # Its path is one per user, so two servers of one machine would fight for it; signals are enough.
 control_socket_disable = True
+# Django's settings alone decide which forwarded headers count; gunicorn would trust any local peer.
+secure_scheme_headers = {}
+forwarder_headers = ""

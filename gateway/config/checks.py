@@ -9,10 +9,12 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from gateway.config.auth_sections import RequirementSection
 from gateway.config.document import Document, Step
 from gateway.config.patterns import PatternError, parse_pattern
 from gateway.config.problems import Problem, suggestion
-from gateway.config.schema import Configuration, MatchSection, MigrationSection, RequirementSection
+from gateway.config.route_sections import MatchSection, MigrationSection
+from gateway.config.schema import Configuration
 from gateway.config.snapshot import Endpoint, Listener, Stage
 from gateway.config.values import is_loopback
 
@@ -62,6 +64,11 @@ class Checks:
                 f"the admin address {admin} can be reached from other machines, and asks nobody who they are",
                 "admin",
             )
+        for number, network in enumerate(self.model.trusted_proxies):
+            if network.endswith("/0"):
+                yield self._problem(
+                    "every peer is trusted, so any client can claim any address", "trusted_proxies", number
+                )
         used = {self.model.default, *(route.upstream for route in self.model.routes)}
         for migration in self.model.migrations.values():
             used |= {migration.from_, migration.to}

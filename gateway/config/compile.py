@@ -12,17 +12,13 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from gateway.config.auth_sections import RequirementSection
 from gateway.config.document import Document
 from gateway.config.index import AmbiguityError, RouteIndex, build_index
 from gateway.config.patterns import PatternError, parse_pattern
 from gateway.config.problems import Problem
-from gateway.config.schema import (
-    Configuration,
-    MatchSection,
-    MigrationSection,
-    RequirementSection,
-    UpstreamSection,
-)
+from gateway.config.route_sections import MatchSection, MigrationSection
+from gateway.config.schema import Configuration
 from gateway.config.snapshot import (
     AccessLog,
     AuthRequirement,
@@ -39,6 +35,7 @@ from gateway.config.snapshot import (
     Timeouts,
     Upstream,
 )
+from gateway.config.upstream_sections import UpstreamSection
 
 EVERY_PATH = "/**"
 _SUBJECT = StickyKey("claim", "sub")

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from gateway.config.auth_sections import ProviderSection
 from gateway.config.document import Document, Step
 from gateway.config.environment import Substituted
 from gateway.config.problems import Problem
-from gateway.config.schema import ProviderSection
 from gateway.config.snapshot import Provider
 from gateway.config.values import is_loopback
 

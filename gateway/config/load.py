@@ -23,12 +23,13 @@ from gateway.config.compile import (
     version_of,
 )
 from gateway.config.credentials import read_provider
-from gateway.config.document import Document, Entry, Step, Value, read_document
+from gateway.config.document import Document, Entry, Step, Value
 from gateway.config.expectations import RoutingTest, routing_test
 from gateway.config.explanations import problems_of
 from gateway.config.problems import ConfigurationError, Problem, in_order
 from gateway.config.schema import Configuration
 from gateway.config.snapshot import Snapshot
+from gateway.config.yaml_reader import read_document
 
 __all__ = ["ConfigurationError", "Loaded", "Problem", "load"]
 
@@ -57,13 +58,23 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Loaded:
 
     Raises ConfigurationError with all that is wrong.
     """
-    document = read_document(path, environment)
-    names = Names.of(document)
     problems: list[Problem] = []
+    document = read_document(path, environment, problems)
+    unread = {problem.source for problem in problems}
+    loaded = _load(path, document, problems)
+    # What could not be read is no longer what was written, so nothing more is said about it.
+    problems[:] = [*problems[: len(unread)], *(p for p in problems[len(unread) :] if p.source not in unread)]
+    if loaded is None or problems:
+        raise ConfigurationError(problems)
+    return loaded
+
+
+def _load(path: Path, document: Document, problems: list[Problem]) -> Loaded | None:
+    names = Names.of(document)
     model, understood = _validate(document, problems)
     complete = understood is document
     if model is None:
-        raise ConfigurationError(problems)
+        return None
 
     checks = Checks(model, understood, names)
     problems += checks.problems()
@@ -77,7 +88,7 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Loaded:
     if complete:
         problems += checks.tests(route.name for route in routes)
     if problems:
-        raise ConfigurationError(problems)
+        return None
 
     providers = {name: found.provider for name, found in credentials.items()}
     secrets = {name: provider.secret for name, provider in providers.items() if provider.secret is not None}

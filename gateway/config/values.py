@@ -1,8 +1,7 @@
-"""The kinds of values that YAML writes as text: durations, sizes, addresses, conditions.
+"""Values that YAML writes as text: durations, sizes, addresses, conditions.
 
-Each kind is a function from what the YAML says to what the snapshot holds,
-raising ValueError with a message for a person, and a named type that pydantic
-and the JSON Schema know it by.
+Each function goes from what the YAML says to what the snapshot holds, and
+raises ValueError with a message for a person.
 """
 
 from __future__ import annotations
@@ -10,23 +9,17 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
-from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
-from typing_extensions import TypeAliasType
-
-from gateway.config.environment import Substituted
 from gateway.config.problems import suggestion
 from gateway.config.snapshot import Condition, Endpoint, Listener, StickyKey
-
-VARIABLE = r"\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\}"
 
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _SIZE = re.compile(r"([0-9]+)(B|KiB|MiB|GiB)")
 _BYTES = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
 
 
@@ -188,8 +181,8 @@ def parse_condition(value: object) -> Condition:
         match kind:
             case "claim" | "header" | "cookie":
                 return Condition(kind, _field_name(kind, name), wanted if equals else None)
-            case "scope" if rest and not re.search(r"\s", rest):
-                return Condition("scope", rest)
+            case "scope":
+                return Condition("scope", parse_scope(rest))
             case "ip":
                 return Condition("ip", parse_network(rest))
     hint = suggestion(kind, ("claim", "scope", "header", "cookie", "ip"))
@@ -205,6 +198,15 @@ def parse_permission(value: object) -> Condition:
     if condition.kind not in ("claim", "scope"):
         raise ValueError("only a claim or a scope can permit this: a client chooses its headers and cookies")
     return condition
+
+
+def parse_scope(value: object) -> str:
+    """A scope (RFC 6749 section 3.3): no spaces, those stand between scopes."""
+    if not isinstance(value, str):
+        raise ValueError(f"expected a scope such as orders:read, found {described(value)}")
+    if _SCOPE.fullmatch(value) is None:
+        raise ValueError(f"'{value}' is not one scope; list several as [a, b]")
+    return str(value)
 
 
 def _field_name(kind: str, name: str) -> str:
@@ -261,177 +263,3 @@ def parse_match_host(value: object) -> str:
         raise ValueError(f"'{value}': a host is matched without its port")
     prefix = "*." if name is not value and name != value else ""
     return prefix + _host(name).rstrip(".")
-
-
-def _number_from_environment(value: object) -> object:
-    if isinstance(value, Substituted):
-        for kind in (int, float):
-            try:
-                return kind(value)
-            except ValueError:
-                continue
-    return value
-
-
-def _boolean_from_environment(value: object) -> object:
-    if isinstance(value, Substituted) and value.lower() in ("true", "false"):
-        return value.lower() == "true"
-    return value
-
-
-def _one_or_many(value: object) -> object:
-    return value if isinstance(value, (list, dict)) or value is None else [value]
-
-
-_DURATION_SCHEMA = {
-    "anyOf": [
-        {"type": "string", "pattern": rf"^([0-9]+(\.[0-9]+)?(ms|s|m|h)|.*{VARIABLE}.*)$"},
-        {"type": "number", "minimum": 0},
-    ],
-    "description": "A duration: 250ms, 5s, 1m, 1h or a number of seconds.",
-    "examples": ["5s", "250ms"],
-}
-
-Duration = TypeAliasType(
-    "Duration", Annotated[float, PlainValidator(parse_positive_duration), WithJsonSchema(_DURATION_SCHEMA)]
-)
-DurationOrZero = TypeAliasType(
-    "DurationOrZero", Annotated[float, PlainValidator(parse_duration), WithJsonSchema(_DURATION_SCHEMA)]
-)
-Size = TypeAliasType(
-    "Size",
-    Annotated[
-        int,
-        PlainValidator(parse_size),
-        WithJsonSchema(
-            {
-                "anyOf": [
-                    {"type": "string", "pattern": rf"^([0-9]+(B|KiB|MiB|GiB)|.*{VARIABLE}.*)$"},
-                    {"type": "integer", "minimum": 1},
-                ],
-                "description": "A size: 8KiB, 1MiB, 1GiB or a number of bytes.",
-                "examples": ["8KiB"],
-            }
-        ),
-    ],
-)
-Address = TypeAliasType(
-    "Address",
-    Annotated[
-        Listener,
-        PlainValidator(parse_listener),
-        WithJsonSchema(
-            {
-                "anyOf": [{"type": "string"}, {"type": "integer", "minimum": 0, "maximum": 65535}],
-                "description": "An address to listen on: host:port; a port alone is one on 127.0.0.1.",
-                "examples": ["127.0.0.1:8080"],
-            }
-        ),
-    ],
-)
-EndpointUrl = TypeAliasType(
-    "EndpointUrl",
-    Annotated[
-        Endpoint,
-        PlainValidator(parse_endpoint),
-        WithJsonSchema(
-            {
-                "type": "string",
-                "description": "A base URL: scheme http, host and port, no path.",
-                "examples": ["http://127.0.0.1:8100"],
-            }
-        ),
-    ],
-)
-Sticky = TypeAliasType(
-    "Sticky",
-    Annotated[
-        StickyKey,
-        PlainValidator(parse_sticky),
-        WithJsonSchema(
-            {
-                "type": "string",
-                "pattern": rf"^((claim|header|cookie):.+|ip|visitor|none|.*{VARIABLE}.*)$",
-                "description": "claim:NAME, header:NAME, cookie:NAME, ip, visitor or none.",
-                "examples": ["claim:sub", "visitor"],
-            }
-        ),
-    ],
-)
-_CONDITION_PATTERN = rf"^((claim|scope|header|cookie|ip):.+|.*{VARIABLE}.*)$"
-Test = TypeAliasType(
-    "Test",
-    Annotated[
-        Condition,
-        PlainValidator(parse_condition),
-        WithJsonSchema(
-            {
-                "type": "string",
-                "pattern": _CONDITION_PATTERN,
-                "description": "claim:NAME=VALUE, scope:NAME, header:NAME=VALUE, cookie:NAME=VALUE or"
-                " ip:ADDRESS; without =VALUE it is enough that it is there.",
-                "examples": ["claim:tenant=acme", "scope:beta"],
-            }
-        ),
-    ],
-)
-Permission = TypeAliasType(
-    "Permission",
-    Annotated[
-        Condition,
-        PlainValidator(parse_permission),
-        WithJsonSchema(
-            {
-                "type": "string",
-                "pattern": rf"^((claim|scope):.+|.*{VARIABLE}.*)$",
-                "description": "claim:NAME=VALUE or scope:NAME.",
-                "examples": ["claim:role=engineer"],
-            }
-        ),
-    ],
-)
-HeaderName = TypeAliasType(
-    "HeaderName", Annotated[str, PlainValidator(parse_header_name), WithJsonSchema({"type": "string"})]
-)
-Method = TypeAliasType(
-    "Method",
-    Annotated[
-        str, PlainValidator(parse_method), WithJsonSchema({"type": "string", "examples": ["GET", "POST"]})
-    ],
-)
-Network = TypeAliasType(
-    "Network",
-    Annotated[
-        str,
-        PlainValidator(parse_network),
-        WithJsonSchema(
-            {"type": "string", "description": "An address or a CIDR block.", "examples": ["10.0.0.0/8"]}
-        ),
-    ],
-)
-MatchHost = TypeAliasType(
-    "MatchHost",
-    Annotated[
-        str,
-        PlainValidator(parse_match_host),
-        WithJsonSchema({"type": "string", "examples": ["shop.example", "*.shop.example"]}),
-    ],
-)
-Whole = Annotated[int, BeforeValidator(_number_from_environment)]
-Count = Annotated[Whole, Field(ge=1)]
-Number = Annotated[float, BeforeValidator(_number_from_environment), Field(allow_inf_nan=False)]
-Flag = Annotated[bool, BeforeValidator(_boolean_from_environment)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-
-
-class OneOrMany:
-    """Marks a list field that may be written as a single item."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
-        from pydantic_core import core_schema
-
-        return core_schema.no_info_before_validator_function(_one_or_many, handler(source))
-
-    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
-        many = handler(schema)
-        return {"anyOf": [many["items"], many]}

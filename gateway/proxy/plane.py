@@ -34,7 +34,9 @@ class DataPlane:
     is not in its set; the answer comes through `set_keys`.
     """
 
-    def __init__(self, snapshot: Snapshot, keys: Mapping[str, KeySet | None], ask_refetch: Callable[[str], None]) -> None:
+    def __init__(
+        self, snapshot: Snapshot, keys: Mapping[str, KeySet | None], ask_refetch: Callable[[str], None]
+    ) -> None:
         self.loop = asyncio.get_running_loop()
         self.now = self.loop.time()
         self.timestamp = ""

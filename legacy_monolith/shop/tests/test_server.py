@@ -106,6 +106,13 @@ class Server(SimpleTestCase):
         self.assertEqual(response.status, 200)
         self.assertEqual(json.loads(response.read())["token_type"], "Bearer")
 
+    def test_forwarded_headers_count_for_nothing_by_default(self) -> None:
+        forged = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil.example", "Script-Name": "/x"}
+        self.connection.request("GET", "/account", headers=forged)
+        response = self.connection.getresponse()
+        response.read()
+        self.assertEqual(response.getheader("Location"), f"http://127.0.0.1:{self.port}/account/")
+
     def test_the_sample_home_page(self) -> None:
         response, body = self.get("/")
         self.assertEqual(response.status, 200)

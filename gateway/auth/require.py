@@ -1,0 +1,50 @@
+"""What a route requires of a verified caller, and how a refusal is put to the client (RFC 6750 section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.auth.identity import Identity
+from gateway.config.snapshot import AuthRequirement
+
+
+def claim_text(claims: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """The values of a claim as text: one for a scalar, several for a list, none where it is absent.
+
+    `name` may be dotted to reach into nested objects; a claim of exactly that
+    name goes first.
+    """
+    value: Any = claims.get(name)
+    if value is None and "." in name:
+        value = claims
+        for part in name.split("."):
+            value = value.get(part) if isinstance(value, Mapping) else None
+    values = value if isinstance(value, list) else [value]
+    return tuple(_scalar_text(item) for item in values if isinstance(item, str | int | float | bool))
+
+
+def _scalar_text(value: str | int | float | bool) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def missing(requirement: AuthRequirement, identity: Identity) -> str | None:
+    """What the caller lacks, as a sentence, or None where the requirement is met."""
+    lacking = requirement.scopes - identity.scopes
+    if lacking:
+        return f"The token lacks the scope {' '.join(sorted(lacking))}."
+    for name, wanted in requirement.claims:
+        if wanted not in claim_text(identity.claims, name):
+            return f"The token's claim {name} does not have the value that this route needs."
+    return None
+
+
+def challenge(error: str, detail: str, scopes: tuple[str, ...]) -> bytes:
+    """The value of WWW-Authenticate; without an error where no token was sent at all."""
+    if not error:
+        return b"Bearer"
+    text = detail.replace("\\", "").replace('"', "'")
+    parts = [f'error="{error}"', f'error_description="{text}"']
+    if scopes:
+        parts.append(f'scope="{" ".join(scopes)}"')
+    return b"Bearer " + ", ".join(parts).encode("ascii", "replace")

@@ -1,0 +1,150 @@
+"""Verifies bearer tokens (RFC 6750, RFC 7519) as RFC 8725 asks.
+
+What the token says of itself decides nothing but which key of the provider's
+set is tried: algorithms come from the configuration and must fit the key,
+`jku`, `x5u` and `jwk` are refused, unknown `crit` is refused. A verdict is
+remembered until the token expires, and with this verifier, which is replaced
+when the key set or the configuration changes.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import jwt
+from cachetools import LRUCache
+
+from gateway.auth.identity import Identity
+from gateway.auth.keys import Key, KeySet
+from gateway.config.snapshot import Provider
+
+_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_VISIBLE = re.compile(r"[\x21-\x7e]+")
+_VISIBLE_TEXT = re.compile(r"[\x20-\x7e]*")
+_REFUSED_FIELDS = ("jku", "x5u", "jwk", "x5c", "crit")
+
+
+class TokenRefused(Exception):
+    """The credentials are not accepted; `error` is RFC 6750's code, `detail` holds nothing of the token."""
+
+    def __init__(self, detail: str, error: str = "invalid_token", status: int = 401) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.error = error
+        self.status = status
+
+
+class UnknownKey(Exception):
+    """The token names a key that is not in the set; a newer set may have it."""
+
+    def __init__(self, kid: str | None) -> None:
+        super().__init__("the token names a key that is not in the set")
+        self.kid = kid
+        self.provider = ""
+
+
+class NoKeys(Exception):
+    """There is no key to verify anything with."""
+
+
+class Verifier:
+    """Verifies the tokens of one provider with one key set."""
+
+    def __init__(self, provider: Provider, keys: KeySet | None) -> None:
+        self.provider = provider
+        self._keys: dict[str | None, Key] = dict(keys.keys) if keys is not None else {}
+        if provider.secret is not None:
+            self._keys = {None: Key(provider.secret, frozenset({"HS256", "HS384", "HS512"}))}
+        self._remembered: LRUCache[bytes, Identity] = LRUCache(provider.remembered)
+
+    def verify(self, credentials: bytes, now: float) -> Identity:
+        """The caller whom the Authorization value `credentials` names; `now` is in Unix seconds.
+
+        Raises TokenRefused, UnknownKey or NoKeys.
+        """
+        identity = self._remembered.get(credentials)
+        if identity is not None and identity.expires_at > now:
+            return identity
+        identity = self._verify_anew(credentials, now)
+        self._remembered[credentials] = identity
+        return identity
+
+    def _verify_anew(self, credentials: bytes, now: float) -> Identity:
+        scheme, _, rest = credentials.partition(b" ")
+        if scheme.lower() != b"bearer":
+            raise TokenRefused("The Authorization field holds no bearer token.", "invalid_request")
+        token = rest.strip(b" ").decode("latin-1")
+        if len(token) > self.provider.token_bytes:
+            raise TokenRefused("The token is too long.")
+        if not _COMPACT.fullmatch(token):
+            raise TokenRefused("The token is not a signed JSON Web Token.")
+        if not self._keys:
+            raise NoKeys
+        try:
+            header = jwt.get_unverified_header(token)
+            key = self._key_for(header)
+            claims = jwt.decode(
+                token,
+                key.material,
+                algorithms=[name for name in self.provider.algorithms if name in key.algorithms],
+                audience=list(self.provider.audiences),
+                issuer=self.provider.issuer,
+                leeway=self.provider.leeway,
+                options={"require": ["exp", "sub", "iss", "aud"]},
+            )
+        except jwt.PyJWTError as error:
+            raise TokenRefused(_reason(error)) from None
+        except (ValueError, TypeError, RecursionError, OverflowError):
+            raise TokenRefused("The token can't be read.") from None
+        return self._identity(claims, now)
+
+    def _key_for(self, header: dict[str, Any]) -> Key:
+        if any(field in header for field in _REFUSED_FIELDS):
+            raise TokenRefused("The token's header holds a field that is not accepted.")
+        if header.get("alg") not in self.provider.algorithms:
+            raise TokenRefused("The token's algorithm is not accepted.")
+        kid = header.get("kid")
+        key = self._keys.get(None if self.provider.secret is not None else kid)
+        if key is None and kid is None and len(self._keys) == 1:
+            key = next(iter(self._keys.values()))
+        if key is None:
+            raise UnknownKey(kid)
+        if header["alg"] not in key.algorithms:
+            raise TokenRefused("The token's algorithm does not fit its key.")
+        return key
+
+    def _identity(self, claims: dict[str, Any], now: float) -> Identity:
+        subject = claims["sub"]
+        if not isinstance(subject, str) or not _VISIBLE.fullmatch(subject):
+            raise TokenRefused("The token's subject is not plain visible text.")
+        expires_at = float(claims["exp"]) + self.provider.leeway
+        if expires_at <= now:
+            raise TokenRefused("The token has expired.")
+        scopes = claims.get("scope", claims.get("scp", ""))
+        names = scopes.split() if isinstance(scopes, str) else scopes
+        if not isinstance(names, list) or not all(isinstance(n, str) and _VISIBLE.fullmatch(n) for n in names):
+            raise TokenRefused("The token's scopes are not a list of plain names.")
+        issuer = self.provider.issuer
+        if not _VISIBLE_TEXT.fullmatch(issuer):
+            raise TokenRefused("The token's issuer is not plain visible text.")
+        lines = f"X-Auth-Subject: {subject}\r\nX-Auth-Scopes: {' '.join(names)}\r\nX-Auth-Issuer: {issuer}\r\n"
+        return Identity(subject, issuer, frozenset(names), claims, expires_at, lines.encode("ascii"))
+
+
+def _reason(error: jwt.PyJWTError) -> str:
+    match error:
+        case jwt.ExpiredSignatureError():
+            return "The token has expired."
+        case jwt.ImmatureSignatureError():
+            return "The token is not valid yet."
+        case jwt.InvalidAudienceError():
+            return "The token is for another audience."
+        case jwt.InvalidIssuerError():
+            return "The token is from another issuer."
+        case jwt.MissingRequiredClaimError():
+            return f"The token has no claim {error.claim}."
+        case jwt.InvalidSignatureError():
+            return "The token's signature is wrong."
+        case _:
+            return "The token can't be verified."

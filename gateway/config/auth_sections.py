@@ -1,0 +1,103 @@
+"""`auth:` in the YAML: who may issue tokens, and what a route asks of them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from gateway.config.kinds import Duration, DurationOrZero, Flag, Name, OneOrMany, Scope, Size, Whole
+from gateway.config.sections import Section, Text
+from gateway.config.snapshot import Provider
+
+_PROVIDER = Provider("", "", (), ())
+
+Algorithm = Literal[
+    "RS256",
+    "RS384",
+    "RS512",
+    "PS256",
+    "PS384",
+    "PS512",
+    "ES256",
+    "ES384",
+    "ES512",
+    "EdDSA",
+    "HS256",
+    "HS384",
+    "HS512",
+]
+
+
+class ProviderSection(Section):
+    """Who issues tokens, and how they are verified."""
+
+    issuer: Text = Field(description="The `iss` that tokens must have, character for character.")
+    audience: Annotated[list[Text], OneOrMany(), Field(min_length=1)] = Field(
+        description="The `aud` that tokens must have; of several, one is enough.", examples=["shop"]
+    )
+    algorithms: Annotated[list[Algorithm], Field(min_length=1)] = Field(
+        description="The signature algorithms that are accepted. HS algorithms need `secret`, "
+        "all others a key set."
+    )
+    jwks: Text | None = Field(
+        default=None,
+        description="The key set: a file, relative to this one, or an https URL (http for this "
+        "machine alone). Exactly one of `jwks`, `discovery` and `secret` is given.",
+        examples=["dev/jwks.json", "https://id.shop.example/.well-known/jwks.json"],
+    )
+    discovery: Flag | None = Field(
+        default=None,
+        description="Whether to find the key set by the issuer's `/.well-known/openid-configuration`.",
+    )
+    secret: Text | None = Field(
+        default=None,
+        description="The shared secret of HS algorithms: `${NAME}` from the environment or `file:PATH`, "
+        "never the secret itself. At least as long as the hash (32 bytes for HS256).",
+        examples=["${SHOP_SECRET}", "file:/run/secrets/shop"],
+    )
+    leeway: DurationOrZero = Field(
+        default=_PROVIDER.leeway,
+        description="How far the issuer's clock may be off when `exp` and `nbf` are checked.",
+    )
+    refresh: Duration = Field(
+        default=_PROVIDER.refresh, description="How often the key set is fetched again."
+    )
+    timeout: Duration = Field(
+        default=_PROVIDER.timeout, description="How long fetching the key set may take."
+    )
+    refetch_floor: Duration = Field(
+        default=_PROVIDER.refetch_floor,
+        description="The shortest time between two fetches for a token whose `kid` is unknown.",
+    )
+    token_bytes: Size = Field(
+        default=_PROVIDER.token_bytes, description="The longest token that is looked at."
+    )
+    remembered: Annotated[Whole, Field(ge=0)] = Field(
+        default=_PROVIDER.remembered, description="How many verified tokens each worker remembers."
+    )
+    forward_token: Flag = Field(
+        default=_PROVIDER.forward_token, description="Whether upstreams see the Authorization header as well."
+    )
+
+
+class AuthSection(Section):
+    """Who may issue tokens."""
+
+    providers: dict[Name, ProviderSection] = Field(default={}, description="The providers, by name.")
+
+
+class RequirementSection(Section):
+    """What is asked of a caller's token."""
+
+    provider: Text = Field(description="The provider whose tokens count.")
+    required: Flag = Field(
+        default=True,
+        description="Whether a token must be there. A token that is there must be valid in any case.",
+    )
+    scopes: Annotated[list[Scope], OneOrMany()] = Field(
+        default=[], description="Scopes of which the token must have all."
+    )
+    claims: dict[Text, str] = Field(
+        default={}, description="Claims that must have the value, or hold it where they are lists."
+    )

@@ -1,0 +1,208 @@
+"""The types of fields, by the names that the JSON Schema and the reference know them by.
+
+A number or a boolean may come from the environment, where everything is text.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
+from pydantic_core import core_schema
+from typing_extensions import TypeAliasType
+
+from gateway.config.environment import Substituted
+from gateway.config.snapshot import Condition, Endpoint, Listener, StickyKey
+from gateway.config.values import (
+    parse_condition,
+    parse_duration,
+    parse_endpoint,
+    parse_header_name,
+    parse_listener,
+    parse_match_host,
+    parse_method,
+    parse_network,
+    parse_permission,
+    parse_positive_duration,
+    parse_scope,
+    parse_size,
+    parse_sticky,
+)
+
+VARIABLE = r"\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\}"
+
+
+def _number_from_environment(value: object) -> object:
+    if isinstance(value, Substituted):
+        for kind in (int, float):
+            try:
+                return kind(value)
+            except ValueError:
+                continue
+    return value
+
+
+def _boolean_from_environment(value: object) -> object:
+    if isinstance(value, Substituted) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    return value
+
+
+def _one_or_many(value: object) -> object:
+    return value if isinstance(value, (list, dict)) or value is None else [value]
+
+
+_DURATION_SCHEMA = {
+    "anyOf": [
+        {"type": "string", "pattern": rf"^([0-9]+(\.[0-9]+)?(ms|s|m|h)|.*{VARIABLE}.*)$"},
+        {"type": "number", "minimum": 0},
+    ],
+    "description": "A duration: 250ms, 5s, 1m, 1h or a number of seconds.",
+    "examples": ["5s", "250ms"],
+}
+
+Duration = TypeAliasType(
+    "Duration", Annotated[float, PlainValidator(parse_positive_duration), WithJsonSchema(_DURATION_SCHEMA)]
+)
+DurationOrZero = TypeAliasType(
+    "DurationOrZero", Annotated[float, PlainValidator(parse_duration), WithJsonSchema(_DURATION_SCHEMA)]
+)
+Size = TypeAliasType(
+    "Size",
+    Annotated[
+        int,
+        PlainValidator(parse_size),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": "string", "pattern": rf"^([0-9]+(B|KiB|MiB|GiB)|.*{VARIABLE}.*)$"},
+                    {"type": "integer", "minimum": 1},
+                ],
+                "description": "A size: 8KiB, 1MiB, 1GiB or a number of bytes.",
+                "examples": ["8KiB"],
+            }
+        ),
+    ],
+)
+Address = TypeAliasType(
+    "Address",
+    Annotated[
+        Listener,
+        PlainValidator(parse_listener),
+        WithJsonSchema(
+            {
+                "anyOf": [{"type": "string"}, {"type": "integer", "minimum": 0, "maximum": 65535}],
+                "description": "An address to listen on: host:port; a port alone is one on 127.0.0.1.",
+                "examples": ["127.0.0.1:8080"],
+            }
+        ),
+    ],
+)
+EndpointUrl = TypeAliasType(
+    "EndpointUrl",
+    Annotated[
+        Endpoint,
+        PlainValidator(parse_endpoint),
+        WithJsonSchema(
+            {
+                "type": "string",
+                "description": "A base URL: scheme http, host and port, no path.",
+                "examples": ["http://127.0.0.1:8100"],
+            }
+        ),
+    ],
+)
+Sticky = TypeAliasType(
+    "Sticky",
+    Annotated[
+        StickyKey,
+        PlainValidator(parse_sticky),
+        WithJsonSchema(
+            {
+                "type": "string",
+                "pattern": rf"^((claim|header|cookie):.+|ip|visitor|none|.*{VARIABLE}.*)$",
+                "description": "claim:NAME, header:NAME, cookie:NAME, ip, visitor or none.",
+                "examples": ["claim:sub", "visitor"],
+            }
+        ),
+    ],
+)
+_CONDITION_PATTERN = rf"^((claim|scope|header|cookie|ip):.+|.*{VARIABLE}.*)$"
+CallerCondition = TypeAliasType(
+    "CallerCondition",
+    Annotated[
+        Condition,
+        PlainValidator(parse_condition),
+        WithJsonSchema(
+            {
+                "type": "string",
+                "pattern": _CONDITION_PATTERN,
+                "description": "claim:NAME=VALUE, scope:NAME, header:NAME=VALUE, cookie:NAME=VALUE or"
+                " ip:ADDRESS; without =VALUE it is enough that it is there.",
+                "examples": ["claim:tenant=acme", "scope:beta"],
+            }
+        ),
+    ],
+)
+Permission = TypeAliasType(
+    "Permission",
+    Annotated[
+        Condition,
+        PlainValidator(parse_permission),
+        WithJsonSchema(
+            {
+                "type": "string",
+                "pattern": rf"^((claim|scope):.+|.*{VARIABLE}.*)$",
+                "description": "claim:NAME=VALUE or scope:NAME.",
+                "examples": ["claim:role=engineer"],
+            }
+        ),
+    ],
+)
+HeaderName = TypeAliasType(
+    "HeaderName", Annotated[str, PlainValidator(parse_header_name), WithJsonSchema({"type": "string"})]
+)
+Method = TypeAliasType(
+    "Method",
+    Annotated[
+        str, PlainValidator(parse_method), WithJsonSchema({"type": "string", "examples": ["GET", "POST"]})
+    ],
+)
+Network = TypeAliasType(
+    "Network",
+    Annotated[
+        str,
+        PlainValidator(parse_network),
+        WithJsonSchema(
+            {"type": "string", "description": "An address or a CIDR block.", "examples": ["10.0.0.0/8"]}
+        ),
+    ],
+)
+MatchHost = TypeAliasType(
+    "MatchHost",
+    Annotated[
+        str,
+        PlainValidator(parse_match_host),
+        WithJsonSchema({"type": "string", "examples": ["shop.example", "*.shop.example"]}),
+    ],
+)
+Scope = TypeAliasType(
+    "Scope",
+    Annotated[str, PlainValidator(parse_scope), WithJsonSchema({"type": "string", "pattern": r"^\S+$"})],
+)
+Whole = Annotated[int, BeforeValidator(_number_from_environment)]
+Count = Annotated[Whole, Field(ge=1)]
+Number = Annotated[float, BeforeValidator(_number_from_environment), Field(allow_inf_nan=False)]
+Flag = Annotated[bool, BeforeValidator(_boolean_from_environment)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+
+
+class OneOrMany:
+    """Marks a list field that may be written as a single item."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        return core_schema.no_info_before_validator_function(_one_or_many, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        many = handler(schema)
+        return {"anyOf": [many["items"], many]}

@@ -1,0 +1,132 @@
+"""`routes:` and `migrations:` in the YAML: which requests go where."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, field_validator, model_validator
+
+from gateway.config.auth_sections import RequirementSection
+from gateway.config.kinds import (
+    CallerCondition,
+    HeaderName,
+    MatchHost,
+    Method,
+    Name,
+    Number,
+    OneOrMany,
+    Permission,
+    Sticky,
+)
+from gateway.config.sections import Section, Text
+from gateway.config.snapshot import Stage
+
+
+class MatchSection(Section):
+    """Which requests a route takes; all that is given must hold."""
+
+    host: MatchHost | None = Field(
+        default=None, description="The host, without port; `*.shop.example` is every name below it."
+    )
+    path: Text | None = Field(
+        default=None,
+        description="The path: `/a/b` exactly, `*` one segment, `{name}` one segment with a name, "
+        "`**` the rest, at the end alone. Every path where it is left out.",
+        examples=["/api/catalog/**", "/api/users/{id}"],
+    )
+    methods: Annotated[list[Method], OneOrMany(), Field(min_length=1)] | None = Field(
+        default=None, description="The methods; every method where they are left out."
+    )
+    headers: dict[HeaderName, str | None] = Field(
+        default={}, description="Headers that must have the value; where it is null, be there."
+    )
+    query: dict[Text, str | None] = Field(
+        default={}, description="Query parameters that must have the value; where it is null, be there."
+    )
+
+    @model_validator(mode="after")
+    def _something(self) -> MatchSection:
+        if not self.model_fields_set:
+            raise ValueError("matches nothing in particular: give a path or another condition")
+        return self
+
+
+class RouteSection(Section):
+    """Requests that go to one upstream."""
+
+    name: Name = Field(description="The name in logs, metrics and explanations.")
+    match: MatchSection = Field(description="Which requests this is.")
+    upstream: Text = Field(description="The upstream that answers.")
+    auth: RequirementSection | None = Field(
+        default=None, description="What is asked of the caller; nothing unless given."
+    )
+
+
+class MigrationRouteSection(Section):
+    """Requests that belong to a migration."""
+
+    name: Name | None = Field(
+        default=None,
+        description="The name after the migration's, as in `catalog/products`; its number unless given.",
+    )
+    match: MatchSection = Field(description="Which requests this is.")
+    auth: RequirementSection | None = Field(
+        default=None, description="What is asked of the caller, instead of what the migration asks."
+    )
+
+
+class CanarySection(Section):
+    """Which share of the callers the extracted side serves."""
+
+    percent: Annotated[Number, Field(ge=0, le=100)] = Field(
+        description="The share in percent, to two decimals.", examples=[10]
+    )
+    sticky: Annotated[list[Sticky], OneOrMany(), Field(min_length=1)] | None = Field(
+        default=None,
+        description="What keeps a caller on its side: the first of these that a request has. "
+        "`[claim:sub, visitor]` where the migration has `auth`, else `[visitor]`.",
+    )
+
+    @field_validator("percent")
+    @classmethod
+    def _two_decimals(cls, percent: float) -> float:
+        if abs(percent * 100 - round(percent * 100)) > 1e-6:
+            raise ValueError("has more than two decimals")
+        return percent
+
+
+class OverrideSection(Section):
+    """A header by which a permitted caller picks the side of one request."""
+
+    header: HeaderName = Field(
+        description="The header; its value is `legacy` or `extracted`.", examples=["X-Side"]
+    )
+    permitted: Permission = Field(description="Who may: a claim or a scope of a verified token.")
+
+
+class MigrationSection(Section):
+    """One business capability that moves from an upstream to another."""
+
+    from_: Text = Field(alias="from", description="The upstream of the legacy side.")
+    to: Text = Field(description="The upstream of the extracted side.")
+    stage: Annotated[Stage, Field(strict=False)] = Field(
+        description="Where the migration stands: `legacy`, `shadow`, `canary`, `extracted` or `retired`."
+    )
+    canary: CanarySection | None = Field(default=None, description="The split; needed in stage canary.")
+    always: Annotated[list[CallerCondition], OneOrMany()] = Field(
+        default=[],
+        description="In stage canary, callers that are on the extracted side whatever the percentage.",
+    )
+    never: Annotated[list[CallerCondition], OneOrMany()] = Field(
+        default=[],
+        description="In stage canary, callers that stay on the legacy side; stronger than `always`.",
+    )
+    override: OverrideSection | None = Field(
+        default=None, description="Picking a side by header; off unless given."
+    )
+    auth: RequirementSection | None = Field(
+        default=None, description="What is asked of callers on all its routes."
+    )
+    routes: Annotated[list[MigrationRouteSection], Field(min_length=1)] = Field(
+        description="The requests that are this capability."
+    )

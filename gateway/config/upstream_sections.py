@@ -1,0 +1,67 @@
+"""`upstreams:` in the YAML: who serves requests, and how they are spoken to."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from gateway.config.kinds import Count, Duration, EndpointUrl, OneOrMany, Whole
+from gateway.config.sections import Section
+from gateway.config.snapshot import HealthCheck, Timeouts, Upstream
+
+_UPSTREAM = Upstream("", ())
+_HEALTH = HealthCheck("/")
+_TIMEOUTS = Timeouts()
+
+
+class TimeoutsSection(Section):
+    """Deadlines of an upstream."""
+
+    connect: Duration = Field(default=_TIMEOUTS.connect, description="To connect to an endpoint.")
+    response: Duration = Field(
+        default=_TIMEOUTS.response, description="From the request's end to the head of the response."
+    )
+    idle: Duration = Field(default=_TIMEOUTS.idle, description="The longest silence within a body.")
+
+
+class HealthSection(Section):
+    """How endpoints are asked whether they are well."""
+
+    path: Annotated[str, Field(pattern="^/")] = Field(description="The path to ask.", examples=["/healthz"])
+    interval: Duration = Field(default=_HEALTH.interval, description="The time from one check to the next.")
+    timeout: Duration = Field(default=_HEALTH.timeout, description="How long an answer may take.")
+    status: Annotated[Whole, Field(ge=100, le=599)] = Field(
+        default=_HEALTH.status, description="The status of an endpoint that is well."
+    )
+    unhealthy_after: Count = Field(
+        default=_HEALTH.unhealthy_after,
+        description="Failures in a row after which an endpoint gets no requests.",
+    )
+    healthy_after: Count = Field(
+        default=_HEALTH.healthy_after, description="Successes in a row after which it gets requests again."
+    )
+
+
+class UpstreamSection(Section):
+    """A named group of endpoints that serve the same thing."""
+
+    endpoints: Annotated[list[EndpointUrl], OneOrMany(), Field(min_length=1)] = Field(
+        description="The base URLs; requests go to them in turn."
+    )
+    timeouts: TimeoutsSection = Field(default=TimeoutsSection(), description="Deadlines.")
+    health: HealthSection | None = Field(default=None, description="Active health checks; none unless given.")
+    connections: Count = Field(
+        default=_UPSTREAM.connections, description="Most connections of one worker to one endpoint."
+    )
+    idle_connections: Annotated[Whole, Field(ge=0)] = Field(
+        default=_UPSTREAM.idle_connections,
+        description="Most idle connections that one worker keeps to one endpoint.",
+    )
+    keep_alive: Duration = Field(
+        default=_UPSTREAM.keep_alive,
+        description="How long an idle connection is kept; less than the upstream itself keeps it.",
+    )
+    queue: Annotated[Whole, Field(ge=0)] = Field(
+        default=_UPSTREAM.queue, description="Most requests of one worker that wait for a connection."
+    )
