@@ -2,7 +2,7 @@
 
 from io import StringIO
 
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db.models import F
 
 from accounts.models import User
@@ -28,6 +28,11 @@ class Seed(ShopTestCase):
             model.objects.all().delete()
         again = self.seed()
         self.assertEqual(again[:4], first[:4])
+
+    def test_only_in_development(self) -> None:
+        with self.settings(DEVELOPMENT=False), self.assertRaisesMessage(CommandError, "SHOP_DEVELOPMENT=1"):
+            call_command("seed")
+        self.assertEqual(User.objects.count(), 0)
 
     def test_what_changed_stays_changed(self) -> None:
         self.seed()

@@ -4,8 +4,9 @@ import hashlib
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.hashers import get_hasher
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
 from accounts.models import User
@@ -22,7 +23,11 @@ class Command(BaseCommand):
 
     @transaction.atomic
     def handle(self, *args: Any, **options: Any) -> None:
-        """Add what is missing."""
+        """Add what is missing; CommandError outside of development."""
+        if not settings.DEVELOPMENT:
+            raise CommandError(
+                "The sample users' passwords are public. Set SHOP_DEVELOPMENT=1 if that is fine."
+            )
         self._seed_users()
         self._seed_catalog()
         self._seed_orders()
