@@ -15,5 +15,5 @@ accesslog = os.environ.get("ACCESS_LOG") or None
 # Its path is one per user, so two servers of one machine would fight for it; signals are enough.
 control_socket_disable = True
 # Django's settings alone decide which forwarded headers count; gunicorn would trust any local peer.
-secure_scheme_headers = {}
+secure_scheme_headers: dict[str, str] = {}
 forwarder_headers = ""

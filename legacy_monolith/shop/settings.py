@@ -127,8 +127,15 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    # Every 4xx would be a line here; the access log of whoever stands in front has them already.
-    "loggers": {"django.request": {"level": "ERROR"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line"},
+        "nowhere": {"class": "logging.NullHandler"},
+    },
+    "loggers": {
+        # Every 4xx would be a line here; the access log of whoever stands in front has them already.
+        "django.request": {"level": "ERROR"},
+        # A stack trace for every scanner that makes up a Host.
+        "django.security.DisallowedHost": {"handlers": ["nowhere"], "propagate": False},
+    },
     "root": {"handlers": ["console"], "level": os.environ.get("LOG_LEVEL", "INFO").upper()},
 }

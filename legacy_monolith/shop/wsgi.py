@@ -49,4 +49,20 @@ class MeasuredBody:
         return self._application(environ, start_response)
 
 
-application = MeasuredBody(get_wsgi_application())
+class BodilessHead:
+    """Leaves out the body of an answer to HEAD, and keeps its Content-Length."""
+
+    def __init__(self, application: "WSGIApplication") -> None:
+        self._application = application
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        body = self._application(environ, start_response)
+        if environ["REQUEST_METHOD"] != "HEAD":
+            return body
+        close = getattr(body, "close", None)
+        if close is not None:
+            close()
+        return []
+
+
+application = BodilessHead(MeasuredBody(get_wsgi_application()))
