@@ -37,8 +37,7 @@ class ProviderSection(Section):
         description="The `aud` that tokens must have; of several, one is enough.", examples=["shop"]
     )
     algorithms: Annotated[list[Algorithm], Field(min_length=1)] = Field(
-        description="The signature algorithms that are accepted. HS algorithms need `secret`, "
-        "all others a key set."
+        description="The signature algorithms that are accepted. HS algorithms need `secret`, all others a key set."
     )
     jwks: Text | None = Field(
         default=None,
@@ -60,19 +59,13 @@ class ProviderSection(Section):
         default=_PROVIDER.leeway,
         description="How far the issuer's clock may be off when `exp` and `nbf` are checked.",
     )
-    refresh: Duration = Field(
-        default=_PROVIDER.refresh, description="How often the key set is fetched again."
-    )
-    timeout: Duration = Field(
-        default=_PROVIDER.timeout, description="How long fetching the key set may take."
-    )
+    refresh: Duration = Field(default=_PROVIDER.refresh, description="How often the key set is fetched again.")
+    timeout: Duration = Field(default=_PROVIDER.timeout, description="How long fetching the key set may take.")
     refetch_floor: Duration = Field(
         default=_PROVIDER.refetch_floor,
         description="The shortest time between two fetches for a token whose `kid` is unknown.",
     )
-    token_bytes: Size = Field(
-        default=_PROVIDER.token_bytes, description="The longest token that is looked at."
-    )
+    token_bytes: Size = Field(default=_PROVIDER.token_bytes, description="The longest token that is looked at.")
     remembered: Annotated[Whole, Field(ge=0)] = Field(
         default=_PROVIDER.remembered, description="How many verified tokens each worker remembers."
     )

@@ -33,9 +33,7 @@ class Names:
     @classmethod
     def of(cls, document: Document) -> Names:
         """The names in `document`."""
-        return cls(
-            document.names("upstreams"), document.names("auth", "providers"), document.names("migrations")
-        )
+        return cls(document.names("upstreams"), document.names("auth", "providers"), document.names("migrations"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +86,7 @@ class Checks:
             if test.expect.route is not None:
                 yield from self._known("route", test.expect.route, known, *path, "route")
             if test.expect.migration is not None:
-                yield from self._known(
-                    "migration", test.expect.migration, self.names.migrations, *path, "migration"
-                )
+                yield from self._known("migration", test.expect.migration, self.names.migrations, *path, "migration")
             if test.expect.upstream is not None:
                 yield from self._upstream(test.expect.upstream, *path, "upstream")
 
@@ -129,9 +125,7 @@ class Checks:
         for number, route in enumerate(migration.routes):
             here = route.name or str(number)
             if names.setdefault(here, number) != number:
-                yield self._problem(
-                    f"the route '{name}/{here}' is defined twice", *path, "routes", number, "name"
-                )
+                yield self._problem(f"the route '{name}/{here}' is defined twice", *path, "routes", number, "name")
             yield from self._match(route.match, *path, "routes", number, "match")
         yield from self._identity_conditions(name, migration)
         yield from self._forgeable(migration, *path)
@@ -151,9 +145,7 @@ class Checks:
             asked.append((migration.override.permitted, (*path, "override", "permitted")))
         sticky = (migration.canary and migration.canary.sticky) or []
         keys: list[tuple[object, tuple[Step, ...]]] = [
-            (key, (*path, "canary", "sticky", number))
-            for number, key in enumerate(sticky)
-            if key.kind == "claim"
+            (key, (*path, "canary", "sticky", number)) for number, key in enumerate(sticky) if key.kind == "claim"
         ]
         for what, place in [*asked, *keys]:
             yield self._problem(
@@ -175,9 +167,7 @@ class Checks:
                     hint=f"first at {self.document.source('routes', first, 'name')}",
                 )
             if route.name == NO_ROUTE:
-                yield self._problem(
-                    f"'{NO_ROUTE}' means that no route matches: choose another name", *path, "name"
-                )
+                yield self._problem(f"'{NO_ROUTE}' means that no route matches: choose another name", *path, "name")
             yield from self._upstream(route.upstream, *path, "upstream")
             yield from self._match(route.match, *path, "match")
         for place, requirement in self._requirements():
@@ -220,7 +210,7 @@ class Checks:
             yield self._problem(
                 f"the header {header} is set by the gateway, so a client's says nothing",
                 *path,
-                key=True,
+                key="headers" in path,
                 hint="ask for a claim or a scope",
             )
 

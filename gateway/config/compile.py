@@ -42,9 +42,7 @@ _SUBJECT = StickyKey("claim", "sub")
 _VISITOR = StickyKey("visitor")
 
 
-def compile_routes(
-    model: Configuration, migrations: Mapping[str, Migration], document: Document
-) -> tuple[Route, ...]:
+def compile_routes(model: Configuration, migrations: Mapping[str, Migration], document: Document) -> tuple[Route, ...]:
     """All routes, those of migrations and the others, in the order of the file."""
     found: list[tuple[Source, str, MatchSection, str, Migration | None, AuthRequirement | None]] = []
     for name, section in model.migrations.items():
@@ -56,9 +54,7 @@ def compile_routes(
             found.append((source, title, part.match, str(section.from_), migrations[name], auth))
     for number, route in enumerate(model.routes):
         source = document.source("routes", number)
-        found.append(
-            (source, str(route.name), route.match, str(route.upstream), None, _requirement(route.auth))
-        )
+        found.append((source, str(route.name), route.match, str(route.upstream), None, _requirement(route.auth)))
     files = {str(file): number for number, file in enumerate(document.files)}
     found.sort(key=lambda item: (files.get(item[0].file, 0), item[0].line, item[0].column))
     return tuple(

@@ -31,9 +31,7 @@ class Credentials:
     files: tuple[Path, ...]
 
 
-def read_provider(
-    name: str, section: ProviderSection, document: Document, problems: list[Problem]
-) -> Credentials:
+def read_provider(name: str, section: ProviderSection, document: Document, problems: list[Problem]) -> Credentials:
     """The provider that `section` describes; what is wrong with it is added to `problems`."""
     reader = _Reader(("auth", "providers", name), document, problems, [])
     reader.check_kind(section)
@@ -84,9 +82,7 @@ class _Reader:
         if not given:
             self.complain("", "has no keys: give one of 'jwks', 'discovery: true' and 'secret'")
         elif len(given) > 1:
-            self.complain(
-                given[1], f"'{given[0]}' and '{given[1]}' are both given; one source of keys is enough"
-            )
+            self.complain(given[1], f"'{given[0]}' and '{given[1]}' are both given; one source of keys is enough")
         symmetric = [name for name in section.algorithms if name.startswith("HS")]
         asymmetric = [name for name in section.algorithms if not name.startswith("HS")]
         # Both kinds in one provider is how a public key comes to be used as an HMAC secret.

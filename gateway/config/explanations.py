@@ -49,9 +49,7 @@ def problems_of(error: ValidationError, document: Document) -> list[Problem]:
     }
     # A misspelt key that must be there is one mistake, not an unknown key and a missing one.
     return [
-        _problem(detail, document)
-        for detail in details
-        if not (detail["type"] == "missing" and detail["loc"] in meant)
+        _problem(detail, document) for detail in details if not (detail["type"] == "missing" and detail["loc"] in meant)
     ]
 
 
@@ -67,9 +65,7 @@ def _problem(detail: ErrorDetails, document: Document) -> Problem:
     on_key = loc[-1] == "[key]"
     path = loc[:-1] if on_key else loc
     message, hint = _words(kind, path, on_key, detail["input"], context, detail["msg"])
-    return Problem(
-        document.source(*path, key=on_key or kind == "no_value"), f"{dotted(path)}: {message}", hint
-    )
+    return Problem(document.source(*path, key=on_key or kind == "no_value"), f"{dotted(path)}: {message}", hint)
 
 
 def _words(

@@ -164,18 +164,14 @@ HeaderName = TypeAliasType(
 )
 Method = TypeAliasType(
     "Method",
-    Annotated[
-        str, PlainValidator(parse_method), WithJsonSchema({"type": "string", "examples": ["GET", "POST"]})
-    ],
+    Annotated[str, PlainValidator(parse_method), WithJsonSchema({"type": "string", "examples": ["GET", "POST"]})],
 )
 Network = TypeAliasType(
     "Network",
     Annotated[
         str,
         PlainValidator(parse_network),
-        WithJsonSchema(
-            {"type": "string", "description": "An address or a CIDR block.", "examples": ["10.0.0.0/8"]}
-        ),
+        WithJsonSchema({"type": "string", "description": "An address or a CIDR block.", "examples": ["10.0.0.0/8"]}),
     ],
 )
 MatchHost = TypeAliasType(

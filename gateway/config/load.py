@@ -60,10 +60,11 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Loaded:
     """
     problems: list[Problem] = []
     document = read_document(path, environment, problems)
-    unread = {problem.source for problem in problems}
-    loaded = _load(path, document, problems)
+    found: list[Problem] = []
+    loaded = _load(path, document, found)
     # What could not be read is no longer what was written, so nothing more is said about it.
-    problems[:] = [*problems[: len(unread)], *(p for p in problems[len(unread) :] if p.source not in unread)]
+    unread = {problem.source for problem in problems}
+    problems += [problem for problem in found if problem.source not in unread]
     if loaded is None or problems:
         raise ConfigurationError(problems)
     return loaded
@@ -79,8 +80,7 @@ def _load(path: Path, document: Document, problems: list[Problem]) -> Loaded | N
     checks = Checks(model, understood, names)
     problems += checks.problems()
     credentials = {
-        str(name): read_provider(name, section, understood, problems)
-        for name, section in model.auth.providers.items()
+        str(name): read_provider(name, section, understood, problems) for name, section in model.auth.providers.items()
     }
     migrations = compile_migrations(model)
     routes = compile_routes(model, migrations, understood)
@@ -97,8 +97,7 @@ def _load(path: Path, document: Document, problems: list[Problem]) -> Loaded | N
         model=model,
         snapshot=compile_snapshot(model, version, providers, migrations, routes, index),
         tests=tuple(
-            routing_test(section, document.source("tests", number))
-            for number, section in enumerate(model.tests)
+            routing_test(section, document.source("tests", number)) for number, section in enumerate(model.tests)
         ),
         watched=_watched(path, document, [file for found in credentials.values() for file in found.files]),
         warnings=tuple(in_order(checks.warnings())),
@@ -134,10 +133,7 @@ def _pruned(value: Value, path: tuple[Step, ...], parts: set[tuple[Step, ...]]) 
         entries = value.content
         return Value(
             value.source,
-            {
-                str(step): Entry(entries[str(step)].key, _pruned(child, (*path, step), parts))
-                for step, child in kept
-            },
+            {str(step): Entry(entries[str(step)].key, _pruned(child, (*path, step), parts)) for step, child in kept},
         )
     if isinstance(value.content, list):
         return Value(value.source, [_pruned(child, (*path, step), parts) for step, child in kept])

@@ -99,13 +99,9 @@ class Reference:
         required = definition.get("required", [])
         for name, found in definition["properties"].items():
             default = f"`{_yaml(found['default'])}`" if "default" in found else ""
-            meaning = found.get("description") or self.definitions.get(_reference(found), {}).get(
-                "description", ""
-            )
+            meaning = found.get("description") or self.definitions.get(_reference(found), {}).get("description", "")
             if "examples" in found:
-                meaning += (
-                    " For example " + ", ".join(f"`{_yaml(example)}`" for example in found["examples"]) + "."
-                )
+                meaning += " For example " + ", ".join(f"`{_yaml(example)}`" for example in found["examples"]) + "."
             yield (
                 f"| `{name}` | {_cell(self._kind(found))} | {'required' if name in required else default} "
                 + (f"| {_cell(meaning)} |")

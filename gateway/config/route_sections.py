@@ -98,9 +98,7 @@ class CanarySection(Section):
 class OverrideSection(Section):
     """A header by which a permitted caller picks the side of one request."""
 
-    header: HeaderName = Field(
-        description="The header; its value is `legacy` or `extracted`.", examples=["X-Side"]
-    )
+    header: HeaderName = Field(description="The header; its value is `legacy` or `extracted`.", examples=["X-Side"])
     permitted: Permission = Field(description="Who may: a claim or a scope of a verified token.")
 
 
@@ -121,12 +119,8 @@ class MigrationSection(Section):
         default=[],
         description="In stage canary, callers that stay on the legacy side; stronger than `always`.",
     )
-    override: OverrideSection | None = Field(
-        default=None, description="Picking a side by header; off unless given."
-    )
-    auth: RequirementSection | None = Field(
-        default=None, description="What is asked of callers on all its routes."
-    )
+    override: OverrideSection | None = Field(default=None, description="Picking a side by header; off unless given.")
+    auth: RequirementSection | None = Field(default=None, description="What is asked of callers on all its routes.")
     routes: Annotated[list[MigrationRouteSection], Field(min_length=1)] = Field(
         description="The requests that are this capability."
     )

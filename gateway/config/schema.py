@@ -40,9 +40,7 @@ class LimitsSection(Section):
     """What one worker accepts from clients."""
 
     target_bytes: Size = Field(default=_LIMITS.target_bytes, description="Longest request target.")
-    header_bytes: Size = Field(
-        default=_LIMITS.header_bytes, description="Most bytes of all headers of a request."
-    )
+    header_bytes: Size = Field(default=_LIMITS.header_bytes, description="Most bytes of all headers of a request.")
     header_count: Count = Field(default=_LIMITS.header_count, description="Most headers of a request.")
     header_timeout: Duration = Field(
         default=_LIMITS.header_timeout, description="How long a request's head may take to arrive."
@@ -57,9 +55,7 @@ class AccessLogSection(Section):
     """The access log, a line of JSON for each request."""
 
     enabled: Flag = Field(default=True, description="Whether to write it.")
-    path: Text | None = Field(
-        default=None, description="The file to append to; standard output unless given."
-    )
+    path: Text | None = Field(default=None, description="The file to append to; standard output unless given.")
 
 
 class ShutdownSection(Section):
@@ -116,9 +112,7 @@ class Configuration(Section):
     )
     migrations: dict[Name, MigrationSection] = Field(default={}, description="The migrations, by name.")
     routes: list[RouteSection] = Field(default=[], description="Routes that belong to no migration.")
-    trusted_proxies: list[Network] = Field(
-        default=[], description="Peers whose X-Forwarded headers are believed."
-    )
+    trusted_proxies: list[Network] = Field(default=[], description="Peers whose X-Forwarded headers are believed.")
     limits: LimitsSection = Field(default=LimitsSection(), description="What is accepted from clients.")
     access_log: AccessLogSection = Field(default=AccessLogSection(), description="The access log.")
     shutdown: ShutdownSection = Field(default=ShutdownSection(), description="What happens on SIGTERM.")

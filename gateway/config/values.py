@@ -48,9 +48,7 @@ def parse_duration(value: object) -> float:
             try:
                 seconds = float(value)
             except ValueError:
-                raise ValueError(
-                    f"expected a duration such as 250ms, 5s, 1m or 1h, found {described(value)}"
-                ) from None
+                raise ValueError(f"expected a duration such as 250ms, 5s, 1m or 1h, found {described(value)}") from None
     else:
         raise ValueError(f"expected a duration such as 250ms, 5s, 1m or 1h, found {described(value)}")
     if not math.isfinite(seconds) or seconds < 0:
@@ -240,9 +238,7 @@ def parse_network(value: object) -> str:
     try:
         network = ipaddress.ip_network(value, strict=False)
     except ValueError:
-        raise ValueError(
-            f"expected an address or a block such as 10.0.0.0/8, found {described(value)}"
-        ) from None
+        raise ValueError(f"expected an address or a block such as 10.0.0.0/8, found {described(value)}") from None
     if "/" in value and ipaddress.ip_network(value, strict=False).network_address != ipaddress.ip_address(
         value.partition("/")[0]
     ):
@@ -256,9 +252,7 @@ def parse_match_host(value: object) -> str:
         raise ValueError(f"expected a host such as shop.example or *.shop.example, found {described(value)}")
     name = value.removeprefix("*.")
     if "*" in name:
-        raise ValueError(
-            f"'{value}': a star may only stand for everything before a name, as in *.shop.example"
-        )
+        raise ValueError(f"'{value}': a star may only stand for everything before a name, as in *.shop.example")
     if ":" in name and not name.startswith("["):
         raise ValueError(f"'{value}': a host is matched without its port")
     prefix = "*." if name is not value and name != value else ""

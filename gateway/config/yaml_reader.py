@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ DEEPEST = 64
 
 _LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG = "tag:yaml.org,2002:"
+_TAGS = {f"{_TAG}{kind}" for kind in ("map", "seq", "str", "null", "bool", "int", "float", "timestamp", "value")}
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]*)?(\.[0-9]*)?([eE][-+]?[0-9]+)?")
 
@@ -83,7 +85,10 @@ def _read_file(file: Path, environment: Mapping[str, str], problems: list[Proble
         mark = error.problem_mark or error.context_mark
         place = start if mark is None else Source(str(file), mark.line + 1, mark.column + 1)
         said = ", ".join(part for part in (error.context, error.problem) if part)
-        problems.append(Problem(place, f"is not YAML: {said}"))
+        hint = None
+        if mark is not None and "${" in _line(text, mark.line):
+            hint = "inside { } and [ ] put ${NAME} in quotes"
+        problems.append(Problem(place, f"is not YAML: {said}", hint))
         return None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         problems.append(Problem(start, f"is not YAML: {' '.join(str(error).split())}"))
@@ -98,6 +103,10 @@ def _read_file(file: Path, environment: Mapping[str, str], problems: list[Proble
     if isinstance(root.content, dict):
         root.content = {name: entry for name, entry in root.content.items() if not name.startswith("x-")}
     return root
+
+
+def _line(text: str, number: int) -> str:
+    return next(islice(text.split("\n"), number, None), "")
 
 
 @dataclass(slots=True)
@@ -118,6 +127,8 @@ class _Walk:
         if id(node) in self.above:
             self.complain(node, "this alias contains itself")
             return Value(source, None)
+        if node.tag not in _TAGS:
+            self.complain(node, f"the tag {node.tag.replace(_TAG, '!!')} is not understood")
         self.above.append(id(node))
         try:
             if isinstance(node, yaml.MappingNode):
@@ -156,15 +167,10 @@ class _Walk:
         resolved = _resolve(node)
         if not isinstance(resolved, str):
             kind = "a boolean" if isinstance(resolved, bool) else "null" if resolved is None else "a number"
-            self.complain(
-                node, f"the key {node.value} is read as {kind}", f'put it in quotes: "{node.value}"'
-            )
+            self.complain(node, f"the key {node.value} is read as {kind}", f'put it in quotes: "{node.value}"')
         return str(node.value)
 
     def scalar(self, node: Any) -> Scalar:
-        if node.tag.startswith("!") or (node.tag == f"{_TAG}binary"):
-            self.complain(node, f"the tag {node.tag} is not understood")
-            return None
         resolved = _resolve(node)
         if not isinstance(resolved, str) or "$" not in resolved:
             return resolved
@@ -204,19 +210,9 @@ def _merge(into: Value, other: Value, path: tuple[str, ...], problems: list[Prob
         known = into.content.get(name)
         if known is None:
             into.content[name] = entry
-        elif (
-            here in _MERGED
-            and isinstance(known.value.content, dict)
-            and isinstance(entry.value.content, dict)
-        ):
+        elif here in _MERGED and isinstance(known.value.content, dict) and isinstance(entry.value.content, dict):
             _merge(known.value, entry.value, here, problems)
-        elif (
-            here in _JOINED
-            and isinstance(known.value.content, list)
-            and isinstance(entry.value.content, list)
-        ):
+        elif here in _JOINED and isinstance(known.value.content, list) and isinstance(entry.value.content, list):
             known.value.content.extend(entry.value.content)
         elif here != ("version",) or known.value.content != entry.value.content:
-            problems.append(
-                Problem(entry.key, f"'{'.'.join(here)}' is defined twice", f"first at {known.key}")
-            )
+            problems.append(Problem(entry.key, f"'{'.'.join(here)}' is defined twice", f"first at {known.key}"))
