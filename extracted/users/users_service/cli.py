@@ -1,0 +1,98 @@
+"""The command line: serve, migrate, fill. Exit codes: 0 fine, 1 it could not be done, 2 wrong usage."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+import structlog
+import uvicorn
+from sqlalchemy.exc import SQLAlchemyError
+
+from users_service.app import build_app
+from users_service.database import DatabaseError, open_engine, open_source
+from users_service.fill import FillError, fill
+from users_service.migrate import migrate
+from users_service.request_log import configure_logging
+from users_service.settings import SettingsError, database_url, monolith_database_url, read_settings
+
+SERVICE = "users"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="users_service", description=__doc__, epilog="Settings come from the environment: see README.md."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("serve", help="answer requests until told to stop")
+    commands.add_parser("migrate", help="bring the database's schema up to date")
+    filling = commands.add_parser("fill", help="copy the monolith's users (MONOLITH_DATABASE_URL) to here")
+    filling.add_argument("--overwrite", action="store_true", help="also undo changes that were made here")
+    chosen = parser.parse_args(arguments)
+    try:
+        if chosen.command == "serve":
+            return serve()
+        configure_logging("info", SERVICE)
+        if chosen.command == "migrate":
+            return run_migrate()
+        return run_fill(overwrite=chosen.overwrite)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except (DatabaseError, FillError, SQLAlchemyError) as error:
+        print(f"{chosen.command}: {error}", file=sys.stderr)
+        return 1
+
+
+def serve() -> int:
+    """Serve until SIGTERM or SIGINT, then finish what has begun."""
+    settings = read_settings(os.environ)
+    configure_logging(settings.log_level, SERVICE)
+    # Once it has stopped cleanly, uvicorn raises the signal again, for whoever had a handler before it.
+    # We have none that matters, and a clean stop should not look like a killed process.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    uvicorn.run(
+        build_app(settings),
+        host=settings.host,
+        port=settings.port,
+        timeout_keep_alive=settings.keep_alive,
+        timeout_graceful_shutdown=settings.stop_timeout,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+    )
+    return 0
+
+
+def run_migrate() -> int:
+    """Bring the schema up to date."""
+    engine = open_engine(database_url(os.environ))
+    try:
+        revision = migrate(engine)
+    finally:
+        engine.dispose()
+    structlog.get_logger().info("migrated", revision=revision)
+    return 0
+
+
+def run_fill(*, overwrite: bool) -> int:
+    """Migrate, then copy."""
+    source = open_source(monolith_database_url(os.environ))
+    try:
+        target = open_engine(database_url(os.environ))
+        try:
+            migrate(target)
+            filled = fill(source, target, overwrite=overwrite)
+        finally:
+            target.dispose()
+    finally:
+        source.dispose()
+    structlog.get_logger().info("filled", users=filled.copied, removed=filled.removed)
+    return 0
