@@ -1,0 +1,1 @@
+"""Side by side with nginx, HAProxy and Envoy; see README.md beside this file."""

@@ -1,0 +1,94 @@
+"""Load by wrk: one thread, 64 kept-alive connections, the targets in turn."""
+
+from __future__ import annotations
+
+import json
+import re
+import resource
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.processes import NotRunnable
+
+CONNECTIONS = 64
+_MARK = "BENCH-RESULT "
+
+# Requests are formatted once, before the load; `request` only picks the next. The
+# summary is printed as JSON because wrk's own table rounds to two digits.
+_SCRIPT = """
+local prepared, next = {}, 0
+function init(arguments)
+  for target in io.lines(arguments[1]) do
+    prepared[#prepared + 1] = wrk.format("GET", target)
+  end
+end
+function request()
+  next = next % #prepared + 1
+  return prepared[next]
+end
+function done(summary, latency)
+  local errors = summary.errors
+  io.write(string.format(
+    '\\nBENCH-RESULT {"requests": %d, "seconds": %.6f, "p50_ms": %.4f, "p99_ms": %.4f, '
+      .. '"refused": %d, "broken": %d}\\n',
+    summary.requests, summary.duration / 1e6,
+    latency:percentile(50) / 1e3, latency:percentile(99) / 1e3,
+    errors.status, errors.connect + errors.read + errors.write + errors.timeout))
+end
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What wrk saw. `refused` are answers of 400 and above, `broken` socket errors and timeouts.
+
+    `own_cpu_seconds` is what wrk itself used.
+    """
+
+    requests: int
+    seconds: float
+    p50_ms: float
+    p99_ms: float
+    refused: int
+    broken: int
+    own_cpu_seconds: float
+
+
+class Wrk:
+    """wrk with its script and target lists in `directory`; raises NotRunnable if it isn't installed."""
+
+    def __init__(self, directory: Path) -> None:
+        found = shutil.which("wrk")
+        if found is None:
+            raise NotRunnable("wrk is not installed: there is nothing to measure with")
+        self._wrk = found
+        self._directory = directory
+        self._script = directory / "load.lua"
+        self._script.write_text(_SCRIPT)
+
+    def version(self) -> str:
+        """wrk's own version text."""
+        said = subprocess.run([self._wrk, "--version"], capture_output=True, text=True, check=False)
+        match = re.search(r"wrk (?:debian/)?(\S+)", said.stdout + said.stderr)
+        return match.group(1) if match else "unknown"
+
+    def run(self, url: str, targets: Sequence[str], token: str | None, seconds: float) -> Load:
+        """Put load on `url` for `seconds` (wrk counts in whole ones: rounded, at least 1)."""
+        listing = self._directory / "targets.txt"
+        listing.write_text("\n".join(targets) + "\n")
+        lasting = f"-d{max(1, round(seconds))}s"
+        command = [self._wrk, "-t1", f"-c{CONNECTIONS}", lasting, "-s", str(self._script)]
+        if token is not None:
+            command += ["-H", f"Authorization: Bearer {token}"]
+        command += [url, "--", str(listing)]
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        said = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60, check=False)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        line = next((line for line in said.stdout.splitlines() if line.startswith(_MARK)), None)
+        if said.returncode or line is None:
+            raise NotRunnable(f"wrk failed: {(said.stderr or said.stdout).strip()[-300:]}")
+        used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return Load(**json.loads(line.removeprefix(_MARK)), own_cpu_seconds=used)

@@ -1,0 +1,85 @@
+"""This gateway: `strangler run --workers 1`, a control process and one worker."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from benchmarks.peers.contender import Contender, Launch
+from benchmarks.processes import NotRunnable
+from benchmarks.workload import AUDIENCE, ISSUER, PERCENT, Setting, prefixes
+
+# YAML is a superset of JSON, so the configuration is written as JSON: no quoting to get wrong.
+Json = dict[str, Any]
+
+
+def _command() -> Path:
+    found = Path(sys.executable).parent / "strangler"
+    if not found.is_file():
+        raise NotRunnable("the command `strangler` is not installed beside this Python")
+    return found
+
+
+def _version() -> str:
+    _command()
+    try:
+        return metadata.version("strangler-gateway")
+    except metadata.PackageNotFoundError as error:
+        raise NotRunnable("the package strangler-gateway is not installed") from error
+
+
+def _common(setting: Setting) -> Json:
+    return {
+        "version": 1,
+        "listen": f"127.0.0.1:{setting.port}",
+        "admin": f"127.0.0.1:{setting.admin_port}",
+        "upstreams": {
+            "legacy": {"endpoints": [f"http://127.0.0.1:{setting.legacy_port}"]},
+            "extracted": {"endpoints": [f"http://127.0.0.1:{setting.extracted_port}"]},
+        },
+        "default": "legacy",
+    }
+
+
+def _bare(setting: Setting) -> Json:
+    return _common(setting) | {"access_log": {"enabled": False}}
+
+
+def _full(setting: Setting) -> Json:
+    # Access log and metrics are on by default.
+    return _common(setting) | {
+        "auth": {
+            "providers": {
+                "bench": {
+                    "issuer": ISSUER,
+                    "audience": AUDIENCE,
+                    "jwks": "jwks.json",
+                    "algorithms": ["RS256"],
+                }
+            }
+        },
+        "migrations": {
+            "bench": {
+                "from": "legacy",
+                "to": "extracted",
+                "stage": "canary",
+                "canary": {"percent": PERCENT, "sticky": ["claim:sub"]},
+                "auth": {"provider": "bench", "required": True},
+                "routes": [{"match": {"path": f"{prefix}**"}} for prefix in prefixes(setting.routes)],
+            }
+        },
+    }
+
+
+def _launch(setting: Setting) -> Launch:
+    setting.write("jwks.json", setting.credentials.jwks)
+    described = _full(setting) if setting.job == "full" else _bare(setting)
+    config = setting.write("gateway.yaml", json.dumps(described, indent=1))
+    command: list[str | Path] = [_command(), "run", config, "--workers", "1"]
+    return Launch(command, f"http://127.0.0.1:{setting.admin_port}/readyz")
+
+
+GATEWAY = Contender("this gateway", _version, _launch)

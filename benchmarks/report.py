@@ -1,0 +1,235 @@
+"""From outcomes to RESULTS.md and results.json: medians, spreads, ratios, goals."""
+
+# The table is for people: × and – are meant.
+# ruff: noqa: RUF001
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from benchmarks.measure import Machine
+from benchmarks.peers import GATEWAY
+from benchmarks.peers.envoy import CACHED
+from benchmarks.peers.haproxy import HAPROXY
+from benchmarks.peers.nginx import NGINX
+from benchmarks.stream import StreamOutcome
+from benchmarks.throughput import Outcome, Sample
+from benchmarks.workload import PERCENT, ROUTES
+
+FULL_OVER_HAPROXY = 0.9
+FULL_OVER_ENVOY = 0.6
+BARE_OVER_NGINX = 2.0
+ROUTES_APART = 1.15
+STREAM_GROWTH_MIB = 16.0
+
+_TITLES = {
+    "bare": "Bare proxying",
+    "full": f"Full job: RS256 token, {ROUTES} routes, {PERCENT} % sticky split, headers, access log",
+    "routes": "Number of routes: this gateway, full job",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A median and what lies around it."""
+
+    middle: float
+    least: float
+    most: float
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> Spread | None:
+        """The spread of `values`, None where there are none."""
+        listed = list(values)
+        return cls(median(listed), min(listed), max(listed)) if listed else None
+
+    def text(self, digits: int) -> str:
+        """Like `33.1 (31.0–40.2)`."""
+        return f"{self.middle:,.{digits}f} ({self.least:,.{digits}f}–{self.most:,.{digits}f})"
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A promise and what was measured; `value` is None where it could not be."""
+
+    what: str
+    limit: float
+    value: float | None
+    unit: str = "×"
+
+    def met(self) -> bool | None:
+        """None where nothing was measured."""
+        return None if self.value is None else self.value <= self.limit
+
+    def row(self) -> str:
+        """One line of the table of goals."""
+        verdict = {None: "not measured", True: "met", False: "**missed**"}[self.met()]
+        value = "–" if self.value is None else f"{self.value:.2f} {self.unit}"
+        return f"| {self.what} | ≤ {self.limit:g} {self.unit} | {value} | {verdict} |"
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """All that a run found out. `jobs` are the throughput jobs that were run, by name."""
+
+    date: str
+    machine: Machine
+    versions: dict[str, str]
+    rounds: int
+    seconds: float
+    jobs: dict[str, list[Outcome]]
+    streams: list[StreamOutcome] | None
+    notes: str = ""
+
+
+def cpu_ratio(ours: Outcome, theirs: Outcome) -> Spread | None:
+    """Our CPU a request over theirs, each round's with that round's, as the machine changes meanwhile."""
+    other = {sample.round: sample for sample in theirs.samples}
+    return Spread.of(
+        sample.cpu_us / other[sample.round].cpu_us for sample in ours.samples if sample.round in other
+    )
+
+
+def goals(results: Results) -> list[Goal]:
+    """All promises; those of jobs that were not run are not measured."""
+
+    def ratio(job: str, peer: str) -> float | None:
+        spread = _ratio_to(results.jobs.get(job, []), peer)
+        return None if spread is None else spread.middle
+
+    listed = [
+        Goal("full job, CPU beside HAProxy `jwt_verify`", FULL_OVER_HAPROXY, ratio("full", HAPROXY.name)),
+        Goal("full job, CPU beside Envoy with its cache", FULL_OVER_ENVOY, ratio("full", CACHED.name)),
+        Goal("bare proxying, CPU beside nginx", BARE_OVER_NGINX, ratio("bare", NGINX.name)),
+        Goal("10, 100 and 1,000 routes, dearest beside cheapest", ROUTES_APART, _routes_apart(results)),
+    ]
+    ours = [each for each in results.streams or [] if each.name == GATEWAY.name and not each.reason]
+    mib = ours[0].mib if ours else 1024
+    growth = {"up": ours[0].up_mib, "down": ours[0].down_mib} if ours else {"up": None, "down": None}
+    for way, grown in growth.items():
+        listed.append(Goal(f"{mib} MiB {way}, slow reader, growth", STREAM_GROWTH_MIB, grown, "MiB"))
+    return listed
+
+
+def markdown(results: Results) -> str:
+    """RESULTS.md."""
+    machine = results.machine
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(results.versions.items()))
+    parts = [
+        "# Benchmark results",
+        "Written by `make bench`; README.md beside this file says how to read it.",
+        f"- Date: {results.date}\n"
+        f"- Machine: {machine.cpu}, {machine.cores} cores, {machine.memory_mib} MiB, {machine.system}, "
+        f"kernel {machine.kernel}, Python {machine.python}\n"
+        f"- Versions: {versions}\n"
+        f"- {results.rounds} rounds of {results.seconds:g} s, wrk with one thread and 64 connections; "
+        "median (least–most) over the rounds\n" + _strangers(results),
+        "## Goals",
+        _table(["goal", "limit", "measured", "verdict"], [goal.row() for goal in goals(results)]),
+    ]
+    for job, outcomes in results.jobs.items():
+        parts += [f"## {_TITLES[job]}", _throughput_table(job, outcomes), *_missing(outcomes)]
+    if results.streams is not None:
+        parts += ["## Large bodies with a slow reader", _stream_table(results.streams)]
+        parts += _missing(results.streams)
+    if results.notes:
+        parts.append(results.notes.strip())
+    return "\n\n".join(parts) + "\n"
+
+
+def write(results: Results, directory: Path) -> None:
+    """Write RESULTS.md and results.json into `directory`."""
+    (directory / "RESULTS.md").write_text(markdown(results))
+    figures = dataclasses.asdict(results)
+    del figures["notes"]
+    figures["goals"] = [dataclasses.asdict(goal) | {"met": goal.met()} for goal in goals(results)]
+    (directory / "results.json").write_text(json.dumps(figures, indent=1) + "\n")
+
+
+def _ours(outcomes: Sequence[Outcome]) -> Outcome | None:
+    return next((each for each in outcomes if each.name == GATEWAY.name), None)
+
+
+def _ratio_to(outcomes: Sequence[Outcome], peer: str) -> Spread | None:
+    ours, theirs = _ours(outcomes), next((each for each in outcomes if each.name == peer), None)
+    return cpu_ratio(ours, theirs) if ours and theirs else None
+
+
+def _routes_apart(results: Results) -> float | None:
+    outcomes = results.jobs.get("routes", [])
+    if not outcomes or not all(each.samples for each in outcomes):
+        return None
+    # Over all pairs, as the medians of ratios within a round need not be ordered like the medians.
+    ratios = [cpu_ratio(one, other) for one in outcomes for other in outcomes if one is not other]
+    return max(ratio.middle for ratio in ratios if ratio)
+
+
+def _throughput_table(job: str, outcomes: Sequence[Outcome]) -> str:
+    baseline = outcomes[0] if job == "routes" else _ours(outcomes)
+    compared = "CPU beside the first" if job == "routes" else "our CPU ÷ its CPU"
+    heads = ["", "requests/s", "CPU µs a request", "worker alone µs", "p50 ms", "p99 ms", "RSS MiB"]
+    heads += ["worker alone MiB", compared]
+    rows = []
+    for outcome in outcomes:
+        if not outcome.samples:
+            continue
+        ratio = None
+        if baseline is not None and baseline is not outcome:
+            ratio = cpu_ratio(outcome, baseline) if job == "routes" else cpu_ratio(baseline, outcome)
+        samples = outcome.samples
+        cells = [
+            outcome.name,
+            _cell(samples, "requests_per_second", 0),
+            _cell(samples, "cpu_us", 1),
+            f"{median(each.worker_cpu_us for each in samples):.1f}",
+            f"{median(each.load.p50_ms for each in samples):.2f}",
+            f"{median(each.load.p99_ms for each in samples):.2f}",
+            f"{median(each.rss_mib for each in samples):.0f}",
+            f"{median(each.worker_rss_mib for each in samples):.0f}",
+            f"{ratio.text(2)} ×" if ratio else "–",
+        ]
+        rows.append("| " + " | ".join(cells) + " |")
+    return _table(heads, rows) if rows else "Nothing could be measured."
+
+
+def _cell(samples: Sequence[Sample], figure: str, digits: int) -> str:
+    spread = Spread.of(getattr(sample, figure) for sample in samples)
+    return spread.text(digits) if spread else "–"
+
+
+def _stream_table(outcomes: Sequence[StreamOutcome]) -> str:
+    rows = [
+        f"| {each.name} | {each.mib} | {each.before_mib:.1f} | +{each.up_mib:.1f} | +{each.down_mib:.1f} "
+        f"| {each.up_seconds:.1f} | {each.down_seconds:.1f} |"
+        for each in outcomes
+        if not each.reason
+    ]
+    heads = ["", "body MiB", "worker MiB before", "up: growth MiB", "down: growth MiB", "up s", "down s"]
+    return _table(heads, rows) if rows else "Nothing could be measured."
+
+
+def _table(heads: Sequence[str], rows: Sequence[str]) -> str:
+    rule = "|" + "|".join(["---"] + ["---:"] * (len(heads) - 1)) + "|"
+    return "\n".join(["| " + " | ".join(heads) + " |", rule, *rows])
+
+
+def _missing(outcomes: Sequence[Outcome] | Sequence[StreamOutcome]) -> list[str]:
+    lines = [f"- **{each.name}: not runnable**: {each.reason}" for each in outcomes if each.reason]
+    return ["\n".join(lines)] if lines else []
+
+
+def _strangers(results: Results) -> str:
+    shares = [
+        sample.strangers for outcomes in results.jobs.values() for each in outcomes for sample in each.samples
+    ]
+    if not shares:
+        return "- Load from elsewhere: not measured"
+    return (
+        f"- Load from elsewhere meanwhile: {100 * median(shares):.0f} % of the machine in the median, "
+        f"{100 * max(shares):.0f} % at most"
+    )
