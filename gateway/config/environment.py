@@ -29,6 +29,10 @@ class Substituted(str):
         self.written = written
         return self
 
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        """Text like any other once it is sent to a worker."""
+        return str, (str(self),)
+
     @property
     def whole(self) -> bool:
         """Whether nothing of it stands in the YAML: one `${NAME}` without a default."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -162,6 +163,11 @@ def test_substitution_remembers_what_was_written() -> None:
     assert Substituted("x", "${A}").whole
     assert not Substituted("x", "${A:-x}").whole
     assert not Substituted("x", "${A}b").whole
+
+
+def test_text_of_the_environment_is_plain_text_to_workers() -> None:
+    again = pickle.loads(pickle.dumps(Substituted("x", "${A}")))
+    assert (again, type(again)) == ("x", str)
 
 
 def test_a_folder_is_one_configuration(write: Write, tmp_path: Path) -> None:
