@@ -105,8 +105,9 @@ def _run(arguments: argparse.Namespace, stack: ExitStack) -> report.Results:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     # Both unwind, so that the children are ended; an impatient second Ctrl-C must not cut that short.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # (A handler that does nothing rather than SIG_IGN: Python complains where a signal is under way.)
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    signal.signal(signal.SIGINT, lambda *_: None)
     raise KeyboardInterrupt
 
 
