@@ -1,0 +1,101 @@
+"""The command line: serve, migrate, fill. Exit codes: 0 fine, 1 it could not be done, 2 wrong usage."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+import structlog
+import uvicorn
+from sqlalchemy.exc import SQLAlchemyError
+
+from catalog_service.app import build_app
+from catalog_service.database import DatabaseError, open_engine, open_source
+from catalog_service.fill import FillError, fill
+from catalog_service.migrate import migrate
+from catalog_service.request_log import configure_logging
+from catalog_service.settings import SettingsError, database_url, monolith_database_url, read_settings
+
+SERVICE = "catalog"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="catalog_service",
+        description=__doc__,
+        epilog="Settings come from the environment: see README.md.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("serve", help="answer requests until told to stop")
+    commands.add_parser("migrate", help="bring the database's schema up to date")
+    commands.add_parser("fill", help="copy the monolith's catalog (MONOLITH_DATABASE_URL) to here")
+    chosen = parser.parse_args(arguments)
+    try:
+        if chosen.command == "serve":
+            return serve()
+        configure_logging("info", SERVICE)
+        if chosen.command == "migrate":
+            return run_migrate()
+        return run_fill()
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except (DatabaseError, FillError, SQLAlchemyError) as error:
+        print(f"{chosen.command}: {error}", file=sys.stderr)
+        return 1
+
+
+def serve() -> int:
+    """Serve until SIGTERM or SIGINT, then finish what has begun."""
+    settings = read_settings(os.environ)
+    configure_logging(settings.log_level, SERVICE)
+    # Once it has stopped cleanly, uvicorn raises the signal again, for whoever had a handler before it.
+    # We have none that matters, and a clean stop should not look like a killed process.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    uvicorn.run(
+        build_app(settings),
+        host=settings.host,
+        port=settings.port,
+        timeout_keep_alive=settings.keep_alive,
+        timeout_graceful_shutdown=settings.stop_timeout,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+    )
+    return 0
+
+
+def run_migrate() -> int:
+    """Bring the schema up to date."""
+    engine = open_engine(database_url(os.environ))
+    try:
+        revision = migrate(engine)
+    finally:
+        engine.dispose()
+    structlog.get_logger().info("migrated", revision=revision)
+    return 0
+
+
+def run_fill() -> int:
+    """Migrate, then copy."""
+    source = open_source(monolith_database_url(os.environ))
+    try:
+        target = open_engine(database_url(os.environ))
+        try:
+            migrate(target)
+            filled = fill(source, target)
+        finally:
+            target.dispose()
+    finally:
+        source.dispose()
+    structlog.get_logger().info(
+        "filled", categories=filled.categories, products=filled.products, removed=filled.removed
+    )
+    return 0
