@@ -42,7 +42,8 @@ def identity_of(claims: Mapping[str, Any], issuer: str, expires_at: float) -> Id
     if not isinstance(subject, str) or not _VISIBLE.fullmatch(subject):
         raise ClaimsRefused("The token's subject is not plain visible text.")
     scopes = claims.get("scope", claims.get("scp", ""))
-    names = scopes.split() if isinstance(scopes, str) else scopes
+    # Scopes are parted by spaces alone (RFC 6749 section 3.3); other white space is part of a bad name.
+    names = [name for name in scopes.split(" ") if name] if isinstance(scopes, str) else scopes
     if not isinstance(names, list) or not all(isinstance(n, str) and _VISIBLE.fullmatch(n) for n in names):
         raise ClaimsRefused("The token's scopes are not a list of plain names.")
     if not _VISIBLE_TEXT.fullmatch(issuer):

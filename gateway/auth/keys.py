@@ -50,30 +50,31 @@ def parse_key_set(document: bytes) -> KeySet:
     """
     try:
         entries = json.loads(document)["keys"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise KeySetError("the document is not a JSON Web Key Set (an object with a list 'keys')") from error
     if not isinstance(entries, list):
         raise KeySetError("'keys' is not a list")
     keys: dict[str | None, Key] = {}
     skipped = []
-    names = Counter(entry.get("kid") for entry in entries if isinstance(entry, dict))
-    for position, entry in enumerate(entries):
-        if not isinstance(entry, dict):
-            skipped.append(f"key {position}: not an object")
-            continue
-        kid = entry.get("kid")
-        reason = "its kid stands twice in the set" if names[kid] > 1 else _why_not(entry)
+    reasons = [_why_not(entry) for entry in entries]
+    names = Counter(entry.get("kid") for entry, reason in zip(entries, reasons, strict=True) if reason is None)
+    for position, (entry, reason) in enumerate(zip(entries, reasons, strict=True)):
+        kid = entry.get("kid") if isinstance(entry, dict) else None
+        if reason is None and names[kid] > 1:
+            reason = "another key has no kid either" if kid is None else "its kid stands twice in the set"
         if reason is None:
             try:
                 keys[kid] = _key(entry)
                 continue
             except (jwt.PyJWTError, ValueError, TypeError, KeyError) as error:
                 reason = f"it can't be used: {error}"
-        skipped.append(f"key {kid if kid is not None else position}: {reason}")
+        skipped.append(f"key {kid if isinstance(kid, str) else position}: {reason}")
     return KeySet(keys, sha256(document).hexdigest(), tuple(skipped))
 
 
-def _why_not(entry: Mapping[str, Any]) -> str | None:
+def _why_not(entry: object) -> str | None:
+    if not isinstance(entry, dict):
+        return "it is not an object"
     if not isinstance(entry.get("kid"), str | None):
         return "its kid is not a string"
     if entry.get("use", "sig") != "sig":
@@ -96,6 +97,8 @@ def _key(entry: dict[str, Any]) -> Key:
         fitting = _RSA
     elif entry["kty"] == "EC":
         material = jwt.algorithms.ECAlgorithm.from_jwk(public)
+        if entry["crv"] not in _CURVES:
+            raise ValueError(f"the curve {entry['crv']} has no accepted algorithm")
         fitting = frozenset({_CURVES[entry["crv"]]})
     else:
         material = jwt.algorithms.OKPAlgorithm.from_jwk(public)

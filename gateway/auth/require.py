@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from gateway.auth.identity import Identity
 from gateway.config.snapshot import AuthRequirement
+
+_UNQUOTABLE = re.compile(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
 
 
 def claim_text(claims: Mapping[str, Any], name: str) -> tuple[str, ...]:
@@ -43,8 +46,8 @@ def challenge(error: str, detail: str, scopes: tuple[str, ...]) -> bytes:
     """The value of WWW-Authenticate; without an error where no token was sent at all."""
     if not error:
         return b"Bearer"
-    text = detail.replace("\\", "").replace('"', "'")
+    text = _UNQUOTABLE.sub("?", detail.replace('"', "'"))
     parts = [f'error="{error}"', f'error_description="{text}"']
     if scopes:
         parts.append(f'scope="{" ".join(scopes)}"')
-    return b"Bearer " + ", ".join(parts).encode("ascii", "replace")
+    return b"Bearer " + ", ".join(parts).encode("ascii")

@@ -17,7 +17,7 @@ from gateway.config.document import Document, Step
 from gateway.config.environment import Substituted
 from gateway.config.problems import Problem
 from gateway.config.snapshot import Provider
-from gateway.config.values import is_loopback
+from gateway.config.values import is_trustworthy
 
 DISCOVERY = "/.well-known/openid-configuration"
 _SECRET_BYTES = {"HS256": 32, "HS384": 48, "HS512": 64}  # RFC 7518 section 3.2
@@ -117,16 +117,15 @@ class _Reader:
         return str(issuer).rstrip("/") + DISCOVERY if self.check_url("issuer", issuer) else None
 
     def check_url(self, field: str, url: str) -> bool:
+        if is_trustworthy(url):
+            return True
         try:
-            parts = urlsplit(url)
-            host = parts.hostname or ""
+            host = urlsplit(url).hostname
         except ValueError:
-            host = ""
+            host = None
         if not host:
             self.complain(field, f"'{url}' is not a URL")
             return False
-        if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)):
-            return True
         self.complain(field, f"'{url}': keys may come by https only; http is for this machine alone")
         return False
 

@@ -9,11 +9,13 @@ A pattern is written as people write paths: literal text is compared with the
 percent-decoded segment (RFC 3986 section 6.2.2.2), so `/café` matches
 `/caf%C3%A9`.
 
-A request path has two readings. Its *raw* segments are what stands between
-the slashes as sent. Its *normal* segments are what an upstream may make of
-it: `%2F` taken as a slash, empty and dot segments resolved, also `..;x`.
-Where the readings would choose differently the request is refused
-(`gateway.routing.decide`), so that no spelling of a path dodges a rule.
+A request path may be read in more than one way. As sent, its segments are
+what stands between the slashes. An upstream may take an encoded slash or a
+backslash for a slash, drop `;parameters`, empty segments and dot segments, or
+do only some of that: a WSGI application decodes `%2F` and leaves `..` alone, a
+URL library resolves `..` and leaves `%2F` alone. Where two readings would
+choose differently the request is refused (`gateway.routing.decide`), so that
+no spelling of a path dodges a rule.
 """
 
 from __future__ import annotations
@@ -23,11 +25,18 @@ from dataclasses import dataclass
 from enum import Enum
 from urllib.parse import unquote
 
+MOST_SEGMENTS = 100
+"""A path that can be read in several ways has no more segments than this: reading it costs time."""
+
 _NAME = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}")
 
 
 class PatternError(ValueError):
     """A path pattern that can't be understood; the message says why."""
+
+
+class PathError(ValueError):
+    """A request path that is too long for all its readings to be looked at."""
 
 
 class Kind(Enum):
@@ -79,41 +88,58 @@ def _parse_segment(pattern: str, part: str, last: bool) -> Segment:
         return Segment(Kind.ONE, part[1:-1])
     if any(mark in part for mark in "*{}"):
         raise PatternError(f"path {pattern!r}: '*', '**' and '{{name}}' must each be a whole segment")
-    if part in (".", "..") or (not part and not last):
+    text = unquote(part, errors="surrogateescape")
+    if text in (".", "..") or (not part and not last) or any(mark in text for mark in "/\\;"):
         raise PatternError(f"path {pattern!r} is not in normal form, so nothing could match it")
-    return Segment(Kind.LITERAL, unquote(part, errors="surrogateescape"))
-
-
-def raw_segments(path: str) -> list[str]:
-    """What stands between the slashes of `path`, percent-decoded, nothing resolved."""
-    segments = path.split("/")
-    del segments[0]
-    if "%" in path:
-        return [unquote(segment, errors="surrogateescape") for segment in segments]
-    return segments
-
-
-def normal_segments(path: str) -> list[str]:
-    """What an upstream may make of `path`: decoded slashes split, empty and dot segments resolved."""
-    decoded = unquote(path, errors="surrogateescape").replace("\\", "/")
-    parts = decoded.split("/")[1:]
-    normal: list[str] = []
-    for position, part in enumerate(parts):
-        last = position == len(parts) - 1
-        name = part.partition(";")[0]
-        if name == "..":
-            if normal:
-                normal.pop()
-            if last:
-                normal.append("")
-        elif name == "." or (not part and not last):
-            if last:
-                normal.append("")
-        else:
-            normal.append(part)
-    return normal or [""]
+    return Segment(Kind.LITERAL, text)
 
 
 def is_plain(path: str) -> bool:
-    """Whether both readings of `path` are surely the same, so that one look-up decides."""
-    return "%" not in path and "//" not in path and "/." not in path and "\\" not in path
+    """Whether there is surely one reading of `path`, what stands between its slashes."""
+    return "%" not in path and "//" not in path and "/." not in path and "\\" not in path and ";" not in path
+
+
+def readings(path: str) -> list[tuple[str, ...]]:
+    """The segments of `path` as sent, then as any upstream may read them; segments are percent-decoded.
+
+    Raises PathError.
+    """
+    decoded = unquote(path, errors="surrogateescape")
+    found = {
+        _decoded_segments(path): None,
+        _decoded_segments(path.replace("\\", "/")): None,
+        tuple(decoded.split("/")[1:]): None,
+        tuple(decoded.replace("\\", "/").split("/")[1:]): None,
+    }
+    for step in (_without_parameters, _without_empty, _without_dots, _without_empty):
+        found |= dict.fromkeys([step(reading) for reading in found])
+        if len(found) > 1 and any(len(reading) > MOST_SEGMENTS for reading in found):
+            raise PathError(f"A path that can be read in more than one way has at most {MOST_SEGMENTS} segments.")
+    return list(found)
+
+
+def _decoded_segments(path: str) -> tuple[str, ...]:
+    return tuple([unquote(segment, errors="surrogateescape") for segment in path.split("/")[1:]])
+
+
+def _without_parameters(segments: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple([segment.partition(";")[0] for segment in segments])
+
+
+def _without_empty(segments: tuple[str, ...]) -> tuple[str, ...]:
+    """Doubled slashes merged; an empty last segment is a slash at the end and stays."""
+    return (*[segment for segment in segments[:-1] if segment], segments[-1])
+
+
+def _without_dots(segments: tuple[str, ...]) -> tuple[str, ...]:
+    """Dot segments resolved (RFC 3986 section 5.2.4)."""
+    kept: list[str] = []
+    for segment in segments:
+        if segment == "..":
+            if kept:
+                kept.pop()
+        elif segment != ".":
+            kept.append(segment)
+    if segments[-1] in (".", ".."):
+        kept.append("")
+    return tuple(kept)

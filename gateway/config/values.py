@@ -154,6 +154,16 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def is_trustworthy(url: str) -> bool:
+    """Whether what `url` answers can't have been changed on the way: https, or http on this machine alone."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)))
+
+
 def parse_sticky(value: object) -> StickyKey:
     """`claim:NAME`, `header:NAME`, `cookie:NAME`, `ip`, `visitor` or `none`."""
     if not isinstance(value, str):

@@ -70,10 +70,7 @@ class Counters:
     def take(self) -> Report:
         """What was counted since the last call; counting starts anew."""
         report = Report(
-            {
-                labels: (cell.count, cell.seconds, cell.bytes_out, cell.buckets)
-                for labels, cell in self._cells.items()
-            },
+            {labels: (cell.count, cell.seconds, cell.bytes_out, cell.buckets) for labels, cell in self._cells.items()},
             self._events,
         )
         self._cells = {}

@@ -1,34 +1,33 @@
-"""One client's connection: reads requests, checks what the parser leaves to us, answers in order.
+"""One client's connection: reads requests, hands each to an exchange, answers in order.
 
-Facts (RFC 9112): exactly one Host in HTTP/1.1 (section 3.2); a message with
-both Content-Length and Transfer-Encoding, several lengths or a coding other
-than chunked is ambiguous and refused (section 6); responses go out in the order
-of the requests (section 9.3.2), so a pipelined request waits, and nothing more
-is read while one waits.
+Facts (RFC 9112): responses go out in the order of the requests (section
+9.3.2), so a pipelined request waits, and nothing more is read while one waits;
+a connection that is closed with unread input is reset, which may destroy the
+answer before the client has read it (section 9.6).
+
+A client that keeps its connection mostly sends the same fields again and again.
+A head whose fields are byte for byte those that the parser accepted before on
+this connection, with no body and a target of plain URI characters, means the
+same again, so it is not parsed again. Everything else goes through the parser.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
 import httptools
 
 from gateway.proxy.exchange import Exchange
-from gateway.proxy.headers import (
-    REQUEST_ACTIONS,
-    Action,
-    connection_options,
-    is_host,
-    is_request_id,
-    is_traceparent,
-)
+from gateway.proxy.headers import forwarded_lines
 from gateway.proxy.problems import problem
+from gateway.proxy.request_head import HeadRefused, RequestHead, parse_target
 from gateway.routing.decide import Refusal
-from gateway.routing.request import Request
 
 if TYPE_CHECKING:
+    from gateway.config.snapshot import Snapshot
     from gateway.proxy.plane import DataPlane
 
 NEVER = float("inf")
@@ -36,43 +35,37 @@ DISCARDED_BODY = 262_144
 LINGER = 2.0
 WRITE_BUFFER = 262_144
 
-_DIGITS = frozenset(b"0123456789")
-_KNOWN_HOSTS: dict[bytes, str] = {}
-_KNOWN_HOSTS_LIMIT = 1024
+# Methods without a body, and the characters of RFC 3986 in a path and a query.
+_PLAIN_LINE = re.compile(
+    rb"(GET|HEAD|OPTIONS|DELETE) "
+    rb"((/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)(?:\?([A-Za-z0-9._~!$&'()*+,;=:@%/?-]*))?) "
+    rb"HTTP/1\.1\r\n"
+)
 
 
-class _Refused(Exception):
-    """Raised from a parser callback: the request is answered with a problem and the connection closed."""
+class _Known:
+    """Fields that this connection's parser has accepted: their bytes, what they mean, and under which snapshot."""
 
-    def __init__(self, status: int, detail: str) -> None:
-        super().__init__(detail)
-        self.refusal = Refusal(status, detail)
+    __slots__ = ("head", "received", "snapshot")
+
+    def __init__(self, received: bytes, head: RequestHead, snapshot: Snapshot) -> None:
+        self.received = received
+        self.head = head
+        self.snapshot = snapshot
 
 
 class ClientConnection(asyncio.Protocol):
     """Reads requests from one client and hands each to an Exchange."""
 
     __slots__ = (
-        "_authorization",
-        "_chunked",
         "_closing",
-        "_connection",
-        "_content_length",
         "_discarded",
-        "_expect",
-        "_forwarded_fields",
-        "_has_trace",
         "_head",
-        "_head_bytes",
-        "_headers",
-        "_host",
         "_in_head",
+        "_known",
         "_parser",
         "_reading",
         "_receiving",
-        "_request_id",
-        "_transfer_encoding",
-        "_upgrade",
         "_url",
         "_waiting",
         "deadline",
@@ -100,6 +93,8 @@ class ClientConnection(asyncio.Protocol):
         self._discarded = 0
         self._in_head = False
         self._url = b""
+        self._head: RequestHead | None = None
+        self._known: _Known | None = None
 
     # asyncio.Protocol
 
@@ -111,7 +106,7 @@ class ClientConnection(asyncio.Protocol):
         self.peer = name[0] if name else ""
         self.trusted = plane.is_trusted(self.peer)
         if not self.trusted:
-            self.forwarded = b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: http\r\n" % self.peer.encode()
+            self.forwarded = forwarded_lines(self.peer, "http")
         plane.clients.add(self)
         self.deadline = plane.now + plane.snapshot.limits.header_timeout
         if len(plane.clients) > plane.snapshot.limits.connections:
@@ -134,8 +129,16 @@ class ClientConnection(asyncio.Protocol):
         if self._closing:
             self._discard(len(data))
             return
-        if self.deadline == NEVER:
+        if self.exchange is None and self._receiving is None and not self._in_head:
+            if self._known is not None and self._repeats(self._known, data):
+                return
             self.deadline = self.plane.now + self.plane.snapshot.limits.header_timeout
+            self._parse(data)
+            self._learn(data)
+        else:
+            self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -148,14 +151,46 @@ class ClientConnection(asyncio.Protocol):
             if self._closing:
                 return
             cause = error.__context__
-            if isinstance(cause, _Refused):
+            if isinstance(cause, HeadRefused):
                 self._refuse(cause.refusal)
             elif isinstance(error, httptools.HttpParserCallbackError) and cause is not None:
                 raise cause from None
             else:
                 self._refuse(Refusal(400, f"The request is malformed: {error}."))
-        if self._in_head and self._head_bytes + len(self._url) > self.plane.snapshot.limits.header_bytes * 2:
-            self._refuse(Refusal(431, "The request's header fields are too large."))
+        if self._in_head and self._head is not None:
+            limits = self.plane.snapshot.limits
+            if self._head.size > limits.header_bytes * 2:
+                self._refuse(Refusal(431, "The request's header fields are too large."))
+
+    def _learn(self, data: bytes) -> None:
+        """Remember the fields of `data` if it was one whole request that can be known again by its bytes."""
+        head = self._head
+        if head is None or self._in_head or self._closing or not head.repeatable:
+            return
+        received = data[data.find(b"\n") + 1 :]
+        if received.find(b"\r\n\r\n") == len(received) - 4 and _PLAIN_LINE.fullmatch(
+            data, 0, len(data) - len(received)
+        ):
+            self._known = _Known(received, head, self.plane.snapshot)
+            self._head = None
+
+    def _repeats(self, known: _Known, data: bytes) -> bool:
+        """Start an exchange if `data` is one whole request with the `known` fields; whether it is."""
+        received = known.received
+        if not data.endswith(received):
+            return False
+        plane = self.plane
+        line = _PLAIN_LINE.fullmatch(data, 0, len(data) - len(received))
+        if line is None or known.snapshot is not plane.snapshot:
+            return False
+        method, target, path, query = line.groups(b"")
+        if len(target) > known.snapshot.limits.target_bytes:
+            return False
+        exchange = Exchange(self, known.head, method.decode(), target, path.decode(), query.decode())
+        exchange.request_complete = True
+        self.exchange = exchange
+        exchange.start()
+        return True
 
     def eof_received(self) -> bool:
         return False
@@ -190,117 +225,30 @@ class ClientConnection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         self._in_head = True
         self._url = b""
-        self._head: list[bytes] = []
-        self._headers: list[tuple[bytes, bytes]] = []
-        self._head_bytes = 0
-        self._host: bytes | None = None
-        self._content_length: bytes | None = None
-        self._transfer_encoding: bytes | None = None
-        self._connection: bytes | None = None
-        self._expect: bytes | None = None
-        self._upgrade = False
-        self._request_id: bytes | None = None
-        self._has_trace = False
-        self._authorization: list[int] = []
+        self._head = RequestHead(self.trusted)
 
     def on_url(self, url: bytes) -> None:
         self._url += url
         if len(self._url) > self.plane.snapshot.limits.target_bytes:
-            raise _Refused(414, "The request target is too long.")
+            raise HeadRefused(414, "The request target is too long.")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._in_head:
-            return
-        self._head_bytes += len(name) + len(value)
-        self._headers.append((name, value))
-        action = REQUEST_ACTIONS[name]
-        if not action:
-            self._head += (name, b": ", value, b"\r\n")
-        else:
-            self._special(action, name, value)
-
-    def _special(self, action: int, name: bytes, value: bytes) -> None:
-        if action == Action.HOST:
-            if self._host is not None:
-                raise _Refused(400, "The request has more than one Host field.")
-            self._host = value
-            self._head += (name, b": ", value, b"\r\n")
-        elif action == Action.AUTHORIZATION:
-            self._authorization.append(len(self._head) + 2)
-            self._head += (name, b": ", value, b"\r\n")
-        elif action == Action.CONTENT_LENGTH:
-            if self._content_length is not None:
-                raise _Refused(400, "The request has more than one Content-Length field.")
-            if not value or not _DIGITS.issuperset(value):
-                raise _Refused(400, "Content-Length is not a number.")
-            self._content_length = value
-        elif action == Action.TRANSFER_ENCODING:
-            if self._transfer_encoding is not None or value.lower() != b"chunked":
-                raise _Refused(400, "The only transfer coding understood is chunked, once.")
-            self._transfer_encoding = value
-        elif action == Action.CONNECTION:
-            known = self._connection
-            self._connection = value if known is None else known + b"," + value
-        elif action == Action.REQUEST_ID:
-            if self._request_id is None and is_request_id(value):
-                self._request_id = value
-                self._head += (name, b": ", value, b"\r\n")
-        elif action == Action.TRACEPARENT:
-            if not self._has_trace and is_traceparent(value):
-                self._has_trace = True
-                self._head += (name, b": ", value, b"\r\n")
-        elif action == Action.FORWARDED:
-            if self.trusted:
-                self._head += (name, b": ", value, b"\r\n")
-        elif action == Action.EXPECT:
-            self._expect = value
-            self._head += (name, b": ", value, b"\r\n")
-        elif action == Action.UPGRADE:
-            self._upgrade = True
+        # Trailers come this way, too, and are not forwarded.
+        if self._in_head:
+            assert self._head is not None
+            self._head.add(name, value)
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        limits = self.plane.snapshot.limits
-        if self._head_bytes > limits.header_bytes or len(self._headers) > limits.header_count:
-            raise _Refused(431, "The request's header fields are too large or too many.")
+        head = self._head
+        assert head is not None
         parser = self._parser
         method = parser.get_method().decode()
-        keep_alive = parser.should_keep_alive()
-        minor = 1
-        if self._connection is not None or not keep_alive:
-            version = parser.get_http_version()
-            if version == "1.0":
-                minor = 0
-            elif version != "1.1":
-                raise _Refused(505, f"HTTP/{version} is not spoken here; use HTTP/1.1.")
-        if self._connection is not None:
-            named = connection_options(self._connection) - {b"close", b"keep-alive", b"upgrade"}
-            if named:
-                self._strip(named)
+        head.complete(parser.get_http_version(), parser.should_keep_alive(), self.plane.snapshot.limits)
         if method == "CONNECT":
-            raise _Refused(405, "CONNECT is not allowed here.")
-        chunked = self._transfer_encoding is not None
-        if chunked and (self._content_length is not None or minor == 0):
-            raise _Refused(400, "Transfer-Encoding is combined with Content-Length or HTTP/1.0.")
-        if self._upgrade and (chunked or self._content_length is not None):
-            raise _Refused(400, "A request that asks for an upgrade must not have a body.")
-        if self._expect is not None:
-            self._check_expect(minor)
-        target, path, query = self._target(method)
-        host = self._checked_host(minor)
-        exchange = Exchange(
-            self,
-            Request(method, path, query, host, self._headers, self.peer),
-            target,
-            self._head,
-            self._request_id,
-            self._has_trace,
-            self._authorization,
-            self._content_length,
-            chunked,
-            keep_alive,
-            minor,
-        )
+            raise HeadRefused(405, "CONNECT is not allowed here.")
+        assert head.host is not None
+        exchange = Exchange(self, head, method, *parse_target(self._url, method, head.host))
         self._receiving = exchange
         if self.exchange is None:
             self.exchange = exchange
@@ -325,79 +273,6 @@ class ClientConnection(asyncio.Protocol):
             receiving.request_ended()
         elif not self._closing and self.exchange is None:
             self._next()
-
-    # Checks
-
-    def _strip(self, named: set[bytes]) -> None:
-        """Remove what Connection names; the gateway's own fields are added later and can't be named away."""
-        if b"host" in named or b"authorization" in named:
-            raise _Refused(400, "Connection names a field that concerns more than this connection.")
-        head = self._head
-        kept: list[bytes] = []
-        places = []
-        for start in range(0, len(head), 4):
-            name = head[start].lower()
-            if name in named:
-                if name == b"x-request-id":
-                    self._request_id = None
-                elif name == b"traceparent":
-                    self._has_trace = False
-                continue
-            if start + 2 in self._authorization:
-                places.append(len(kept) + 2)
-            kept += head[start : start + 4]
-        self._head = kept
-        self._authorization = places
-        self._headers = [(name, value) for name, value in self._headers if name.lower() not in named]
-
-    def _check_expect(self, minor: int) -> None:
-        assert self._expect is not None
-        if self._expect.lower() != b"100-continue":
-            raise _Refused(417, "The only expectation understood is 100-continue.")
-        if minor == 0:
-            self._strip({b"expect"})
-
-    def _target(self, method: str) -> tuple[bytes, str, str]:
-        """The target to send on, and its path and query for routing."""
-        url = self._url
-        if not url.startswith(b"/"):
-            if url == b"*" and method == "OPTIONS":
-                return url, "*", ""
-            url = self._from_absolute(url)
-        if b"#" in url:
-            raise _Refused(400, "A request target has no fragment.")
-        try:
-            path, _, query = url.decode("ascii").partition("?")
-        except UnicodeDecodeError:
-            raise _Refused(400, "The request target is not ASCII.") from None
-        return url, path, query
-
-    def _from_absolute(self, url: bytes) -> bytes:
-        """The origin form of an absolute target; its authority must agree with Host (RFC 9112 section 3.2.2)."""
-        scheme, separator, rest = url.partition(b"://")
-        if not separator or scheme.lower() not in (b"http", b"https"):
-            raise _Refused(400, "The request target is neither a path nor an http URL.")
-        end = min((place for place in (rest.find(b"/"), rest.find(b"?")) if place >= 0), default=len(rest))
-        authority = rest[:end]
-        if self._host is not None and authority.lower() != self._host.lower():
-            raise _Refused(400, "The request target and Host name different authorities.")
-        path = rest[end:]
-        return path if path.startswith(b"/") else b"/" + path
-
-    def _checked_host(self, minor: int) -> str:
-        value = self._host
-        if value is None:
-            if minor == 0:
-                return ""
-            raise _Refused(400, "The request has no Host field.")
-        host = _KNOWN_HOSTS.get(value)
-        if host is None:
-            if not is_host(value):
-                raise _Refused(400, "Host is not a name or address.")
-            host = value.decode("ascii")
-            if len(_KNOWN_HOSTS) < _KNOWN_HOSTS_LIMIT:
-                _KNOWN_HOSTS[value] = host
-        return host
 
     # Endings
 
@@ -462,7 +337,7 @@ class ClientConnection(asyncio.Protocol):
             self.pause_reading()
             return
         self._closing = True
-        request_id = self._request_id if getattr(self, "_request_id", None) else None
+        request_id = self._head.request_id if self._head is not None else None
         plane = self.plane
         plane.counters.request(("", "", "", refusal.status), 0.0, 0)
         plane.counters.event("refused_requests", str(refusal.status))

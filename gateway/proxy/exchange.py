@@ -11,14 +11,14 @@ stands and what may still happen:
 
 from __future__ import annotations
 
-import random
+from random import getrandbits
 from time import monotonic, time
 from typing import TYPE_CHECKING
 
 from gateway.auth.identity import Identity
 from gateway.auth.verify import NoKeys, TokenRefused, UnknownKey
 from gateway.config.snapshot import AuthRequirement
-from gateway.proxy.headers import VIA
+from gateway.proxy.headers import VIA_LINE
 from gateway.proxy.problems import problem, title
 from gateway.routing.decide import Decision, Refusal, decide
 from gateway.routing.request import Request
@@ -27,6 +27,7 @@ from gateway.routing.split import VISITOR_COOKIE
 if TYPE_CHECKING:
     from gateway.proxy.client import ClientConnection
     from gateway.proxy.pool import EndpointPool
+    from gateway.proxy.request_head import RequestHead
     from gateway.proxy.upstream import UpstreamConnection
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -34,10 +35,7 @@ CLIENT_GONE = 499
 HELD_BODY = 65_536
 VISITOR_LIFETIME = 31_536_000
 
-_VIA_LINE = b"Via: " + VIA + b"\r\n"
-_STATUS_LINES = {
-    status: b"HTTP/1.1 %d %b\r\n" % (status, title(status).encode()) for status in range(100, 600)
-}
+_STATUS_LINES = {status: b"HTTP/1.1 %d %b\r\n" % (status, title(status).encode()) for status in range(100, 600)}
 
 
 class Exchange:
@@ -49,21 +47,17 @@ class Exchange:
         "_body_bytes",
         "_chunked_out",
         "_decision",
+        "_drawn",
         "_pool",
         "_refetched",
-        "_request_chunked",
         "_retried",
-        "_until_close",
-        "authorization",
         "bytes_out",
         "client",
         "connection",
         "done",
-        "has_body",
         "head",
         "keep_alive",
         "method",
-        "minor",
         "pending_out",
         "request",
         "request_complete",
@@ -72,32 +66,17 @@ class Exchange:
         "started",
         "status",
         "target",
-        "trace_line",
     )
 
     def __init__(
-        self,
-        client: ClientConnection,
-        request: Request,
-        target: bytes,
-        head: list[bytes],
-        request_id: bytes | None,
-        has_trace: bool,
-        authorization: list[int],
-        content_length: bytes | None,
-        chunked: bool,
-        keep_alive: bool,
-        minor: int,
+        self, client: ClientConnection, head: RequestHead, method: str, target: bytes, path: str, query: str
     ) -> None:
         self.client = client
-        self.request = request
-        self.method = request.method
-        self.target = target
         self.head = head
-        self.authorization = authorization
-        self.keep_alive = keep_alive
-        self.minor = minor
-        self.has_body = chunked or (content_length is not None and content_length != b"0")
+        self.method = method
+        self.target = target
+        self.request = Request(method, path, query, head.host or "", head.fields, client.peer)
+        self.keep_alive = head.keep_alive
         self.request_complete = False
         self.response_started = False
         self.done = False
@@ -106,28 +85,16 @@ class Exchange:
         self.connection: UpstreamConnection | None = None
         self.pending_out: list[bytes] = []
         self.started = monotonic()
-        self._request_chunked = chunked
+        self._drawn = b"%048x" % getrandbits(192)
+        self.request_id = head.request_id or self._drawn[:32]
         self._body: list[bytes] = []
         self._body_bytes = 0
         self._chunked_out = False
-        self._until_close = False
         self._decision: Decision | None = None
         self._pool: EndpointPool | None = None
         self._attempts = 0
         self._retried = False
         self._refetched = False
-        if content_length is not None:
-            head += (b"Content-Length: ", content_length, b"\r\n", b"")
-        elif chunked:
-            head += (b"Transfer-Encoding: chunked\r\n", b"", b"", b"")
-        if request_id is None or not has_trace:
-            drawn = b"%048x" % random.getrandbits(192)
-            if request_id is None:
-                request_id = drawn[:32]
-                head += (b"X-Request-Id: ", request_id, b"\r\n", b"")
-            if not has_trace:
-                head += (b"traceparent: 00-", drawn[:32], b"-" + drawn[32:], b"-01\r\n")
-        self.request_id = request_id
 
     # Deciding
 
@@ -153,15 +120,14 @@ class Exchange:
 
     def _identify(self, request: Request, requirement: AuthRequirement) -> Identity | Refusal | None:
         """Verify the one bearer token of the request against the route's provider."""
-        places = self.authorization
-        if not places:
+        credentials = self.head.credentials
+        if not credentials:
             return None
-        if len(places) > 1:
+        if len(credentials) > 1:
             return Refusal(400, "The request has more than one Authorization field.", "invalid_request")
-        credentials = self.head[places[0]]
         verifier = self.client.plane.verifiers[requirement.provider]
         try:
-            return verifier.verify(credentials, time())
+            return verifier.verify(credentials[0], time())
         except TokenRefused as refused:
             return Refusal(refused.status, refused.detail, refused.error)
         except NoKeys:
@@ -178,47 +144,43 @@ class Exchange:
         """Write the request, as far as it is there, to `connection`."""
         self.connection = connection
         connection.exchange = self
-        self.head_bytes_to(connection)
+        self._send_head(connection)
 
-    def head_bytes_to(self, connection: UpstreamConnection) -> None:
+    def _send_head(self, connection: UpstreamConnection) -> None:
         decision = self._decision
+        pool = self._pool
         assert decision is not None
-        assert self._pool is not None
+        assert pool is not None
         client = self.client
+        plane = client.plane
         head = self.head
-        parts = [self.method.encode(), b" ", self.target, b" HTTP/1.1\r\n"]
-        if self.minor == 0 and not self.request.host:
-            parts += (b"Host: ", self._pool.endpoint.host_header, b"\r\n")
         identity = decision.identity
+        keep_token = identity is None
         if identity is not None:
             assert decision.route is not None
             assert decision.route.auth is not None
-            if not client.plane.snapshot.providers[decision.route.auth.provider].forward_token:
-                place = self.authorization[0] - 2
-                head = head.copy()
-                head[place : place + 4] = (b"", b"", b"", b"")
-        parts += head
-        parts.append(client.forwarded)
-        host = self.request.host
-        if host and not client.trusted:
-            parts += (b"X-Forwarded-Host: ", host.encode("latin-1"), b"\r\n")
-        if identity is not None:
-            parts.append(identity.header_lines)
-        parts.append(_VIA_LINE)
+            keep_token = plane.snapshot.providers[decision.route.auth.provider].forward_token
+        parts = [self.method.encode(), b" ", self.target, b" HTTP/1.1\r\n"]
+        if not head.host:
+            parts += (b"Host: ", pool.endpoint.host_header, b"\r\n")
+        parts.append(head.sent(client.forwarded, identity, keep_token))
+        if head.request_id is None:
+            parts += (b"X-Request-Id: ", self.request_id, b"\r\n")
+        if not head.has_trace:
+            parts += (b"traceparent: 00-", self._drawn[:32], b"-", self._drawn[32:], b"-01\r\n")
         parts.append(b"\r\n")
-        transport = connection.transport
         if self._body:
             parts += self._body
             self._body = []
             self._body_bytes = 0
             client.resume_reading()
-        transport.write(b"".join(parts))
-        timeouts = self._pool.upstream.timeouts
-        client.deadline = client.plane.now + (timeouts.response if self.request_complete else timeouts.idle)
+        connection.transport.write(b"".join(parts))
+        timeouts = pool.upstream.timeouts
+        client.deadline = plane.now + (timeouts.response if self.request_complete else timeouts.idle)
 
     def request_body(self, body: bytes) -> None:
         """A part of the request's body came in."""
-        if self._request_chunked:
+        if self.head.chunked:
             body = b"%x\r\n%b\r\n" % (len(body), body)
         self._send_body(body)
 
@@ -239,7 +201,7 @@ class Exchange:
     def request_ended(self) -> None:
         """The request's last byte came in."""
         self.request_complete = True
-        if self._request_chunked:
+        if self.head.chunked:
             self._send_body(b"0\r\n\r\n")
         if self.connection is not None and not self.response_started:
             assert self._pool is not None
@@ -249,7 +211,7 @@ class Exchange:
 
     def interim_response(self, status: int, lines: list[bytes]) -> None:
         """Pass a 1xx on; HTTP/1.0 clients know none (RFC 9110 section 15.2)."""
-        if self.minor >= 1:
+        if self.head.minor >= 1:
             self.client.transport.write(b"".join([_STATUS_LINES[status], *lines, b"\r\n"]))
 
     def response_head(self, status: int, lines: list[bytes], length: bytes | None, bodyless: bool) -> None:
@@ -263,11 +225,10 @@ class Exchange:
             if status != 204:
                 out += (b"Content-Length: ", length, b"\r\n")
         elif not bodyless:
-            if self.minor >= 1:
+            if self.head.minor >= 1:
                 self._chunked_out = True
                 out.append(b"Transfer-Encoding: chunked\r\n")
             else:
-                self._until_close = True
                 self.keep_alive = False
         decision = self._decision
         if decision is not None and decision.choice is not None and decision.choice.visitor is not None:
@@ -275,12 +236,12 @@ class Exchange:
                 b"Set-Cookie: %b=%b; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax\r\n"
                 % (VISITOR_COOKIE.encode(), decision.choice.visitor.encode(), VISITOR_LIFETIME)
             )
-        out += (b"X-Request-Id: ", self.request_id, b"\r\n", _VIA_LINE)
+        out += (b"X-Request-Id: ", self.request_id, b"\r\n", VIA_LINE)
         if self.client.plane.draining:
             self.keep_alive = False
         if not self.keep_alive:
             out.append(b"Connection: close\r\n")
-        elif self.minor == 0:
+        elif self.head.minor == 0:
             out.append(b"Connection: keep-alive\r\n")
         out.append(b"\r\n")
 
@@ -339,7 +300,7 @@ class Exchange:
         assert connection is not None
         assert self._pool is not None
         stale = connection.used and not self.response_started
-        if stale and not self._retried and not self.has_body and self.method in SAFE_METHODS:
+        if stale and not self._retried and not self.head.has_body and self.method in SAFE_METHODS:
             self._retried = True
             self.connection = None
             self.client.plane.counters.event("stale_connection_retries", self._pool.upstream.name)
@@ -371,7 +332,7 @@ class Exchange:
 
     def _answer(self, refusal: Refusal) -> None:
         self.pending_out = []
-        if not self.request_complete and self.has_body:
+        if not self.request_complete and self.head.has_body:
             self.keep_alive = False
         if self.client.plane.draining:
             self.keep_alive = False
@@ -423,8 +384,9 @@ class Exchange:
         plane = self.client.plane
         seconds = monotonic() - self.started
         decision = self._decision
-        route = side = upstream = ""
-        if decision is not None:
+        if decision is None:
+            route = side = upstream = ""
+        else:
             route = decision.route.name if decision.route is not None else ""
             side = decision.side or ""
             upstream = decision.upstream or ""
@@ -435,7 +397,7 @@ class Exchange:
             log.write(
                 {
                     "time": plane.timestamp,
-                    "request_id": self.request_id.decode("latin-1"),
+                    "request_id": self.request_id.decode("ascii"),
                     "client": request.peer,
                     "method": self.method,
                     "host": request.host,

@@ -17,8 +17,10 @@ from __future__ import annotations
 
 import re
 from enum import IntEnum
+from functools import lru_cache
 
 VIA = b"1.1 strangler"
+VIA_LINE = b"Via: " + VIA + b"\r\n"
 REMEMBERED_SPELLINGS = 4096
 
 _NOT_ALPHANUMERIC = re.compile(rb"[^a-z0-9]+")
@@ -105,14 +107,25 @@ REQUEST_ACTIONS = Actions(_REQUEST, _GUARDED)
 RESPONSE_ACTIONS = Actions(_RESPONSE, frozenset())
 
 
-def connection_options(value: bytes) -> set[bytes]:
+@lru_cache(REMEMBERED_SPELLINGS)
+def connection_options(value: bytes) -> frozenset[bytes]:
     """The options of a Connection field, in lower case (RFC 9110 section 7.6.1)."""
-    return {option.strip(b" \t").lower() for option in value.split(b",")} - {b""}
+    return frozenset(option.strip(b" \t").lower() for option in value.split(b",")) - {b""}
 
 
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(:[0-9]{0,5})?")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 _TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def forwarded_lines(peer: str, scheme: str) -> bytes:
+    """What an upstream is told of the client's connection."""
+    return f"X-Forwarded-For: {peer}\r\nX-Forwarded-Proto: {scheme}\r\n".encode("ascii")
+
+
+def forwarded_host_line(host: str) -> bytes:
+    """What an upstream is told of the Host that the client asked for."""
+    return f"X-Forwarded-Host: {host}\r\n".encode("ascii")
 
 
 def is_host(value: bytes) -> bool:

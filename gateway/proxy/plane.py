@@ -192,5 +192,3 @@ class DataPlane:
         if self.access_log is not None:
             self.access_log.flush()
         self._ticker = self.loop.call_later(TICK, self._tick)
-
-

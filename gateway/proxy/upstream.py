@@ -219,7 +219,7 @@ class UpstreamConnection(asyncio.Protocol):
             self.until_close = True
         return length
 
-    def _strip(self, named: set[bytes]) -> None:
+    def _strip(self, named: frozenset[bytes]) -> None:
         lines = self._lines
         self._lines = [
             part

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from gateway.auth.identity import Identity
 from gateway.auth.require import missing
-from gateway.config.patterns import is_plain, normal_segments, raw_segments
+from gateway.config.patterns import PathError, is_plain, readings
 from gateway.config.snapshot import AuthRequirement, FieldMatch, Route, SideName, Snapshot
 from gateway.routing.request import Request
 from gateway.routing.split import Choice, choose
@@ -106,7 +106,10 @@ def check(requirement: AuthRequirement, identity: Identity | None) -> Refusal | 
 
 
 def find_route(snapshot: Snapshot, request: Request) -> Route | Refusal | None:
-    """The best route for `request`, None if none matches, or a refusal of a path with two readings."""
+    """The best route for `request`, None if none matches, or a refusal of a path whose readings differ in that.
+
+    Of several header lines or query parameters of one name the first counts.
+    """
     index = snapshot.index
     host = host_name(request.host) if index.has_hosts else ""
     method = request.method
@@ -123,11 +126,14 @@ def find_route(snapshot: Snapshot, request: Request) -> Route | Refusal | None:
         segments = path.split("/")
         del segments[0]
         return index.find(host, segments, accepts)
-    raw = raw_segments(path)
-    normal = normal_segments(path)
-    route = index.find(host, raw, accepts)
-    if raw != normal and index.find(host, normal, accepts) is not route:
-        return Refusal(400, "The path means different routes as sent and in its normal form; send its normal form.")
+    try:
+        as_sent, *others = readings(path)
+    except PathError as error:
+        return Refusal(400, str(error))
+    route = index.find(host, as_sent, accepts)
+    for reading in others:
+        if index.find(host, reading, accepts) is not route:
+            return Refusal(400, "The path means different routes as sent and in its normal form; send its normal form.")
     return route
 
 
@@ -140,8 +146,8 @@ def host_name(host: str) -> str:
 
 def _headers_match(conditions: tuple[FieldMatch, ...], request: Request) -> bool:
     for condition in conditions:
-        values = request.header_values(condition.name)
-        if not values or (condition.value is not None and condition.value not in values):
+        value = request.header(condition.name)
+        if value is None or (condition.value is not None and condition.value != value):
             return False
     return True
 
@@ -149,6 +155,6 @@ def _headers_match(conditions: tuple[FieldMatch, ...], request: Request) -> bool
 def _query_matches(conditions: tuple[FieldMatch, ...], request: Request) -> bool:
     for condition in conditions:
         values = request.query_values(condition.name)
-        if not values or (condition.value is not None and condition.value not in values):
+        if not values or (condition.value is not None and condition.value != values[0]):
             return False
     return True

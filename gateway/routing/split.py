@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 
 from gateway.auth.identity import Identity
@@ -23,6 +23,7 @@ from gateway.routing.request import Request
 
 VISITOR_COOKIE = "strangler_visitor"
 BUCKETS = 10_000
+REMEMBERED_BUCKETS = 16_384
 _VISITOR = re.compile(r"[0-9a-f]{32}")
 
 
@@ -59,6 +60,7 @@ def _salt(migration: str) -> bytes:
     return blake2b(migration.encode(), digest_size=16).digest()
 
 
+@lru_cache(REMEMBERED_BUCKETS)
 def bucket_of(migration: str, key: str) -> int:
     """The bucket of `key` in `migration`, 0 to 9,999; the same everywhere and for ever."""
     digest = blake2b(key.encode("utf-8", "surrogateescape"), digest_size=8, salt=_salt(migration)).digest()

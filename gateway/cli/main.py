@@ -1,0 +1,134 @@
+"""The command `strangler`.
+
+Exit codes: 0 fine, 1 the answer is no (invalid, test failed, can't start),
+2 wrong usage. Every command is a module of its own, imported when it is run,
+so that one command does not wait for the libraries of another.
+"""
+
+from __future__ import annotations
+
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="One URL in front of a monolith and of the services extracted from it.",
+)
+
+Config = Annotated[Path, typer.Argument(help="The YAML file, or a folder of them.", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Claims = Annotated[
+    list[str] | None,
+    typer.Option("--claim", metavar="NAME=VALUE", help="A claim of the caller's verified token; may be repeated."),
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"strangler-gateway {metadata.version('strangler-gateway')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    config: Config,
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes; one a core is a good number.")] = 1,
+) -> None:
+    """Run the gateway until SIGTERM or Ctrl-C."""
+    from gateway.cli.run import run_gateway
+
+    raise typer.Exit(run_gateway(config, workers))
+
+
+@app.command()
+def validate(config: Config, as_json: AsJson = False) -> None:
+    """Say all that is wrong with a configuration."""
+    from gateway.cli.validate import validate_configuration
+
+    raise typer.Exit(validate_configuration(config, as_json))
+
+
+@app.command()
+def explain(
+    config: Config,
+    method: Annotated[str, typer.Argument(help="The request's method.", show_default=False)],
+    target: Annotated[
+        str, typer.Argument(metavar="PATH", help="The request's path, with its query.", show_default=False)
+    ],
+    header: Annotated[
+        list[str] | None,
+        typer.Option("--header", "-H", metavar="'NAME: VALUE'", help="A header of the request; may be repeated."),
+    ] = None,
+    claim: Claims = None,
+    address: Annotated[str, typer.Option(help="The caller's address.")] = "127.0.0.1",
+    as_json: AsJson = False,
+) -> None:
+    """Show what becomes of a request, and why: route, side, upstream, headers."""
+    from gateway.cli.explain import explain_request
+
+    raise typer.Exit(explain_request(config, method, target, header or [], claim or [], address, as_json))
+
+
+@app.command("test")
+def run_routing_tests(config: Config, as_json: AsJson = False) -> None:
+    """Run the routing tests of a configuration."""
+    from gateway.cli.test import run_tests
+
+    raise typer.Exit(run_tests(config, as_json))
+
+
+@app.command()
+def token(
+    claim: Claims = None,
+    subject: Annotated[str, typer.Option(help="The claim sub.")] = "user-1",
+    scope: Annotated[str, typer.Option(help="The claim scope: names with spaces between.")] = "profile orders",
+    issuer: Annotated[str, typer.Option(help="The claim iss.")] = "https://id.shop.example",
+    audience: Annotated[str, typer.Option(help="The claim aud.")] = "shop",
+    lifetime: Annotated[int, typer.Option(help="Seconds until it expires; negative for one that has expired.")] = 3600,
+    key: Annotated[Path, typer.Option(help="The private key, PEM.")] = Path("config/dev/signing-key.pem"),
+) -> None:
+    """Mint a token for development, signed with the development key."""
+    from gateway.cli.token import mint_token
+
+    raise typer.Exit(mint_token(key, subject, scope, issuer, audience, lifetime, claim or []))
+
+
+@app.command()
+def status(
+    admin: Annotated[str, typer.Argument(help="The admin URL of a running gateway.")] = "http://127.0.0.1:8081",
+    as_json: AsJson = False,
+) -> None:
+    """Show how a running gateway is: configuration, workers, keys, endpoints, migrations."""
+    from gateway.cli.status import show_status
+
+    raise typer.Exit(show_status(admin, as_json))
+
+
+@app.command()
+def demo(
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes of the gateway.")] = 2,
+) -> None:
+    """Start gateway, monolith and extracted services of this checkout; Ctrl-C stops them."""
+    from gateway.cli.demo import run_demo
+
+    raise typer.Exit(run_demo(workers))
+
+
+def main() -> None:
+    """Entry point of the command."""
+    app(prog_name="strangler")

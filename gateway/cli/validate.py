@@ -1,0 +1,63 @@
+"""`strangler validate`: everything that is wrong with a configuration, each at its place."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from gateway.config.load import load
+from gateway.config.problems import ConfigurationError, Problem
+
+
+def print_problems(error: ConfigurationError) -> None:
+    """Print all problems, a line each, to standard error."""
+    for problem in error.problems:
+        print(problem, file=sys.stderr)
+    count = len(error.problems)
+    print(f"{count} problem{'s' if count > 1 else ''}", file=sys.stderr)
+
+
+def validate_configuration(config: Path, as_json: bool) -> int:
+    """0 where nothing is wrong; warnings do not count."""
+    try:
+        loaded = load(config)
+    except ConfigurationError as error:
+        if as_json:
+            _print_json({"valid": False, "problems": [_as_json(problem) for problem in error.problems]})
+        else:
+            print_problems(error)
+        return 1
+    if as_json:
+        _print_json(
+            {
+                "valid": True,
+                "version": loaded.snapshot.version,
+                "warnings": [_as_json(warning) for warning in loaded.warnings],
+            }
+        )
+        return 0
+    for warning in loaded.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    snapshot = loaded.snapshot
+    print(
+        f"{config} is valid: {len(snapshot.routes)} routes, {len(snapshot.migrations)} migrations, "
+        f"{len(snapshot.upstreams)} upstreams, {len(loaded.tests)} tests (version {snapshot.version})"
+    )
+    return 0
+
+
+def _print_json(value: Any) -> None:
+    print(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+
+
+def _as_json(problem: Problem) -> dict[str, Any]:
+    return {
+        "file": problem.source.file,
+        "line": problem.source.line,
+        "column": problem.source.column,
+        "message": problem.message,
+        "hint": problem.hint,
+    }

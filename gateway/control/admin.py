@@ -1,0 +1,103 @@
+"""The admin API: what the gateway is doing, for people and for Prometheus. Loopback by default; it has no login.
+
+GET /livez      the control process runs
+GET /readyz     every worker serves by the newest configuration (200), or not (503, with the reason)
+GET /metrics    Prometheus
+GET /status     configuration, workers, key sets, health and migrations as JSON
+GET /routes     the routing table as JSON
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from gateway.config.snapshot import Migration, Snapshot
+from gateway.control.metrics import CONTENT_TYPE
+
+if TYPE_CHECKING:
+    from gateway.control.supervisor import Supervisor
+
+
+def application(supervisor: Supervisor) -> Starlette:
+    """The admin API of `supervisor`."""
+
+    async def live(request: Request) -> Response:
+        return PlainTextResponse("live\n")
+
+    async def ready(request: Request) -> Response:
+        reason = supervisor.why_not_ready()
+        return PlainTextResponse(f"{reason or 'ready'}\n", 503 if reason else 200)
+
+    async def metrics(request: Request) -> Response:
+        return Response(await supervisor.metrics(), media_type=CONTENT_TYPE)
+
+    async def status(request: Request) -> Response:
+        return JSONResponse(supervisor.status())
+
+    async def routes(request: Request) -> Response:
+        return JSONResponse(routing_table(supervisor.snapshot))
+
+    return Starlette(
+        routes=[
+            Route("/livez", live),
+            Route("/readyz", ready),
+            Route("/metrics", metrics),
+            Route("/status", status),
+            Route("/routes", routes),
+        ]
+    )
+
+
+def routing_table(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """The routes in the order of the file."""
+    return [
+        {
+            "name": route.name,
+            "host": route.host,
+            "path": route.path,
+            "methods": sorted(route.methods),
+            "upstream": route.upstream,
+            "migration": route.migration.name if route.migration else None,
+            "auth": route.auth.provider if route.auth else None,
+            "source": str(route.source),
+        }
+        for route in snapshot.routes
+    ]
+
+
+def migration_state(migration: Migration) -> dict[str, Any]:
+    """Where a migration stands."""
+    return {
+        "stage": str(migration.stage),
+        "percent": migration.threshold / 100,
+        "legacy": migration.legacy,
+        "extracted": migration.extracted,
+    }
+
+
+class AdminServer(uvicorn.Server):
+    """uvicorn inside a process that handles its signals itself."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        super().__init__(
+            uvicorn.Config(
+                application(supervisor),
+                loop="none",
+                lifespan="off",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                timeout_graceful_shutdown=1,
+            )
+        )
+
+    def capture_signals(self) -> Any:
+        """Leave signals to the supervisor."""
+        return nullcontext()

@@ -1,0 +1,96 @@
+"""What the control process and a worker say to each other.
+
+Each message is a pickle behind its length in four bytes, over a socket pair
+that the worker inherits and nobody else can reach. A worker that loses its
+control process serves on with what it has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.config.snapshot import Snapshot
+from gateway.observe.counters import Report
+
+_LENGTH = struct.Struct("!I")
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """Serve by this snapshot from now on."""
+
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """A provider's newest key set as a JWKS document, None while there is none.
+
+    Asking for a newer one makes sense after `refetch_after` seconds.
+    """
+
+    provider: str
+    document: bytes | None
+    refetch_after: float
+
+
+@dataclass(frozen=True, slots=True)
+class Down:
+    """The URLs of the endpoints that health checks found down."""
+
+    endpoints: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Accept no more, finish within `deadline` seconds, and end."""
+
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReportNow:
+    """Hand over the figures; the answer carries the same `ticket`."""
+
+    ticket: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The worker serves by the snapshot of this version."""
+
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refetch:
+    """A token named a key that is not in this provider's set."""
+
+    provider: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """The figures since the last report; `ticket` 0 where nobody asked."""
+
+    report: Report
+    ticket: int = 0
+
+
+def encode(message: object) -> bytes:
+    """A message as it goes over the link."""
+    data = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
+    return _LENGTH.pack(len(data)) + data
+
+
+async def read(reader: asyncio.StreamReader) -> Any:
+    """The next message, or None when the other end is gone."""
+    try:
+        (length,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
+        return pickle.loads(await reader.readexactly(length))
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return None

@@ -1,0 +1,84 @@
+"""The sums of what all workers counted, as Prometheus reads them.
+
+Names follow Prometheus' conventions: base units, `_total` for counters. A
+route's label is its name in the configuration, never a path, so the number of
+series is bounded by the configuration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from gateway.observe.counters import BUCKETS, Labels, Report
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_LABELS = ("route", "side", "upstream", "status")
+
+
+class Sums:
+    """What was counted since the control process started."""
+
+    def __init__(self) -> None:
+        self.requests: dict[Labels, tuple[int, float, int, list[int]]] = {}
+        self.events: dict[tuple[str, str], int] = {}
+
+    def add(self, report: Report) -> None:
+        """Add one worker's figures."""
+        for labels, (count, seconds, bytes_out, buckets) in report.requests.items():
+            known = self.requests.get(labels)
+            if known is None:
+                self.requests[labels] = (count, seconds, bytes_out, list(buckets))
+            else:
+                summed = [a + b for a, b in zip(known[3], buckets, strict=True)]
+                self.requests[labels] = (known[0] + count, known[1] + seconds, known[2] + bytes_out, summed)
+        for key, times in report.events.items():
+            self.events[key] = self.events.get(key, 0) + times
+
+
+class _Collector(Collector):
+    def __init__(self, sums: Sums, gauges: Callable[[], Iterator[GaugeMetricFamily]]) -> None:
+        self._sums = sums
+        self._gauges = gauges
+
+    def collect(self) -> Iterator[Metric]:
+        requests = CounterMetricFamily("strangler_requests", "Finished exchanges.", labels=_LABELS)
+        sent = CounterMetricFamily(
+            "strangler_response_body_bytes", "Response body bytes sent to clients.", labels=_LABELS
+        )
+        seconds = HistogramMetricFamily(
+            "strangler_request_duration_seconds",
+            "From a request's head to the end of its response.",
+            labels=_LABELS,
+        )
+        for (route, side, upstream, status), (count, total, size, buckets) in self._sums.requests.items():
+            labels = (route, side, upstream, str(status))
+            requests.add_metric(labels, count)
+            sent.add_metric(labels, size)
+            seconds.add_metric(labels, _cumulative(buckets), total)
+        yield from (requests, sent, seconds)
+        events = CounterMetricFamily("strangler_events", "What happened beside requests.", labels=("event", "label"))
+        for (event, label), times in self._sums.events.items():
+            events.add_metric((event, label), times)
+        yield events
+        yield from self._gauges()
+
+
+def _cumulative(buckets: list[int]) -> list[tuple[str, float]]:
+    total = 0
+    pairs: list[tuple[str, float]] = []
+    for bound, count in zip((*map(str, BUCKETS), "+Inf"), buckets, strict=True):
+        total += count
+        pairs.append((bound, total))
+    return pairs
+
+
+def exposition(sums: Sums, gauges: Callable[[], Iterator[GaugeMetricFamily]]) -> bytes:
+    """All metrics in Prometheus' text format."""
+    registry = CollectorRegistry()
+    registry.register(_Collector(sums, gauges))
+    return generate_latest(registry)

@@ -1,0 +1,266 @@
+"""The control process: loads the configuration, starts the workers, and keeps both current.
+
+It does everything that may wait. SIGHUP and a change of the files reload; an
+invalid configuration leaves the running one in place, and the log and `/status`
+say so. SIGTERM and SIGINT drain. On its first start an invalid configuration
+or a taken port is an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+from prometheus_client.core import GaugeMetricFamily
+
+from gateway.auth.fetch import KeySetSource
+from gateway.config.load import ConfigurationError, Loaded, load
+from gateway.config.snapshot import Listener, Provider, Snapshot
+from gateway.control.admin import AdminServer, migration_state
+from gateway.control.health import HealthChecks
+from gateway.control.messages import Keys
+from gateway.control.metrics import Sums, exposition
+from gateway.control.watch import watch
+from gateway.control.workers import START_DEADLINE, Workers
+from gateway.proxy.plane import BACKLOG
+
+log = structlog.get_logger(part="control")
+
+KEYS_DEADLINE = 2.0
+
+
+class Supervisor:
+    """Runs the gateway of the configuration at `path` with `workers` worker processes."""
+
+    def __init__(self, path: Path, workers: int) -> None:
+        self._path = path
+        self._loaded: Loaded = load(path)
+        self._reload_error: list[str] = []
+        self._loaded_at = datetime.now(UTC)
+        self._stopping = asyncio.Event()
+        self._reloading = asyncio.Lock()
+        self._sums = Sums()
+        self._listening = listen(self.snapshot.listen)
+        self._admin_socket = listen(self.snapshot.admin)
+        self._workers = Workers(workers, self._listening, self._sums.add, self._refetch)
+        self._health = HealthChecks(self._workers.publish_down)
+        self._sources: dict[str, tuple[KeySetSource, asyncio.Task[None]]] = {}
+        self._background: set[asyncio.Task[None]] = set()
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The running snapshot."""
+        return self._loaded.snapshot
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT."""
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(name, self._stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._later(self.reload("SIGHUP")))
+        for warning in self._loaded.warnings:
+            log.warning("configuration", warning=str(warning))
+        self._start_sources()
+        await self._wait_for_keys()
+        self._workers.publish(self.snapshot)
+        self._health.apply(self.snapshot)
+        self._workers.start()
+        admin = AdminServer(self)
+        serving_admin = asyncio.create_task(admin.serve([self._admin_socket]))
+        watching = asyncio.create_task(self._watch())
+        if await self._workers.wait_serving(self.snapshot.version, START_DEADLINE):
+            log.info(
+                "ready",
+                listen=str(self.snapshot.listen),
+                admin=str(self.snapshot.admin),
+                version=self.snapshot.version,
+                pid=os.getpid(),
+            )
+        await self._stopping.wait()
+        log.info("draining", deadline_seconds=self.snapshot.drain)
+        watching.cancel()
+        self._health.stop()
+        for _, task in self._sources.values():
+            task.cancel()
+        self._listening.close()
+        await self._workers.stop(self.snapshot.drain)
+        admin.should_exit = True
+        await asyncio.gather(serving_admin, watching, return_exceptions=True)
+        log.info("stopped")
+
+    # Reload
+
+    async def reload(self, reason: str) -> None:
+        """Load the configuration again and serve by it, or keep the running one if it is invalid."""
+        async with self._reloading:
+            try:
+                loaded = await asyncio.to_thread(load, self._path)
+            except ConfigurationError as error:
+                self._reload_error = [str(problem) for problem in error.problems]
+                log.error(
+                    "configuration is invalid, keeping the running one", reason=reason, problems=self._reload_error
+                )
+                return
+            except OSError as error:
+                self._reload_error = [str(error)]
+                log.error("configuration can't be read, keeping the running one", reason=reason, error=str(error))
+                return
+            self._reload_error = []
+            before = self.snapshot
+            if loaded.snapshot.version == before.version:
+                return
+            for name in ("listen", "admin"):
+                if getattr(loaded.snapshot, name) != getattr(before, name):
+                    log.warning("a changed address takes effect at the next start", setting=name)
+            self._loaded = loaded
+            self._loaded_at = datetime.now(UTC)
+            self._start_sources()
+            self._workers.publish(self.snapshot)
+            self._health.apply(self.snapshot)
+            log.info("configuration reloaded", reason=reason, version=self.snapshot.version)
+
+    async def _watch(self) -> None:
+        while True:
+            changed = await watch(self._loaded.watched)
+            for source, _ in list(self._sources.values()):
+                if source.provider.jwks_file in changed:
+                    await source.fetch()
+            await self.reload("a file changed")
+
+    # Key sets
+
+    def _start_sources(self) -> None:
+        """One source for each provider that has its keys elsewhere; unchanged providers keep theirs."""
+        wanted = {name: provider for name, provider in self.snapshot.providers.items() if provider.secret is None}
+        for name, (source, task) in list(self._sources.items()):
+            if wanted.get(name) != source.provider:
+                task.cancel()
+                del self._sources[name]
+        for name, provider in wanted.items():
+            if name not in self._sources:
+                self._sources[name] = self._start_source(provider)
+
+    def _start_source(self, provider: Provider) -> tuple[KeySetSource, asyncio.Task[None]]:
+        source = KeySetSource(provider, self._publish_keys)
+        return source, asyncio.create_task(source.run())
+
+    def _publish_keys(self, source: KeySetSource) -> None:
+        self._workers.publish_keys(Keys(source.provider.name, source.document, source.refetch_after))
+
+    async def _wait_for_keys(self) -> None:
+        """Give the issuers a moment, so that the first requests are not refused for want of a key."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(KEYS_DEADLINE):
+                while any(source.document is None for source, _ in self._sources.values()):
+                    await asyncio.sleep(0.02)
+
+    def _refetch(self, provider: str) -> None:
+        known = self._sources.get(provider)
+        if known is None:
+            self._workers.publish_keys(Keys(provider, None, 60.0))
+            return
+        source = known[0]
+
+        async def refetch() -> None:
+            await source.refetch()
+            self._publish_keys(source)
+
+        self._later(refetch())
+
+    def _later(self, work: Any) -> None:
+        task: asyncio.Task[None] = asyncio.ensure_future(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    # What the admin API shows
+
+    def why_not_ready(self) -> str | None:
+        """Why the gateway is not ready to serve, or None if it is."""
+        if self._stopping.is_set():
+            return "draining"
+        if not self._workers.serving(self.snapshot.version):
+            return "workers are starting or taking over the newest configuration"
+        return None
+
+    async def metrics(self) -> bytes:
+        """All metrics, the workers' newest figures included."""
+        await self._workers.report_now()
+        return exposition(self._sums, self._gauges)
+
+    def _gauges(self) -> Iterator[GaugeMetricFamily]:
+        workers = list(self._workers.running.values())
+        yield GaugeMetricFamily("strangler_workers", "Worker processes running.", len(workers))
+        yield GaugeMetricFamily(
+            "strangler_worker_restarts", "Workers replaced since the start.", self._workers.restarts
+        )
+        clients = sum(worker.latest.client_connections for worker in workers)
+        yield GaugeMetricFamily("strangler_client_connections", "Open client connections.", clients)
+        connections = GaugeMetricFamily(
+            "strangler_upstream_connections", "Open connections to endpoints.", labels=("endpoint", "state")
+        )
+        sums: dict[str, tuple[int, int]] = {}
+        for worker in workers:
+            for url, (total, idle) in worker.latest.upstream_connections.items():
+                known = sums.get(url, (0, 0))
+                sums[url] = (known[0] + total, known[1] + idle)
+        for url, (total, idle) in sums.items():
+            connections.add_metric((url, "idle"), idle)
+            connections.add_metric((url, "busy"), total - idle)
+        yield connections
+        up = GaugeMetricFamily(
+            "strangler_endpoint_up", "1 where the health checks find the endpoint up.", labels=("upstream", "endpoint")
+        )
+        for (upstream, url), health in self._health.endpoints.items():
+            up.add_metric((upstream, url), int(health.up))
+        yield up
+        yield GaugeMetricFamily(
+            "strangler_configuration_valid",
+            "1 where the newest configuration is the running one.",
+            int(not self._reload_error),
+        )
+
+    def status(self) -> dict[str, Any]:
+        """The state of everything, for people."""
+        return {
+            "ready": self.why_not_ready() is None,
+            "configuration": {
+                "path": str(self._path),
+                "version": self.snapshot.version,
+                "loaded_at": self._loaded_at.isoformat(timespec="seconds"),
+                "valid": not self._reload_error,
+                "problems": self._reload_error,
+                "warnings": [str(warning) for warning in self._loaded.warnings],
+            },
+            "workers": [
+                {"number": worker.number, "pid": worker.pid, "version": worker.version}
+                for worker in self._workers.running.values()
+            ],
+            "worker_restarts": self._workers.restarts,
+            "providers": {
+                name: {
+                    "keys": source.document is not None,
+                    "fetched_at": source.fetched_at,
+                    "last_error": source.last_error,
+                    "skipped": list(source.skipped),
+                }
+                for name, (source, _) in self._sources.items()
+            },
+            "health": self._health.as_json(),
+            "migrations": {name: migration_state(m) for name, m in self.snapshot.migrations.items()},
+        }
+
+
+def listen(address: Listener) -> socket.socket:
+    """A listening TCP socket at `address`; raises OSError where it is taken."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    listening = socket.create_server((address.host, address.port), family=family, backlog=BACKLOG)
+    listening.setblocking(False)
+    return listening

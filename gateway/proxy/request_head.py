@@ -1,0 +1,253 @@
+"""The head of a request: what is gathered while it is parsed, checked when it is complete, and sent on.
+
+Facts (RFC 9110, RFC 9112): exactly one Host in HTTP/1.1 (9112 section 3.2); a
+message with both Content-Length and Transfer-Encoding, several lengths or a
+coding other than chunked is ambiguous and refused (section 6); the authority
+of an absolute target must agree with Host (section 3.2.2); fields that
+Connection names concern one connection (9110 section 7.6.1).
+
+First what concerns this hop is stripped, then the gateway's own fields are
+added, so that no client can have removed them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.proxy.headers import (
+    REQUEST_ACTIONS,
+    VIA_LINE,
+    Action,
+    connection_options,
+    forwarded_host_line,
+    is_host,
+    is_request_id,
+    is_traceparent,
+)
+from gateway.routing.decide import Refusal
+
+if TYPE_CHECKING:
+    from gateway.auth.identity import Identity
+    from gateway.config.snapshot import Limits
+
+_DIGITS = frozenset(b"0123456789")
+_KEPT_OPTIONS = frozenset({b"close", b"keep-alive", b"upgrade"})
+_END_TO_END = frozenset({b"host", b"authorization"})
+
+
+class HeadRefused(Exception):
+    """The request is answered with `refusal` and the connection closed."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.refusal = Refusal(status, detail)
+
+
+class RequestHead:
+    """The header fields of one request.
+
+    `fields` are as received. `credentials` are the values of all Authorization
+    fields. `host` is "" where an HTTP/1.0 request has none. `request_id` and
+    `has_trace` tell whether the client sent a usable X-Request-Id and
+    traceparent.
+    """
+
+    __slots__ = (
+        "_connection",
+        "_expect",
+        "_lines",
+        "_sent",
+        "_sent_for",
+        "_size",
+        "_trusted",
+        "_upgrade",
+        "chunked",
+        "content_length",
+        "credentials",
+        "fields",
+        "has_body",
+        "has_trace",
+        "host",
+        "keep_alive",
+        "minor",
+        "request_id",
+    )
+
+    def __init__(self, trusted: bool) -> None:
+        self.fields: list[tuple[bytes, bytes]] = []
+        self.credentials: list[bytes] = []
+        self.host: str | None = None
+        self.request_id: bytes | None = None
+        self.has_trace = False
+        self.content_length: bytes | None = None
+        self.chunked = False
+        self.has_body = False
+        self.keep_alive = True
+        self.minor = 1
+        self._trusted = trusted
+        self._size = 0
+        self._lines: list[tuple[bytes, bytes]] = []
+        self._connection: bytes | None = None
+        self._expect = False
+        self._upgrade = False
+        self._sent: bytes | None = None
+        self._sent_for: tuple[Identity | None, bool] | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of all names and values so far."""
+        return self._size
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether the same bytes again would mean the same again: nothing about them needs a look at what follows."""
+        return self.minor == 1 and self.keep_alive and not (self.has_body or self._expect or self._upgrade)
+
+    def add(self, name: bytes, value: bytes) -> None:
+        """Take in one field.
+
+        Raises HeadRefused.
+        """
+        self._size += len(name) + len(value)
+        field = (name, value)
+        self.fields.append(field)
+        action = REQUEST_ACTIONS[name]
+        if not action:
+            self._lines.append(field)
+            return
+        match action:
+            case Action.HOST:
+                if self.host is not None:
+                    raise HeadRefused(400, "The request has more than one Host field.")
+                if not is_host(value):
+                    raise HeadRefused(400, "Host is not a name or address.")
+                self.host = value.decode("ascii")
+                self._lines.append(field)
+            case Action.AUTHORIZATION:
+                self.credentials.append(value)
+                self._lines.append(field)
+            case Action.CONTENT_LENGTH:
+                if self.content_length is not None:
+                    raise HeadRefused(400, "The request has more than one Content-Length field.")
+                if not value or not _DIGITS.issuperset(value):
+                    raise HeadRefused(400, "Content-Length is not a number.")
+                self.content_length = value
+            case Action.TRANSFER_ENCODING:
+                if self.chunked or value.lower() != b"chunked":
+                    raise HeadRefused(400, "The only transfer coding understood is chunked, once.")
+                self.chunked = True
+            case Action.CONNECTION:
+                self._connection = value if self._connection is None else self._connection + b"," + value
+            case Action.REQUEST_ID:
+                if self.request_id is None and is_request_id(value):
+                    self.request_id = value
+                    self._lines.append(field)
+            case Action.TRACEPARENT:
+                if not self.has_trace and is_traceparent(value):
+                    self.has_trace = True
+                    self._lines.append(field)
+            case Action.FORWARDED:
+                if self._trusted:
+                    self._lines.append(field)
+            case Action.EXPECT:
+                if value.lower() != b"100-continue":
+                    raise HeadRefused(417, "The only expectation understood is 100-continue.")
+                self._expect = True
+                self._lines.append(field)
+            case Action.UPGRADE:
+                self._upgrade = True
+
+    def complete(self, version: str, keep_alive: bool, limits: Limits) -> None:
+        """Check the head as a whole.
+
+        Raises HeadRefused.
+        """
+        if self._size > limits.header_bytes or len(self.fields) > limits.header_count:
+            raise HeadRefused(431, "The request's header fields are too large or too many.")
+        self.keep_alive = keep_alive
+        if version == "1.0":
+            self.minor = 0
+        elif version != "1.1":
+            raise HeadRefused(505, f"HTTP/{version} is not spoken here; use HTTP/1.1.")
+        if self._connection is not None:
+            named = connection_options(self._connection) - _KEPT_OPTIONS
+            if named:
+                self._strip(named)
+        if self.chunked and (self.content_length is not None or self.minor == 0):
+            raise HeadRefused(400, "Transfer-Encoding is combined with Content-Length or HTTP/1.0.")
+        if self._upgrade and (self.chunked or self.content_length is not None):
+            raise HeadRefused(400, "A request that asks for an upgrade must not have a body.")
+        if self._expect and self.minor == 0:
+            self._strip(frozenset({b"expect"}))
+        if self.host is None:
+            if self.minor == 1:
+                raise HeadRefused(400, "The request has no Host field.")
+            self.host = ""
+        self.has_body = self.chunked or (self.content_length is not None and self.content_length.strip(b"0") != b"")
+
+    def _strip(self, named: frozenset[bytes]) -> None:
+        """Remove what Connection names."""
+        if named & _END_TO_END:
+            raise HeadRefused(400, "Connection names a field that concerns more than this connection.")
+        if b"x-request-id" in named:
+            self.request_id = None
+        if b"traceparent" in named:
+            self.has_trace = False
+        self._lines = [field for field in self._lines if field[0].lower() not in named]
+        self.fields = [field for field in self.fields if field[0].lower() not in named]
+
+    def sent(self, forwarded: bytes, identity: Identity | None, keep_token: bool) -> bytes:
+        """The fields as they go to the upstream, each ended by CRLF; those of one request alone come on top.
+
+        `forwarded` are the lines about the client's connection.
+        """
+        wanted = (identity, keep_token)
+        if self._sent is not None and self._sent_for == wanted:
+            return self._sent
+        parts: list[bytes] = []
+        for name, value in self._lines:
+            if keep_token or identity is None or REQUEST_ACTIONS[name] != Action.AUTHORIZATION:
+                parts += (name, b": ", value, b"\r\n")
+        if self.content_length is not None:
+            parts += (b"Content-Length: ", self.content_length, b"\r\n")
+        elif self.chunked:
+            parts.append(b"Transfer-Encoding: chunked\r\n")
+        parts.append(forwarded)
+        if self.host and not self._trusted:
+            parts.append(forwarded_host_line(self.host))
+        if identity is not None:
+            parts.append(identity.header_lines)
+        parts.append(VIA_LINE)
+        self._sent = b"".join(parts)
+        self._sent_for = wanted
+        return self._sent
+
+
+def parse_target(url: bytes, method: str, host: str) -> tuple[bytes, str, str]:
+    """The target to send on, and its path and query for routing.
+
+    Raises HeadRefused.
+    """
+    if not url.startswith(b"/"):
+        if url == b"*" and method == "OPTIONS":
+            return url, "*", ""
+        url = _from_absolute(url, host)
+    if b"#" in url:
+        raise HeadRefused(400, "A request target has no fragment.")
+    try:
+        path, _, query = url.decode("ascii").partition("?")
+    except UnicodeDecodeError:
+        raise HeadRefused(400, "The request target is not ASCII.") from None
+    return url, path, query
+
+
+def _from_absolute(url: bytes, host: str) -> bytes:
+    """The origin form of an absolute target."""
+    scheme, separator, rest = url.partition(b"://")
+    if not separator or scheme.lower() not in (b"http", b"https"):
+        raise HeadRefused(400, "The request target is neither a path nor an http URL.")
+    end = min((place for place in (rest.find(b"/"), rest.find(b"?")) if place >= 0), default=len(rest))
+    if host and rest[:end].lower() != host.lower().encode("ascii"):
+        raise HeadRefused(400, "The request target and Host name different authorities.")
+    path = rest[end:]
+    return path if path.startswith(b"/") else b"/" + path
