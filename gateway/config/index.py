@@ -51,14 +51,18 @@ class Node:
 
 
 class RouteIndex:
-    """Finds the best match among routes; built once, then only read."""
+    """Finds the best match among routes; built once, then only read.
 
-    __slots__ = ("any_host", "exact_hosts", "suffix_hosts")
+    `suffix_labels` is the number of labels of the longest `*.suffix`.
+    """
+
+    __slots__ = ("any_host", "exact_hosts", "suffix_hosts", "suffix_labels")
 
     def __init__(self) -> None:
         self.any_host = Node()
         self.exact_hosts: dict[str, Node] = {}
         self.suffix_hosts: dict[str, Node] = {}
+        self.suffix_labels = 0
 
     @property
     def has_hosts(self) -> bool:
@@ -78,12 +82,11 @@ class RouteIndex:
         tree = self.exact_hosts.get(host)
         if tree is not None:
             yield tree
-        _, dot, suffix = host.partition(".")
-        while dot:
-            tree = self.suffix_hosts.get(suffix)
+        labels = host.split(".")
+        for count in range(min(len(labels) - 1, self.suffix_labels), 0, -1):
+            tree = self.suffix_hosts.get(".".join(labels[-count:]))
             if tree is not None:
                 yield tree
-            _, dot, suffix = suffix.partition(".")
 
 
 def _search(node: Node, segments: Sequence[str], accepts: Accepts) -> Route | None:
@@ -146,7 +149,9 @@ def _tree(index: RouteIndex, host: str) -> Node:
     if not host:
         return index.any_host
     if host.startswith("*."):
-        return index.suffix_hosts.setdefault(host[2:].lower(), Node())
+        suffix = host[2:].lower()
+        index.suffix_labels = max(index.suffix_labels, suffix.count(".") + 1)
+        return index.suffix_hosts.setdefault(suffix, Node())
     return index.exact_hosts.setdefault(host.lower(), Node())
 
 

@@ -26,7 +26,7 @@ from enum import Enum
 from urllib.parse import unquote
 
 MOST_SEGMENTS = 100
-"""A path that can be read in several ways has no more segments than this: reading it costs time."""
+"""A path that is not plain has no more segments than this, because every reading of it costs time."""
 
 _NAME = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}")
 
@@ -36,7 +36,7 @@ class PatternError(ValueError):
 
 
 class PathError(ValueError):
-    """A request path that is too long for all its readings to be looked at."""
+    """A request path with too many segments for all its readings to be looked at."""
 
 
 class Kind(Enum):
@@ -105,6 +105,8 @@ def readings(path: str) -> list[tuple[str, ...]]:
     Raises PathError.
     """
     decoded = unquote(path, errors="surrogateescape")
+    if decoded.count("/") + decoded.count("\\") > MOST_SEGMENTS:
+        raise PathError(f"A path that could be read in more than one way has at most {MOST_SEGMENTS} segments.")
     found = {
         _decoded_segments(path): None,
         _decoded_segments(path.replace("\\", "/")): None,
@@ -113,8 +115,6 @@ def readings(path: str) -> list[tuple[str, ...]]:
     }
     for step in (_without_parameters, _without_empty, _without_dots, _without_empty):
         found |= dict.fromkeys([step(reading) for reading in found])
-        if len(found) > 1 and any(len(reading) > MOST_SEGMENTS for reading in found):
-            raise PathError(f"A path that can be read in more than one way has at most {MOST_SEGMENTS} segments.")
     return list(found)
 
 

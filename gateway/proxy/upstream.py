@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 import httptools
 
 from gateway.proxy.headers import RESPONSE_ACTIONS, Action, connection_options
+from gateway.proxy.short_response import read_short_response
 
 if TYPE_CHECKING:
     from gateway.proxy.exchange import Exchange
@@ -40,6 +41,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_length_fields",
         "_lines",
         "_parser",
+        "_parsing",
         "_transfer_encoding",
         "exchange",
         "idle_until",
@@ -70,6 +72,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._interim = False
         self._in_body = False
         self._complete = False
+        self._parsing = False
         self.until_close = False
 
     # asyncio.Protocol
@@ -84,6 +87,15 @@ class UpstreamConnection(asyncio.Protocol):
             self.reusable = False
             self.transport.abort()
             return
+        if not self._parsing and exchange.method != "HEAD":
+            short = read_short_response(data)
+            if short is not None:
+                status, lines, length, body = short
+                exchange.response_head(status, lines, length, False)
+                exchange.response_body(body)
+                self._finish(exchange)
+                return
+        self._parsing = True
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -135,7 +147,8 @@ class UpstreamConnection(asyncio.Protocol):
     def _finish(self, exchange: Exchange) -> None:
         self.exchange = None
         clean = self.reusable and not self.until_close and exchange.request_complete
-        self._begin()
+        if self._parsing:
+            self._begin()
         self.used = True
         if clean:
             self.pool.release(self)
@@ -238,5 +251,6 @@ class UpstreamConnection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if self._interim:
             self._begin()
+            self._parsing = True
             return
         self._complete = True

@@ -15,6 +15,7 @@ import re
 import secrets
 from functools import cache, lru_cache
 from hashlib import blake2b
+from ipaddress import ip_address, ip_network
 
 from gateway.auth.identity import Identity
 from gateway.auth.require import claim_text
@@ -63,7 +64,7 @@ def _salt(migration: str) -> bytes:
 @lru_cache(REMEMBERED_BUCKETS)
 def bucket_of(migration: str, key: str) -> int:
     """The bucket of `key` in `migration`, 0 to 9,999; the same everywhere and for ever."""
-    digest = blake2b(key.encode("utf-8", "surrogateescape"), digest_size=8, salt=_salt(migration)).digest()
+    digest = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8, salt=_salt(migration)).digest()
     return int.from_bytes(digest, "big") % BUCKETS
 
 
@@ -140,5 +141,19 @@ def holds(condition: Condition, request: Request, identity: Identity | None) -> 
             cookie = request.cookie(condition.name)
             values = () if cookie is None else (cookie,)
         case "ip":
-            return request.peer == condition.name
+            return _is_within(request.peer, condition.name)
     return bool(values) if condition.value is None else condition.value in values
+
+
+@lru_cache(maxsize=4096)
+def _is_within(peer: str, network: str) -> bool:
+    """Whether the address of `peer` is `network`, an address or a CIDR block, or lies in it.
+
+    An IPv4 client of an IPv6 socket counts as what it is (RFC 4291 section
+    2.5.5.2). A peer without an address is nowhere.
+    """
+    try:
+        address = ip_address(peer.partition("%")[0])
+    except ValueError:
+        return False
+    return (getattr(address, "ipv4_mapped", None) or address) in ip_network(network)

@@ -1,0 +1,95 @@
+"""A whole response in one piece: read without the parser where everything about it is plain.
+
+Most answers of an API come in one read: a head of plain fields with one
+Content-Length, and exactly that many bytes of body. Servers repeat their header
+lines in every response, so what a line means is worked out once and remembered,
+as HPACK (RFC 7541) does for HTTP/2. Anything else (another framing, a second
+length, a field about the connection, a byte outside of visible ASCII, a byte
+too few or too many) is left to the parser.
+"""
+
+from __future__ import annotations
+
+import re
+
+from gateway.proxy.headers import RESPONSE_ACTIONS, Action
+
+REMEMBERED_LINES = 4096
+
+_STATUS_LINE = re.compile(rb"HTTP/1\.1 ([2-5][0-9][0-9])(?: [\t -~]*)?")
+_FIELD_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*((?:[!-~](?:[\t -~]*[!-~])?)?)[ \t]*")
+_LENGTH = re.compile(rb"0|[1-9][0-9]{0,8}")
+
+# What a line means; a number from _LENGTHS on is a Content-Length, counted from there.
+_FORWARD, _DROP, _NOT_PLAIN, _LENGTHS = range(4)
+
+
+class _Lines(dict[bytes, int]):
+    """From a header line to what it means."""
+
+    def __missing__(self, line: bytes) -> int:
+        if len(self) >= REMEMBERED_LINES:
+            self.clear()
+        meaning = self[line] = self._meaning(line)
+        return meaning
+
+    def _meaning(self, line: bytes) -> int:
+        field = _FIELD_LINE.fullmatch(line)
+        if field is None:
+            return _NOT_PLAIN
+        name, value = field.groups()
+        match RESPONSE_ACTIONS[name]:
+            case Action.FORWARD:
+                return _FORWARD
+            case Action.DROP | Action.REQUEST_ID:
+                return _DROP
+            case Action.CONTENT_LENGTH if _LENGTH.fullmatch(value):
+                return _LENGTHS + int(value)
+            case Action.CONNECTION if value.lower() == b"keep-alive":
+                return _DROP
+            case _:
+                return _NOT_PLAIN
+
+
+class _Statuses(dict[bytes, int]):
+    """From a status line to its status; 0 for one that is not plain."""
+
+    def __missing__(self, line: bytes) -> int:
+        if len(self) >= REMEMBERED_LINES:
+            self.clear()
+        match = _STATUS_LINE.fullmatch(line)
+        status = int(match[1]) if match is not None else 0
+        # These have no body whatever their fields say.
+        self[line] = status = 0 if status in (204, 304) else status
+        return status
+
+
+_LINES = _Lines()
+_STATUSES = _Statuses()
+
+
+def read_short_response(data: bytes) -> tuple[int, list[bytes], bytes, bytes] | None:
+    """Status, lines to forward (with their ends), length and body of a response to anything but HEAD.
+
+    None where `data` is not exactly one plain response.
+    """
+    end = data.find(b"\r\n\r\n")
+    if end < 0:
+        return None
+    status_line, *lines = data[:end].split(b"\r\n")
+    status = _STATUSES[status_line]
+    if not status:
+        return None
+    length = -1
+    forwarded: list[bytes] = []
+    for line in lines:
+        meaning = _LINES[line]
+        if not meaning:
+            forwarded += (line, b"\r\n")
+        elif meaning >= _LENGTHS and length < 0:
+            length = meaning - _LENGTHS
+        elif meaning != _DROP:
+            return None
+    if length != len(data) - end - 4:
+        return None
+    return status, forwarded, b"%d" % length, data[end + 4 :]
