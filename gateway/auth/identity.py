@@ -39,6 +39,8 @@ def identity_of(claims: Mapping[str, Any], issuer: str, expires_at: float) -> Id
     begin another. Raises ClaimsRefused.
     """
     subject = claims.get("sub")
+    if subject is None:
+        raise ClaimsRefused("The token has no claim sub.")
     if not isinstance(subject, str) or not _VISIBLE.fullmatch(subject):
         raise ClaimsRefused("The token's subject is not plain visible text.")
     scopes = claims.get("scope", claims.get("scp", ""))

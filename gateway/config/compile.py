@@ -14,11 +14,12 @@ from typing import Any
 
 from gateway.config.auth_sections import RequirementSection
 from gateway.config.document import Document
+from gateway.config.expectations import Expectation, RoutingTest
 from gateway.config.index import AmbiguityError, RouteIndex, build_index
 from gateway.config.patterns import PatternError, parse_pattern
 from gateway.config.problems import Problem
 from gateway.config.route_sections import MatchSection, MigrationSection
-from gateway.config.schema import Configuration
+from gateway.config.schema import Configuration, TestSection
 from gateway.config.snapshot import (
     AccessLog,
     AuthRequirement,
@@ -180,6 +181,19 @@ def compile_snapshot(
         limits=Limits(**model.limits.model_dump()),
         access_log=AccessLog(model.access_log.enabled, _text(model.access_log.path)),
         drain=model.shutdown.drain,
+    )
+
+
+def compile_test(section: TestSection, source: Source) -> RoutingTest:
+    """The test that `section` describes."""
+    method, _, target = section.request.partition(" ")
+    return RoutingTest(
+        source=source,
+        method=method,
+        target=target,
+        headers=tuple(section.headers.items()),
+        claims=section.claims,
+        expect=Expectation(**section.expect.model_dump()),
     )
 
 

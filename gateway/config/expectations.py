@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.config.schema import TestSection
 from gateway.config.snapshot import SideName, Source
 
 
@@ -42,16 +41,3 @@ class RoutingTest:
 
     def __str__(self) -> str:
         return f"{self.method} {self.target}"
-
-
-def routing_test(section: TestSection, source: Source) -> RoutingTest:
-    """The test that `section` describes."""
-    method, _, target = section.request.partition(" ")
-    return RoutingTest(
-        source=source,
-        method=method,
-        target=target,
-        headers=tuple(section.headers.items()),
-        claims=section.claims,
-        expect=Expectation(**section.expect.model_dump()),
-    )

@@ -20,11 +20,12 @@ from gateway.config.compile import (
     compile_migrations,
     compile_routes,
     compile_snapshot,
+    compile_test,
     version_of,
 )
 from gateway.config.credentials import read_provider
 from gateway.config.document import Document, Entry, Step, Value
-from gateway.config.expectations import RoutingTest, routing_test
+from gateway.config.expectations import RoutingTest
 from gateway.config.explanations import problems_of
 from gateway.config.problems import ConfigurationError, Problem, in_order
 from gateway.config.schema import Configuration
@@ -97,7 +98,7 @@ def _load(path: Path, document: Document, problems: list[Problem]) -> Loaded | N
         model=model,
         snapshot=compile_snapshot(model, version, providers, migrations, routes, index),
         tests=tuple(
-            routing_test(section, document.source("tests", number)) for number, section in enumerate(model.tests)
+            compile_test(section, document.source("tests", number)) for number, section in enumerate(model.tests)
         ),
         watched=_watched(path, document, [file for found in credentials.values() for file in found.files]),
         warnings=tuple(in_order(checks.warnings())),

@@ -1,0 +1,156 @@
+"""`strangler explain`: what becomes of one request, and why."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from gateway.cli.claims import parse_claims
+from gateway.cli.validate import print_problems
+from gateway.config.load import load
+from gateway.config.problems import ConfigurationError
+from gateway.config.snapshot import Snapshot, Stage
+from gateway.proxy.headers import VIA_LINE, forwarded_host_line, forwarded_lines
+from gateway.routing.explain import described, verdicts
+from gateway.routing.rehearse import NO_ROUTE, Rehearsal, rehearse
+from gateway.routing.split import VISITOR_COOKIE
+
+_SHOWN = 12
+
+
+def explain_request(
+    config: Path, method: str, target: str, headers: list[str], claims: list[str], address: str, as_json: bool
+) -> int:
+    """Print the explanation; 1 where the gateway would refuse the request, 2 for a request that can't be one."""
+    try:
+        given = parse_claims(claims) if claims else None
+        fields = [_header(text) for text in headers]
+        if not target.startswith("/"):
+            raise ValueError(f"the path {target!r} must start with '/'")
+        if not target.isascii() or " " in target:
+            raise ValueError(f"the path {target!r} must be percent-encoded, as clients send it")
+    except ValueError as error:
+        print(f"strangler: {error}", file=sys.stderr)
+        return 2
+    try:
+        snapshot = load(config).snapshot
+    except ConfigurationError as error:
+        print_problems(error)
+        return 1
+    rehearsal = rehearse(snapshot, method, target, fields, given, address)
+    explanation = _explanation(snapshot, rehearsal, f"{method} {target}")
+    if as_json:
+        print(orjson.dumps(explanation, option=orjson.OPT_INDENT_2).decode())
+    else:
+        _print(explanation)
+    return 0 if rehearsal.decision.refusal is None else 1
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip():
+        raise ValueError(f"-H {text!r} is not 'NAME: VALUE'")
+    if name.strip().lower() == "authorization":
+        raise ValueError("a token is not verified here: say whose it is with --claim, such as --claim sub=user-17")
+    return name.strip(), value.strip()
+
+
+def _explanation(snapshot: Snapshot, rehearsal: Rehearsal, asked: str) -> dict[str, Any]:
+    request, decision = rehearsal.request, rehearsal.decision
+    route, choice, refusal = decision.route, decision.choice, decision.refusal
+    explanation: dict[str, Any] = {
+        "request": asked,
+        "route": route.name if route is not None else (NO_ROUTE if refusal is None else None),
+        "match": described(route) if route is not None else None,
+        "source": str(route.source) if route is not None else None,
+        "caller": decision.identity.subject if decision.identity is not None else None,
+        "migration": None,
+        "side": decision.side,
+        "upstream": decision.upstream,
+        "endpoints": [],
+        "request_headers_added": [],
+        "request_headers_removed": [],
+        "response_headers_added": [],
+        "refused": None,
+        "others": [
+            {"route": verdict.route.name, "match": described(verdict.route), "reason": verdict.reason}
+            for verdict in verdicts(snapshot, request, route)
+            if not verdict.chosen
+        ],
+    }
+    migration = route.migration if route is not None else None
+    if migration is not None:
+        explanation["migration"] = {
+            "name": migration.name,
+            "stage": str(migration.stage),
+            "percent": migration.threshold / 100 if migration.stage is Stage.CANARY else None,
+            "reason": choice.reason if choice is not None else None,
+            "sticky": choice.key if choice is not None else None,
+            "bucket": choice.bucket if choice is not None else None,
+            "threshold": migration.threshold if migration.stage is Stage.CANARY else None,
+        }
+    if refusal is not None:
+        explanation["refused"] = {"status": refusal.status, "detail": refusal.detail}
+        return explanation
+    assert decision.upstream is not None
+    explanation["endpoints"] = [endpoint.url for endpoint in snapshot.upstreams[decision.upstream].endpoints]
+    added = forwarded_lines(request.peer, "http") + forwarded_host_line(request.host)
+    if decision.identity is not None:
+        added += decision.identity.header_lines
+        assert route is not None
+        assert route.auth is not None
+        if not snapshot.providers[route.auth.provider].forward_token:
+            explanation["request_headers_removed"] = ["Authorization"]
+    explanation["request_headers_added"] = [
+        *(added + VIA_LINE).decode("ascii").splitlines(),
+        *(f"{name}: (a new one)" for name in ("X-Request-Id", "traceparent") if request.header(name) is None),
+    ]
+    if choice is not None and choice.visitor is not None:
+        explanation["response_headers_added"] = [f"Set-Cookie: {VISITOR_COOKIE}=(a new one)"]
+    return explanation
+
+
+def _print(explanation: dict[str, Any]) -> None:
+    print(explanation["request"])
+    if explanation["route"] == NO_ROUTE and explanation["match"] is None:
+        _line("route", "none matches: the default upstream answers")
+    elif explanation["match"] is not None:
+        _line("route", f"{explanation['route']}  ({explanation['match']})  at {explanation['source']}")
+    _line("caller", explanation["caller"] or "anonymous")
+    migration = explanation["migration"]
+    if migration is not None:
+        percent = f" at {migration['percent']:g} %" if migration["percent"] is not None else ""
+        _line("migration", f"{migration['name']}, stage {migration['stage']}{percent}")
+    if explanation["side"] is not None:
+        _line("side", f"{explanation['side']}: {_why(explanation)}")
+    if explanation["refused"] is not None:
+        _line("refused", f"{explanation['refused']['status']} {explanation['refused']['detail']}")
+    else:
+        _line("upstream", f"{explanation['upstream']}  ({', '.join(explanation['endpoints'])})")
+    _lines("added", explanation["request_headers_added"])
+    _lines("removed", explanation["request_headers_removed"])
+    _lines("answer", explanation["response_headers_added"])
+    others = explanation["others"]
+    _lines("others", [f"{other['route']}: {other['reason']}" for other in others[:_SHOWN]])
+    if len(others) > _SHOWN:
+        _line("", f"and {len(others) - _SHOWN} more (--json shows all)")
+
+
+def _why(explanation: dict[str, Any]) -> str:
+    migration = explanation["migration"]
+    if migration["bucket"] is None:
+        return str(migration["reason"])
+    below = "is" if explanation["side"] == "extracted" else "is not"
+    return f"bucket {migration['bucket']} by {migration['sticky']} {below} below {migration['threshold']} of 10000"
+
+
+def _lines(title: str, values: list[str]) -> None:
+    for number, value in enumerate(values):
+        _line(title if number == 0 else "", value)
+
+
+def _line(title: str, value: str) -> None:
+    print(f"  {title:<10} {value}")

@@ -1,0 +1,46 @@
+"""`strangler status`: what a running gateway says of itself."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import httpx
+import orjson
+
+_TIMEOUT = 5.0
+
+
+def show_status(admin: str, as_json: bool) -> int:
+    """Print the state; 1 where the gateway can't be reached, is not ready, or runs on an outdated configuration."""
+    url = admin.rstrip("/") + "/status"
+    try:
+        response = httpx.get(url, timeout=_TIMEOUT, trust_env=False).raise_for_status()
+        status = response.json()
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        print(f"strangler: no gateway answers at {url}: {error}", file=sys.stderr)
+        return 1
+    if as_json:
+        print(orjson.dumps(status, option=orjson.OPT_INDENT_2).decode())
+    else:
+        _print(status)
+    return 0 if status["ready"] and status["configuration"]["valid"] else 1
+
+
+def _print(status: dict[str, Any]) -> None:
+    configuration = status["configuration"]
+    print("ready" if status["ready"] else "not ready")
+    print(f"configuration {configuration['path']}, version {configuration['version']}, of {configuration['loaded_at']}")
+    for problem in configuration["problems"]:
+        print(f"  invalid since, not in use: {problem}")
+    print(f"{len(status['workers'])} workers, {status['worker_restarts']} replaced")
+    for name, provider in status["providers"].items():
+        state = f"keys of {provider['fetched_at']}" if provider["keys"] else "no keys: its routes refuse"
+        print(f"provider {name}: {state}" + (f" ({provider['last_error']})" if provider["last_error"] else ""))
+    for check in status["health"]:
+        print(
+            f"endpoint {check['endpoint']} of {check['upstream']}: {'up' if check['up'] else 'down'} ({check['last']})"
+        )
+    for name, migration in status["migrations"].items():
+        percent = f" at {migration['percent']:g} %" if migration["stage"] == "canary" else ""
+        print(f"migration {name}: {migration['stage']}{percent}, {migration['legacy']} → {migration['extracted']}")

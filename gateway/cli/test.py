@@ -1,0 +1,39 @@
+"""`strangler test`: the routing tests of a configuration, against the proxy's own `decide`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import orjson
+
+from gateway.cli.validate import print_problems
+from gateway.config.load import load
+from gateway.config.problems import ConfigurationError
+from gateway.routing.rehearse import differences, rehearse
+
+
+def run_tests(config: Path, as_json: bool) -> int:
+    """0 where all pass; 1 where one fails, the configuration is invalid, or there is none to run."""
+    try:
+        loaded = load(config)
+    except ConfigurationError as error:
+        print_problems(error)
+        return 1
+    results = []
+    for test in loaded.tests:
+        rehearsal = rehearse(loaded.snapshot, test.method, test.target, test.headers, test.claims)
+        results.append((test, differences(test.expect, rehearsal.decision)))
+    failed = sum(bool(found) for _, found in results)
+    if as_json:
+        rows = [{"test": str(test), "source": str(test.source), "differences": found} for test, found in results]
+        print(orjson.dumps({"passed": len(results) - failed, "failed": failed, "tests": rows}).decode())
+    else:
+        for test, found in results:
+            for sentence in found:
+                print(f"{test.source}: {test}: {sentence}")
+        print(f"{len(results) - failed} passed, {failed} failed")
+    if not results:
+        print(f"strangler: {config} has no tests: section", file=sys.stderr)
+        return 1
+    return 1 if failed else 0

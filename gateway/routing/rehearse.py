@@ -1,0 +1,76 @@
+"""Decide about a request that nobody sent: for `strangler explain`, routing tests and other what-ifs.
+
+The decision is the proxy's own `decide`; only the caller is told instead of
+read from a verified token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.auth.identity import ClaimsRefused, Identity, identity_of
+from gateway.config.expectations import Expectation
+from gateway.config.snapshot import AuthRequirement, Snapshot
+from gateway.routing.decide import Decision, Refusal, decide
+from gateway.routing.request import Request
+
+NO_ROUTE = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """A request and what would become of it."""
+
+    request: Request
+    decision: Decision
+
+
+def rehearse(
+    snapshot: Snapshot,
+    method: str,
+    target: str,
+    headers: Sequence[tuple[str, str]] = (),
+    claims: Mapping[str, Any] | None = None,
+    address: str = "127.0.0.1",
+) -> Rehearsal:
+    """What `snapshot` does with a request for `target` (path and query as sent) from `address`.
+
+    `claims` are those of a token that was verified, None for a caller without
+    one.
+    """
+    path, _, query = target.partition("?")
+    fields = [(name.encode("latin-1"), value.encode("utf-8")) for name, value in headers]
+    host = next((value for name, value in headers if name.lower() == "host"), "localhost")
+    request = Request(method, path, query, host, fields, address)
+
+    def identify(_: Request, requirement: AuthRequirement) -> Identity | Refusal | None:
+        if claims is None:
+            return None
+        try:
+            return identity_of(claims, snapshot.providers[requirement.provider].issuer, float("inf"))
+        except ClaimsRefused as refused:
+            return Refusal(401, str(refused), "invalid_token")
+
+    return Rehearsal(request, decide(snapshot, request, identify))
+
+
+def differences(expected: Expectation, decision: Decision) -> list[str]:
+    """What of `decision` is not as expected, each as a sentence; empty where all is."""
+    route = decision.route
+    found = {
+        "route": NO_ROUTE if route is None and decision.refusal is None else route and route.name,
+        "migration": route.migration.name if route is not None and route.migration is not None else None,
+        "side": decision.side,
+        "upstream": decision.upstream,
+        "status": decision.refusal.status if decision.refusal is not None else None,
+    }
+    sentences = []
+    for name, value in found.items():
+        wanted = getattr(expected, name)
+        if wanted is not None and wanted != value:
+            sentences.append(f"{name} is {value if value is not None else 'none'}, expected {wanted}")
+    if decision.refusal is not None and expected.status is None and sentences:
+        sentences.append(f"the gateway refuses with {decision.refusal.status}: {decision.refusal.detail}")
+    return sentences
