@@ -2,7 +2,7 @@
 
 What the token says of itself decides nothing but which key of the provider's
 set is tried: algorithms come from the configuration and must fit the key,
-`jku`, `x5u`, `jwk`, `x5c` and `crit` are refused. Times must be numbers (RFC
+`jku`, `x5u`, `jwk`, `x5c`, `crit` and `b64` are refused. Times must be numbers (RFC
 7519 section 2), and a token that was issued in the future is refused as one
 that is not valid yet. A verdict is remembered until the token expires, and
 with this verifier, which is replaced when the key set or the configuration
@@ -25,7 +25,7 @@ from gateway.config.snapshot import Provider
 
 _SCHEME_BYTES = len(b"Bearer ")
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
-_REFUSED_FIELDS = ("jku", "x5u", "jwk", "x5c", "crit")
+_REFUSED_FIELDS = ("jku", "x5u", "jwk", "x5c", "crit", "b64")
 
 
 class TokenRefused(Exception):

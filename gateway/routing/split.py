@@ -25,6 +25,7 @@ from gateway.routing.request import Request
 VISITOR_COOKIE = "strangler_visitor"
 BUCKETS = 10_000
 REMEMBERED_BUCKETS = 16_384
+REMEMBERED_KEY = 128
 _VISITOR = re.compile(r"[0-9a-f]{32}")
 
 
@@ -61,11 +62,18 @@ def _salt(migration: str) -> bytes:
     return blake2b(migration.encode(), digest_size=16).digest()
 
 
-@lru_cache(REMEMBERED_BUCKETS)
 def bucket_of(migration: str, key: str) -> int:
     """The bucket of `key` in `migration`, 0 to 9,999; the same everywhere and for ever."""
+    # A client may choose its key, so long ones, which could fill the memory, are not remembered.
+    return _remembered_bucket(migration, key) if len(key) <= REMEMBERED_KEY else _bucket(migration, key)
+
+
+def _bucket(migration: str, key: str) -> int:
     digest = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8, salt=_salt(migration)).digest()
     return int.from_bytes(digest, "big") % BUCKETS
+
+
+_remembered_bucket = lru_cache(REMEMBERED_BUCKETS)(_bucket)
 
 
 def choose(migration: Migration, request: Request, identity: Identity | None) -> Choice:

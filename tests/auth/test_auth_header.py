@@ -1,0 +1,106 @@
+"""What a token's own header may say: which key of the set, and nothing else (checklist 45)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.auth.verify import NoKeys, UnknownKey, Verifier
+from tests.auth.issuing import NOW, PROVIDER, Issuer, compact, refusal
+
+REFUSED_FIELDS = {
+    "jku": "https://evil.example/jwks.json",
+    "x5u": "https://evil.example/chain.pem",
+    "jwk": {"kty": "EC"},
+    "x5c": ["MIIB"],
+}
+
+
+@pytest.mark.parametrize("field", REFUSED_FIELDS)
+def test_a_token_that_brings_its_own_key_is_refused(issuer: Issuer, field: str) -> None:
+    credentials = issuer.credentials(header={field: REFUSED_FIELDS[field]})
+    assert refusal(issuer.verifier(), credentials) == "The token's header holds a field that is not accepted."
+
+
+def test_a_token_with_its_true_public_key_in_the_header_is_refused_too(issuer: Issuer) -> None:
+    credentials = issuer.credentials(header={"jwk": issuer.keys["es256"].public_jwk()})
+    assert refusal(issuer.verifier(), credentials) == "The token's header holds a field that is not accepted."
+
+
+@pytest.mark.parametrize("crit", [["exp"], ["b64"], ["x"], [], "exp", None, {}, [1], [["exp"]]])
+def test_a_critical_extension_is_refused_whatever_it_is(issuer: Issuer, crit: Any) -> None:
+    refusal(issuer.verifier(), issuer.credentials(header={"crit": crit, "x": 1}))
+
+
+@pytest.mark.parametrize("encoding", [False, True, None, 0])
+def test_a_word_about_the_encoding_of_the_payload_is_refused(issuer: Issuer, encoding: Any) -> None:
+    """RFC 7797: where `b64` is false, what is signed is not what is decoded."""
+    header = {"alg": "EdDSA", "kid": "ed-1", "b64": encoding}
+    credentials = compact(header, issuer.bearing(), issuer.keys["ed"].private.sign)
+    refusal(issuer.verifier(), credentials)
+
+
+def test_fields_that_decide_nothing_are_let_be(issuer: Issuer) -> None:
+    header = {"typ": "at+jwt", "cty": "x", "x5t": "AAAA", "x5t#S256": "AAAA", "anything": {"else": [1]}}
+    assert issuer.verifier().verify(issuer.credentials(header=header), NOW).subject == "user-17"
+
+
+@pytest.mark.parametrize(
+    "kid",
+    [
+        "unknown",
+        "",
+        "ES-256",
+        " es-256",
+        "es-256 ",
+        "../../../../dev/null",
+        "/dev/null",
+        "file:///etc/passwd",
+        "https://evil.example/key",
+        "' OR '1'='1",
+        "es-256' UNION SELECT 'x",
+        "es-256\x00",
+        "| cat /etc/passwd",
+        "é\ud800",
+        "0",
+        "k" * 4000,
+    ],
+)
+def test_a_key_id_is_looked_up_and_nothing_else(issuer: Issuer, kid: str) -> None:
+    with pytest.raises(UnknownKey) as caught:
+        issuer.verifier().verify(issuer.credentials(header={"kid": kid}), NOW)
+    assert caught.value.kid == kid
+
+
+@pytest.mark.parametrize("kid", [None, 0, 1.5, True, ["es-256"], {"es-256": 1}, [], {}])
+def test_a_key_id_that_is_no_text_is_refused(issuer: Issuer, kid: Any) -> None:
+    signer = issuer.keys["ed"]
+    credentials = compact({"alg": "EdDSA", "kid": kid}, issuer.bearing(), signer.private.sign)
+    assert refusal(issuer.verifier(), credentials) == "The token can't be verified."
+
+
+def test_without_a_key_id_the_only_key_of_the_set_counts(issuer: Issuer) -> None:
+    signer = issuer.keys["ed"]
+    credentials = compact({"alg": "EdDSA"}, issuer.bearing(), signer.private.sign)
+    assert issuer.verifier(signer.public_jwk()).verify(credentials, NOW).subject == "user-17"
+    assert issuer.verifier(signer.public_jwk(kid=None)).verify(credentials, NOW).subject == "user-17"
+
+
+def test_without_a_key_id_nothing_is_guessed_among_several_keys(issuer: Issuer) -> None:
+    credentials = compact({"alg": "EdDSA"}, issuer.bearing(), issuer.keys["ed"].private.sign)
+    assert refusal(issuer.verifier(), credentials) == "The token does not name its key."
+
+
+def test_a_named_key_is_not_one_without_a_name(issuer: Issuer) -> None:
+    verifier = issuer.verifier(issuer.keys["ed"].public_jwk(kid=None))
+    with pytest.raises(UnknownKey):
+        verifier.verify(issuer.credentials("ed"), NOW)
+
+
+@pytest.mark.parametrize("keys", ["none yet", "none usable"])
+def test_without_any_key_nothing_is_accepted(issuer: Issuer, keys: str) -> None:
+    weak = issuer.keys["es256"].public_jwk(use="enc")
+    verifier = Verifier(PROVIDER, None if keys == "none yet" else issuer.key_set(weak))
+    with pytest.raises(NoKeys):
+        verifier.verify(issuer.credentials(), NOW)
