@@ -1,0 +1,5 @@
+"""`python -m gateway.cli` is `strangler`."""
+
+from gateway.cli.main import main
+
+main()
