@@ -1,10 +1,10 @@
 """Verifies bearer tokens (RFC 6750, RFC 7519) as RFC 8725 asks.
 
 What the token says of itself decides nothing but which key of the provider's
-set is tried: algorithms come from the configuration and must fit the key,
-`jku`, `x5u`, `jwk`, `x5c`, `crit` and `b64` are refused. Times must be numbers (RFC
-7519 section 2), and a token that was issued in the future is refused as one
-that is not valid yet. A verdict is remembered until the token expires, and
+set is tried: algorithms come from the configuration and must fit the key, and
+`jku`, `x5u`, `jwk`, `x5c`, `crit` and `b64` are refused. Times must be numbers
+(RFC 7519 section 2), and a token that was issued in the future is refused as
+one that is not valid yet. A verdict is remembered until the token expires, and
 with this verifier, which is replaced when the key set or the configuration
 changes.
 """
