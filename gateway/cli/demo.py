@@ -98,8 +98,8 @@ class Demo:
 
     @property
     def var(self) -> Path:
-        """Where databases and logs are."""
-        return self.root / "var" / "demo"
+        """Where databases and logs are: `DEMO_FOLDER`, else var/demo of the checkout."""
+        return Path(os.environ.get("DEMO_FOLDER") or self.root / "var" / "demo").absolute()
 
     def start(self) -> None:
         """Start everything in the order in which one needs the other.
@@ -234,7 +234,7 @@ def run_demo(workers: int) -> int:
         return 1
     finally:
         demo.stop()
-        _say(f"stopped; logs and databases stay in {demo.var.relative_to(root)}")
+        _say(f"stopped; logs and databases stay in {demo.var}")
     return 0
 
 
@@ -247,7 +247,7 @@ def _introduction(demo: Demo) -> str:
     return f"""
 Everything runs. Shop: {where.gateway}/   log in as alice, password alice-password
 Behind it: monolith {where.monolith}, users {where.users}, catalog {where.catalog}
-Admin: {where.admin}/status  /metrics  /routes    logs: {demo.var.relative_to(demo.root)}/
+Admin: {where.admin}/status  /metrics  /routes    logs: {demo.var}
 
 A token of alice, for an hour, and requests to try in another terminal:
 
