@@ -81,8 +81,10 @@ def test_one_of_the_audiences_is_enough(issuer: Issuer, audience: Any) -> None:
 
 @pytest.mark.parametrize(
     "audience",
-    ["other", "Shop", "shop ", "sho", "shop,other", "https://shop", ["other"], ["s", "h"], 5, True, {"shop": 1}]
-    + [["shop", 5], ["shop", None], [["shop"]]],
+    [
+        *("other", "Shop", "shop ", "sho", "shop,other", "https://shop", 5, True, {"shop": 1}),
+        *(["other"], ["s", "h"], ["shop", 5], ["shop", None], [["shop"]]),
+    ],
 )
 def test_another_audience_is_refused(issuer: Issuer, audience: Any) -> None:
     assert refusal(issuer.verifier(), raw(issuer, {**issuer.claims, "aud": audience})) == (
