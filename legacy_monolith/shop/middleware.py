@@ -1,4 +1,4 @@
-"""Conditional responses, and redirects that name the whole URL."""
+"""Conditional responses, redirects that name the whole URL, and an API without cookies."""
 
 import hashlib
 import re
@@ -24,6 +24,7 @@ def is_listed(tag: str, if_none_match: str) -> bool:
         return True
     members = (_ENTITY_TAG.fullmatch(member.strip()) for member in if_none_match.split(","))
     return any(member is not None and member[1] == tag for member in members)
+_WITHOUT_COOKIES = re.compile(r"/(?:api|\.well-known|healthz)(?:/|\Z)")
 
 
 class ConditionalResponseMiddleware:
@@ -77,3 +78,19 @@ class AbsoluteRedirectMiddleware:
         if 300 <= response.status_code < 400 and response.has_header("Location"):
             response.headers["Location"] = request.build_absolute_uri(response.headers["Location"])
         return response
+
+
+class ApiWithoutCookiesMiddleware:
+    """Takes the cookies from API requests, so that the session and CSRF middlewares set none on the answer.
+
+    They replace or delete a stale cookie wherever they see one; an API that authenticates by tokens has no
+    business with either.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if _WITHOUT_COOKIES.match(request.path_info):
+            request.META.pop("HTTP_COOKIE", None)
+        return self._get_response(request)

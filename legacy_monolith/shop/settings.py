@@ -45,6 +45,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "shop.middleware.ConditionalResponseMiddleware",
     "shop.middleware.AbsoluteRedirectMiddleware",
+    "shop.middleware.ApiWithoutCookiesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -109,9 +110,6 @@ TIME_ZONE = "UTC"
 
 STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True  # serves the apps' files under any server, with no collect step
-
-# A query string can't hold more fields than fit into gunicorn's 8190 bytes of request line.
-DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
 
 TOKEN_ISSUER = "https://id.shop.example"
 TOKEN_AUDIENCE = "shop"

@@ -73,9 +73,7 @@ def read_listing(query: Mapping[str, str]) -> tuple[Listing, dict[str, str]]:
         in_stock=read("in_stock", {"true": True, "false": False}.get, None, "must be true or false"),
         ordering=read("ordering", _ordering, "id", f"must be one of {', '.join(ORDERINGS)}"),
         page=read("page", _number(PAGE), 1, "must be a whole number from 1 to 999999"),
-        page_size=read(
-            "page_size", _number(PAGE_SIZE), DEFAULT_PAGE_SIZE, "must be a whole number from 1 to 100"
-        ),
+        page_size=read("page_size", _number(PAGE_SIZE), DEFAULT_PAGE_SIZE, "must be a whole number from 1 to 100"),
         given=tuple(given.items()),
     )
     return listing, problems

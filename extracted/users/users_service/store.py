@@ -31,8 +31,6 @@ def change_profile(connection: Connection, user_id: int, changes: Mapping[str, s
     """Set some of the user's columns; None if there is no such user any more."""
     if changes:
         connection.execute(
-            sa.update(users)
-            .where(users.c.id == user_id)
-            .values(**changes, profile_changed_at=datetime.now(UTC))
+            sa.update(users).where(users.c.id == user_id).values(**changes, profile_changed_at=datetime.now(UTC))
         )
     return find_user(connection, user_id)

@@ -71,7 +71,8 @@ class TokenVerifier:
 
 def bearer_token(authorization: str | None) -> str:
     """The token in an `Authorization` header; the `ApiError` if that has another scheme or is absent."""
-    scheme, _, credentials = (authorization or "").partition(" ")
+    # The parser leaves the tabs around a field's value; they are no part of it (RFC 9110, section 5.5).
+    scheme, _, credentials = (authorization or "").strip(" \t").partition(" ")
     if scheme.lower() != "bearer":
         raise unauthorized()
     return credentials.strip(" ")

@@ -92,6 +92,14 @@ class IssuingTokens(ShopTestCase):
                     {"error": {"code": "malformed", "message": "The body is not a JSON object."}},
                 )
 
+    def test_nesting_has_a_limit(self) -> None:
+        for depth, code in ((100, "invalid"), (101, "malformed"), (900, "malformed")):
+            lists = depth - 1  # the object around them is the first level
+            for value in (b"[" * lists + b"]" * lists, b'{"a":' * lists + b"1" + b"}" * lists):
+                body = b'{"x":' + value + b',"brackets in a string":"' + b"[{" * 200 + b'\\""}'
+                response: Any = self.client.generic("POST", TOKEN, body, content_type="application/json")
+                self.assertEqual(json.loads(response.content)["error"]["code"], code)
+
     def test_other_media_types_and_sizes(self) -> None:
         for media_type, status in (
             ("text/plain", 415), ("", 415), ("application/json-patch+json", 415),

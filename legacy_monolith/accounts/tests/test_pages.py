@@ -98,6 +98,22 @@ class Login(ShopTestCase):
                 self.assertEqual(self.client.get(path).status_code, 200)
 
 
+class StaleCookies(ShopTestCase):
+    STALE = {"Cookie": "sessionid=expired; csrftoken=short"}
+
+    def test_a_page_replaces_them(self) -> None:
+        response = self.client.get("/login/", headers=self.STALE)
+        self.assertEqual(response.cookies.keys(), {"sessionid", "csrftoken"})
+
+    def test_the_api_neither_sees_nor_sets_any(self) -> None:
+        user = make_user("alice")
+        for path in ("/api/users/me", "/api/catalog/products", "/api", "/.well-known/jwks.json", "/healthz"):
+            with self.subTest(path):
+                response = self.client.get(path, headers=self.STALE | self.bearer(user))
+                self.assertEqual(response.cookies.keys(), set())
+                self.assertNotIn("Vary", response.headers)
+
+
 class BehindAProxy(ShopTestCase):
     FORWARDED = {"X-Forwarded-Host": "shop.example", "X-Forwarded-Proto": "https"}
 

@@ -240,3 +240,15 @@ class ProductList(ShopTestCase):
             for method in ("GET", "POST", "DELETE"):
                 with self.subTest(path=path, method=method):
                     self.assert_error(self.call(method, path), 404, "not_found")
+
+    def test_a_query_is_utf8_whatever_the_type_of_the_body(self) -> None:
+        make_product("Café Lamp")
+        for charset in ("latin-1", "utf-16"):
+            response: Any = self.client.get(
+                f"{PRODUCTS}?q=%C3%A9", headers={"Content-Type": f"text/plain; charset={charset}"}
+            )
+            self.assertEqual(json.loads(response.content)["count"], 1)
+
+    def test_a_query_may_have_any_number_of_fields(self) -> None:
+        response = self.call("GET", f"{PRODUCTS}?{'x=1&' * 6000}page=7")
+        self.assertEqual(json.loads(response.content)["page"], 7)

@@ -3,14 +3,20 @@
 import json
 import re
 from typing import Any, NoReturn
+from urllib.parse import parse_qsl
 
 from django.http import HttpRequest
 
 from shop.api.responses import ApiError
 
 MAX_BODY = 65536  # bytes
+# How much Python's parser takes depends on its version and its caller's stack: that can't be the limit.
+MAX_DEPTH = 100
 
 _UNCLEAN = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+
+# Whole strings first, for brackets in them nest nothing.
+_STRUCTURE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[{\]}]', re.DOTALL)
 
 
 def is_clean(text: str) -> bool:
@@ -27,8 +33,11 @@ def json_object(request: HttpRequest) -> dict[str, Any]:
     if _announced_length(request) > MAX_BODY or len(request.body) > MAX_BODY:
         raise ApiError("too_large")
     try:
-        value = json.loads(request.body.decode(), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
+        text = request.body.decode()
+        if _depth(text) > MAX_DEPTH:
+            raise ApiError("malformed")
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except ValueError:
         raise ApiError("malformed") from None
     if not isinstance(value, dict):
         raise ApiError("malformed")
@@ -40,6 +49,18 @@ def _announced_length(request: HttpRequest) -> int:
         return int(request.META.get("CONTENT_LENGTH") or 0)
     except ValueError:
         return 0
+
+
+def _depth(text: str) -> int:
+    """How deeply the arrays and objects of a JSON text are nested."""
+    level = deepest = 0
+    for found in _STRUCTURE.finditer(text):
+        if found[0] in ("[", "{"):
+            level += 1
+            deepest = max(deepest, level)
+        elif found[0] in ("]", "}"):
+            level -= 1
+    return deepest
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -54,13 +75,15 @@ class Query:
     """
 
     def __init__(self, request: HttpRequest) -> None:
-        self._request = request
+        # Not `request.GET`: that decodes by the body's charset, and takes only so many fields.
+        sent = request.META.get("QUERY_STRING", "").encode("latin-1").decode("utf-8", "replace")
+        self._sent: dict[str, str] = dict(parse_qsl(sent, keep_blank_values=True))
         self._errors: dict[str, str] = {}
         self.given: dict[str, str] = {}
 
     def text(self, name: str, *, trim: bool = False) -> str | None:
         """The parameter as it is; None if absent or empty."""
-        value = self._request.GET.get(name, "")
+        value = self._sent.get(name, "")
         if trim:
             value = value.strip()
         if not value:

@@ -106,6 +106,33 @@ class Server(SimpleTestCase):
         self.assertEqual(response.status, 200)
         self.assertEqual(json.loads(response.read())["token_type"], "Bearer")
 
+    def test_a_chunked_body_without_end_is_refused_as_any_other(self) -> None:
+        address = ("127.0.0.1", self.port)
+        for path, status, code in (
+            ("/api/orders", 401, "unauthorized"),
+            ("/api/auth/token", 413, "too_large"),
+            ("/api/nothing", 404, "not_found"),
+        ):
+            with self.subTest(path), socket.create_connection(address, timeout=TIMEOUT) as raw:
+                raw.sendall(
+                    f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                    "Transfer-Encoding: chunked\r\n\r\n".encode()
+                )
+                # One piece of 64 KiB more than 8 MiB, and no end.
+                raw.sendall((b"10000\r\n" + b" " * 0x10000 + b"\r\n") * 129)
+                response = http.client.HTTPResponse(raw)
+                response.begin()
+                self.assertEqual(response.status, status)
+                self.assertEqual(json.loads(response.read())["error"]["code"], code)
+
+    def test_long_targets_and_many_fields(self) -> None:
+        target = "/api/catalog/products/1?x=" + "y" * 7974
+        self.assertEqual(len(target), 8000)
+        fields = {f"X-Field-{number}": "x" for number in range(120)} | {"X-Long": "x" * 16000}
+        self.connection.request("GET", target, headers=fields)
+        response = self.connection.getresponse()
+        self.assertEqual((response.status, response.read()[:8]), (200, b'{"id":1,'))
+
     def test_forwarded_headers_count_for_nothing_by_default(self) -> None:
         forged = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil.example", "Script-Name": "/x"}
         self.connection.request("GET", "/account", headers=forged)
