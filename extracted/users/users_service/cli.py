@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import structlog
 import uvicorn
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from users_service.app import build_app
 from users_service.database import DatabaseError, open_engine, open_source
@@ -44,7 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     except (DatabaseError, FillError, SQLAlchemyError) as error:
-        print(f"{chosen.command}: {error}", file=sys.stderr)
+        # Of an error with a statement, what the database said about it is enough.
+        reason = error.orig if isinstance(error, DBAPIError) else error
+        print(f"{chosen.command}: {reason}", file=sys.stderr)
         return 1
 
 
@@ -56,7 +58,7 @@ def serve() -> int:
     # We have none that matters, and a clean stop should not look like a killed process.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    uvicorn.run(
+    config = uvicorn.Config(
         build_app(settings),
         host=settings.host,
         port=settings.port,
@@ -68,6 +70,11 @@ def serve() -> int:
         proxy_headers=False,
         ws="none",
     )
+    try:
+        uvicorn.Server(config).run()
+    except SystemExit:
+        # It could not start, for one because the port is taken, and has logged why.
+        return 1
     return 0
 
 

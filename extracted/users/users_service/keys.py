@@ -1,8 +1,8 @@
 """The keys that tokens are checked with, kept fresh.
 
-Keys are fetched when the service starts, again when they are `refresh` old, and at once when a token
-names a key that is not known, but never sooner than `floor` after the last attempt: a flood of made-up
-key ids causes no flood of fetches. While fetching fails, the last good keys stay.
+Keys are fetched when the service starts, every second until there are some, again when they are `refresh`
+old, and at once when a token names a key that is not known, but never sooner than `floor` after the last
+attempt: a flood of made-up key ids causes no flood of fetches. While fetching fails, the last good keys stay.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from users_service.key_set import KeySetError, read_key_set
 
 # A key set has a few keys of half a kilobyte each.
 MAX_DOCUMENT = 256 * 1024
+
+# How long to wait for another attempt while there are no keys at all, in seconds.
+RETRY = 1.0
 
 Fetch = Callable[[], Awaitable[bytes]]
 
@@ -76,8 +79,7 @@ class Keys:
         """Fetch now and whenever the keys have aged; runs until it is cancelled."""
         while True:
             await self._fetch_again(even_if_recent=True)
-            # Without keys nothing can be answered: ask more often than for a mere refresh.
-            await asyncio.sleep(self._refresh if self.ready else min(self._refresh, max(self._floor, 1.0)))
+            await asyncio.sleep(self._refresh if self.ready else min(self._refresh, RETRY))
 
     def _known(self, kid: str | None) -> RSAPublicKey | None:
         if kid is not None:
