@@ -36,10 +36,10 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
     run([*command, "fill"], folder, service)
     with (
         serving_monolith(shop, {}, folder / "shop.log") as monolith,
-        serving([*command, "serve"], folder, service, folder / "catalog.log") as port,
+        serving([*command, "serve"], folder, service, folder / "catalog.log") as served,
     ):
-        tags = {name: entity_tag(monolith, target) for name, target in TAGGED.items()}
-        yield Sides(monolith, port, tags)
+        tags = {name: entity_tag(monolith.port, target) for name, target in TAGGED.items()}
+        yield Sides(monolith.port, served.port, tags)
 
 
 def add_products(database: Path) -> None:

@@ -96,6 +96,14 @@ def converse(port: int, sent: bytes) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
+class Served:
+    """A server that runs, and where it listens."""
+
+    port: int
+    process: subprocess.Popen[bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class Sides:
     """Where both servers listen, and the texts that the headers of a case may name."""
 
@@ -123,8 +131,8 @@ def run(command: list[str], folder: Path, environment: Mapping[str, str]) -> Non
 
 
 @contextlib.contextmanager
-def serving(command: list[str], folder: Path, environment: Mapping[str, str], log: Path) -> Iterator[int]:
-    """A server as a process, and the port on which, as its log says, it listens."""
+def serving(command: list[str], folder: Path, environment: Mapping[str, str], log: Path) -> Iterator[Served]:
+    """A server as a process, from when its log says that it listens; at the end it has to stop cleanly."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, cwd=folder, env=os.environ | environment, stdout=output, stderr=subprocess.STDOUT
@@ -135,7 +143,7 @@ def serving(command: list[str], folder: Path, environment: Mapping[str, str], lo
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.02)
-        yield int(found[1])
+        yield Served(int(found[1]), process)
     finally:
         process.send_signal(signal.SIGTERM)
         status = process.wait(DEADLINE)
@@ -154,7 +162,7 @@ def seed_monolith(database: Path, environment: Mapping[str, str]) -> None:
 
 def serving_monolith(
     database: Path, environment: Mapping[str, str], log: Path
-) -> contextlib.AbstractContextManager[int]:
+) -> contextlib.AbstractContextManager[Served]:
     """The monolith as a process, on any free port."""
     command = [sys.executable, "-m", "gunicorn", "shop.wsgi"]
     return serving(command, MONOLITH, monolith_environment(database, environment), log)

@@ -33,7 +33,8 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
     signing = {"JWT_SIGNING_KEY": str(folder / "key.pem")}
     seed_monolith(shop, signing)
     add_users(shop)
-    with serving_monolith(shop, signing, folder / "shop.log") as monolith:
+    with serving_monolith(shop, signing, folder / "shop.log") as shop_server:
+        monolith = shop_server.port
         service = {
             "DATABASE_URL": f"sqlite:///{folder}/users.sqlite3",
             "MONOLITH_DATABASE_URL": str(shop),
@@ -42,9 +43,9 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
         }
         command = [sys.executable, "-m", "users_service"]
         run([*command, "fill"], folder, service)
-        with serving([*command, "serve"], folder, service, folder / "users.log") as port:
+        with serving([*command, "serve"], folder, service, folder / "users.log") as served:
             issued = {name: issued_token(monolith, name) for name in ("alice", "bob", "admin")}
-            yield Sides(monolith, port, make_tokens(key, key_id(monolith), issued))
+            yield Sides(monolith, served.port, make_tokens(key, key_id(monolith), issued))
 
 
 def add_users(database: Path) -> None:
