@@ -28,6 +28,8 @@ from urllib.parse import unquote
 MOST_SEGMENTS = 100
 """A path that is not plain has no more segments than this, because every reading of it costs time."""
 
+_SEPARATOR = re.compile(r"/|\\|%2f|%5c", re.IGNORECASE)
+_PARAMETERS = re.compile(r";[^/]*")
 _NAME = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}")
 
 
@@ -104,22 +106,22 @@ def readings(path: str) -> list[tuple[str, ...]]:
 
     Raises PathError.
     """
-    decoded = unquote(path, errors="surrogateescape")
-    if decoded.count("/") + decoded.count("\\") > MOST_SEGMENTS:
+    if is_plain(path):
+        return [tuple(path.split("/")[1:])]
+    if len(_SEPARATOR.findall(path)) > MOST_SEGMENTS:
         raise PathError(f"A path that could be read in more than one way has at most {MOST_SEGMENTS} segments.")
-    found = {
-        _decoded_segments(path): None,
-        _decoded_segments(path.replace("\\", "/")): None,
-        tuple(decoded.split("/")[1:]): None,
-        tuple(decoded.replace("\\", "/").split("/")[1:]): None,
-    }
+    # Backslashes may be turned and parameters dropped before anything is decoded, or afterwards.
+    texts = dict.fromkeys((path, path.replace("\\", "/")))
+    texts |= dict.fromkeys([_PARAMETERS.sub("", text) for text in texts])
+    found: dict[tuple[str, ...], None] = {}
+    for text in texts:
+        decoded = unquote(text, errors="surrogateescape")
+        found[tuple([unquote(segment, errors="surrogateescape") for segment in text.split("/")[1:]])] = None
+        found[tuple(decoded.split("/")[1:])] = None
+        found[tuple(decoded.replace("\\", "/").split("/")[1:])] = None
     for step in (_without_parameters, _without_empty, _without_dots, _without_empty):
         found |= dict.fromkeys([step(reading) for reading in found])
     return list(found)
-
-
-def _decoded_segments(path: str) -> tuple[str, ...]:
-    return tuple([unquote(segment, errors="surrogateescape") for segment in path.split("/")[1:]])
 
 
 def _without_parameters(segments: tuple[str, ...]) -> tuple[str, ...]:
@@ -128,7 +130,7 @@ def _without_parameters(segments: tuple[str, ...]) -> tuple[str, ...]:
 
 def _without_empty(segments: tuple[str, ...]) -> tuple[str, ...]:
     """Doubled slashes merged; an empty last segment is a slash at the end and stays."""
-    return (*[segment for segment in segments[:-1] if segment], segments[-1])
+    return (*[segment for segment in segments[:-1] if segment], *segments[-1:])
 
 
 def _without_dots(segments: tuple[str, ...]) -> tuple[str, ...]:
@@ -140,6 +142,6 @@ def _without_dots(segments: tuple[str, ...]) -> tuple[str, ...]:
                 kept.pop()
         elif segment != ".":
             kept.append(segment)
-    if segments[-1] in (".", ".."):
+    if segments[-1:] in ((".",), ("..",)):
         kept.append("")
     return tuple(kept)

@@ -7,6 +7,7 @@ by one, slowly, to say what each of the others lacks.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from gateway.config.patterns import Kind, PathError, Segment, parse_pattern, readings
@@ -26,10 +27,9 @@ class Verdict:
 
 def verdicts(snapshot: Snapshot, request: Request, chosen: Route | None) -> list[Verdict]:
     """One verdict a route, the chosen one first, then in the order of the file."""
-    try:
+    segments: Sequence[str] | None = None
+    with suppress(PathError):
         segments = readings(request.path)[0]
-    except PathError:
-        segments = ()
     found: list[Verdict] = []
     for route in snapshot.routes:
         lacking = _lacking(route, request, segments)
@@ -56,7 +56,7 @@ def described(route: Route) -> str:
     return " · ".join(parts)
 
 
-def _lacking(route: Route, request: Request, segments: Sequence[str]) -> str | None:
+def _lacking(route: Route, request: Request, segments: Sequence[str] | None) -> str | None:
     """What the request lacks for `route`, None where it lacks nothing."""
     host = host_name(request.host)
     if route.host.startswith("*."):
@@ -64,8 +64,8 @@ def _lacking(route: Route, request: Request, segments: Sequence[str]) -> str | N
             return f"host {host} is not below {route.host[2:]}"
     elif route.host and host != route.host.lower():
         return f"host {host} is not {route.host}"
-    if not segments:
-        return "the path can't be read in one way"
+    if segments is None:
+        return "the path has too many segments to be read in every way"
     if not _path_matches(parse_pattern(route.path), segments):
         return f"path does not match {route.path}"
     if route.methods and request.method not in route.methods:
@@ -94,7 +94,7 @@ def _path_matches(pattern: Sequence[Segment], segments: Sequence[str]) -> bool:
 
 
 def _holds(condition: FieldMatch, values: Sequence[str]) -> bool:
-    return bool(values) if condition.value is None else condition.value in values
+    return values[:1] == [condition.value] if condition.value is not None else bool(values)
 
 
 def _field(condition: FieldMatch) -> str:

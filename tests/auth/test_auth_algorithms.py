@@ -18,7 +18,7 @@ from gateway.auth.verify import Verifier
 from tests.auth.issuing import NOW, Issuer, compact, refusal
 
 SECRET = b"0123456789abcdef" * 4
-SYMMETRIC = {"algorithms": ("HS256", "HS384", "HS512"), "jwks_file": None, "secret": SECRET}
+SYMMETRIC: dict[str, Any] = {"algorithms": ("HS256", "HS384", "HS512"), "jwks_file": None, "secret": SECRET}
 
 
 @pytest.mark.parametrize(
