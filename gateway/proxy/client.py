@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 NEVER = float("inf")
 DISCARDED_BODY = 262_144
 LINGER = 2.0
+STALLED = 60.0
 WRITE_BUFFER = 262_144
 
 # Methods without a body, and the characters of RFC 3986 in a path and a query.
@@ -60,12 +61,16 @@ class ClientConnection(asyncio.Protocol):
     __slots__ = (
         "_closing",
         "_discarded",
+        "_full",
         "_head",
         "_in_head",
         "_known",
         "_parser",
         "_reading",
         "_receiving",
+        "_starting",
+        "_unproductive",
+        "_unsent",
         "_url",
         "_waiting",
         "deadline",
@@ -90,7 +95,11 @@ class ClientConnection(asyncio.Protocol):
         self._receiving: Exchange | None = None
         self._reading = True
         self._closing = False
+        self._starting = False
+        self._full = False
         self._discarded = 0
+        self._unproductive = 0
+        self._unsent = NEVER
         self._in_head = False
         self._url = b""
         self._head: RequestHead | None = None
@@ -139,6 +148,7 @@ class ClientConnection(asyncio.Protocol):
             self._parse(data)
 
     def _parse(self, data: bytes) -> None:
+        self._unproductive += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -157,9 +167,10 @@ class ClientConnection(asyncio.Protocol):
                 raise cause from None
             else:
                 self._refuse(Refusal(400, f"The request is malformed: {error}."))
-        if self._in_head and self._head is not None:
+        if self._in_head or self._receiving is not None:
             limits = self.plane.snapshot.limits
-            if self._head.size > limits.header_bytes * 2:
+            if self._unproductive > limits.target_bytes + limits.header_bytes * 2:
+                # Of a head, trailers or chunk extensions; the parser would gather without end.
                 self._refuse(Refusal(431, "The request's header fields are too large."))
 
     def _learn(self, data: bytes) -> None:
@@ -196,14 +207,19 @@ class ClientConnection(asyncio.Protocol):
         return False
 
     def pause_writing(self) -> None:
+        self._full = True
         exchange = self.exchange
         if exchange is not None and exchange.connection is not None:
-            exchange.connection.transport.pause_reading()
+            exchange.connection.pause_reading()
 
     def resume_writing(self) -> None:
+        self._full = False
         exchange = self.exchange
-        if exchange is not None and exchange.connection is not None:
-            exchange.connection.transport.resume_reading()
+        if exchange is None:
+            if self._receiving is None and not self._closing:
+                self._next()
+        elif exchange.connection is not None:
+            exchange.connection.resume_reading()
             self.deadline = self.plane.now + exchange.connection.pool.upstream.timeouts.idle
 
     # Flow
@@ -224,6 +240,7 @@ class ClientConnection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         self._in_head = True
+        self._unproductive = 0
         self._url = b""
         self._head = RequestHead(self.trusted)
 
@@ -250,7 +267,7 @@ class ClientConnection(asyncio.Protocol):
         assert head.host is not None
         exchange = Exchange(self, head, method, *parse_target(self._url, method, head.host))
         self._receiving = exchange
-        if self.exchange is None:
+        if self.exchange is None and not self._full:
             self.exchange = exchange
             exchange.start()
         else:
@@ -258,6 +275,7 @@ class ClientConnection(asyncio.Protocol):
             self.pause_reading()
 
     def on_body(self, body: bytes) -> None:
+        self._unproductive = 0
         receiving = self._receiving
         if receiving is None or receiving.done:
             self._discard(len(body))
@@ -290,17 +308,29 @@ class ClientConnection(asyncio.Protocol):
             self.resume_reading()
 
     def _next(self) -> None:
+        if self._full:
+            # What is written already has to be read first, or answers would gather without end.
+            self.deadline = self.plane.now + STALLED
+            self.pause_reading()
+            return
         if self._waiting:
-            exchange = self._waiting.popleft()
-            self.exchange = exchange
-            exchange.start()
-            if self.exchange is None or not self._waiting:
-                self.resume_reading()
+            self._start_waiting()
             return
         self.deadline = self.plane.now + self.plane.snapshot.limits.keep_alive
         self.resume_reading()
         if self.plane.draining:
             self.close()
+
+    def _start_waiting(self) -> None:
+        """Start those who wait, until one of them has something to wait for itself."""
+        if self._starting:
+            return
+        self._starting = True
+        while self._waiting and self.exchange is None and not self._full:
+            self.exchange = self._waiting.popleft()
+            self.exchange.start()
+        self._starting = False
+        self.resume_reading()
 
     def _close_after(self, exchange: Exchange) -> None:
         """Close once what was written is out, and let an unread request body run out first.
@@ -312,7 +342,7 @@ class ClientConnection(asyncio.Protocol):
         for waiting in self._waiting:
             waiting.done = True
         self._waiting.clear()
-        if exchange.request_complete:
+        if exchange.request_complete and self._reading:
             self.close()
             return
         self._discarded = 0
@@ -328,15 +358,19 @@ class ClientConnection(asyncio.Protocol):
 
     def _refuse(self, refusal: Refusal) -> None:
         """Answer a request that never became an exchange, after those before it, and close."""
-        if self.exchange is not None:
-            # Earlier requests are answered in order; what follows them is not trusted.
-            self.exchange.keep_alive = False
-            if self._receiving is self.exchange:
-                self.exchange.upstream_failed(refusal.status, refusal.detail)
-            self._closing = True
-            self.pause_reading()
-            return
         self._closing = True
+        if self._waiting and self._waiting[-1] is self._receiving:
+            self._waiting.pop().done = True
+        if self._waiting or self.exchange is not None:
+            # Earlier requests are answered in order; what follows them is not trusted.
+            last = self._waiting[-1] if self._waiting else self.exchange
+            assert last is not None
+            last.keep_alive = False
+            if last is self._receiving:
+                last.upstream_failed(refusal.status, refusal.detail)
+            else:
+                self.pause_reading()
+            return
         request_id = self._head.request_id if self._head is not None else None
         plane = self.plane
         plane.counters.request(("", "", "", refusal.status), 0.0, 0)
@@ -349,6 +383,8 @@ class ClientConnection(asyncio.Protocol):
 
     def close(self) -> None:
         """Close after what was written is out."""
+        self._closing = True
+        self.deadline = self.plane.now + STALLED
         self.transport.close()
 
     def break_off(self) -> None:
@@ -367,6 +403,11 @@ class ClientConnection(asyncio.Protocol):
             self._in_head = False
             self._refuse(Refusal(408, "The request's head took too long."))
         elif self._closing:
-            self.transport.abort()
+            unsent = self.transport.get_write_buffer_size()
+            if 0 < unsent < self._unsent:
+                self._unsent = unsent
+                self.deadline = self.plane.now + STALLED
+            else:
+                self.transport.abort()
         else:
             self.close()

@@ -42,7 +42,6 @@ class Exchange:
     """From a complete request head to the last byte of the response."""
 
     __slots__ = (
-        "_attempts",
         "_body",
         "_body_bytes",
         "_chunked_out",
@@ -51,6 +50,7 @@ class Exchange:
         "_pool",
         "_refetched",
         "_retried",
+        "_tried",
         "bytes_out",
         "client",
         "connection",
@@ -92,7 +92,7 @@ class Exchange:
         self._chunked_out = False
         self._decision: Decision | None = None
         self._pool: EndpointPool | None = None
-        self._attempts = 0
+        self._tried: tuple[str, ...] = ()
         self._retried = False
         self._refetched = False
 
@@ -159,7 +159,9 @@ class Exchange:
         if identity is not None:
             assert decision.route is not None
             assert decision.route.auth is not None
-            keep_token = plane.snapshot.providers[decision.route.auth.provider].forward_token
+            # A reload may have taken the provider away since the decision.
+            provider = plane.snapshot.providers.get(decision.route.auth.provider)
+            keep_token = provider is not None and provider.forward_token
         parts = [self.method.encode(), b" ", self.target, b" HTTP/1.1\r\n"]
         if not head.host:
             parts += (b"Host: ", pool.endpoint.host_header, b"\r\n")
@@ -213,6 +215,16 @@ class Exchange:
         """Pass a 1xx on; HTTP/1.0 clients know none (RFC 9110 section 15.2)."""
         if self.head.minor >= 1:
             self.client.transport.write(b"".join([_STATUS_LINES[status], *lines, b"\r\n"]))
+
+    def whole_response(self, status: int, lines: list[bytes], length: bytes, body: bytes) -> None:
+        """A response came in one piece; the connection is no longer this exchange's."""
+        self.connection = None
+        self.response_head(status, lines, length, False)
+        self.bytes_out = len(body)
+        out = self.pending_out
+        out.append(body)
+        self.client.transport.write(b"".join(out))
+        self._finish()
 
     def response_head(self, status: int, lines: list[bytes], length: bytes | None, bodyless: bool) -> None:
         """The final response's head came in: frame it anew for the client."""
@@ -279,10 +291,12 @@ class Exchange:
             return
         assert self._decision is not None
         assert self._decision.upstream is not None
-        self._attempts += 1
+        assert self._pool is not None
+        self._tried += (self._pool.endpoint.url,)
         pool = self.client.plane.pools.get(self._decision.upstream)
-        if pool is not None and self._attempts < len(pool.endpoints):
-            self._pool = pool.next()
+        another = pool.next_but(self._tried) if pool is not None else None
+        if pool is not None and another is not None:
+            self._pool = another
             self.client.plane.counters.event("connect_retries", pool.upstream.name)
             self.client.deadline = self.client.plane.now + pool.upstream.timeouts.connect + 1.0
             self._pool.request(self)
@@ -320,6 +334,8 @@ class Exchange:
         """Answer with a problem, or break off a response that has begun."""
         if self.done:
             return
+        if self.connection is None and self._pool is not None:
+            self._pool.forget(self)
         if self.response_started:
             self.pending_out = []
             self.keep_alive = False
@@ -332,6 +348,7 @@ class Exchange:
 
     def _answer(self, refusal: Refusal) -> None:
         self.pending_out = []
+        self.bytes_out = 0
         if not self.request_complete and self.head.has_body:
             self.keep_alive = False
         if self.client.plane.draining:
@@ -371,6 +388,8 @@ class Exchange:
         if connection is not None:
             self.connection = None
             connection.discard()
+        elif self._pool is not None:
+            self._pool.forget(self)
         self._record(CLIENT_GONE)
 
     def _finish(self) -> None:

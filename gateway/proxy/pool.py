@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
+from collections.abc import Container
 from typing import TYPE_CHECKING
 
 from gateway.config.snapshot import Endpoint, Upstream
@@ -52,6 +54,11 @@ class EndpointPool:
             self.waiting.append(exchange)
         else:
             exchange.fail(503, f"Upstream {self.upstream.name} is busy.")
+
+    def forget(self, exchange: Exchange) -> None:
+        """Give up the place of an exchange that no longer waits for a connection, if it has one."""
+        with contextlib.suppress(ValueError):
+            self.waiting.remove(exchange)
 
     def release(self, connection: UpstreamConnection) -> None:
         """Take back a connection whose exchange ended cleanly."""
@@ -151,3 +158,9 @@ class UpstreamPool:
                 return pool
         self._turn = (self._turn + 1) % len(endpoints)
         return endpoints[self._turn]
+
+    def next_but(self, tried: Container[str]) -> EndpointPool | None:
+        """The next one whose URL is not among `tried`, one that is up if there is one; None if all were tried."""
+        left = [pool for pool in self.endpoints if pool.endpoint.url not in tried]
+        up = [pool for pool in left if pool.endpoint.url not in self.plane.down]
+        return next(iter(up or left), None)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from gateway.proxy.exchange import Exchange
     from gateway.proxy.pool import EndpointPool
 
+LARGEST_HEAD = 262_144
+
 _DIGITS = frozenset(b"0123456789")
 
 
@@ -35,7 +37,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_complete",
         "_connection",
         "_content_length",
-        "_dropped",
+        "_head_bytes",
         "_in_body",
         "_interim",
         "_length_fields",
@@ -45,6 +47,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_transfer_encoding",
         "exchange",
         "idle_until",
+        "paused",
         "pool",
         "reusable",
         "transport",
@@ -58,6 +61,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.exchange: Exchange | None = None
         self.used = False
         self.reusable = True
+        self.paused = False
         self.idle_until = 0.0
         self._parser = httptools.HttpResponseParser(self)
         self._begin()
@@ -68,7 +72,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._content_length: bytes | None = None
         self._length_fields = 0
         self._transfer_encoding: bytes | None = None
-        self._dropped: list[int] = []
+        self._head_bytes = 0
         self._interim = False
         self._in_body = False
         self._complete = False
@@ -90,27 +94,30 @@ class UpstreamConnection(asyncio.Protocol):
         if not self._parsing and exchange.method != "HEAD":
             short = read_short_response(data)
             if short is not None:
-                status, lines, length, body = short
-                exchange.response_head(status, lines, length, False)
-                exchange.response_body(body)
-                self._finish(exchange)
+                self.exchange = None
+                self.used = True
+                if exchange.request_complete:
+                    self.pool.release(self)
+                else:
+                    self.discard()
+                exchange.whole_response(*short)
                 return
         self._parsing = True
+        begun = exchange.response_started
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self.reusable = False
-            if self.exchange is exchange:
-                exchange.upstream_failed(502, "The upstream switched protocols without being asked.")
-            return
         except httptools.HttpParserError as error:
             self.reusable = False
-            cause = error.__context__ if isinstance(error.__context__, BadResponse) else error
-            if self.exchange is exchange:
-                exchange.upstream_failed(502, f"The upstream's response is malformed: {cause}.")
-            else:
-                self.transport.abort()
-            return
+            # What follows a whole response is nobody's, and does not make the response wrong.
+            if not self._complete:
+                cause = error.__context__ if isinstance(error.__context__, BadResponse) else error
+                self._malformed(exchange, begun, cause)
+                return
+        if not self._in_body:
+            self._head_bytes += len(data)
+            if self._head_bytes > LARGEST_HEAD:
+                self._malformed(exchange, begun, BadResponse("its head is too large"))
+                return
         if exchange.pending_out:
             exchange.flush()
         if self._complete:
@@ -149,12 +156,30 @@ class UpstreamConnection(asyncio.Protocol):
         clean = self.reusable and not self.until_close and exchange.request_complete
         if self._parsing:
             self._begin()
+            if self.paused:
+                # The client is slow, but the next exchange is another one's.
+                self.resume_reading()
         self.used = True
         if clean:
             self.pool.release(self)
         else:
             self.discard()
         exchange.response_complete()
+
+    def _malformed(self, exchange: Exchange, begun: bool, cause: Exception) -> None:
+        """Give `exchange` up; `begun` tells whether the client has had a part of the response."""
+        exchange.response_started = begun
+        exchange.upstream_failed(502, f"The upstream's response is malformed: {cause}.")
+
+    def pause_reading(self) -> None:
+        """Stop reading: the client can't take more."""
+        self.paused = True
+        self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read again."""
+        self.paused = False
+        self.transport.resume_reading()
 
     def discard(self) -> None:
         """Close at once; what the endpoint still sends concerns nobody."""
@@ -196,6 +221,8 @@ class UpstreamConnection(asyncio.Protocol):
             if named:
                 self._strip(named)
         if 100 <= status < 200:
+            if status == 101:
+                raise BadResponse("it switches protocols without being asked")
             self._interim = True
             exchange.interim_response(status, self._lines)
             return
