@@ -25,9 +25,11 @@ test: setup ## run all tests
 	@if [ -f legacy_monolith/manage.py ]; then cd legacy_monolith && ../$(BIN)/python manage.py test; fi
 
 lint: setup ## style, types, import rules
-	$(BIN)/ruff check gateway tests $(wildcard legacy_monolith)
+	$(BIN)/ruff check gateway tests benchmarks $(wildcard legacy_monolith)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@for service in $(dir $(wildcard extracted/*/pyproject.toml)); do \
+	  (cd $$service && ../../$(BIN)/ruff check . && ../../$(BIN)/mypy) || exit 1; done
 
 check: lint test ## all that must hold before a commit
 
