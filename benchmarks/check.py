@@ -58,7 +58,7 @@ def check(setting: Setting, process: Process) -> None:
 
 
 def _check_bare(caller: _Caller) -> list[str]:
-    answer = caller.get(targets(1)[0])
+    answer = caller.get(targets(setting.routes)[0])
     return [] if answer == _Answer(200, BODY.encode()) else [f"answers {answer.status} {answer.body[:80]!r}"]
 
 
@@ -71,7 +71,7 @@ def _check_full(setting: Setting, caller: _Caller) -> list[str]:
         "a token of another key": Credentials.create().token(),
     }
     for what, token in refused.items():
-        if (status := caller.get(targets(1)[0], token).status) != 401:
+        if (status := caller.get(targets(setting.routes)[0], token).status) != 401:
             problems.append(f"answers {status} to {what}")
     good = credentials.token()
     for target in targets(setting.routes):
