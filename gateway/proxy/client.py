@@ -167,7 +167,7 @@ class ClientConnection(asyncio.Protocol):
                 raise cause from None
             else:
                 self._refuse(Refusal(400, f"The request is malformed: {error}."))
-        if self._in_head or self._receiving is not None:
+        if (self._in_head or self._receiving is not None) and not self._closing:
             limits = self.plane.snapshot.limits
             if self._unproductive > limits.target_bytes + limits.header_bytes * 2:
                 # Of a head, trailers or chunk extensions; the parser would gather without end.
