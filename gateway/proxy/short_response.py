@@ -43,7 +43,7 @@ class _Lines(dict[bytes, int]):
                 return _FORWARD
             case Action.DROP | Action.REQUEST_ID:
                 return _DROP
-            case Action.CONTENT_LENGTH if _LENGTH.fullmatch(value):
+            case Action.CONTENT_LENGTH if _LENGTH.fullmatch(value) and line.endswith(value):
                 return _LENGTHS + int(value)
             case Action.CONNECTION if value.lower() == b"keep-alive":
                 return _DROP

@@ -1,0 +1,134 @@
+"""Full buffers at the worst moment: what is paused, and that it goes on."""
+
+from __future__ import annotations
+
+from gateway.config.snapshot import Snapshot
+from tests.proxy.in_process import Plane, run, transport_of
+
+GET = b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n"
+BIG = 300_000
+
+
+def big_head(size: int) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size
+
+
+def test_a_connection_whose_client_is_behind_goes_on_reading_for_the_next(snapshot: Snapshot) -> None:
+    async def test() -> None:
+        plane = Plane(snapshot)
+        slow, quick = plane.client(), plane.client()
+        slow.stuck = True
+        slow.feed(GET % 1)
+        await plane.settle()
+        quick.feed(GET % 2)
+        (upstream,) = plane.busy()
+        upstream.feed(big_head(BIG) + b"x" * 10)
+        # The last piece fills the client's buffer, which pauses the upstream, and completes the response.
+        upstream.feed(b"x" * (BIG - 10))
+        assert slow.paused
+        await plane.settle()
+        assert b"GET /2 " in upstream.take()
+        upstream.feed(big_head(2) + b"ok")
+        assert quick.take().endswith(b"\r\n\r\nok")
+
+    run(test)
+
+
+def test_the_next_answer_waits_for_a_client_that_is_behind(snapshot: Snapshot) -> None:
+    async def test() -> None:
+        plane = Plane(snapshot)
+        client = plane.client()
+        client.stuck = True
+        client.feed(GET % 1 + GET % 2 + GET % 3)
+        await plane.settle()
+        (upstream,) = plane.busy()
+        assert upstream.take().count(b"GET ") == 1
+        upstream.feed(big_head(BIG) + b"x" * BIG)
+        await plane.settle()
+        assert client.paused
+        assert upstream.take() == b"", "the second request must wait until the first answer is read"
+        assert not client.reading
+        client.drain()
+        assert upstream.take().count(b"GET /2") == 1
+        upstream.feed(big_head(2) + b"ok")
+        assert upstream.take().count(b"GET /3") == 1
+        upstream.feed(big_head(2) + b"ok")
+        await plane.settle()
+        assert client.reading
+        client.feed(GET % 4)
+        assert upstream.take().count(b"GET /4") == 1
+
+    run(test)
+
+
+def test_a_client_that_is_behind_pauses_the_upstream_and_resumes_it(snapshot: Snapshot) -> None:
+    async def test() -> None:
+        plane = Plane(snapshot)
+        client = plane.client()
+        client.stuck = True
+        client.feed(GET % 1)
+        await plane.settle()
+        (upstream,) = plane.busy()
+        upstream.feed(big_head(2 * BIG) + b"x" * BIG)
+        assert not upstream.reading
+        client.drain()
+        assert upstream.reading
+        upstream.feed(b"x" * BIG)
+        assert client.take().endswith(b"\r\n\r\n" + b"x" * 2 * BIG)
+
+    run(test)
+
+
+def test_an_upstream_that_is_behind_pauses_the_client_and_resumes_it(snapshot: Snapshot) -> None:
+    async def test() -> None:
+        plane = Plane(snapshot)
+        client = plane.client()
+        client.feed(b"POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % (2 * BIG))
+        await plane.settle()
+        (upstream,) = plane.busy()
+        upstream.stuck = True
+        client.feed(b"x" * BIG)
+        assert not client.reading
+        upstream.drain()
+        client.feed(b"x" * BIG)
+        assert upstream.take().endswith(b"\r\n\r\n" + b"x" * 2 * BIG)
+
+    run(test)
+
+
+def test_a_body_that_comes_before_its_connection_is_held_within_bounds(snapshot: Snapshot) -> None:
+    async def test() -> None:
+        plane = Plane(snapshot)
+        first, second = plane.client(), plane.client()
+        first.feed(GET % 1)
+        await plane.settle()
+        (upstream,) = plane.busy()
+        second.feed(b"POST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % (2 * BIG))
+        second.feed(b"x" * BIG)
+        assert not second.reading
+        upstream.take()
+        upstream.feed(big_head(2) + b"ok")
+        assert second.reading
+        second.feed(b"x" * BIG)
+        assert upstream.take().endswith(b"\r\n\r\n" + b"x" * 2 * BIG)
+
+    run(test)
+
+
+def test_a_client_that_hangs_up_while_paused_frees_the_upstream(snapshot: Snapshot) -> None:
+    async def test() -> None:
+        plane = Plane(snapshot)
+        client, other = plane.client(), plane.client()
+        client.stuck = True
+        client.feed(GET % 1)
+        await plane.settle()
+        (upstream,) = plane.busy()
+        upstream.feed(big_head(2 * BIG) + b"x" * BIG)
+        client.close()
+        await plane.settle()
+        assert upstream.aborted
+        other.feed(GET % 2)
+        await plane.settle()
+        assert [transport_of(connection).closed for connection in plane.loop.connections] == [True, False]
+
+    run(test)
