@@ -143,7 +143,8 @@ def markdown(results: Results) -> str:
 
 
 def write(results: Results, directory: Path) -> None:
-    """Write RESULTS.md and results.json into `directory`."""
+    """Write RESULTS.md and results.json into `directory`, which is made if need be."""
+    directory.mkdir(parents=True, exist_ok=True)
     (directory / "RESULTS.md").write_text(markdown(results))
     figures = dataclasses.asdict(results)
     del figures["notes"]

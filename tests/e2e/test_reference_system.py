@@ -173,6 +173,14 @@ def test_static_files_and_entity_tags(system: Reference) -> None:
     assert again.content == b""
 
 
+def test_the_monolith_takes_every_target_that_the_gateway_lets_through(system: Reference) -> None:
+    target = "/?" + "x" * 7998
+    assert httpx.get(system.gateway + target).status_code == 200
+    refused = httpx.get(system.gateway + target + "x")
+    assert refused.status_code == 414
+    assert refused.json()["detail"] == "The request target is too long."
+
+
 def test_users_are_served_by_the_extracted_service_alone(system: Reference) -> None:
     headers = {"Authorization": f"Bearer {system.token('bob')}"}
     me = httpx.get(f"{system.gateway}/api/users/me", headers=headers)
