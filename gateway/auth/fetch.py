@@ -10,6 +10,7 @@ Redirects are not followed: the configuration says where keys come from.
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -118,13 +119,13 @@ class KeySetSource:
     async def _discovered(self, url: str) -> str:
         """The key set's URL that the issuer names (OpenID Connect Discovery 1.0 section 4.3)."""
         try:
-            described = httpx.Response(200, content=await self._get(url)).json()
+            described = json.loads(await self._get(url))
             issuer, found = described["issuer"], described["jwks_uri"]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise FetchError(f"{url} is no discovery document: {error!r}") from error
         if issuer != self.provider.issuer:
             raise FetchError(f"{url} describes another issuer than {self.provider.issuer}")
-        if not isinstance(found, str) or not is_trustworthy(found):
+        if not isinstance(found, str) or not (found.isascii() and found.isprintable() and is_trustworthy(found)):
             raise FetchError(f"{url} names a key set that is not behind https")
         return found
 
@@ -148,5 +149,5 @@ class KeySetSource:
                 return bytes(body)
         except TimeoutError:
             raise FetchError(f"{url} did not answer in {self.provider.timeout:g} s") from None
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             raise FetchError(f"{url} can't be fetched: {type(error).__name__} {error}") from error

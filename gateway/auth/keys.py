@@ -68,8 +68,13 @@ def parse_key_set(document: bytes) -> KeySet:
                 continue
             except (jwt.PyJWTError, ValueError, TypeError, KeyError) as error:
                 reason = f"it can't be used: {error}"
-        skipped.append(f"key {kid if isinstance(kid, str) else position}: {reason}")
+        skipped.append(_printable(f"key {kid if isinstance(kid, str) else position}: {reason}"))
     return KeySet(keys, sha256(document).hexdigest(), tuple(skipped))
+
+
+def _printable(text: str) -> str:
+    """`text`, part of which the issuer wrote, as logs, JSON and terminals can take it: lone surrogates escaped, too."""
+    return text if text.isprintable() else ascii(text)[1:-1]
 
 
 def _why_not(entry: object) -> str | None:

@@ -158,10 +158,10 @@ def is_trustworthy(url: str) -> bool:
     """Whether what `url` answers can't have been changed on the way: https, or http on this machine alone."""
     try:
         parts = urlsplit(url)
-        host = parts.hostname or ""
+        host, port = parts.hostname or "", parts.port
     except ValueError:
         return False
-    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)))
+    return bool(host) and port != 0 and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)))
 
 
 def parse_sticky(value: object) -> StickyKey:
