@@ -1,0 +1,122 @@
+"""An answer as it is compared: a status, the headers in their order, and the whole body.
+
+A body may be compressed (RFC 9110 section 8.4): the two sides often disagree
+about that, and mean the same. `decoded` undoes it, within a bound, because a
+few kilobytes of deflate can grow to gigabytes.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, replace
+
+import brotli
+
+MOST_BYTES = 8 * 1024 * 1024
+"""The bound of a decoded body, in bytes, unless another is asked for."""
+
+_CHUNK = 65536
+_IDENTITY = (b"identity", b"")
+
+
+class TooLarge(Exception):
+    """A body that is larger than the bound once it is decoded."""
+
+
+class Undecodable(Exception):
+    """A body that is not what its Content-Encoding says; the message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One side's whole answer to a request.
+
+    `headers` are as they came, with duplicates and in order; `body` is without
+    transfer coding and with the content coding that `Content-Encoding` names.
+    """
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+
+    def values(self, name: bytes) -> list[bytes]:
+        """The values of the headers called `name` (in lower case), in order, without white space around them."""
+        return [value.strip(b" \t") for key, value in self.headers if key.lower() == name]
+
+    @property
+    def encodings(self) -> list[bytes]:
+        """The content codings in the order in which they were applied, without `identity`."""
+        listed = b",".join(self.values(b"content-encoding")).split(b",")
+        return [coding for coding in (item.strip(b" \t").lower() for item in listed) if coding not in _IDENTITY]
+
+
+def decoded(answer: Answer, most: int = MOST_BYTES) -> Answer:
+    """`answer` with its body as it was before it was compressed, and without Content-Encoding.
+
+    gzip, deflate (with the zlib header, or without it as some servers send it)
+    and br are understood. Raises Undecodable for another coding and for a body
+    that is broken or ends early, TooLarge where the body is or becomes more
+    than `most` bytes.
+    """
+    if len(answer.body) > most:
+        raise TooLarge(f"the body has {len(answer.body)} bytes, more than {most}")
+    codings = answer.encodings
+    if not codings:
+        return answer
+    body = answer.body
+    # An answer to HEAD, or a 304, names the coding of a body that it doesn't have.
+    for coding in reversed(codings if body else []):
+        body = _decode(coding, body, most)
+    headers = tuple(header for header in answer.headers if header[0].lower() != b"content-encoding")
+    return replace(answer, headers=headers, body=body)
+
+
+def _decode(coding: bytes, body: bytes, most: int) -> bytes:
+    match coding:
+        case b"gzip" | b"x-gzip":
+            return _inflate("gzip", body, 16 + zlib.MAX_WBITS, most)
+        case b"deflate":
+            try:
+                return _inflate("deflate", body, zlib.MAX_WBITS, most)
+            except Undecodable:
+                return _inflate("deflate", body, -zlib.MAX_WBITS, most)
+        case b"br":
+            return _unbrotli(body, most)
+        case _:
+            raise Undecodable(f"the content coding {coding.decode('latin-1')!r} is not understood")
+
+
+def _inflate(name: str, body: bytes, window: int, most: int) -> bytes:
+    """A gzip body may be several members one after another (RFC 1952 section 2.2)."""
+    found = bytearray()
+    while body:
+        inflater = zlib.decompressobj(window)
+        try:
+            found += inflater.decompress(body, most + 1 - len(found))
+        except zlib.error as error:
+            raise Undecodable(f"the body is not {name}: {error}") from None
+        if len(found) > most:
+            raise TooLarge(f"the body has more than {most} bytes once it is decoded")
+        if not inflater.eof:
+            raise Undecodable(f"the {name} body ends early")
+        body = inflater.unused_data if name == "gzip" else b""
+    return bytes(found)
+
+
+def _unbrotli(body: bytes, most: int) -> bytes:
+    found = bytearray()
+    decompressor = brotli.Decompressor()
+    try:
+        found += decompressor.process(body, output_buffer_limit=_CHUNK)
+        while not decompressor.is_finished():
+            if len(found) > most:
+                raise TooLarge(f"the body has more than {most} bytes once it is decoded")
+            more = decompressor.process(b"", output_buffer_limit=_CHUNK)
+            if not more and decompressor.can_accept_more_data():
+                raise Undecodable("the br body ends early")
+            found += more
+    except brotli.error as error:
+        raise Undecodable(f"the body is not br: {error}") from None
+    if len(found) > most:
+        raise TooLarge(f"the body has more than {most} bytes once it is decoded")
+    return bytes(found)

@@ -1,0 +1,44 @@
+"""A difference between two answers: where it is, of which kind, how bad, and which others are the same one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """In what way two answers differ at a path."""
+
+    MISSING = "missing"
+    EXTRA = "extra"
+    TYPE = "type"
+    VALUE = "value"
+    ORDER = "order"
+    LENGTH = "length"
+    NUMBER_FORM = "number form"
+
+
+class Risk(StrEnum):
+    """How likely a difference breaks a caller."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One difference that `path` names.
+
+    `legacy` and `extracted` are the two values as text (JSON text for JSON),
+    cut where they are long, and None on the side where there is nothing.
+    `signature` is the same for the same difference in other answers: it holds
+    the kind and the path without indexes, and no values.
+    """
+
+    path: str
+    kind: Kind
+    legacy: str | None
+    extracted: str | None
+    risk: Risk
+    signature: str

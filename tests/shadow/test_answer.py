@@ -1,0 +1,86 @@
+"""Bodies as they were before they were compressed, and never more of them than asked for."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+
+import brotli
+import pytest
+
+from gateway.shadow.answer import Answer, TooLarge, Undecodable, decoded
+
+TEXT = b'{"name": "Grand Piano", "price": "1999.00"}' * 50
+
+
+def answer(body: bytes, *codings: bytes) -> Answer:
+    return Answer(200, tuple((b"Content-Encoding", coding) for coding in codings), body)
+
+
+def raw_deflate(body: bytes) -> bytes:
+    compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return compressor.compress(body) + compressor.flush()
+
+
+@pytest.mark.parametrize(
+    ("coding", "body"),
+    [
+        (b"gzip", gzip.compress(TEXT)),
+        (b"x-gzip", gzip.compress(TEXT)),
+        (b"GZIP ", gzip.compress(TEXT)),
+        (b"gzip", gzip.compress(TEXT[:100]) + gzip.compress(TEXT[100:])),
+        (b"deflate", zlib.compress(TEXT)),
+        (b"deflate", raw_deflate(TEXT)),
+        (b"br", brotli.compress(TEXT)),
+        (b"identity", TEXT),
+        (b"br, gzip", gzip.compress(brotli.compress(TEXT))),
+    ],
+)
+def test_a_body_is_what_it_was_before_it_was_compressed(coding: bytes, body: bytes) -> None:
+    assert decoded(answer(body, coding)).body == TEXT
+
+
+def test_the_coding_is_gone_once_it_is_undone() -> None:
+    found = decoded(Answer(200, ((b"content-encoding", b"gzip"), (b"etag", b"1")), gzip.compress(b"a")))
+    assert found == Answer(200, ((b"etag", b"1"),), b"a")
+
+
+def test_codings_in_headers_of_their_own_are_undone_in_reverse() -> None:
+    assert decoded(answer(gzip.compress(zlib.compress(TEXT)), b"deflate", b"gzip")).body == TEXT
+
+
+@pytest.mark.parametrize("coding", [b"gzip", b"deflate", b"br"])
+def test_a_coding_without_a_body_is_the_answer_to_a_head(coding: bytes) -> None:
+    assert decoded(answer(b"", coding)).body == b""
+
+
+@pytest.mark.parametrize(
+    ("coding", "body", "message"),
+    [
+        (b"gzip", TEXT, "is not gzip"),
+        (b"gzip", gzip.compress(TEXT)[:-4], "gzip body ends early"),
+        (b"deflate", b"\xff" * 20, "is not deflate"),
+        (b"br", b"\xff" * 20, "is not br"),
+        (b"br", brotli.compress(TEXT)[:-4], "br body ends early"),
+        (b"zstd", TEXT, "'zstd' is not understood"),
+    ],
+)
+def test_a_body_that_is_not_what_it_says(coding: bytes, body: bytes, message: str) -> None:
+    with pytest.raises(Undecodable, match=message):
+        decoded(answer(body, coding))
+
+
+@pytest.mark.parametrize(
+    ("coding", "body"),
+    [
+        (b"gzip", gzip.compress(bytes(10_000_000))),
+        (b"deflate", zlib.compress(bytes(10_000_000))),
+        (b"br", brotli.compress(bytes(10_000_000))),
+        (b"gzip, gzip", gzip.compress(gzip.compress(bytes(10_000_000)))),
+        (b"identity", bytes(10_000_000)),
+    ],
+)
+def test_a_body_that_grows_beyond_the_bound_is_given_up(coding: bytes, body: bytes) -> None:
+    with pytest.raises(TooLarge):
+        decoded(answer(body, coding), most=1_000_000)
+    assert len(decoded(answer(body, coding), most=10_000_000).body) == 10_000_000
