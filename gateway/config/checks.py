@@ -15,6 +15,7 @@ from gateway.config.patterns import PatternError, parse_pattern
 from gateway.config.problems import Problem, suggestion
 from gateway.config.route_sections import MatchSection, MigrationSection
 from gateway.config.schema import Configuration
+from gateway.config.shadow_checks import ShadowChecks
 from gateway.config.snapshot import Endpoint, Listener, Stage
 from gateway.config.values import is_loopback
 
@@ -67,9 +68,10 @@ class Checks:
                 yield self._problem(
                     "every peer is trusted, so any client can claim any address", "trusted_proxies", number
                 )
-        used = {self.model.default, *(route.upstream for route in self.model.routes)}
-        for migration in self.model.migrations.values():
-            used |= {migration.from_, migration.to}
+        shadows = ShadowChecks(self.model, self.document)
+        for name, migration in self.model.migrations.items():
+            yield from shadows.warnings(name, migration)
+        used = shadows.live() | shadows.used()
         for name in self.model.upstreams:
             if name not in used:
                 yield self._problem(f"the upstream '{name}' is not used", "upstreams", name, key=True)
@@ -129,6 +131,10 @@ class Checks:
             yield from self._match(route.match, *path, "routes", number, "match")
         yield from self._identity_conditions(name, migration)
         yield from self._forgeable(migration, *path)
+        if migration.shadow is not None:
+            yield from ShadowChecks(self.model, self.document).problems(name, migration.shadow)
+            if migration.shadow.sandbox is not None:
+                yield from self._upstream(migration.shadow.sandbox, *path, "shadow", "sandbox")
 
     def _identity_conditions(self, name: str, migration: MigrationSection) -> Iterator[Problem]:
         """Claims and scopes are only there where a provider verifies a token."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from gateway.config.auth_sections import RequirementSection
@@ -20,19 +21,24 @@ from gateway.config.patterns import PatternError, parse_pattern
 from gateway.config.problems import Problem
 from gateway.config.route_sections import MatchSection, MigrationSection
 from gateway.config.schema import Configuration, TestSection
+from gateway.config.shadow_sections import ShadowSection, StoreSection
 from gateway.config.snapshot import (
     AccessLog,
     AuthRequirement,
     FieldMatch,
     HealthCheck,
+    Keep,
     Limits,
     Migration,
     Override,
     Provider,
     Route,
+    Shadow,
     Snapshot,
     Source,
+    Stage,
     StickyKey,
+    Store,
     Timeouts,
     Upstream,
 )
@@ -116,17 +122,41 @@ def _migration(name: str, section: MigrationSection) -> Migration:
         verified = section.auth is not None or any(route.auth is not None for route in section.routes)
         sticky = (_SUBJECT, _VISITOR) if verified else (_VISITOR,)
     override = section.override
+    stage = section.stage
+    shadow = compile_shadow(section.shadow)
+    mirrors = stage is Stage.SHADOW or (shadow.reverse and stage in (Stage.CANARY, Stage.EXTRACTED))
     return Migration(
         name=name,
         legacy=str(section.from_),
         extracted=str(section.to),
-        stage=section.stage,
+        stage=stage,
         threshold=0 if canary is None else round(canary.percent * 100),
         sticky=sticky,
         always=tuple(section.always),
         never=tuple(section.never),
         override=None if override is None else Override(str(override.header), override.permitted),
+        shadow=shadow if mirrors else None,
     )
+
+
+def compile_shadow(section: ShadowSection | None) -> Shadow:
+    """What `section` says of shadowing; the defaults where there is none."""
+    if section is None:
+        return Shadow()
+    said = {name: getattr(section, name) for name in ShadowSection.model_fields}
+    said["methods"] = frozenset(map(str, section.methods))
+    said["sandbox"] = _text(section.sandbox)
+    said["redact"] = frozenset(name.lower() for name in section.redact)
+    said["keep"] = Keep(section.keep.age, section.keep.size)
+    return Shadow(**said)
+
+
+def compile_store(section: StoreSection, folder: Path) -> Store:
+    """Where the store is; the path of a SQLite file is relative to `folder`."""
+    scheme, _, path = str(section.url).partition(":///")
+    if scheme == "sqlite":
+        return Store(f"sqlite:///{(folder / path).absolute()}")
+    return Store(str(section.url))
 
 
 def _requirement(section: RequirementSection | None) -> AuthRequirement | None:
@@ -165,8 +195,9 @@ def compile_snapshot(
     migrations: Mapping[str, Migration],
     routes: tuple[Route, ...],
     index: RouteIndex,
+    folder: Path,
 ) -> Snapshot:
-    """The snapshot of a model in which nothing is wrong."""
+    """The snapshot of a model in which nothing is wrong; `folder` is where relative paths begin."""
     return Snapshot(
         version=version,
         listen=model.listen,
@@ -180,6 +211,7 @@ def compile_snapshot(
         trusted_proxies=tuple(model.trusted_proxies),
         limits=Limits(**model.limits.model_dump()),
         access_log=AccessLog(model.access_log.enabled, _text(model.access_log.path)),
+        store=compile_store(model.store, folder),
         drain=model.shutdown.drain,
     )
 

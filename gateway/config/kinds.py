@@ -27,6 +27,7 @@ from gateway.config.values import (
     parse_scope,
     parse_size,
     parse_sticky,
+    parse_store_url,
 )
 
 VARIABLE = r"\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\}"
@@ -185,6 +186,21 @@ MatchHost = TypeAliasType(
 Scope = TypeAliasType(
     "Scope",
     Annotated[str, PlainValidator(parse_scope), WithJsonSchema({"type": "string", "pattern": r"^\S+$"})],
+)
+StoreUrl = TypeAliasType(
+    "StoreUrl",
+    Annotated[
+        str,
+        PlainValidator(parse_store_url),
+        WithJsonSchema(
+            {
+                "type": "string",
+                "pattern": rf"^(sqlite:///.+|postgres(ql)?://.+|.*{VARIABLE}.*)$",
+                "description": "sqlite:///PATH, relative to the YAML file, or postgresql://HOST/DATABASE.",
+                "examples": ["sqlite:///var/strangler.sqlite3"],
+            }
+        ),
+    ],
 )
 Whole = Annotated[int, BeforeValidator(_number_from_environment)]
 Count = Annotated[Whole, Field(ge=1)]

@@ -94,9 +94,10 @@ def _load(path: Path, document: Document, problems: list[Problem]) -> Loaded | N
     providers = {name: found.provider for name, found in credentials.items()}
     secrets = {name: provider.secret for name, provider in providers.items() if provider.secret is not None}
     version = version_of(document.root.plain(), secrets)
+    folder = Path(document.source("store", "url").file).parent
     return Loaded(
         model=model,
-        snapshot=compile_snapshot(model, version, providers, migrations, routes, index),
+        snapshot=compile_snapshot(model, version, providers, migrations, routes, index, folder),
         tests=tuple(
             compile_test(section, document.source("tests", number)) for number, section in enumerate(model.tests)
         ),

@@ -45,6 +45,7 @@ _KINDS = {
     "MatchHost": "host",
     "Scope": "scope",
     "Stage": "stage",
+    "StoreUrl": "store URL",
 }
 _VALUES = {
     "duration": "Duration",
@@ -54,6 +55,7 @@ _VALUES = {
     "sticky key": "Sticky",
     "condition": "CallerCondition",
     "network": "Network",
+    "store URL": "StoreUrl",
 }
 _PLAIN = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}
 

@@ -19,6 +19,7 @@ from gateway.config.kinds import (
     Sticky,
 )
 from gateway.config.sections import Section, Text
+from gateway.config.shadow_sections import ShadowSection
 from gateway.config.snapshot import Stage
 
 
@@ -118,6 +119,10 @@ class MigrationSection(Section):
     never: Annotated[list[CallerCondition], OneOrMany()] = Field(
         default=[],
         description="In stage canary, callers that stay on the legacy side; stronger than `always`.",
+    )
+    shadow: ShadowSection | None = Field(
+        default=None,
+        description="Copying requests to the other side and comparing; in stage shadow with its defaults unless given.",
     )
     override: OverrideSection | None = Field(default=None, description="Picking a side by header; off unless given.")
     auth: RequirementSection | None = Field(default=None, description="What is asked of callers on all its routes.")

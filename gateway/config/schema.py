@@ -28,6 +28,7 @@ from gateway.config.kinds import (
 )
 from gateway.config.route_sections import MigrationSection, RouteSection
 from gateway.config.sections import Section, Text
+from gateway.config.shadow_sections import StoreSection
 from gateway.config.snapshot import Limits, Listener
 from gateway.config.upstream_sections import UpstreamSection
 
@@ -115,5 +116,6 @@ class Configuration(Section):
     trusted_proxies: list[Network] = Field(default=[], description="Peers whose X-Forwarded headers are believed.")
     limits: LimitsSection = Field(default=LimitsSection(), description="What is accepted from clients.")
     access_log: AccessLogSection = Field(default=AccessLogSection(), description="The access log.")
+    store: StoreSection = Field(default=StoreSection(), description="What must outlive the gateway.")
     shutdown: ShutdownSection = Field(default=ShutdownSection(), description="What happens on SIGTERM.")
     tests: list[TestSection] = Field(default=[], description="Routing tests.")

@@ -167,12 +167,57 @@ class Override:
     permitted: Condition
 
 
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Those whose copy changes nothing (RFC 9110 section 9.2.1); TRACE is of no use to compare."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How long evidence is kept: by age in seconds, and by the bytes of stored pairs."""
+
+    age: float = 604_800.0
+    size: int = 268_435_456
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """Which requests of a migration are copied to the other side, within which bounds, and what is kept of the pairs.
+
+    `threshold` is the share of callers or requests in 1/100 of a percent.
+    `request_body` and `response_body` are bytes, `concurrency` and `queue`
+    copies of one worker. `sandbox` alone gets copies of unsafe methods.
+    `reverse` tells whether legacy is asked where extracted serves.
+    """
+
+    percent: float = 100
+    by: Literal["caller", "request"] = "caller"
+    methods: frozenset[str] = SAFE_METHODS
+    sandbox: str | None = None
+    reverse: bool = False
+    request_body: int = 65_536
+    response_body: int = 262_144
+    concurrency: int = 32
+    queue: int = 256
+    timeout: float = 10.0
+    confirm_after: float = 0.5
+    noise_percent: float = 1
+    store: Literal["digests", "values"] = "digests"
+    redact: frozenset[str] = frozenset()
+    keep: Keep = Keep()
+
+    @property
+    def threshold(self) -> int:
+        """The share in 1/100 of a percent."""
+        return round(self.percent * 100)
+
+
 @dataclass(frozen=True, slots=True)
 class Migration:
     """One business capability moving from an upstream to another.
 
     `threshold` is the share of callers on the extracted side in 1/100 of a
-    percent, 0 to 10,000; it is meant for stage canary alone.
+    percent, 0 to 10,000; it is meant for stage canary alone. `shadow` is set
+    where requests are copied at this stage.
     """
 
     name: str
@@ -184,6 +229,7 @@ class Migration:
     always: tuple[Condition, ...] = ()
     never: tuple[Condition, ...] = ()
     override: Override | None = None
+    shadow: Shadow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +293,13 @@ class AccessLog:
 
 
 @dataclass(frozen=True, slots=True)
+class Store:
+    """Where the gateway keeps what must outlive it: a SQLAlchemy URL; a SQLite file's path is absolute once loaded."""
+
+    url: str = field(default="sqlite:///var/strangler.sqlite3", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything a worker must know to serve requests.
 
@@ -267,4 +320,5 @@ class Snapshot:
     trusted_proxies: tuple[str, ...] = ()
     limits: Limits = Limits()
     access_log: AccessLog = AccessLog()
+    store: Store = Store()
     drain: float = 30.0

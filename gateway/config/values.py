@@ -11,6 +11,7 @@ import math
 import re
 from urllib.parse import urlsplit
 
+from gateway.config.environment import Substituted
 from gateway.config.problems import suggestion
 from gateway.config.snapshot import Condition, Endpoint, Listener, StickyKey
 
@@ -239,6 +240,23 @@ def parse_method(value: object) -> str:
     if value != value.upper():
         raise ValueError(f"methods are upper case; did you mean '{value.upper()}'?")
     return value
+
+
+def parse_store_url(value: object) -> str:
+    """`sqlite:///PATH` or `postgresql://…`; a password must come from the environment."""
+    if not isinstance(value, str):
+        raise ValueError(f"expected a URL such as sqlite:///var/strangler.sqlite3, found {described(value)}")
+    try:
+        parts = urlsplit(value)
+    except ValueError as error:
+        raise ValueError(f"'{value}' is not a URL: {error}") from None
+    if parts.scheme == "sqlite" and value.startswith("sqlite:///") and len(value) > len("sqlite:///"):
+        return str(value)
+    if parts.scheme in ("postgresql", "postgres") and parts.hostname:
+        if parts.password and not isinstance(value, Substituted):
+            raise ValueError("a password doesn't belong into the YAML: write ${NAME} and set it in the environment")
+        return str(value)
+    raise ValueError("expected sqlite:///PATH or postgresql://HOST/DATABASE")
 
 
 def parse_network(value: object) -> str:

@@ -1,0 +1,93 @@
+"""`shadow:` of a migration and `store:` in the YAML: which requests both sides are asked, and what is kept of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from gateway.config.kinds import Count, Duration, DurationOrZero, Flag, Method, Number, OneOrMany, Size, StoreUrl, Whole
+from gateway.config.sections import Section, Text
+from gateway.config.snapshot import Keep, Shadow, Store
+
+_SHADOW = Shadow()
+_KEEP = Keep()
+
+
+class KeepSection(Section):
+    """How long evidence is kept."""
+
+    age: Duration = Field(default=_KEEP.age, description="Counts and pairs that are older are deleted.")
+    size: Size = Field(
+        default=_KEEP.size, description="Most bytes of all stored pairs of the migration; the oldest are deleted first."
+    )
+
+
+class ShadowSection(Section):
+    """Asking the other side, too, without the caller noticing, and comparing the answers."""
+
+    percent: Annotated[Number, Field(ge=0, le=100)] = Field(
+        default=_SHADOW.percent,
+        description="The share of callers, or of requests, that is copied, in percent. Routes without enough pairs "
+        "are copied whatever the share, unless it is 0.",
+    )
+    by: Literal["caller", "request"] = Field(
+        default=_SHADOW.by,
+        description="Whether the share is of callers, so that whole sessions are seen (told apart by `canary.sticky`, "
+        "or by their address), or of single requests.",
+    )
+    methods: Annotated[list[Method], OneOrMany(), Field(min_length=1)] = Field(
+        default=sorted(_SHADOW.methods),
+        description="The methods that are copied: GET, HEAD and OPTIONS unless given; any other needs a `sandbox`.",
+    )
+    sandbox: Text | None = Field(
+        default=None,
+        description="The upstream for copies of requests that change something: never one that serves callers.",
+    )
+    reverse: Flag = Field(
+        default=_SHADOW.reverse,
+        description="Whether legacy is asked, too, where the extracted side serves the caller, in the stages `canary` "
+        "and `extracted`: proof that going back is still safe. Only GET, HEAD and OPTIONS.",
+    )
+    request_body: Size = Field(
+        default=_SHADOW.request_body, description="Longest request body; requests with a longer one are not copied."
+    )
+    response_body: Size = Field(
+        default=_SHADOW.response_body, description="Longest response body; longer ones are not compared."
+    )
+    concurrency: Count = Field(default=_SHADOW.concurrency, description="Most copies of one worker at a time.")
+    queue: Annotated[Whole, Field(ge=0)] = Field(
+        default=_SHADOW.queue,
+        description="Most requests of one worker whose copy is not under way yet; those beyond are not copied.",
+    )
+    timeout: Duration = Field(
+        default=_SHADOW.timeout, description="How long a copy may take from its connection to its last byte."
+    )
+    confirm_after: DurationOrZero = Field(
+        default=_SHADOW.confirm_after,
+        description="How long after a mismatch of a read both sides are asked again; only what still differs counts.",
+    )
+    noise_percent: Annotated[Number, Field(ge=0, le=100)] = Field(
+        default=_SHADOW.noise_percent,
+        description="The share of reads for which legacy is asked twice, to learn what differs by itself, in percent.",
+    )
+    store: Literal["digests", "values"] = Field(
+        default=_SHADOW.store,
+        description="What is kept of pairs: paths, kinds and digests, or the redacted values themselves.",
+    )
+    redact: Annotated[list[Text], OneOrMany()] = Field(
+        default=sorted(_SHADOW.redact),
+        description="Names of fields (of JSON, forms, queries, headers) whose values are never kept, beside those of "
+        "credentials.",
+        examples=[["email", "phone"]],
+    )
+    keep: KeepSection = Field(default=KeepSection(), description="How long evidence is kept.")
+
+
+class StoreSection(Section):
+    """Where the gateway keeps what must outlive it."""
+
+    url: StoreUrl = Field(
+        default=Store().url,
+        description="A SQLite file, or a PostgreSQL database that several machines share.",
+    )
