@@ -38,8 +38,10 @@ class FetchError(Exception):
 
 
 class KeySetSource:
-    """Keeps the key set of one provider current; `on_change` is called when there is another one.
+    """Keeps the key set of one provider current.
 
+    `on_change` is called when there is another one, and when a fetch failed
+    and there still is none: who has keys of an earlier source must forget them.
     `document` is the newest good key set as a JWKS document, None while there
     was none. `skipped` names keys in it that are not used, and why.
     `last_error` says what was wrong with the newest fetch, None where it was
@@ -60,6 +62,17 @@ class KeySetSource:
     def refetch_after(self) -> float:
         """Seconds until a fetch for an unknown `kid` is allowed again."""
         return max(0.0, self._refetch_allowed - monotonic())
+
+    def take_over(self, earlier: KeySetSource) -> None:
+        """Begin with what `earlier` has, if that comes from the same place."""
+        ours, theirs = self.provider, earlier.provider
+        if (ours.jwks_file, ours.jwks_url, ours.discovery_url) == (
+            theirs.jwks_file,
+            theirs.jwks_url,
+            theirs.discovery_url,
+        ):
+            self.document, self.skipped, self.fetched_at = earlier.document, earlier.skipped, earlier.fetched_at
+            self._refetch_allowed = earlier._refetch_allowed
 
     async def run(self) -> None:
         """Fetch now and every `refresh` seconds; after a failure sooner, but ever more slowly."""
@@ -96,6 +109,8 @@ class KeySetSource:
             log.error(
                 "key set can't be had", provider=self.provider.name, error=self.last_error, kept=bool(self.document)
             )
+            if self.document is None:
+                self._on_change(self)
             return False
         self.last_error = None
         self.fetched_at = datetime.now(UTC).isoformat(timespec="seconds")

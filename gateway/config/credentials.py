@@ -105,7 +105,7 @@ class _Reader:
             try:
                 keys = json.loads(content)
                 listed = isinstance(keys, dict) and isinstance(keys.get("keys"), list)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 self.complain("jwks", f"{file} is not JSON: {error}")
             else:
                 if not listed:
@@ -120,10 +120,11 @@ class _Reader:
         if is_trustworthy(url):
             return True
         try:
-            host = urlsplit(url).hostname
+            parts = urlsplit(url)
+            possible = bool(parts.hostname) and parts.port != 0
         except ValueError:
-            host = None
-        if not host:
+            possible = False
+        if not possible:
             self.complain(field, f"'{url}' is not a URL")
             return False
         self.complain(field, f"'{url}': keys may come by https only; http is for this machine alone")

@@ -140,19 +140,29 @@ class Supervisor:
     def _start_sources(self) -> None:
         """One source for each provider that has its keys elsewhere; unchanged providers keep theirs."""
         wanted = {name: provider for name, provider in self.snapshot.providers.items() if provider.secret is None}
+        earlier: dict[str, KeySetSource] = {}
         for name, (source, task) in list(self._sources.items()):
             if wanted.get(name) != source.provider:
                 task.cancel()
                 del self._sources[name]
+                earlier[name] = source
         for name, provider in wanted.items():
             if name not in self._sources:
-                self._sources[name] = self._start_source(provider)
+                self._sources[name] = self._start_source(provider, earlier.get(name))
 
-    def _start_source(self, provider: Provider) -> tuple[KeySetSource, asyncio.Task[None]]:
+    def _start_source(
+        self, provider: Provider, earlier: KeySetSource | None
+    ) -> tuple[KeySetSource, asyncio.Task[None]]:
         source = KeySetSource(provider, self._publish_keys)
+        if earlier is not None:
+            source.take_over(earlier)
         return source, asyncio.create_task(source.run())
 
     def _publish_keys(self, source: KeySetSource) -> None:
+        running = self._sources.get(source.provider.name)
+        if running is None or running[0] is not source:
+            # A fetch that ended after its source was replaced.
+            return
         self._workers.publish_keys(Keys(source.provider.name, source.document, source.refetch_after))
 
     async def _wait_for_keys(self) -> None:

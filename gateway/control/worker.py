@@ -76,7 +76,8 @@ class Worker:
                     self._ended.set()
 
     def _take_keys(self, message: messages.Keys) -> None:
-        keys = None
+        # Where there is none, a set without keys: the data plane refuses by it, and forgets what it had before.
+        keys = KeySet({}, "")
         if message.document is not None:
             with contextlib.suppress(KeySetError):
                 keys = parse_key_set(message.document)

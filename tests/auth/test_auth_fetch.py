@@ -257,14 +257,27 @@ def test_the_last_good_set_is_kept_and_the_error_says_what_happened(
     assert kept.source.last_error is None
 
 
-def test_a_first_fetch_that_fails_leaves_no_key(web: respx.MockRouter) -> None:
+def test_a_first_fetch_that_fails_says_that_there_is_no_key(web: respx.MockRouter) -> None:
     web.get(URL).respond(503)
     kept = Kept()
     with capture_logs() as logs:
         assert kept.failure() == f"{URL} answered 503"
     assert kept.source.document is None
-    assert kept.handed_on == []
+    assert kept.handed_on == [None]
     assert logs[0]["kept"] is False
+
+
+def test_a_source_takes_over_the_set_of_an_earlier_one_of_the_same_place_alone(
+    web: respx.MockRouter, issuer: Issuer
+) -> None:
+    web.get(URL).respond(content=document(issuer, "es256"))
+    earlier, same, moved = Kept(), Kept(replace(BY_URL, leeway=1.0)), Kept(replace(BY_URL, jwks_url=URL + "2"))
+    assert earlier.fetch()
+    for later in (same, moved):
+        later.source.take_over(earlier.source)
+    assert same.source.document == document(issuer, "es256")
+    assert same.source.fetched_at == earlier.source.fetched_at
+    assert moved.source.document is None
 
 
 def test_an_entry_with_half_a_character_in_its_name_harms_nothing(web: respx.MockRouter, issuer: Issuer) -> None:

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Self
 
 from tests.e2e.raw_http import BrokenMessage, Fields, Reader, parse_head, values
 from tests.e2e.waiting import wait_for
@@ -135,7 +136,7 @@ class RecordingUpstream:
         """The endpoint's URL."""
         return f"http://127.0.0.1:{self.port}"
 
-    def __enter__(self) -> RecordingUpstream:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
