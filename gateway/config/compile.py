@@ -64,6 +64,7 @@ def compile_routes(model: Configuration, migrations: Mapping[str, Migration], do
         found.append((source, str(route.name), route.match, str(route.upstream), None, _requirement(route.auth)))
     files = {str(file): number for number, file in enumerate(document.files)}
     found.sort(key=lambda item: (files.get(item[0].file, 0), item[0].line, item[0].column))
+    alike: dict[tuple[str, str | None, AuthRequirement | None], int] = {}
     return tuple(
         Route(
             name=name,
@@ -77,6 +78,7 @@ def compile_routes(model: Configuration, migrations: Mapping[str, Migration], do
             migration=migration,
             auth=auth,
             source=source,
+            alike=alike.setdefault((upstream, None if migration is None else migration.name, auth), len(alike)),
         )
         for number, (source, name, match, upstream, migration, auth) in enumerate(found)
     )

@@ -15,11 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import combinations
+from typing import TypeVar
 
 from gateway.config.patterns import Kind, Segment, parse_pattern
 from gateway.config.snapshot import FieldMatch, Route
 
-Accepts = Callable[[Route], bool]
+Asked = TypeVar("Asked")
+Accepts = Callable[[Route, Asked], bool]
 
 
 class AmbiguityError(ValueError):
@@ -69,14 +71,14 @@ class RouteIndex:
         """Whether any route looks at the host."""
         return bool(self.exact_hosts or self.suffix_hosts)
 
-    def find(self, host: str, segments: Sequence[str], accepts: Accepts) -> Route | None:
-        """The best route for `host` (lower case, without port) and `segments` that `accepts` agrees with."""
+    def find(self, host: str, segments: Sequence[str], accepts: Accepts[Asked], request: Asked) -> Route | None:
+        """The best route for `host` (lower case, without port) and `segments` that `accepts` for `request`."""
         if self.exact_hosts or self.suffix_hosts:
             for tree in self._trees(host):
-                route = _search(tree, segments, accepts)
+                route = _search(tree, segments, accepts, request)
                 if route is not None:
                     return route
-        return _search(self.any_host, segments, accepts)
+        return _search(self.any_host, segments, accepts, request)
 
     def _trees(self, host: str) -> Iterator[Node]:
         tree = self.exact_hosts.get(host)
@@ -89,7 +91,7 @@ class RouteIndex:
                 yield tree
 
 
-def _search(node: Node, segments: Sequence[str], accepts: Accepts) -> Route | None:
+def _search(node: Node, segments: Sequence[str], accepts: Accepts[Asked], request: Asked) -> Route | None:
     """Depth first, the more specific branch first; each node is visited once at the most."""
     end = len(segments)
     depth = 0
@@ -97,10 +99,10 @@ def _search(node: Node, segments: Sequence[str], accepts: Accepts) -> Route | No
     while True:
         if depth == end:
             for route in node.ends:
-                if accepts(route):
+                if accepts(route, request):
                     return route
             for route in node.rests:
-                if accepts(route):
+                if accepts(route, request):
                     return route
         else:
             segment = segments[depth]
@@ -118,7 +120,7 @@ def _search(node: Node, segments: Sequence[str], accepts: Accepts) -> Route | No
             if depth >= 0:
                 break
             for route in node.rests:
-                if accepts(route):
+                if accepts(route, request):
                     return route
         else:
             return None

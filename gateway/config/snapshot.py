@@ -242,7 +242,11 @@ class FieldMatch:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A match and what serves it: an upstream, or a migration's two sides."""
+    """A match and what serves it: an upstream, or a migration's two sides.
+
+    Routes of the same number `alike` have the same upstream or migration and
+    ask the same of a token, so they decide alike for the same header fields.
+    """
 
     name: str
     number: int
@@ -255,6 +259,7 @@ class Route:
     migration: Migration | None
     auth: AuthRequirement | None
     source: Source
+    alike: int
 
 
 @dataclass(frozen=True, slots=True)

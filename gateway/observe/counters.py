@@ -28,13 +28,6 @@ class Cell:
         self.bytes_out = 0
         self.buckets = [0] * (len(BUCKETS) + 1)
 
-    def add(self, seconds: float, bytes_out: int) -> None:
-        """Count one request."""
-        self.count += 1
-        self.seconds += seconds
-        self.bytes_out += bytes_out
-        self.buckets[bisect_left(BUCKETS, seconds)] += 1
-
 
 @dataclass(slots=True)
 class Report:
@@ -60,7 +53,10 @@ class Counters:
         cell = self._cells.get(labels)
         if cell is None:
             cell = self._cells[labels] = Cell()
-        cell.add(seconds, bytes_out)
+        cell.count += 1
+        cell.seconds += seconds
+        cell.bytes_out += bytes_out
+        cell.buckets[bisect_left(BUCKETS, seconds)] += 1
 
     def event(self, name: str, label: str = "") -> None:
         """Count something that happened beside a request, such as a retry."""

@@ -5,10 +5,9 @@ Facts (RFC 9112): responses go out in the order of the requests (section
 a connection that is closed with unread input is reset, which may destroy the
 answer before the client has read it (section 9.6).
 
-A client that keeps its connection mostly sends the same fields again and again.
-A head whose fields are byte for byte those that the parser accepted before on
-this connection, with no body and a target of plain URI characters, means the
-same again, so it is not parsed again. Everything else goes through the parser.
+A request without a body whose fields are known (see known.py) and whose target
+has plain URI characters alone is not parsed. Everything else goes through the
+parser.
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ import httptools
 
 from gateway.proxy.exchange import Exchange
 from gateway.proxy.headers import forwarded_lines
+from gateway.proxy.known import KnownFields
 from gateway.proxy.problems import problem
 from gateway.proxy.request_head import HeadRefused, RequestHead, parse_target
 from gateway.routing.decide import Refusal
 
 if TYPE_CHECKING:
-    from gateway.config.snapshot import Snapshot
     from gateway.proxy.plane import DataPlane
 
 NEVER = float("inf")
@@ -37,22 +36,7 @@ STALLED = 60.0
 WRITE_BUFFER = 262_144
 
 # Methods without a body, and the characters of RFC 3986 in a path and a query.
-_PLAIN_LINE = re.compile(
-    rb"(GET|HEAD|OPTIONS|DELETE) "
-    rb"((/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)(?:\?([A-Za-z0-9._~!$&'()*+,;=:@%/?-]*))?) "
-    rb"HTTP/1\.1\r\n"
-)
-
-
-class _Known:
-    """Fields that this connection's parser has accepted: their bytes, what they mean, and under which snapshot."""
-
-    __slots__ = ("head", "received", "snapshot")
-
-    def __init__(self, received: bytes, head: RequestHead, snapshot: Snapshot) -> None:
-        self.received = received
-        self.head = head
-        self.snapshot = snapshot
+_PLAIN_LINE = re.compile(rb"(GET|HEAD|OPTIONS|DELETE) (/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*) HTTP/1\.1\r\n")
 
 
 class ClientConnection(asyncio.Protocol):
@@ -103,7 +87,7 @@ class ClientConnection(asyncio.Protocol):
         self._in_head = False
         self._url = b""
         self._head: RequestHead | None = None
-        self._known: _Known | None = None
+        self._known: KnownFields | None = None
 
     # asyncio.Protocol
 
@@ -182,25 +166,26 @@ class ClientConnection(asyncio.Protocol):
         if received.find(b"\r\n\r\n") == len(received) - 4 and _PLAIN_LINE.fullmatch(
             data, 0, len(data) - len(received)
         ):
-            self._known = _Known(received, head, self.plane.snapshot)
+            self._known = KnownFields(received, head, self.plane.generation)
             self._head = None
 
-    def _repeats(self, known: _Known, data: bytes) -> bool:
+    def _repeats(self, known: KnownFields, data: bytes) -> bool:
         """Start an exchange if `data` is one whole request with the `known` fields; whether it is."""
         received = known.received
         if not data.endswith(received):
             return False
         plane = self.plane
         line = _PLAIN_LINE.fullmatch(data, 0, len(data) - len(received))
-        if line is None or known.snapshot is not plane.snapshot:
+        if line is None or known.generation != plane.generation:
             return False
-        method, target, path, query = line.groups(b"")
-        if len(target) > known.snapshot.limits.target_bytes:
+        method, target = line.groups()
+        if len(target) > plane.snapshot.limits.target_bytes:
             return False
-        exchange = Exchange(self, known.head, method.decode(), target, path.decode(), query.decode())
+        path, _, query = target.decode().partition("?")
+        exchange = Exchange(self, known.head, method.decode(), target, path, query)
         exchange.request_complete = True
         self.exchange = exchange
-        exchange.start()
+        exchange.start_known(known)
         return True
 
     def eof_received(self) -> bool:
@@ -300,7 +285,10 @@ class ClientConnection(asyncio.Protocol):
         if not exchange.keep_alive:
             self._close_after(exchange)
         elif exchange.request_complete:
-            self._next()
+            if self._full or self._waiting or not self._reading or self.plane.draining:
+                self._next()
+            else:
+                self.deadline = self.plane.now + self.plane.snapshot.limits.keep_alive
         else:
             # The answer came before the request ended; read what is left of it, within bounds.
             self.deadline = self.plane.now + LINGER

@@ -11,16 +11,19 @@ stands and what may still happen:
 
 from __future__ import annotations
 
-from random import getrandbits
 from time import monotonic, time
 from typing import TYPE_CHECKING
+
+from orjson import dumps
 
 from gateway.auth.identity import Identity
 from gateway.auth.verify import NoKeys, TokenRefused, UnknownKey
 from gateway.config.snapshot import AuthRequirement
-from gateway.proxy.headers import VIA_LINE
+from gateway.observe.access_log import caller_text, quoted
+from gateway.proxy.headers import VIA_FIELD
+from gateway.proxy.known import NO_ROUTE, KnownFields, Remembered, fields_sent
 from gateway.proxy.problems import problem, title
-from gateway.routing.decide import Decision, Refusal, decide
+from gateway.routing.decide import Decision, Refusal, decide, find_route
 from gateway.routing.request import Request
 from gateway.routing.split import VISITOR_COOKIE
 
@@ -35,11 +38,11 @@ CLIENT_GONE = 499
 HELD_BODY = 65_536
 VISITOR_LIFETIME = 31_536_000
 
-_STATUS_LINES = {status: b"HTTP/1.1 %d %b\r\n" % (status, title(status).encode()) for status in range(100, 600)}
+_STATUS_LINES = {status: b"HTTP/1.1 %d %b" % (status, title(status).encode()) for status in range(100, 600)}
 
 
-class Exchange:
-    """From a complete request head to the last byte of the response."""
+class Exchange(Request):
+    """A request, from its complete head to the last byte of the response."""
 
     __slots__ = (
         "_body",
@@ -49,6 +52,7 @@ class Exchange:
         "_drawn",
         "_pool",
         "_refetched",
+        "_remembered",
         "_retried",
         "_tried",
         "bytes_out",
@@ -57,9 +61,7 @@ class Exchange:
         "done",
         "head",
         "keep_alive",
-        "method",
         "pending_out",
-        "request",
         "request_complete",
         "request_id",
         "response_started",
@@ -71,11 +73,15 @@ class Exchange:
     def __init__(
         self, client: ClientConnection, head: RequestHead, method: str, target: bytes, path: str, query: str
     ) -> None:
+        self.method = method
+        self.path = path
+        self.query = query
+        self.host = head.host or ""
+        self.headers = head.fields
+        self.peer = client.peer
         self.client = client
         self.head = head
-        self.method = method
         self.target = target
-        self.request = Request(method, path, query, head.host or "", head.fields, client.peer)
         self.keep_alive = head.keep_alive
         self.request_complete = False
         self.response_started = False
@@ -85,12 +91,13 @@ class Exchange:
         self.connection: UpstreamConnection | None = None
         self.pending_out: list[bytes] = []
         self.started = monotonic()
-        self._drawn = b"%048x" % getrandbits(192)
-        self.request_id = head.request_id or self._drawn[:32]
+        self._drawn = drawn = next(client.plane.drawn)
+        self.request_id = head.request_id or drawn[:32]
         self._body: list[bytes] = []
         self._body_bytes = 0
         self._chunked_out = False
         self._decision: Decision | None = None
+        self._remembered: Remembered | None = None
         self._pool: EndpointPool | None = None
         self._tried: tuple[str, ...] = ()
         self._retried = False
@@ -98,12 +105,34 @@ class Exchange:
 
     # Deciding
 
+    def start_known(self, known: KnownFields) -> None:
+        """Start a request whose fields are `known`: what was decided for them before holds again."""
+        client = self.client
+        plane = client.plane
+        route = find_route(plane.snapshot, self)
+        if not isinstance(route, Refusal):
+            remembered = known.decided.get(NO_ROUTE if route is None else route.alike)
+            if remembered is not None:
+                before = remembered.decision
+                identity = before.identity
+                if identity is None or identity.expires_at > time():
+                    self._decision = Decision(route, before.upstream, before.side, identity, before.choice)
+                    self._remembered = remembered
+                    self._pool = pool = remembered.pool.next()
+                    client.deadline = plane.now + pool.upstream.timeouts.connect + 1.0
+                    pool.request(self)
+                    return
+        self.start()
+        decision = self._decision
+        if decision is not None:
+            known.remember(decision, client)
+
     def start(self) -> None:
         """Decide, and send the request on its way or answer it."""
         client = self.client
         plane = client.plane
         try:
-            decision = self._decision = decide(plane.snapshot, self.request, self._identify)
+            decision = self._decision = decide(plane.snapshot, self, self._identify)
         except UnknownKey as unknown:
             self._refetched = True
             client.deadline = plane.now + plane.refetch_deadline
@@ -144,28 +173,21 @@ class Exchange:
         """Write the request, as far as it is there, to `connection`."""
         self.connection = connection
         connection.exchange = self
-        self._send_head(connection)
-
-    def _send_head(self, connection: UpstreamConnection) -> None:
-        decision = self._decision
         pool = self._pool
-        assert decision is not None
         assert pool is not None
         client = self.client
         plane = client.plane
         head = self.head
-        identity = decision.identity
-        keep_token = identity is None
-        if identity is not None:
-            assert decision.route is not None
-            assert decision.route.auth is not None
-            # A reload may have taken the provider away since the decision.
-            provider = plane.snapshot.providers.get(decision.route.auth.provider)
-            keep_token = provider is not None and provider.forward_token
+        remembered = self._remembered
+        if remembered is not None:
+            fields = remembered.fields
+        else:
+            assert self._decision is not None
+            fields = fields_sent(head, client, self._decision)
         parts = [self.method.encode(), b" ", self.target, b" HTTP/1.1\r\n"]
         if not head.host:
             parts += (b"Host: ", pool.endpoint.host_header, b"\r\n")
-        parts.append(head.sent(client.forwarded, identity, keep_token))
+        parts.append(fields)
         if head.request_id is None:
             parts += (b"X-Request-Id: ", self.request_id, b"\r\n")
         if not head.has_trace:
@@ -214,48 +236,54 @@ class Exchange:
     def interim_response(self, status: int, lines: list[bytes]) -> None:
         """Pass a 1xx on; HTTP/1.0 clients know none (RFC 9110 section 15.2)."""
         if self.head.minor >= 1:
-            self.client.transport.write(b"".join([_STATUS_LINES[status], *lines, b"\r\n"]))
+            lines[0] = _STATUS_LINES[status]
+            self.client.transport.write(b"\r\n".join([*lines, b"", b""]))
 
-    def whole_response(self, status: int, lines: list[bytes], length: bytes, body: bytes) -> None:
-        """A response came in one piece; the connection is no longer this exchange's."""
+    def whole_response(self, status: int, lines: list[bytes], body: bytes) -> None:
+        """A response came in one piece; the connection is no longer this exchange's.
+
+        `lines` are the fields of its head that go on, Content-Length among them.
+        """
         self.connection = None
-        self.response_head(status, lines, length, False)
         self.bytes_out = len(body)
-        out = self.pending_out
-        out.append(body)
-        self.client.transport.write(b"".join(out))
+        self._complete_head(status, lines)
+        lines.append(body)
+        self.client.transport.write(b"\r\n".join(lines))
         self._finish()
 
-    def response_head(self, status: int, lines: list[bytes], length: bytes | None, bodyless: bool) -> None:
-        """The final response's head came in: frame it anew for the client."""
-        self.status = status
-        self.response_started = True
-        out = self.pending_out
-        out.append(_STATUS_LINES.get(status) or b"HTTP/1.1 %d Unknown\r\n" % status)
-        out += lines
-        if length is not None:
-            if status != 204:
-                out += (b"Content-Length: ", length, b"\r\n")
-        elif not bodyless:
+    def response_head(self, status: int, lines: list[bytes], delimited: bool) -> None:
+        """The final response's head came in: frame it anew for the client, unless its end is `delimited`."""
+        if not delimited:
             if self.head.minor >= 1:
                 self._chunked_out = True
-                out.append(b"Transfer-Encoding: chunked\r\n")
+                lines.append(b"Transfer-Encoding: chunked")
             else:
                 self.keep_alive = False
+        self._complete_head(status, lines)
+        lines.append(b"")
+        self.pending_out.append(b"\r\n".join(lines))
+
+    def _complete_head(self, status: int, lines: list[bytes]) -> None:
+        """Put the status line before `lines`, and the gateway's own fields and an end after them.
+
+        What is joined to them by CRLF is the body.
+        """
+        self.status = status
+        self.response_started = True
         decision = self._decision
         if decision is not None and decision.choice is not None and decision.choice.visitor is not None:
-            out.append(
-                b"Set-Cookie: %b=%b; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax\r\n"
+            lines.append(
+                b"Set-Cookie: %b=%b; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax"
                 % (VISITOR_COOKIE.encode(), decision.choice.visitor.encode(), VISITOR_LIFETIME)
             )
-        out += (b"X-Request-Id: ", self.request_id, b"\r\n", VIA_LINE)
         if self.client.plane.draining:
             self.keep_alive = False
         if not self.keep_alive:
-            out.append(b"Connection: close\r\n")
+            lines.append(b"Connection: close")
         elif self.head.minor == 0:
-            out.append(b"Connection: keep-alive\r\n")
-        out.append(b"\r\n")
+            lines.append(b"Connection: keep-alive")
+        lines[0] = _STATUS_LINES.get(status) or b"HTTP/1.1 %d Unknown" % status
+        lines += (b"X-Request-Id: " + self.request_id, VIA_FIELD, b"")
 
     def response_body(self, body: bytes) -> None:
         """A part of the response's body came in."""
@@ -412,22 +440,15 @@ class Exchange:
         plane.counters.request((route, side, upstream, status), seconds, self.bytes_out)
         log = plane.access_log
         if log is not None:
-            request = self.request
+            remembered = self._remembered
+            if remembered is not None:
+                caller = remembered.logged
+            else:
+                identity = None if decision is None else decision.identity
+                caller = caller_text(self.peer, self.host, side, upstream, identity)
             log.write(
-                {
-                    "time": plane.timestamp,
-                    "request_id": self.request_id.decode("ascii"),
-                    "client": request.peer,
-                    "method": self.method,
-                    "host": request.host,
-                    "path": request.path,
-                    "status": status,
-                    "route": route,
-                    "side": side,
-                    "upstream": upstream,
-                    "endpoint": self._pool.endpoint.url if self._pool is not None else "",
-                    "subject": decision.identity.subject if decision and decision.identity else "",
-                    "bytes": self.bytes_out,
-                    "ms": round(seconds * 1000, 3),
-                }
+                f'{{"time":"{plane.timestamp}","request_id":"{self.request_id.decode()}","method":"{self.method}"'
+                f',"path":{dumps(self.path).decode()},"status":{status},"route":{quoted(route)}'
+                f',"endpoint":{quoted(self._pool.endpoint.url if self._pool is not None else "")}'
+                f',"bytes":{self.bytes_out},"ms":{seconds * 1000:.3f}{caller}}}\n'
             )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 
@@ -25,6 +25,15 @@ from gateway.proxy.pool import UpstreamPool
 TICK = 0.1
 REFETCH_DEADLINE = 3.0
 BACKLOG = 4096
+
+
+def random_digits() -> Iterator[bytes]:
+    """Without end, 48 random hexadecimal digits: a trace id and a span id (W3C Trace Context)."""
+    while True:
+        # In blocks, because a call to the generator costs more than what it gives.
+        digits = random.randbytes(24 * 64).hex().encode()
+        for start in range(0, len(digits), 48):
+            yield digits[start : start + 48]
 
 
 class DataPlane:
@@ -45,6 +54,8 @@ class DataPlane:
         self.down: frozenset[str] = frozenset()
         self.draining = False
         self.refetch_deadline = REFETCH_DEADLINE
+        self.generation = 0
+        self.drawn = random_digits()
         self.pools: dict[str, UpstreamPool] = {}
         self.verifiers: dict[str, Verifier] = {}
         self.access_log: AccessLog | None = None
@@ -70,6 +81,7 @@ class DataPlane:
             for endpoint in pool.endpoints
         }
         self.snapshot = snapshot
+        self.generation += 1
         self.pools = {name: UpstreamPool(self, upstream, old) for name, upstream in snapshot.upstreams.items()}
         kept = {id(endpoint) for pool in self.pools.values() for endpoint in pool.endpoints}
         for endpoint in old.values():
@@ -88,6 +100,7 @@ class DataPlane:
         known = self._keys.get(provider)
         if keys is not None and (known is None or known.digest != keys.digest):
             self._keys[provider] = keys
+            self.generation += 1
             if provider in self.snapshot.providers:
                 self.verifiers[provider] = Verifier(self.snapshot.providers[provider], keys)
         for exchange in self._wanting_keys.pop(provider, []):
@@ -125,7 +138,7 @@ class DataPlane:
 
     def new_request_id(self) -> bytes:
         """A request id for what arrived without one: 32 hexadecimal digits."""
-        return b"%032x" % random.getrandbits(128)
+        return next(self.drawn)[:32]
 
     def client_closed(self) -> None:
         """A client's connection is gone; a drain may be over."""

@@ -43,7 +43,7 @@ class _Lines(dict[bytes, int]):
                 return _FORWARD
             case Action.DROP | Action.REQUEST_ID:
                 return _DROP
-            case Action.CONTENT_LENGTH if _LENGTH.fullmatch(value) and line.endswith(value):
+            case Action.CONTENT_LENGTH if _LENGTH.fullmatch(value) and line.endswith(b": " + value):
                 return _LENGTHS + int(value)
             case Action.CONNECTION if value.lower() == b"keep-alive":
                 return _DROP
@@ -68,8 +68,10 @@ _LINES = _Lines()
 _STATUSES = _Statuses()
 
 
-def read_short_response(data: bytes) -> tuple[int, list[bytes], bytes, bytes] | None:
-    """Status, lines to forward (with their ends), length and body of a response to anything but HEAD.
+def read_short_response(data: bytes) -> tuple[int, list[bytes], bytes] | None:
+    """Status, lines to forward and body of a response to anything but HEAD.
+
+    The first line is the status line, Content-Length is among the others.
 
     None where `data` is not exactly one plain response.
     """
@@ -81,15 +83,16 @@ def read_short_response(data: bytes) -> tuple[int, list[bytes], bytes, bytes] | 
     if not status:
         return None
     length = -1
-    forwarded: list[bytes] = []
+    forwarded = [status_line]
     for line in lines:
         meaning = _LINES[line]
         if not meaning:
-            forwarded += (line, b"\r\n")
+            forwarded.append(line)
         elif meaning >= _LENGTHS and length < 0:
             length = meaning - _LENGTHS
+            forwarded.append(line)
         elif meaning != _DROP:
             return None
     if length != len(data) - end - 4:
         return None
-    return status, forwarded, b"%d" % length, data[end + 4 :]
+    return status, forwarded, data[end + 4 :]

@@ -67,7 +67,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._begin()
 
     def _begin(self) -> None:
-        self._lines: list[bytes] = []
+        self._lines: list[bytes] = [b""]
         self._connection: bytes | None = None
         self._content_length: bytes | None = None
         self._length_fields = 0
@@ -197,6 +197,7 @@ class UpstreamConnection(asyncio.Protocol):
             if action == Action.CONTENT_LENGTH:
                 self._content_length = value
                 self._length_fields += 1
+                self._lines.append(b"%b: %b" % (name, value))
             elif action == Action.TRANSFER_ENCODING:
                 known = self._transfer_encoding
                 self._transfer_encoding = value if known is None else known + b"," + value
@@ -206,7 +207,7 @@ class UpstreamConnection(asyncio.Protocol):
             elif action == Action.REQUEST_ID and self.exchange is not None:
                 return
             return
-        self._lines += (name, b": ", value, b"\r\n")
+        self._lines.append(b"%b: %b" % (name, value))
 
     def on_headers_complete(self) -> None:
         exchange = self.exchange
@@ -229,18 +230,16 @@ class UpstreamConnection(asyncio.Protocol):
         self._in_body = True
         if not self._parser.should_keep_alive():
             self.reusable = False
-        length = self._frame(status, exchange.method)
+        delimited = self._is_delimited(status, exchange.method)
         if exchange.method == "HEAD":
             # llhttp can't be told that no body follows, so this parser is done with.
             self._complete = True
             self._parser = httptools.HttpResponseParser(self)
-        exchange.response_head(status, self._lines, length, self._bodyless(status, exchange.method))
+        exchange.response_head(status, self._lines, delimited)
 
-    def _bodyless(self, status: int, method: str) -> bool:
-        return method == "HEAD" or status == 204 or status == 304
-
-    def _frame(self, status: int, method: str) -> bytes | None:
-        """The Content-Length to announce, or None; raises BadResponse for ambiguous framing."""
+    def _is_delimited(self, status: int, method: str) -> bool:
+        """Whether the head tells where the response ends, without a transfer coding; ambiguity raises BadResponse."""
+        bodyless = method == "HEAD" or status == 204 or status == 304
         length = self._content_length
         coding = self._transfer_encoding
         if length is not None:
@@ -255,18 +254,15 @@ class UpstreamConnection(asyncio.Protocol):
                 raise BadResponse("a transfer coding other than chunked")
             if self._parser.get_http_version() != "1.1":
                 raise BadResponse("Transfer-Encoding in HTTP/1.0")
-        elif not self._bodyless(status, method):
+        elif not bodyless:
             self.until_close = True
-        return length
+        if status == 204 and length is not None:
+            # A server must not send one, and not everybody knows to ignore it (RFC 9110 section 8.6).
+            self._strip(frozenset({b"content-length"}))
+        return bodyless or length is not None
 
     def _strip(self, named: frozenset[bytes]) -> None:
-        lines = self._lines
-        self._lines = [
-            part
-            for start in range(0, len(lines), 4)
-            if lines[start].lower() not in named
-            for part in lines[start : start + 4]
-        ]
+        self._lines = [line for line in self._lines if line.partition(b":")[0].lower() not in named]
 
     def on_body(self, body: bytes) -> None:
         exchange = self.exchange

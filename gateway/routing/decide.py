@@ -112,29 +112,29 @@ def find_route(snapshot: Snapshot, request: Request) -> Route | Refusal | None:
     """
     index = snapshot.index
     host = host_name(request.host) if index.has_hosts else ""
-    method = request.method
-
-    def accepts(route: Route) -> bool:
-        if route.methods and method not in route.methods:
-            return False
-        if route.headers and not _headers_match(route.headers, request):
-            return False
-        return not route.query or _query_matches(route.query, request)
-
     path = request.path
     if is_plain(path):
         segments = path.split("/")
         del segments[0]
-        return index.find(host, segments, accepts)
+        return index.find(host, segments, _accepts, request)
     try:
         as_sent, *others = readings(path)
     except PathError as error:
         return Refusal(400, str(error))
-    route = index.find(host, as_sent, accepts)
+    route = index.find(host, as_sent, _accepts, request)
     for reading in others:
-        if index.find(host, reading, accepts) is not route:
+        if index.find(host, reading, _accepts, request) is not route:
             return Refusal(400, "The path means different routes as sent and in its normal form; send its normal form.")
     return route
+
+
+def _accepts(route: Route, request: Request) -> bool:
+    """Whether the conditions of `route` beside host and path hold."""
+    if route.methods and request.method not in route.methods:
+        return False
+    if route.headers and not _headers_match(route.headers, request):
+        return False
+    return not route.query or _query_matches(route.query, request)
 
 
 def host_name(host: str) -> str:

@@ -30,9 +30,13 @@ _VISITOR = re.compile(r"[0-9a-f]{32}")
 
 
 class Choice:
-    """A side, and why: the reason, the bucket and key that it came from, the new visitor id if one was made."""
+    """A side, and why: the reason, the bucket and key that it came from, the new visitor id if one was made.
 
-    __slots__ = ("bucket", "key", "reason", "side", "visitor")
+    `drawn` tells that the bucket came of a random draw: the same request again
+    may get the other side.
+    """
+
+    __slots__ = ("bucket", "drawn", "key", "reason", "side", "visitor")
 
     def __init__(
         self,
@@ -41,12 +45,14 @@ class Choice:
         bucket: int | None = None,
         key: str | None = None,
         visitor: str | None = None,
+        drawn: bool = False,
     ) -> None:
         self.side = side
         self.reason = reason
         self.bucket = bucket
         self.key = key
         self.visitor = visitor
+        self.drawn = drawn
 
 
 _BY_STAGE: dict[Stage, Choice] = {
@@ -111,7 +117,8 @@ def _by_percentage(migration: Migration, request: Request, identity: Identity | 
         if value:
             bucket = bucket_of(migration.name, value)
             side: SideName = "extracted" if bucket < migration.threshold else "legacy"
-            return Choice(side, "percentage", bucket, str(sticky), visitor)
+            drawn = visitor is not None or sticky.kind == "none"
+            return Choice(side, "percentage", bucket, str(sticky), visitor, drawn)
     return Choice("legacy", "no sticky key present")
 
 

@@ -50,6 +50,7 @@ def a_route(
         migration=migration,
         auth=auth,
         source=Source("gateway.yaml", number, 1),
+        alike=number,
     )
 
 

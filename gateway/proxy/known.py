@@ -1,0 +1,81 @@
+"""Header fields that one client sends again and again: recognised by their bytes, decided about once.
+
+A client that keeps its connection mostly sends the same fields in every
+request. A head whose fields are byte for byte those that the parser accepted
+before on this connection means the same again, so it is not parsed again. Nor
+is who calls, and which side serves the caller, worked out again: that depends
+on the fields, the connection and what the route asks (`Route.alike`), and not
+on the target. It holds until the token expires, and while the worker's snapshot
+and keys are the same (`generation`). What came of a random draw is never kept.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.observe.access_log import caller_text
+from gateway.routing.decide import Decision
+
+if TYPE_CHECKING:
+    from gateway.proxy.client import ClientConnection
+    from gateway.proxy.pool import UpstreamPool
+    from gateway.proxy.request_head import RequestHead
+
+REMEMBERED_DECISIONS = 16
+NO_ROUTE = -1
+"""Stands for `Route.alike` where no route matches and the default upstream answers."""
+
+
+class Remembered:
+    """What was decided for known fields, and what follows from it for every request with them."""
+
+    __slots__ = ("decision", "fields", "logged", "pool")
+
+    def __init__(self, decision: Decision, pool: UpstreamPool, fields: bytes, logged: str) -> None:
+        self.decision = decision
+        self.pool = pool
+        self.fields = fields
+        self.logged = logged
+
+
+class KnownFields:
+    """Fields that this connection's parser has accepted: their bytes, what they mean, what was decided."""
+
+    __slots__ = ("decided", "generation", "head", "received")
+
+    def __init__(self, received: bytes, head: RequestHead, generation: int) -> None:
+        self.received = received
+        self.head = head
+        self.generation = generation
+        self.decided: dict[int, Remembered] = {}
+
+    def remember(self, decision: Decision, client: ClientConnection) -> None:
+        """Keep `decision` for the routes that decide alike, unless it refuses, was drawn, or is outdated by now."""
+        route, upstream, choice = decision.route, decision.upstream, decision.choice
+        plane = client.plane
+        if upstream is None or self.generation != plane.generation:
+            return
+        if choice is not None and choice.drawn:
+            return
+        if len(self.decided) >= REMEMBERED_DECISIONS:
+            self.decided.clear()
+        identity = decision.identity
+        self.decided[NO_ROUTE if route is None else route.alike] = Remembered(
+            decision,
+            plane.pools[upstream],
+            fields_sent(self.head, client, decision),
+            caller_text(client.peer, self.head.host or "", decision.side or "", upstream, identity),
+        )
+
+
+def fields_sent(head: RequestHead, client: ClientConnection, decision: Decision) -> bytes:
+    """The header fields of `head` as the upstream gets them, but those of one request alone."""
+    identity = decision.identity
+    keep_token = identity is None
+    if identity is not None:
+        assert decision.route is not None
+        assert decision.route.auth is not None
+        # A reload may have taken the provider away since the decision.
+        provider = client.plane.snapshot.providers.get(decision.route.auth.provider)
+        keep_token = provider is not None and provider.forward_token
+    return head.sent(client.forwarded, identity, keep_token)
