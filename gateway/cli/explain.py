@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,15 @@ from gateway.cli.validate import print_problems
 from gateway.config.load import load
 from gateway.config.problems import ConfigurationError
 from gateway.config.snapshot import Snapshot, Stage
-from gateway.proxy.headers import VIA_LINE, forwarded_host_line, forwarded_lines
+from gateway.config.values import parse_header_name, parse_method
+from gateway.proxy.headers import VIA_LINE, forwarded_host_line, forwarded_lines, is_host
 from gateway.routing.explain import described, verdicts
 from gateway.routing.rehearse import NO_ROUTE, Rehearsal, rehearse
 from gateway.routing.split import VISITOR_COOKIE
 
 _SHOWN = 12
+_TARGET = re.compile(r"[!\"$-~]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 def explain_request(
@@ -28,10 +33,12 @@ def explain_request(
     try:
         given = parse_claims(claims) if claims else None
         fields = [_header(text) for text in headers]
+        parse_method(method)
+        ip_address(address)
         if not target.startswith("/"):
             raise ValueError(f"the path {target!r} must start with '/'")
-        if not target.isascii() or " " in target:
-            raise ValueError(f"the path {target!r} must be percent-encoded, as clients send it")
+        if _TARGET.fullmatch(target) is None:
+            raise ValueError(f"the path {target!r} must be percent-encoded and without a fragment, as clients send it")
     except ValueError as error:
         print(f"strangler: {error}", file=sys.stderr)
         return 2
@@ -51,11 +58,15 @@ def explain_request(
 
 def _header(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
-    if not colon or not name.strip():
+    name, value = name.strip(), value.strip()
+    if not colon or not name:
         raise ValueError(f"-H {text!r} is not 'NAME: VALUE'")
-    if name.strip().lower() == "authorization":
+    parse_header_name(name)
+    if name.lower() == "authorization":
         raise ValueError("a token is not verified here: say whose it is with --claim, such as --claim sub=user-17")
-    return name.strip(), value.strip()
+    if _CONTROL.search(value) is not None or (name.lower() == "host" and not is_host(value.encode("utf-8"))):
+        raise ValueError(f"-H {text!r} holds a value that no gateway accepts")
+    return name, value
 
 
 def _explanation(snapshot: Snapshot, rehearsal: Rehearsal, asked: str) -> dict[str, Any]:
@@ -97,7 +108,9 @@ def _explanation(snapshot: Snapshot, rehearsal: Rehearsal, asked: str) -> dict[s
         return explanation
     assert decision.upstream is not None
     explanation["endpoints"] = [endpoint.url for endpoint in snapshot.upstreams[decision.upstream].endpoints]
-    added = forwarded_lines(request.peer, "http") + forwarded_host_line(request.host)
+    added = b""
+    if not any(ip_address(request.peer) in ip_network(network) for network in snapshot.trusted_proxies):
+        added = forwarded_lines(request.peer, "http") + forwarded_host_line(request.host)
     if decision.identity is not None:
         added += decision.identity.header_lines
         assert route is not None

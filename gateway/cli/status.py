@@ -18,7 +18,12 @@ def show_status(admin: str, as_json: bool) -> int:
         response = httpx.get(url, timeout=_TIMEOUT, trust_env=False).raise_for_status()
         status = response.json()
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        print(f"strangler: no gateway answers at {url}: {error}", file=sys.stderr)
+        # httpx adds a second line to the error of a status, about what statuses mean, and has errors without a text.
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        print(f"strangler: no gateway answers at {url}: {reason}", file=sys.stderr)
+        return 1
+    if not isinstance(status, dict) or not {"ready", "configuration"} <= status.keys():
+        print(f"strangler: what answers at {url} is not the admin API of a gateway", file=sys.stderr)
         return 1
     if as_json:
         print(orjson.dumps(status, option=orjson.OPT_INDENT_2).decode())

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
@@ -26,7 +27,7 @@ def mint_token(
     """Print a token; 1 where the key can't be read, 2 where a claim can't be understood."""
     try:
         private = load_pem_private_key(key.read_bytes(), password=None)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
         print(f"strangler: the key {key} can't be read: {error}", file=sys.stderr)
         return 1
     now = int(time.time())

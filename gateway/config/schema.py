@@ -88,8 +88,8 @@ class TestSection(Section):
 
     __test__ = False  # not a test of pytest's
 
-    request: Annotated[str, Field(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+ /\S*$")] = Field(
-        description="Method and target.", examples=["GET /api/catalog/products/1"]
+    request: Annotated[str, Field(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+ /[!\"$-~]*$")] = Field(
+        description="Method and target, percent-encoded as clients send it.", examples=["GET /api/catalog/products/1"]
     )
     headers: dict[HeaderName, str] = Field(default={}, description="Headers of the request.")
     claims: dict[Text, Any] | None = Field(

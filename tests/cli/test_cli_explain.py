@@ -1,0 +1,266 @@
+"""`strangler explain`: what becomes of one request, and why, as the gateway itself decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from gateway.routing.split import bucket_of
+from tests.cli.conftest import REFERENCE, Said, Strangler
+from tests.e2e.gateway_process import GatewayProcess
+from tests.e2e.raw_http import ask
+from tests.e2e.recording_upstream import RecordingUpstream
+from tests.e2e.tokens import AUDIENCE, ISSUER, Issuer
+
+Write = Callable[[str], Path]
+
+PRODUCT = "/api/catalog/products/1"
+
+
+def reasons(said: Said) -> dict[str, str]:
+    """Why the other routes were not chosen, by their names."""
+    return {other["route"]: other["reason"] for other in said.json["others"]}
+
+
+# The reference system
+
+
+def test_a_callers_side_is_explained_by_the_bucket(strangler_process: Strangler) -> None:
+    said = strangler_process("explain", "config/gateway.yaml", "GET", PRODUCT, "--claim", "sub=user-17")
+    assert said.code == 0
+    assert said.err == ""
+    lines = [line.strip() for line in said.out.splitlines()]
+    assert lines[0] == f"GET {PRODUCT}"
+    assert "route      catalog/products  (/api/catalog/** · GET, HEAD)  at config/gateway.yaml:61:9" in lines
+    assert "caller     user-17" in lines
+    assert "migration  catalog, stage canary at 10 %" in lines
+    assert "side       extracted: bucket 612 by claim:sub is below 1000 of 10000" in lines
+    assert "upstream   catalog  (http://127.0.0.1:8202)" in lines
+    assert "X-Auth-Subject: user-17" in lines
+    assert "Via: 1.1 strangler" in lines
+    assert "X-Request-Id: (a new one)" in lines
+    assert "others     users/me: path does not match /api/users/me" in lines
+    assert "orders: path does not match /api/orders/**" in lines
+
+
+def test_a_caller_on_the_other_side(strangler: Strangler) -> None:
+    said = strangler("explain", REFERENCE, "GET", PRODUCT, "--claim", "sub=user-2")
+    assert f"legacy: bucket {bucket_of('catalog', 'user-2')} by claim:sub is not below 1000 of 10000" in said.out
+    assert "monolith  (http://127.0.0.1:8100)" in said.out
+
+
+def test_json_says_the_same(strangler: Strangler) -> None:
+    said = strangler("explain", REFERENCE, "GET", PRODUCT, "--claim", "sub=user-17", "--claim", "scope=a b", "--json")
+    assert said.code == 0
+    found = said.json
+    assert found["request"] == f"GET {PRODUCT}"
+    assert found["route"] == "catalog/products"
+    assert found["source"] == f"{REFERENCE}:61:9"
+    assert found["caller"] == "user-17"
+    assert found["migration"] == {
+        "name": "catalog",
+        "stage": "canary",
+        "percent": 10.0,
+        "reason": "percentage",
+        "sticky": "claim:sub",
+        "bucket": bucket_of("catalog", "user-17"),
+        "threshold": 1000,
+    }
+    assert (found["side"], found["upstream"]) == ("extracted", "catalog")
+    assert found["endpoints"] == ["http://127.0.0.1:8202"]
+    assert {"X-Auth-Subject: user-17", "X-Auth-Scopes: a b", f"X-Auth-Issuer: {ISSUER}"} <= set(
+        found["request_headers_added"]
+    )
+    assert found["refused"] is None
+    assert reasons(said)["users/one"] == "path does not match /api/users/{id}"
+
+
+def test_a_caller_without_a_token_is_anonymous_and_gets_a_cookie(strangler: Strangler) -> None:
+    said = strangler("explain", REFERENCE, "GET", PRODUCT, "--json")
+    assert said.json["caller"] is None
+    assert said.json["migration"]["sticky"] == "visitor"
+    [cookie] = said.json["response_headers_added"]
+    assert cookie.startswith("Set-Cookie: strangler_visitor=")
+    assert not any(line.startswith("X-Auth-") for line in said.json["request_headers_added"])
+
+
+def test_a_visitor_who_has_the_cookie_keeps_its_bucket(strangler: Strangler) -> None:
+    visitor = "0" * 32
+    said = strangler("explain", REFERENCE, "GET", PRODUCT, "-H", f"Cookie: strangler_visitor={visitor}", "--json")
+    assert said.json["migration"]["bucket"] == bucket_of("catalog", visitor)
+    assert said.json["response_headers_added"] == []
+
+
+def test_a_header_picks_a_side_for_who_may(strangler: Strangler) -> None:
+    may, may_not = (
+        strangler("explain", REFERENCE, "GET", PRODUCT, "-H", "X-Side: extracted", *claims, "--json").json
+        for claims in (["--claim", "sub=user-2", "--claim", "scope=migrations"], ["--claim", "sub=user-2"])
+    )
+    assert may["side"] == "extracted"
+    assert may["migration"]["bucket"] is None
+    assert may_not["side"] == "legacy"
+
+
+@pytest.mark.parametrize(
+    ("path", "claims", "status", "detail"),
+    [
+        ("/api/orders", [], 401, "This route needs a bearer token."),
+        ("/api/users/7", ["--claim", "sub=user-1"], 403, "The token lacks the scope users:read."),
+        ("/api/users/me", ["--claim", "tenant=acme"], 401, "The token has no claim sub."),
+    ],
+)
+def test_a_refusal_is_the_answer_no(
+    strangler: Strangler, path: str, claims: list[str], status: int, detail: str
+) -> None:
+    said = strangler("explain", REFERENCE, "GET", path, *claims)
+    assert said.code == 1
+    assert f"refused    {status} {detail}" in said.out
+    assert "upstream  " not in said.out
+    as_json = strangler("explain", REFERENCE, "GET", path, *claims, "--json")
+    assert as_json.code == 1
+    assert as_json.json["refused"] == {"status": status, "detail": detail}
+    assert as_json.json["upstream"] is None
+
+
+def test_what_no_route_matches_goes_to_the_default(strangler: Strangler) -> None:
+    said = strangler("explain", REFERENCE, "GET", "/cart/")
+    assert said.code == 0
+    assert "none matches: the default upstream answers" in said.out
+    assert strangler("explain", REFERENCE, "GET", "/cart/", "--json").json["route"] == "default"
+
+
+# Why the others were not chosen
+
+CONDITIONS = """\
+version: 1
+upstreams: {shop: {endpoints: ["http://127.0.0.1:1"]}}
+routes:
+  - {name: general, match: {path: "/a/**"}, upstream: shop}
+  - {name: exact, match: {path: "/a/b"}, upstream: shop}
+  - {name: writing, match: {path: "/a/b", methods: [PUT, POST], headers: {X-Kind: z}}, upstream: shop}
+  - {name: hosted, match: {host: api.example, path: "/a/b"}, upstream: shop}
+  - {name: below, match: {host: "*.api.example", path: "/a/b"}, upstream: shop}
+  - {name: marked, match: {path: "/a/b", headers: {X-Kind: new}}, upstream: shop}
+  - {name: present, match: {path: "/a/*", headers: {X-Any: }}, upstream: shop}
+  - {name: paged, match: {path: "/a/b", query: {page: "2"}}, upstream: shop}
+  - {name: elsewhere, match: {path: "/b"}, upstream: shop}
+"""
+
+
+def test_each_other_route_has_its_reason(strangler: Strangler, write: Write) -> None:
+    said = strangler("explain", write(CONDITIONS), "GET", "/a/b?page=1", "-H", "Host: shop.example", "--json")
+    assert said.json["route"] == "exact"
+    assert reasons(said) == {
+        "general": "matches too, but exact is more specific",
+        "writing": "method GET is not among POST, PUT",
+        "hosted": "host shop.example is not api.example",
+        "below": "host shop.example is not below api.example",
+        "marked": "header x-kind=new is not there",
+        "present": "header x-any is not there",
+        "paged": "query page=2 is not there",
+        "elsewhere": "path does not match /b",
+    }
+
+
+def test_without_a_default_the_answer_is_404(strangler: Strangler, write: Write) -> None:
+    said = strangler("explain", write(CONDITIONS), "GET", "/nowhere", "--json")
+    assert said.code == 1
+    assert said.json["refused"]["status"] == 404
+
+
+def test_many_other_routes_are_cut_short_but_not_in_json(strangler: Strangler, write: Write) -> None:
+    text = CONDITIONS + "".join(f"  - {{name: n{n}, match: {{path: /n{n}}}, upstream: shop}}\n" for n in range(20))
+    assert "and 16 more (--json shows all)" in strangler("explain", write(text), "GET", "/a/b").out
+    assert len(strangler("explain", write(text), "GET", "/a/b", "--json").json["others"]) == 28
+
+
+# What is no request
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said_of"),
+    [
+        (["GET", "relative"], "must start with '/'"),
+        (["GET", "/with space"], "percent-encoded"),
+        (["GET", "/\N{SNOWMAN}"], "percent-encoded"),
+        (["GET", "/a#b"], "fragment"),
+        (["GET", "/a\x07"], "percent-encoded"),
+        (["get", "/"], "did you mean 'GET'?"),
+        (["G T", "/"], "expected a method such as GET"),
+        (["GET", "/", "-H", "no colon"], "is not 'NAME: VALUE'"),
+        (["GET", "/", "-H", ": value"], "is not 'NAME: VALUE'"),
+        (["GET", "/", "-H", "\N{SNOWMAN}: x"], "can't be a header's name"),
+        (["GET", "/", "-H", "Two Words: x"], "can't be a header's name"),
+        (["GET", "/", "-H", "X: a\rb"], "holds a value that no gateway accepts"),
+        (["GET", "/", "-H", "Host: a@b"], "holds a value that no gateway accepts"),
+        (["GET", "/", "-H", "Authorization: Bearer x"], "--claim"),
+        (["GET", "/", "--claim", "sub"], "is not NAME=VALUE"),
+        (["GET", "/", "--claim", "roles=["], "the value is not JSON"),
+        (["GET", "/", "--address", "nonsense"], "'nonsense' does not appear to be an IPv4 or IPv6 address"),
+    ],
+)
+def test_what_can_be_no_request_is_wrong_usage(strangler: Strangler, arguments: list[str], said_of: str) -> None:
+    said = strangler("explain", REFERENCE, *arguments)
+    assert said.code == 2
+    assert said.out == ""
+    assert said_of in said.err
+
+
+def test_an_invalid_configuration_is_said_as_validate_says_it(strangler: Strangler, write: Write) -> None:
+    file = write("version: 1\nupstream: {}\n")
+    said = strangler("explain", file, "GET", "/")
+    assert said.code == 1
+    assert said.err == strangler("validate", file).err
+
+
+# Explained and done
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_what_is_explained_is_what_the_gateway_does(strangler: Strangler, tmp_path: Path, trusted: bool) -> None:
+    issuer = Issuer()
+    issuer.write_key_set(tmp_path)
+    token = {"issuer": ISSUER, "audience": AUDIENCE, "algorithms": ["ES256"], "jwks": "jwks.json"}
+    with RecordingUpstream("legacy") as legacy, RecordingUpstream("extracted") as extracted:
+        config: dict[str, Any] = {
+            "auth": {"providers": {"shop": token}},
+            "upstreams": {"legacy": {"endpoints": [legacy.url]}, "extracted": {"endpoints": [extracted.url]}},
+            "default": "legacy",
+            "trusted_proxies": ["127.0.0.0/8"] if trusted else [],
+            "migrations": {
+                "catalog": {
+                    "from": "legacy",
+                    "to": "extracted",
+                    "stage": "canary",
+                    "canary": {"percent": 50, "sticky": ["claim:sub"]},
+                    "auth": {"provider": "shop"},
+                    "routes": [{"name": "products", "match": {"path": "/catalog/**"}}],
+                }
+            },
+        }
+        with GatewayProcess(tmp_path, config) as gateway:
+            assert yaml.safe_load(gateway.path.read_text())["version"] == 1
+            sides = set()
+            for number in range(12):
+                subject, path = f"user-{number}", f"/catalog/{number}"
+                said = strangler(
+                    "explain", gateway.path, "GET", path, "--claim", f"sub={subject}", "--claim", "scope=a b",
+                    "-H", "Host: shop.example", "-H", "X-Other: kept", "--json",
+                )  # fmt: skip
+                explained = said.json
+                sides.add(explained["side"])
+                assert ask(gateway.port, path, issuer.bearer(subject, scope="a b"), "X-Other: kept").status == 200
+                received = (legacy if explained["side"] == "legacy" else extracted).last(path)
+                sent = {(b"Host", b"shop.example"), (b"X-Other", b"kept")}
+                added = [
+                    tuple(part.strip() for part in line.encode().split(b":", 1))
+                    for line in explained["request_headers_added"]
+                ]
+                new = {name for name, value in added if value == b"(a new one)"}
+                assert {(n, b"(a new one)" if n in new else v) for n, v in received.fields} == {*added, *sent}
+                assert explained["request_headers_removed"] == ["Authorization"]
+            assert sides == {"legacy", "extracted"}
