@@ -13,7 +13,7 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,7 @@ class Supervisor:
         self._workers.start()
         admin = AdminServer(self)
         serving_admin = asyncio.create_task(admin.serve([self._admin_socket]))
-        watching = asyncio.create_task(self._watch())
+        watching = _begin(self._watch(), "watching files")
         if await self._workers.wait_serving(self.snapshot.version, START_DEADLINE):
             log.info(
                 "ready",
@@ -156,7 +156,7 @@ class Supervisor:
         source = KeySetSource(provider, self._publish_keys)
         if earlier is not None:
             source.take_over(earlier)
-        return source, asyncio.create_task(source.run())
+        return source, _begin(source.run(), f"keys of {provider.name}")
 
     def _publish_keys(self, source: KeySetSource) -> None:
         running = self._sources.get(source.provider.name)
@@ -185,8 +185,8 @@ class Supervisor:
 
         self._later(refetch())
 
-    def _later(self, work: Any) -> None:
-        task: asyncio.Task[None] = asyncio.ensure_future(work)
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = _begin(work, "reload or refetch")
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
@@ -266,6 +266,18 @@ class Supervisor:
             "health": self._health.as_json(),
             "migrations": {name: migration_state(m) for name, m in self.snapshot.migrations.items()},
         }
+
+
+def _begin(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+    """A task whose failure is said, although nobody waits for it."""
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(_say_failure)
+    return task
+
+
+def _say_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("a task of the control process failed", task=task.get_name(), exc_info=error)
 
 
 def listen(address: Listener) -> socket.socket:

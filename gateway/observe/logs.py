@@ -6,10 +6,10 @@ they are in the access log, on standard output.
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 
-import orjson
 import structlog
 
 
@@ -24,7 +24,8 @@ def configure_logs() -> None:
     else:
         processors += [
             structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(lambda event, **_: orjson.dumps(event, default=repr).decode()),
+            # The standard library's, in ASCII: it takes lone surrogates, such as of a file name that is not UTF-8.
+            structlog.processors.JSONRenderer(lambda event, **_: json.dumps(event, default=repr)),
         ]
     structlog.configure(
         processors=processors,
