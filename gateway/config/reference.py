@@ -46,6 +46,13 @@ _KINDS = {
     "Scope": "scope",
     "Stage": "stage",
     "StoreUrl": "store URL",
+    "JsonPath": "JSONPath",
+    "Selector": "selector",
+    "Cookie": "cookie",
+    "Statuses": "statuses",
+    "Regex": "regular expression",
+    "Tolerance": "tolerance",
+    "Day": "day",
 }
 _VALUES = {
     "duration": "Duration",
@@ -56,6 +63,11 @@ _VALUES = {
     "condition": "CallerCondition",
     "network": "Network",
     "store URL": "StoreUrl",
+    "JSONPath": "JsonPath",
+    "selector": "Selector",
+    "cookie": "Cookie",
+    "statuses": "Statuses",
+    "tolerance": "Tolerance",
 }
 _PLAIN = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}
 
@@ -118,7 +130,7 @@ class Reference:
         if section:
             return _KINDS.get(section, "")
         if "const" in found:
-            return f"`{found['const']}`"
+            return f"`{json.dumps(found['const'])}`"
         if "enum" in found:
             return " \\| ".join(f"`{value}`" for value in found["enum"])
         if "anyOf" in found:

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, field_validator, model_validator
 
 from gateway.config.auth_sections import RequirementSection
+from gateway.config.compare_sections import CompareSection
 from gateway.config.kinds import (
     CallerCondition,
     HeaderName,
@@ -126,6 +127,9 @@ class MigrationSection(Section):
     )
     override: OverrideSection | None = Field(default=None, description="Picking a side by header; off unless given.")
     auth: RequirementSection | None = Field(default=None, description="What is asked of callers on all its routes.")
+    compare: CompareSection = Field(
+        default=CompareSection(), description="How the two sides' answers are compared."
+    )
     routes: Annotated[list[MigrationRouteSection], Field(min_length=1)] = Field(
         description="The requests that are this capability."
     )

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, WithJsonSchema, model_validator
 
 from gateway.config.auth_sections import AuthSection
+from gateway.config.compare_sections import CompareSection
 from gateway.config.kinds import (
     Address,
     Count,
@@ -113,6 +114,9 @@ class Configuration(Section):
     )
     migrations: dict[Name, MigrationSection] = Field(default={}, description="The migrations, by name.")
     routes: list[RouteSection] = Field(default=[], description="Routes that belong to no migration.")
+    compare: CompareSection = Field(
+        default=CompareSection(), description="How answers are compared, for all migrations."
+    )
     trusted_proxies: list[Network] = Field(default=[], description="Peers whose X-Forwarded headers are believed.")
     limits: LimitsSection = Field(default=LimitsSection(), description="What is accepted from clients.")
     access_log: AccessLogSection = Field(default=AccessLogSection(), description="The access log.")

@@ -42,3 +42,14 @@ class Difference:
     extracted: str | None
     risk: Risk
     signature: str
+
+
+MOST_TEXT = 500
+"""Characters of a value that are shown."""
+
+
+def shown(text: str, most: int | None = MOST_TEXT) -> str:
+    """`text`, cut after `most` characters, and such that it can be written as UTF-8."""
+    if most is not None and len(text) > most:
+        text = text[:most] + "…"
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,64 @@
+"""What a comparison has found so far: differences that matter, and those that rules let pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from typing import TypeVar
+
+from gateway.shadow.difference import Difference, Kind
+from gateway.shadow.rules import Rule, Rules
+
+Listed = TypeVar("Listed")
+Values = tuple[object, object]
+Texts = tuple[str | None, str | None]
+
+MOST_LISTED = 1000
+"""Differences of one pair that are listed, of those that matter and of those that pass; the rest are counted."""
+
+
+class Findings:
+    """Collects differences and asks the rules about each."""
+
+    def __init__(self, rules: Rules, today: date) -> None:
+        self.rules = rules
+        self.today = today
+        self.differences: list[Difference] = []
+        self.ignored: list[tuple[Difference, str]] = []
+        self.expired: list[tuple[Difference, str]] = []
+        self.left_out = 0
+
+    def add(
+        self,
+        path: str,
+        kind: Kind,
+        values: Values,
+        governing: Iterable[Rule],
+        texts: Texts,
+        signature: str,
+        risk: str | None = None,
+    ) -> None:
+        """Add a difference at `path`, for which the `governing` rules hold.
+
+        `values` are the legacy and the extracted one as rules look at them,
+        `texts` how they are shown. `signature` is the path without indexes, and what else
+        tells this difference from others of its kind. `risk` names the entry
+        of the table of risks, that of the kind unless given.
+        """
+        difference = Difference(path, kind, texts[0], texts[1], self.rules.risks[risk or kind], f"{kind} {signature}")
+        expired: Rule | None = None
+        for rule in governing:
+            if rule.treatment.accepts(kind, *values):
+                if not rule.expired(self.today):
+                    self._list(self.ignored, (difference, rule.name))
+                    return
+                expired = rule
+        self._list(self.differences, difference)
+        if expired is not None:
+            self._list(self.expired, (difference, expired.name))
+
+    def _list(self, listed: list[Listed], item: Listed) -> None:
+        if len(listed) < MOST_LISTED:
+            listed.append(item)
+        else:
+            self.left_out += 1

@@ -1,0 +1,204 @@
+"""Compare two JSON documents value by value.
+
+The order of keys and white space say nothing. Elements of lists are aligned
+first (`gateway.shadow.alignment`). A number that is written in another way is
+a difference of its own kind: `1.0` is not `1` for a reader with types, though
+most readers don't mind.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+
+from gateway.shadow.acceptance import ABSENT, FloatText, Ignore, Unordered, decimal_of
+from gateway.shadow.alignment import Alignment, align, match_by_key, named_alone
+from gateway.shadow.canonical import Numbering
+from gateway.shadow.difference import Kind
+from gateway.shadow.findings import Findings, Texts, Values
+from gateway.shadow.json_document import Path, general_path, path_text, type_of, value_text
+from gateway.shadow.rules import Rule
+
+_MOST_TRIALS = 2_500
+"""Pairs of elements of a list without order that are compared to find which belong together."""
+
+
+def compare_json(legacy: object, extracted: object, findings: Findings, passing: Sequence[Rule] = ()) -> None:
+    """Add the differences of two parsed documents to `findings`; the rules `passing` hold for all of them."""
+    _JsonComparison(findings, legacy, extracted).compare(passing)
+
+
+class _JsonComparison:
+    def __init__(self, findings: Findings, legacy: object, extracted: object) -> None:
+        self.findings = findings
+        self.legacy = legacy
+        self.extracted = extracted
+        self.governed: dict[tuple[int, str | int], list[Rule]] = {}
+        self.root_rules: list[Rule] = []
+        for document in (legacy, extracted):
+            self._govern(document)
+        self.exact = Numbering()
+        self.numbering = Numbering(self.rules_at) if self.governed else self.exact
+
+    def _govern(self, document: object) -> None:
+        """Find what the rules govern; a value is known by what holds it and its key or index in there."""
+        if not isinstance(document, (dict, list)):
+            self.root_rules += [rule for path, rule in self.findings.rules.json_rules if str(path) == "$"]
+            return
+        for path, rule in self.findings.rules.json_rules:
+            for match in path.finditer(document):
+                if match.parent is None:
+                    self.root_rules.append(rule)
+                else:
+                    self.governed.setdefault((id(match.parent.obj), match.parts[-1]), []).append(rule)
+
+    def rules_at(self, holder: object, key: str | int) -> Sequence[Rule]:
+        return self.governed.get((id(holder), key), ())
+
+    def compare(self, passing: Sequence[Rule]) -> None:
+        self._values(None, self.legacy, self.extracted, [*passing, *dict.fromkeys(self.root_rules)])
+
+    def _below(self, rules: Sequence[Rule]) -> list[Rule]:
+        """The rules that hold for what is below a value for which `rules` hold."""
+        return [rule for rule in rules if isinstance(rule.treatment, Ignore)] if rules else []
+
+    def _values(self, path: Path, legacy: object, extracted: object, rules: Sequence[Rule]) -> None:
+        one, other = type_of(legacy), type_of(extracted)
+        if one != other:
+            self._add(path, Kind.TYPE, (legacy, extracted), rules, f"{general_path(path)} {one} to {other}")
+        elif isinstance(legacy, dict) and isinstance(extracted, dict):
+            self._objects(path, legacy, extracted, self._below(rules))
+        elif isinstance(legacy, list) and isinstance(extracted, list):
+            self._arrays(path, legacy, extracted, rules)
+        elif one == "number":
+            kind = _number_kind(legacy, extracted)
+            if kind is not None:
+                self._add(path, kind, (legacy, extracted), rules)
+        elif legacy != extracted:
+            self._add(path, Kind.VALUE, (legacy, extracted), rules)
+
+    def _objects(
+        self, path: Path, legacy: dict[str, object], extracted: dict[str, object], rules: Sequence[Rule]
+    ) -> None:
+        for key, value in legacy.items():
+            own = self.rules_at(legacy, key)
+            if key not in extracted:
+                self._add((path, key), Kind.MISSING, (value, ABSENT), [*rules, *own])
+                continue
+            both = {**dict.fromkeys(rules), **dict.fromkeys(own), **dict.fromkeys(self.rules_at(extracted, key))}
+            self._values((path, key), value, extracted[key], list(both))
+        for key, value in extracted.items():
+            if key not in legacy:
+                self._add((path, key), Kind.EXTRA, (ABSENT, value), [*rules, *self.rules_at(extracted, key)])
+
+    def _arrays(self, path: Path, legacy: list[object], extracted: list[object], rules: Sequence[Rule]) -> None:
+        found = self._aligned(legacy, extracted, rules)
+        below = self._below(rules)
+        for i, j in found.pairs:
+            if self.exact.number(legacy[i]) == self.exact.number(extracted[j]):
+                continue
+            both = dict.fromkeys([*below, *self.rules_at(legacy, i), *self.rules_at(extracted, j)])
+            self._values((path, i), legacy[i], extracted[j], list(both))
+        if found.moved:
+            self._add(path, Kind.ORDER, (legacy, extracted), rules)
+        holders = {Kind.MISSING: legacy, Kind.EXTRA: extracted}
+        named, folded = named_alone(
+            found,
+            (len(legacy), len(extracted)),
+            lambda kind, index: bool(below or self.rules_at(holders[kind], index)),
+        )
+        for kind, index in named:
+            values = (legacy[index], ABSENT) if kind is Kind.MISSING else (ABSENT, extracted[index])
+            self._add((path, index), kind, values, [*below, *self.rules_at(holders[kind], index)])
+        if folded:
+            texts = (f"{len(legacy)} elements", f"{len(extracted)} elements")
+            self._add(path, Kind.LENGTH, (legacy, extracted), rules, texts=texts)
+
+    def _aligned(self, legacy: list[object], extracted: list[object], rules: Sequence[Rule]) -> Alignment:
+        today = self.findings.today
+        for rule in rules:
+            if isinstance(rule.treatment, Unordered) and not rule.expired(today):
+                key = rule.treatment.key
+                return self._as_set(legacy, extracted) if key is None else self._by_key(legacy, extracted, key)
+        sides = {True: legacy, False: extracted}
+        return align(
+            [self.numbering.element(legacy, index) for index in range(len(legacy))],
+            [self.numbering.element(extracted, index) for index in range(len(extracted))],
+            lambda is_legacy, index: json.dumps(sides[is_legacy][index], sort_keys=True),
+        )
+
+    def _by_key(self, legacy: list[object], extracted: list[object], field: str) -> Alignment:
+        keys = [
+            [
+                self.exact.number(element[field])
+                if isinstance(element, dict) and field in element
+                else ("whole", self.exact.number(element))
+                for element in side
+            ]
+            for side in (legacy, extracted)
+        ]
+        return match_by_key(keys[0], keys[1])
+
+    def _as_set(self, legacy: list[object], extracted: list[object]) -> Alignment:
+        """Equal elements first; of the rest, those that differ least."""
+        found = match_by_key(
+            [self.exact.number(value) for value in legacy], [self.exact.number(value) for value in extracted]
+        )
+        if found.missing and found.extra and len(found.missing) * len(found.extra) <= _MOST_TRIALS:
+            trials = sorted(
+                (self._differing(legacy, i, extracted, j), abs(i - j), i, j) for i in found.missing for j in found.extra
+            )
+            for _, _, i, j in trials:
+                if i in found.missing and j in found.extra:
+                    found.missing.remove(i)
+                    found.extra.remove(j)
+                    found.pairs.append((i, j))
+                    if i != j:
+                        found.moved.append((i, j))
+            found.pairs.sort()
+        return found
+
+    def _differing(self, legacy: list[object], i: int, extracted: list[object], j: int) -> int:
+        """How many differences between two elements would matter."""
+        kept = self.findings
+        self.findings = Findings(kept.rules, kept.today)
+        try:
+            rules = dict.fromkeys([*self.rules_at(legacy, i), *self.rules_at(extracted, j)])
+            self._values(None, legacy[i], extracted[j], list(rules))
+            return len(self.findings.differences)
+        finally:
+            self.findings = kept
+
+    def _add(
+        self,
+        path: Path,
+        kind: Kind,
+        values: Values,
+        rules: Sequence[Rule],
+        signature: str | None = None,
+        texts: Texts | None = None,
+    ) -> None:
+        shown = texts or (value_text(values[0]), value_text(values[1]))
+        self.findings.add(path_text(path), kind, values, rules, shown, signature or general_path(path))
+
+
+def _number_kind(legacy: object, extracted: object) -> Kind | None:
+    """How two numbers differ; None where they are written alike.
+
+    Numbers that every reader with doubles takes for the same differ in form
+    alone, but for two whole numbers, which other readers keep apart.
+    """
+    if isinstance(legacy, FloatText) and isinstance(extracted, FloatText):
+        if legacy.text == extracted.text:
+            return None
+    elif isinstance(legacy, int) and isinstance(extracted, int):
+        return None if legacy == extracted else Kind.VALUE
+    one, other = decimal_of(legacy), decimal_of(extracted)
+    if one is None or other is None:
+        return Kind.VALUE
+    if one == other:
+        return Kind.NUMBER_FORM
+    as_doubles = float(one), float(other)
+    same = as_doubles[0] == as_doubles[1] and math.isfinite(as_doubles[0])
+    return Kind.NUMBER_FORM if same else Kind.VALUE

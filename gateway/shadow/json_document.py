@@ -1,0 +1,135 @@
+"""JSON as it is compared: numbers keep how they are written, paths are JSONPaths, values are shown as text.
+
+Of a key that is given twice the last counts (as in RFC 8259 section 4 most
+readers have it).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from gateway.shadow.acceptance import ABSENT, FloatText
+from gateway.shadow.difference import MOST_TEXT, shown
+
+MOST_DEPTH = 100
+"""Documents that are nested deeper are compared as text."""
+
+_MOST_SHOWN_DEPTH = 20
+_LONG = 4000
+"""Digits of an integer that Python still converts without being asked twice (its bound is 4,300)."""
+
+_NAME = re.compile(r"[^\W\d]\w*")
+_DATA_KEY = re.compile(
+    r"[0-9]+|[0-9a-f]{16,}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9]{4}-[0-9]{2}(-[0-9]{2})?(T.*)?", re.IGNORECASE
+)
+
+Path = tuple["Path", str | int] | None
+"""The way to a value: that to what holds it, and the key or index in there; None is the document itself."""
+
+
+def _integer(text: str) -> int | FloatText:
+    return int(text) if len(text) < _LONG else FloatText(text)
+
+
+def parse(body: bytes) -> object:
+    """What `body` holds; ABSENT where it isn't JSON in UTF-8, or nested too deep to be read as such."""
+    try:
+        text = body.decode("utf-8-sig")
+        value = json.loads(text, parse_float=FloatText, parse_int=_integer, parse_constant=FloatText)
+    except (ValueError, RecursionError):
+        return ABSENT
+    return ABSENT if _deeper(value, MOST_DEPTH) else value
+
+
+def _deeper(value: object, most: int) -> bool:
+    level = [value]
+    for _ in range(most + 1):
+        level = [
+            child
+            for parent in level
+            for child in (parent.values() if isinstance(parent, dict) else parent if isinstance(parent, list) else ())
+            if isinstance(child, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
+
+
+def type_of(value: object) -> str:
+    """The JSON type of a value (RFC 8259 section 3)."""
+    if isinstance(value, dict):
+        return "object"
+    if isinstance(value, list):
+        return "array"
+    if isinstance(value, str):
+        return "string"
+    if isinstance(value, bool):
+        return "boolean"
+    return "null" if value is None else "number"
+
+
+def path_text(path: Path) -> str:
+    """A path as a JSONPath: `$.items[0]["x-ray"]`."""
+    return "$" + "".join(_step(step) for step in _steps(path))
+
+
+def general_path(path: Path) -> str:
+    """The same with `[*]` for indexes, and for keys that are data: numbers, UUIDs, digests, days."""
+    return "$" + "".join(
+        "[*]" if isinstance(step, int) or _DATA_KEY.fullmatch(step) else _step(step) for step in _steps(path)
+    )
+
+
+def _steps(path: Path) -> list[str | int]:
+    steps: list[str | int] = []
+    while path is not None:
+        path, step = path
+        steps.append(step)
+    return steps[::-1]
+
+
+def _step(step: str | int) -> str:
+    if isinstance(step, int):
+        return f"[{step}]"
+    if _NAME.fullmatch(step):
+        return f".{step}"
+    return f"[{shown(json.dumps(step, ensure_ascii=False), most=None)}]"
+
+
+def value_text(value: object) -> str | None:
+    """A value as JSON text, cut where it is long; None for ABSENT."""
+    if value is ABSENT:
+        return None
+    pieces: list[str] = []
+    length = 0
+    for piece in _pieces(value, 0):
+        pieces.append(piece)
+        length += len(piece)
+        if length > MOST_TEXT:
+            break
+    return shown("".join(pieces))
+
+
+def _pieces(value: Any, depth: int) -> Iterator[str]:
+    if isinstance(value, FloatText):
+        yield value.text
+    elif not isinstance(value, (dict, list)):
+        yield json.dumps(value, ensure_ascii=False)
+    elif depth == _MOST_SHOWN_DEPTH:
+        yield "…"
+    elif isinstance(value, dict):
+        yield "{"
+        for number, (key, child) in enumerate(value.items()):
+            yield f"{', ' if number else ''}{json.dumps(key, ensure_ascii=False)}: "
+            yield from _pieces(child, depth + 1)
+        yield "}"
+    else:
+        yield "["
+        for number, child in enumerate(value):
+            if number:
+                yield ", "
+            yield from _pieces(child, depth + 1)
+        yield "]"
