@@ -175,14 +175,15 @@ class ClientConnection(asyncio.Protocol):
         if not data.endswith(received):
             return False
         plane = self.plane
-        line = _PLAIN_LINE.fullmatch(data, 0, len(data) - len(received))
-        if line is None or known.generation != plane.generation:
+        line = data[: -len(received)]
+        plain = _PLAIN_LINE.fullmatch(line)
+        if plain is None or known.generation != plane.generation:
             return False
-        method, target = line.groups()
+        method, target = plain.groups()
         if len(target) > plane.snapshot.limits.target_bytes:
             return False
         path, _, query = target.decode().partition("?")
-        exchange = Exchange(self, known.head, method.decode(), target, path, query)
+        exchange = Exchange(self, known.head, line, method.decode(), path, query)
         exchange.request_complete = True
         self.exchange = exchange
         exchange.start_known(known)
@@ -250,7 +251,9 @@ class ClientConnection(asyncio.Protocol):
         if method == "CONNECT":
             raise HeadRefused(405, "CONNECT is not allowed here.")
         assert head.host is not None
-        exchange = Exchange(self, head, method, *parse_target(self._url, method, head.host))
+        target, path, query = parse_target(self._url, method, head.host)
+        line = b"%b %b HTTP/1.1\r\n" % (method.encode(), target)
+        exchange = Exchange(self, head, line, method, path, query)
         self._receiving = exchange
         if self.exchange is None and not self._full:
             self.exchange = exchange

@@ -20,9 +20,10 @@ from gateway.auth.identity import Identity
 from gateway.auth.verify import NoKeys, TokenRefused, UnknownKey
 from gateway.config.snapshot import AuthRequirement
 from gateway.observe.access_log import caller_text, quoted
-from gateway.proxy.headers import VIA_FIELD
+from gateway.proxy.headers import VIA_LINE
 from gateway.proxy.known import NO_ROUTE, KnownFields, Remembered, fields_sent
-from gateway.proxy.problems import problem, title
+from gateway.proxy.problems import problem
+from gateway.proxy.status import STATUS_LINES
 from gateway.routing.decide import Decision, Refusal, decide, find_route
 from gateway.routing.request import Request
 from gateway.routing.split import VISITOR_COOKIE
@@ -38,7 +39,7 @@ CLIENT_GONE = 499
 HELD_BODY = 65_536
 VISITOR_LIFETIME = 31_536_000
 
-_STATUS_LINES = {status: b"HTTP/1.1 %d %b" % (status, title(status).encode()) for status in range(100, 600)}
+_AFTER_REQUEST_ID = b"\r\n" + VIA_LINE
 
 
 class Exchange(Request):
@@ -61,17 +62,17 @@ class Exchange(Request):
         "done",
         "head",
         "keep_alive",
+        "line",
         "pending_out",
         "request_complete",
         "request_id",
         "response_started",
         "started",
         "status",
-        "target",
     )
 
     def __init__(
-        self, client: ClientConnection, head: RequestHead, method: str, target: bytes, path: str, query: str
+        self, client: ClientConnection, head: RequestHead, line: bytes, method: str, path: str, query: str
     ) -> None:
         self.method = method
         self.path = path
@@ -81,7 +82,7 @@ class Exchange(Request):
         self.peer = client.peer
         self.client = client
         self.head = head
-        self.target = target
+        self.line = line
         self.keep_alive = head.keep_alive
         self.request_complete = False
         self.response_started = False
@@ -184,7 +185,7 @@ class Exchange(Request):
         else:
             assert self._decision is not None
             fields = fields_sent(head, client, self._decision)
-        parts = [self.method.encode(), b" ", self.target, b" HTTP/1.1\r\n"]
+        parts = [self.line]
         if not head.host:
             parts += (b"Host: ", pool.endpoint.host_header, b"\r\n")
         parts.append(fields)
@@ -233,57 +234,52 @@ class Exchange(Request):
 
     # From the upstream
 
-    def interim_response(self, status: int, lines: list[bytes]) -> None:
+    def interim_response(self, status: int, fields: bytes) -> None:
         """Pass a 1xx on; HTTP/1.0 clients know none (RFC 9110 section 15.2)."""
         if self.head.minor >= 1:
-            lines[0] = _STATUS_LINES[status]
-            self.client.transport.write(b"\r\n".join([*lines, b"", b""]))
+            self.client.transport.write(b"%b%b\r\n" % (STATUS_LINES[status], fields))
 
-    def whole_response(self, status: int, lines: list[bytes], body: bytes) -> None:
+    def whole_response(self, status: int, fields: bytes, body: bytes) -> None:
         """A response came in one piece; the connection is no longer this exchange's.
 
-        `lines` are the fields of its head that go on, Content-Length among them.
+        `fields` are the lines of its head that go on, Content-Length among them.
         """
         self.connection = None
         self.bytes_out = len(body)
-        self._complete_head(status, lines)
-        lines.append(body)
-        self.client.transport.write(b"\r\n".join(lines))
+        out = self._head_for_client(status, fields)
+        out.append(body)
+        self.client.transport.write(b"".join(out))
         self._finish()
 
-    def response_head(self, status: int, lines: list[bytes], delimited: bool) -> None:
+    def response_head(self, status: int, fields: bytes, delimited: bool) -> None:
         """The final response's head came in: frame it anew for the client, unless its end is `delimited`."""
         if not delimited:
             if self.head.minor >= 1:
                 self._chunked_out = True
-                lines.append(b"Transfer-Encoding: chunked")
+                fields += b"Transfer-Encoding: chunked\r\n"
             else:
                 self.keep_alive = False
-        self._complete_head(status, lines)
-        lines.append(b"")
-        self.pending_out.append(b"\r\n".join(lines))
+        self.pending_out += self._head_for_client(status, fields)
 
-    def _complete_head(self, status: int, lines: list[bytes]) -> None:
-        """Put the status line before `lines`, and the gateway's own fields and an end after them.
-
-        What is joined to them by CRLF is the body.
-        """
+    def _head_for_client(self, status: int, fields: bytes) -> list[bytes]:
+        """The parts of the response's head: the gateway's own fields come after `fields`."""
         self.status = status
         self.response_started = True
+        out = [STATUS_LINES[status], fields, b"X-Request-Id: ", self.request_id, _AFTER_REQUEST_ID]
         decision = self._decision
         if decision is not None and decision.choice is not None and decision.choice.visitor is not None:
-            lines.append(
-                b"Set-Cookie: %b=%b; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax"
+            out.append(
+                b"Set-Cookie: %b=%b; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax\r\n"
                 % (VISITOR_COOKIE.encode(), decision.choice.visitor.encode(), VISITOR_LIFETIME)
             )
         if self.client.plane.draining:
             self.keep_alive = False
         if not self.keep_alive:
-            lines.append(b"Connection: close")
+            out.append(b"Connection: close\r\n")
         elif self.head.minor == 0:
-            lines.append(b"Connection: keep-alive")
-        lines[0] = _STATUS_LINES.get(status) or b"HTTP/1.1 %d Unknown" % status
-        lines += (b"X-Request-Id: " + self.request_id, VIA_FIELD, b"")
+            out.append(b"Connection: keep-alive\r\n")
+        out.append(b"\r\n")
+        return out
 
     def response_body(self, body: bytes) -> None:
         """A part of the response's body came in."""

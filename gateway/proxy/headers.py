@@ -20,8 +20,7 @@ from enum import IntEnum
 from functools import lru_cache
 
 VIA = b"1.1 strangler"
-VIA_FIELD = b"Via: " + VIA
-VIA_LINE = VIA_FIELD + b"\r\n"
+VIA_LINE = b"Via: " + VIA + b"\r\n"
 REMEMBERED_SPELLINGS = 4096
 
 _NOT_ALPHANUMERIC = re.compile(rb"[^a-z0-9]+")

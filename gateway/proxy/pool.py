@@ -62,10 +62,10 @@ class EndpointPool:
 
     def release(self, connection: UpstreamConnection) -> None:
         """Take back a connection whose exchange ended cleanly."""
-        if self.retired or connection.transport.is_closing():
+        if self.retired:
             connection.transport.close()
             return
-        while self.waiting:
+        while self.waiting and not connection.transport.is_closing():
             exchange = self.waiting.popleft()
             if not exchange.done:
                 exchange.connected(connection)

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
-
 import orjson
 
 from gateway.auth.require import challenge
 from gateway.proxy.headers import VIA
+from gateway.proxy.status import title
 from gateway.routing.decide import Refusal
-
-
-def title(status: int) -> str:
-    """The reason phrase of a status code."""
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Unknown"
 
 
 def problem(

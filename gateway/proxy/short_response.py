@@ -2,8 +2,9 @@
 
 Most answers of an API come in one read: a head of plain fields with one
 Content-Length, and exactly that many bytes of body. Servers repeat their header
-lines in every response, so what a line means is worked out once and remembered,
-as HPACK (RFC 7541) does for HTTP/2. Anything else (another framing, a second
+lines in every response, and whole heads within a second (Date changes then), so
+what a line and a head mean is worked out once and remembered, as HPACK (RFC
+7541) does for HTTP/2. Anything else (another framing, a second
 length, a field about the connection, a byte outside of visible ASCII, a byte
 too few or too many) is left to the parser.
 """
@@ -15,6 +16,8 @@ import re
 from gateway.proxy.headers import RESPONSE_ACTIONS, Action
 
 REMEMBERED_LINES = 4096
+REMEMBERED_HEADS = 1024
+REMEMBERED_HEAD = 2048
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.1 ([2-5][0-9][0-9])(?: [\t -~]*)?")
 _FIELD_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*((?:[!-~](?:[\t -~]*[!-~])?)?)[ \t]*")
@@ -68,31 +71,47 @@ _LINES = _Lines()
 _STATUSES = _Statuses()
 
 
-def read_short_response(data: bytes) -> tuple[int, list[bytes], bytes] | None:
-    """Status, lines to forward and body of a response to anything but HEAD.
+_HEADS: dict[bytes, tuple[int, bytes, int]] = {}
 
-    The first line is the status line, Content-Length is among the others.
+
+def read_short_response(data: bytes) -> tuple[int, bytes, bytes] | None:
+    """Status, fields to forward (whole lines, Content-Length among them) and body of a response to all but HEAD.
 
     None where `data` is not exactly one plain response.
     """
     end = data.find(b"\r\n\r\n")
-    if end < 0:
+    head = data[:end] if end >= 0 else b""
+    meaning = _HEADS.get(head) or _read_head(head)
+    if meaning is None:
         return None
-    status_line, *lines = data[:end].split(b"\r\n")
+    status, fields, length = meaning
+    if length != len(data) - end - 4:
+        return None
+    return status, fields, data[end + 4 :]
+
+
+def _read_head(head: bytes) -> tuple[int, bytes, int] | None:
+    """Status, fields to forward and length of the body; None where something about `head` is not plain."""
+    status_line, *lines = head.split(b"\r\n")
     status = _STATUSES[status_line]
     if not status:
         return None
     length = -1
-    forwarded = [status_line]
+    forwarded: list[bytes] = []
     for line in lines:
         meaning = _LINES[line]
-        if not meaning:
-            forwarded.append(line)
-        elif meaning >= _LENGTHS and length < 0:
+        if meaning >= _LENGTHS and length < 0:
             length = meaning - _LENGTHS
-            forwarded.append(line)
-        elif meaning != _DROP:
+        elif meaning == _DROP:
+            continue
+        elif meaning != _FORWARD:
             return None
-    if length != len(data) - end - 4:
+        forwarded += (line, b"\r\n")
+    if length < 0:
         return None
-    return status, forwarded, data[end + 4 :]
+    read = (status, b"".join(forwarded), length)
+    if len(head) <= REMEMBERED_HEAD:
+        if len(_HEADS) >= REMEMBERED_HEADS:
+            _HEADS.clear()
+        _HEADS[head] = read
+    return read

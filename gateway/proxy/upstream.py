@@ -67,7 +67,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._begin()
 
     def _begin(self) -> None:
-        self._lines: list[bytes] = [b""]
+        self._lines: list[bytes] = []
         self._connection: bytes | None = None
         self._content_length: bytes | None = None
         self._length_fields = 0
@@ -197,7 +197,7 @@ class UpstreamConnection(asyncio.Protocol):
             if action == Action.CONTENT_LENGTH:
                 self._content_length = value
                 self._length_fields += 1
-                self._lines.append(b"%b: %b" % (name, value))
+                self._lines.append(b"%b: %b\r\n" % (name, value))
             elif action == Action.TRANSFER_ENCODING:
                 known = self._transfer_encoding
                 self._transfer_encoding = value if known is None else known + b"," + value
@@ -207,7 +207,7 @@ class UpstreamConnection(asyncio.Protocol):
             elif action == Action.REQUEST_ID and self.exchange is not None:
                 return
             return
-        self._lines.append(b"%b: %b" % (name, value))
+        self._lines.append(b"%b: %b\r\n" % (name, value))
 
     def on_headers_complete(self) -> None:
         exchange = self.exchange
@@ -225,7 +225,7 @@ class UpstreamConnection(asyncio.Protocol):
             if status == 101:
                 raise BadResponse("it switches protocols without being asked")
             self._interim = True
-            exchange.interim_response(status, self._lines)
+            exchange.interim_response(status, b"".join(self._lines))
             return
         self._in_body = True
         if not self._parser.should_keep_alive():
@@ -235,7 +235,7 @@ class UpstreamConnection(asyncio.Protocol):
             # llhttp can't be told that no body follows, so this parser is done with.
             self._complete = True
             self._parser = httptools.HttpResponseParser(self)
-        exchange.response_head(status, self._lines, delimited)
+        exchange.response_head(status, b"".join(self._lines), delimited)
 
     def _is_delimited(self, status: int, method: str) -> bool:
         """Whether the head tells where the response ends, without a transfer coding; ambiguity raises BadResponse."""
