@@ -16,7 +16,14 @@ from selectolax.lexbor import LexborHTMLParser, SelectolaxError
 
 from gateway.config.values import described
 
-JSON_PATHS = JSONPathEnvironment(strict=True)
+
+class _JsonPaths(JSONPathEnvironment):
+    """Looks deeper than the deepest document that is compared as JSON, so that its own bound is never met."""
+
+    max_recursion_depth = 200
+
+
+JSON_PATHS = _JsonPaths(strict=True)
 """RFC 9535, without the extensions of the library."""
 
 _STATUSES = re.compile(r"([1-5][0-9]{2})/([1-5][0-9]{2})")

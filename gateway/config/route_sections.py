@@ -127,9 +127,7 @@ class MigrationSection(Section):
     )
     override: OverrideSection | None = Field(default=None, description="Picking a side by header; off unless given.")
     auth: RequirementSection | None = Field(default=None, description="What is asked of callers on all its routes.")
-    compare: CompareSection = Field(
-        default=CompareSection(), description="How the two sides' answers are compared."
-    )
+    compare: CompareSection = Field(default=CompareSection(), description="How the two sides' answers are compared.")
     routes: Annotated[list[MigrationRouteSection], Field(min_length=1)] = Field(
         description="The requests that are this capability."
     )

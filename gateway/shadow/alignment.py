@@ -4,7 +4,8 @@ Equal elements at both ends are put aside. What is left is aligned so that the
 elements that belong together are as alike as can be and keep their order
 (Needleman and Wunsch, 1970), where that is cheap; a longer stretch is first cut
 at elements that are the same on both sides, in the longest sequence that keeps
-its order (the idea of the patience diff). The cost is bounded: at most about
+its order (the idea of the patience diff). An element that is there unchanged on
+the other side belongs to that one and to no other. The cost is bounded: at most about
 CHEAP comparisons for a stretch, and n log n steps for cutting.
 
 What then remains alone on both sides and is the same element has moved. What
@@ -75,7 +76,10 @@ def align(
     one, other = (extracted, legacy) if swapped else (legacy, extracted)
     last_one, last_other = (last_extracted, last_legacy) if swapped else (last_legacy, last_extracted)
     matched = [(index, index) for index in range(first)]
-    matched += _stretch(one, other, (first, last_one, first, last_other))
+    stretch = (first, last_one, first, last_other)
+    kept = frozenset(element.whole for element in one[first:last_one])
+    kept &= {element.whole for element in other[first:last_other]}
+    matched += _stretch(one, other, stretch, kept)
     matched += zip(range(last_one, len(one)), range(last_other, len(other)), strict=True)
     moved = _moved(one, other, matched)
     matched += _in_place(one, other, matched, moved)
@@ -132,11 +136,13 @@ def _ends(one: Sequence[Element], other: Sequence[Element]) -> tuple[int, int, i
 Stretch = tuple[int, int, int, int]
 
 
-def _stretch(one: Sequence[Element], other: Sequence[Element], bounds: Stretch) -> list[tuple[int, int]]:
-    """Pairs in a stretch of both lists, in order."""
+def _stretch(
+    one: Sequence[Element], other: Sequence[Element], bounds: Stretch, kept: frozenset[Hashable]
+) -> list[tuple[int, int]]:
+    """Pairs in a stretch of both lists, in order; `kept` are the elements that both sides hold."""
     from_one, to_one, from_other, to_other = bounds
     if (to_one - from_one) * (to_other - from_other) <= CHEAP:
-        return _most_alike(one, other, bounds)
+        return _most_alike(one, other, bounds, kept)
     for key in _KEYS:
         anchors = _anchors(
             [key(element) for element in one[from_one:to_one]],
@@ -145,7 +151,7 @@ def _stretch(one: Sequence[Element], other: Sequence[Element], bounds: Stretch) 
         if anchors:
             pairs: list[tuple[int, int]] = []
             for i, j in [*((from_one + i, from_other + j) for i, j in anchors), (to_one, to_other)]:
-                pairs += _stretch(one, other, (from_one, i, from_other, j))
+                pairs += _stretch(one, other, (from_one, i, from_other, j), kept)
                 if i < to_one:
                     pairs.append((i, j))
                 from_one, from_other = i + 1, j + 1
@@ -189,14 +195,16 @@ def _longest_rising(numbers: Sequence[int]) -> set[int]:
     return found
 
 
-def _most_alike(one: Sequence[Element], other: Sequence[Element], bounds: Stretch) -> list[tuple[int, int]]:
+def _most_alike(
+    one: Sequence[Element], other: Sequence[Element], bounds: Stretch, kept: frozenset[Hashable]
+) -> list[tuple[int, int]]:
     """The pairs, in order, whose likenesses have the greatest sum; elements that aren't alike stay alone."""
     from_one, to_one, from_other, to_other = bounds
     rows, columns = one[from_one:to_one], other[from_other:to_other]
     if not rows or not columns:
         return []
     identities = {element.identity for element in rows} & {element.identity for element in columns} - {None}
-    likeness = [[_likeness(row, column, bool(identities)) for column in columns] for row in rows]
+    likeness = [[_likeness(row, column, bool(identities), kept) for column in columns] for row in rows]
     best = [[0.0] * (len(columns) + 1) for _ in range(len(rows) + 1)]
     for i in range(len(rows) - 1, -1, -1):
         for j in range(len(columns) - 1, -1, -1):
@@ -215,11 +223,11 @@ def _most_alike(one: Sequence[Element], other: Sequence[Element], bounds: Stretc
     return pairs
 
 
-def _likeness(one: Element, other: Element, by_identity: bool) -> float:
+def _likeness(one: Element, other: Element, by_identity: bool, kept: frozenset[Hashable]) -> float:
     """How alike two elements are, 0 to 1; 0 where they don't belong together."""
     if one.whole == other.whole:
         return 1.0
-    if one.family != other.family:
+    if one.family != other.family or one.whole in kept or other.whole in kept:
         return 0.0
     if by_identity and one.identity is not None and other.identity is not None:
         return 0.99 if one.identity == other.identity else 0.0

@@ -45,7 +45,8 @@ class _HtmlComparison:
     def __init__(self, findings: Findings) -> None:
         self.findings = findings
         self.numbers: dict[Hashable, int] = {}
-        self.seen: dict[int, int] = {}
+        self.governed: dict[int, int] = {}
+        self.exact: dict[int, int] = {}
 
     def elements(
         self, place: _Place, legacy: Element, extracted: Element, passing: list[Rule], for_texts: list[Rule]
@@ -104,7 +105,7 @@ class _HtmlComparison:
         for i, j in found.pairs:
             one, other = legacy.children[i], extracted.children[j]
             if isinstance(one, Element) and isinstance(other, Element):
-                if one.rules or other.rules or self._exact(one) != self._exact(other):
+                if self._exact(one) != self._exact(other):
                     self.elements(place.below(legacy.children, i), one, other, passing, for_texts)
             elif isinstance(one, Text) and isinstance(other, Text) and one.value != other.value:
                 here = place.below(legacy.children, i)
@@ -161,7 +162,7 @@ class _HtmlComparison:
         """The same number for the same content, whatever is in places that rules govern."""
         if isinstance(child, Text):
             return self._of(("text", child.value))
-        number = self.seen.get(id(child))
+        number = self.governed.get(id(child))
         if number is None:
             if any(not part and isinstance(rule.treatment, Ignore) for part, rule in child.rules):
                 form: Hashable = ("governed", child.tag)
@@ -169,22 +170,19 @@ class _HtmlComparison:
                 governed = any(part in ("", "text()") for part, _ in child.rules)
                 below = [self._number(one) for one in child.children if not (governed and isinstance(one, Text))]
                 form = (child.tag, tuple(self._attribute_items(child)), tuple(below))
-            number = self.seen[id(child)] = self._of(form)
+            number = self.governed[id(child)] = self._of(form)
         return number
 
-    def _exact(self, child: Child) -> object:
-        """The same for what is the same in every respect."""
+    def _exact(self, child: Child) -> int:
+        """The same number for what is the same in every respect."""
         if isinstance(child, Text):
-            return child.value
-        return self._of(
-            (
-                "exact",
-                child.tag,
-                tuple(sorted(child.attributes.items())),
-                tuple((rule.name for _, rule in child.rules)),
-                tuple(self._exact(below) for below in child.children),
-            )
-        )
+            return self._of(("text", child.value))
+        number = self.exact.get(id(child))
+        if number is None:
+            attributes = tuple(sorted(child.attributes.items()))
+            below = tuple([self._exact(one) for one in child.children])
+            number = self.exact[id(child)] = self._of(("exact", child.tag, attributes, below))
+        return number
 
     def _of(self, form: Hashable) -> int:
         return self.numbers.setdefault(form, len(self.numbers))

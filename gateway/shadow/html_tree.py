@@ -9,6 +9,7 @@ order.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -17,55 +18,28 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from gateway.shadow.rules import HtmlRule, Rule
 
 MOST_DEPTH = 150
-"""Pages that are nested deeper are compared as text."""
+"""Pages that are nested deeper are compared as text: the time that parsing takes grows with the square of the depth."""
+
+_TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)")
+# fmt: off
+_NOT_NESTING = frozenset((
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr", "p",
+    "li", "dt", "dd", "option", "optgroup", "tr", "td", "th", "thead", "tbody", "tfoot", "colgroup", "caption",
+    "rb", "rt", "rp", "html", "head", "body",
+))
+# fmt: on
+"""Tags that have no end tag, or whose end tag may be left out: what nests deep holds others, too."""
 
 _SPACE = re.compile(r"[ \t\n\r\f]+")
 _VERBATIM = frozenset(("pre", "textarea", "listing"))
 _RAW = frozenset(("script", "style"))
-_INLINE = frozenset(
-    [
-        "a",
-        "abbr",
-        "acronym",
-        "b",
-        "bdi",
-        "bdo",
-        "big",
-        "button",
-        "cite",
-        "code",
-        "data",
-        "del",
-        "dfn",
-        "em",
-        "font",
-        "i",
-        "img",
-        "input",
-        "ins",
-        "kbd",
-        "label",
-        "mark",
-        "meter",
-        "output",
-        "progress",
-        "q",
-        "s",
-        "samp",
-        "select",
-        "small",
-        "span",
-        "strong",
-        "sub",
-        "sup",
-        "svg",
-        "textarea",
-        "time",
-        "tt",
-        "u",
-        "var",
-    ]
-)
+# fmt: off
+_INLINE = frozenset((
+    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "button", "cite", "code", "data", "del", "dfn", "em",
+    "font", "i", "img", "input", "ins", "kbd", "label", "mark", "meter", "output", "progress", "q", "s",
+    "samp", "select", "small", "span", "strong", "sub", "sup", "svg", "textarea", "time", "tt", "u", "var",
+))
+# fmt: on
 _ATOMS = frozenset(("img", "input", "button", "select", "textarea", "svg", "meter", "progress"))
 
 
@@ -88,6 +62,8 @@ class Element:
 
 def parse(page: str, rules: tuple[HtmlRule, ...]) -> Element | None:
     """The tree of a page; None where there is none, or it is nested too deep."""
+    if _seems_deep(page):
+        return None
     parsed = LexborHTMLParser(page)
     if parsed.root is None:
         return None
@@ -115,6 +91,25 @@ def parse(page: str, rules: tuple[HtmlRule, ...]) -> Element | None:
                 waiting.append((child, below, depth + 1))
     _Collapsing().collapse(root)
     return root
+
+
+def _seems_deep(page: str) -> bool:
+    """Whether more than MOST_DEPTH tags stand open at some place, as far as that shows without parsing."""
+    opened: Counter[str] = Counter()
+    depth = 0
+    for match in _TAG.finditer(page):
+        tag = match[2].lower()
+        if tag in _NOT_NESTING:
+            continue
+        if not match[1]:
+            opened[tag] += 1
+            depth += 1
+            if depth > MOST_DEPTH:
+                return True
+        elif opened[tag]:
+            opened[tag] -= 1
+            depth -= 1
+    return False
 
 
 def _element(node: LexborNode, selected: dict[int, list[tuple[str, Rule]]]) -> Element:
