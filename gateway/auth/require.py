@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.auth.certificate import ClientCertificate
 from gateway.auth.identity import Identity
 from gateway.config.snapshot import AuthRequirement
 
@@ -39,6 +40,16 @@ def missing(requirement: AuthRequirement, identity: Identity) -> str | None:
     for name, wanted in requirement.claims:
         if wanted not in claim_text(identity.claims, name):
             return f"The token's claim {name} does not have the value that this route needs."
+    return None
+
+
+def missing_certificate(requirement: AuthRequirement, certificate: ClientCertificate | None) -> str | None:
+    """What the caller's certificate lacks, as a sentence, or None where the requirement is met."""
+    if certificate is None:
+        return "This route needs a client certificate." if requirement.required else None
+    for name, wanted in requirement.certificate or ():
+        if not set(wanted) & set(certificate.values(name)):
+            return f"The client certificate's {name} is not one that this route needs."
     return None
 
 

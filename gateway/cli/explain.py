@@ -10,12 +10,13 @@ from typing import Any
 
 import orjson
 
+from gateway.auth.certificate import ClientCertificate, certificate_from
 from gateway.cli.claims import parse_claims
 from gateway.cli.validate import print_problems
 from gateway.config.load import load
 from gateway.config.problems import ConfigurationError
 from gateway.config.snapshot import Snapshot, Stage
-from gateway.config.values import parse_header_name, parse_method
+from gateway.config.values import CERTIFICATE_NAMES, parse_header_name, parse_method
 from gateway.proxy.headers import VIA_LINE, forwarded_host_line, forwarded_lines, is_host
 from gateway.routing.explain import described, verdicts
 from gateway.routing.rehearse import NO_ROUTE, Rehearsal, rehearse
@@ -27,7 +28,14 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 def explain_request(
-    config: Path, method: str, target: str, headers: list[str], claims: list[str], address: str, as_json: bool
+    config: Path,
+    method: str,
+    target: str,
+    headers: list[str],
+    claims: list[str],
+    certificate: list[str],
+    address: str,
+    as_json: bool,
 ) -> int:
     """Print the explanation; 1 where the gateway would refuse the request, 2 for a request that can't be one."""
     try:
@@ -35,6 +43,7 @@ def explain_request(
         fields = [_header(text) for text in headers]
         parse_method(method)
         ip_address(address)
+        shown = _certificate(certificate) if certificate else None
         if not target.startswith("/"):
             raise ValueError(f"the path {target!r} must start with '/'")
         if _TARGET.fullmatch(target) is None:
@@ -47,7 +56,7 @@ def explain_request(
     except ConfigurationError as error:
         print_problems(error)
         return 1
-    rehearsal = rehearse(snapshot, method, target, fields, given, address)
+    rehearsal = rehearse(snapshot, method, target, fields, given, address, shown)
     explanation = _explanation(snapshot, rehearsal, f"{method} {target}")
     if as_json:
         print(orjson.dumps(explanation, option=orjson.OPT_INDENT_2).decode())
@@ -67,6 +76,16 @@ def _header(text: str) -> tuple[str, str]:
     if _CONTROL.search(value) is not None or (name.lower() == "host" and not is_host(value.encode("utf-8"))):
         raise ValueError(f"-H {text!r} holds a value that no gateway accepts")
     return name, value
+
+
+def _certificate(written: list[str]) -> ClientCertificate:
+    values: dict[str, tuple[str, ...]] = {}
+    for text in written:
+        name, equals, value = text.partition("=")
+        if not equals or name not in CERTIFICATE_NAMES:
+            raise ValueError(f"--certificate {text!r} is not NAME=VALUE with a NAME of {', '.join(CERTIFICATE_NAMES)}")
+        values[name] = (*values.get(name, ()), value)
+    return certificate_from(values)
 
 
 def _explanation(snapshot: Snapshot, rehearsal: Rehearsal, asked: str) -> dict[str, Any]:
@@ -110,7 +129,10 @@ def _explanation(snapshot: Snapshot, rehearsal: Rehearsal, asked: str) -> dict[s
     explanation["endpoints"] = [endpoint.url for endpoint in snapshot.upstreams[decision.upstream].endpoints]
     added = b""
     if not any(ip_address(request.peer) in ip_network(network) for network in snapshot.trusted_proxies):
-        added = forwarded_lines(request.peer, "http") + forwarded_host_line(request.host)
+        scheme = "http" if snapshot.tls is None else "https"
+        added = forwarded_lines(request.peer, scheme) + forwarded_host_line(request.host)
+    if request.certificate is not None:
+        added += request.certificate.header_line
     if decision.identity is not None:
         added += decision.identity.header_lines
         assert route is not None

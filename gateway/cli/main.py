@@ -75,13 +75,22 @@ def explain(
         typer.Option("--header", "-H", metavar="'NAME: VALUE'", help="A header of the request; may be repeated."),
     ] = None,
     claim: Claims = None,
+    certificate: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="The client certificate's subject, or a dns or uri of its alternative names; may be repeated.",
+        ),
+    ] = None,
     address: Annotated[str, typer.Option(help="The caller's address.")] = "127.0.0.1",
     as_json: AsJson = False,
 ) -> None:
     """Show what becomes of a request, and why: route, side, upstream, headers."""
     from gateway.cli.explain import explain_request
 
-    raise typer.Exit(explain_request(config, method, target, header or [], claim or [], address, as_json))
+    raise typer.Exit(
+        explain_request(config, method, target, header or [], claim or [], certificate or [], address, as_json)
+    )
 
 
 @app.command("test")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import orjson
 
+from gateway.auth.certificate import certificate_from
 from gateway.cli.validate import print_problems
 from gateway.config.load import load
 from gateway.config.problems import ConfigurationError
@@ -22,7 +23,10 @@ def run_tests(config: Path, as_json: bool) -> int:
         return 1
     results = []
     for test in loaded.tests:
-        rehearsal = rehearse(loaded.snapshot, test.method, test.target, test.headers, test.claims)
+        certificate = None if test.certificate is None else certificate_from(test.certificate)
+        rehearsal = rehearse(
+            loaded.snapshot, test.method, test.target, test.headers, test.claims, certificate=certificate
+        )
         results.append((test, differences(test.expect, rehearsal.decision)))
     failed = sum(bool(found) for _, found in results)
     if as_json:

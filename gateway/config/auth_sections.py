@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from gateway.config.kinds import Duration, DurationOrZero, Flag, Name, OneOrMany, Scope, Size, Whole
+from gateway.config.kinds import (
+    CertificateName,
+    Duration,
+    DurationOrZero,
+    Flag,
+    Name,
+    OneOrMany,
+    Scope,
+    Size,
+    UpgradeToken,
+    Whole,
+)
 from gateway.config.sections import Section, Text
 from gateway.config.snapshot import Provider
 
@@ -81,12 +92,14 @@ class AuthSection(Section):
 
 
 class RequirementSection(Section):
-    """What is asked of a caller's token."""
+    """What is asked of a caller: a token, a client certificate, or both."""
 
-    provider: Text = Field(description="The provider whose tokens count.")
+    provider: Text | None = Field(
+        default=None, description="The provider whose tokens count; needed unless `certificate` is given."
+    )
     required: Flag = Field(
         default=True,
-        description="Whether a token must be there. A token that is there must be valid in any case.",
+        description="Whether a token or certificate must be there. One that is there must be valid in any case.",
     )
     scopes: Annotated[list[Scope], OneOrMany()] = Field(
         default=[], description="Scopes of which the token must have all."
@@ -94,3 +107,24 @@ class RequirementSection(Section):
     claims: dict[Text, str] = Field(
         default={}, description="Claims that must have the value, or hold it where they are lists."
     )
+    certificate: dict[CertificateName, Annotated[list[Text], OneOrMany(), Field(min_length=1)]] | None = Field(
+        default=None,
+        description="What the client certificate must hold: its `subject` (RFC 4514), or one of its alternative"
+        " names, `dns` or `uri`; of several values one is enough. `{}` takes any certificate of `tls.client_ca`.",
+        examples=[{"uri": "spiffe://shop.example/device-7"}],
+    )
+    upgrade_token: Annotated[list[UpgradeToken], OneOrMany()] = Field(
+        default=[],
+        description="Where else the token of a WebSocket handshake may stand, as browsers can't set Authorization"
+        " there. It is not forwarded.",
+    )
+
+    @model_validator(mode="after")
+    def _something(self) -> RequirementSection:
+        if self.provider is None:
+            if self.certificate is None:
+                raise ValueError("asks for nothing: give a provider, or a certificate")
+            for field in ("scopes", "claims", "upgrade_token"):
+                if getattr(self, field):
+                    raise ValueError(f"'{field}' is about a token: give the provider whose tokens count")
+        return self

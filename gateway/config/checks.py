@@ -20,7 +20,7 @@ from gateway.config.snapshot import Endpoint, Listener, Stage
 from gateway.config.values import is_loopback
 
 NO_ROUTE = "default"
-_IDENTITY = {"x-auth-subject", "x-auth-scopes", "x-auth-issuer"}
+_IDENTITY = {"x-auth-subject", "x-auth-scopes", "x-auth-issuer", "x-client-certificate-subject", "client-cert"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,15 @@ class Checks:
         for name, migration in self.model.migrations.items():
             yield from shadows.warnings(name, migration)
         used = shadows.live() | shadows.used()
+        for name, upstream in self.model.upstreams.items():
+            if not upstream.tls.verify:
+                yield self._problem(
+                    f"the certificates of '{name}' are not verified, so anybody on the way can answer for it",
+                    "upstreams",
+                    name,
+                    "tls",
+                    "verify",
+                )
         for name in self.model.upstreams:
             if name not in used:
                 yield self._problem(f"the upstream '{name}' is not used", "upstreams", name, key=True)
@@ -109,6 +118,10 @@ class Checks:
                     yield self._problem(f"the endpoint {endpoint.url} is listed twice", *path)
                 if _is_listener(endpoint, self.model.listen):
                     yield self._problem(f"the endpoint {endpoint.url} is this gateway itself", *path)
+            if upstream.tls.model_fields_set and not any(endpoint.tls for endpoint in upstream.endpoints):
+                yield self._problem(
+                    f"upstreams.{name}.tls says nothing: no endpoint is https", "upstreams", name, "tls", key=True
+                )
 
     def _migration(self, name: str, migration: MigrationSection) -> Iterator[Problem]:
         path = ("migrations", name)
@@ -130,6 +143,7 @@ class Checks:
                 yield self._problem(f"the route '{name}/{here}' is defined twice", *path, "routes", number, "name")
             yield from self._match(route.match, *path, "routes", number, "match")
         yield from self._identity_conditions(name, migration)
+        yield from self._certificate_conditions(migration, *path)
         yield from self._forgeable(migration, *path)
         if migration.shadow is not None:
             yield from ShadowChecks(self.model, self.document).problems(name, migration.shadow)
@@ -138,7 +152,8 @@ class Checks:
 
     def _identity_conditions(self, name: str, migration: MigrationSection) -> Iterator[Problem]:
         """Claims and scopes are only there where a provider verifies a token."""
-        if migration.auth is not None or any(route.auth is not None for route in migration.routes):
+        asked_of = (migration.auth, *(route.auth for route in migration.routes))
+        if any(auth is not None and auth.provider is not None for auth in asked_of):
             return
         path = ("migrations", name)
         asked: list[tuple[object, tuple[Step, ...]]] = [
@@ -148,7 +163,9 @@ class Checks:
             if condition.kind in ("claim", "scope")
         ]
         if migration.override is not None:
-            asked.append((migration.override.permitted, (*path, "override", "permitted")))
+            permitted = migration.override.permitted
+            if permitted.kind != "certificate":
+                asked.append((permitted, (*path, "override", "permitted")))
         sticky = (migration.canary and migration.canary.sticky) or []
         keys: list[tuple[object, tuple[Step, ...]]] = [
             (key, (*path, "canary", "sticky", number)) for number, key in enumerate(sticky) if key.kind == "claim"
@@ -158,6 +175,24 @@ class Checks:
                 f"'{what}' can never hold: no token is verified in the migration '{name}'",
                 *place,
                 hint="give the migration 'auth', with 'required: false' if callers may be anonymous",
+            )
+
+    def _certificate_conditions(self, migration: MigrationSection, *path: Step) -> Iterator[Problem]:
+        for field, conditions in (("always", migration.always), ("never", migration.never)):
+            for number, condition in enumerate(conditions):
+                if condition.kind == "certificate":
+                    yield from self._certificates_asked(f"'{condition}'", *path, field, number)
+        for number, key in enumerate((migration.canary and migration.canary.sticky) or []):
+            if key.kind == "certificate":
+                yield from self._certificates_asked(f"'{key}'", *path, "canary", "sticky", number)
+        if migration.override is not None and migration.override.permitted.kind == "certificate":
+            yield from self._certificates_asked(f"'{migration.override.permitted}'", *path, "override", "permitted")
+
+    def _certificates_asked(self, what: str, *path: Step) -> Iterator[Problem]:
+        """Client certificates are only there where clients are asked for them."""
+        if self.document.get("tls", "client_ca") is None:
+            yield self._problem(
+                f"{what} can never hold: clients are not asked for a certificate", *path, hint="give 'tls.client_ca'"
             )
 
     def _routes(self) -> Iterator[Problem]:
@@ -177,7 +212,10 @@ class Checks:
             yield from self._upstream(route.upstream, *path, "upstream")
             yield from self._match(route.match, *path, "match")
         for place, requirement in self._requirements():
-            yield from self._known("provider", requirement.provider, self.names.providers, *place, "provider")
+            if requirement.provider is not None:
+                yield from self._known("provider", requirement.provider, self.names.providers, *place, "provider")
+            if requirement.certificate is not None:
+                yield from self._certificates_asked("'certificate'", *place, "certificate")
 
     def _requirements(self) -> Iterator[tuple[tuple[Step, ...], RequirementSection]]:
         for number, route in enumerate(self.model.routes):

@@ -41,7 +41,9 @@ from gateway.config.snapshot import (
     Store,
     Timeouts,
     Upstream,
+    UpstreamTls,
 )
+from gateway.config.tls_files import TlsSettings
 from gateway.config.upstream_sections import UpstreamSection
 
 EVERY_PATH = "/**"
@@ -165,14 +167,20 @@ def _requirement(section: RequirementSection | None) -> AuthRequirement | None:
     if section is None:
         return None
     return AuthRequirement(
-        provider=str(section.provider),
+        provider=str(section.provider or ""),
         required=section.required,
         scopes=frozenset(map(str, section.scopes)),
         claims=tuple((str(name), str(value)) for name, value in section.claims.items()),
+        certificate=None if section.certificate is None else _certificate_names(section.certificate),
+        upgrade_token=tuple(section.upgrade_token),
     )
 
 
-def _upstream(name: str, section: UpstreamSection) -> Upstream:
+def _certificate_names(section: Mapping[str, list[str]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    return tuple((str(name), tuple(map(str, values))) for name, values in section.items())
+
+
+def _upstream(name: str, section: UpstreamSection, tls: UpstreamTls) -> Upstream:
     health = section.health
     return Upstream(
         name=name,
@@ -183,6 +191,8 @@ def _upstream(name: str, section: UpstreamSection) -> Upstream:
         idle_connections=section.idle_connections,
         keep_alive=section.keep_alive,
         queue=section.queue,
+        upgrades=frozenset(section.upgrades),
+        tls=tls,
     )
 
 
@@ -198,6 +208,7 @@ def compile_snapshot(
     routes: tuple[Route, ...],
     index: RouteIndex,
     folder: Path,
+    tls: TlsSettings,
 ) -> Snapshot:
     """The snapshot of a model in which nothing is wrong; `folder` is where relative paths begin."""
     return Snapshot(
@@ -205,7 +216,10 @@ def compile_snapshot(
         listen=model.listen,
         admin=model.admin,
         providers=providers,
-        upstreams={str(name): _upstream(str(name), section) for name, section in model.upstreams.items()},
+        upstreams={
+            str(name): _upstream(str(name), section, tls.upstreams[str(name)])
+            for name, section in model.upstreams.items()
+        },
         migrations=migrations,
         routes=routes,
         index=index,
@@ -215,6 +229,7 @@ def compile_snapshot(
         access_log=AccessLog(model.access_log.enabled, _text(model.access_log.path)),
         store=compile_store(model.store, folder),
         drain=model.shutdown.drain,
+        tls=tls.listener,
     )
 
 
@@ -227,18 +242,20 @@ def compile_test(section: TestSection, source: Source) -> RoutingTest:
         target=target,
         headers=tuple(section.headers.items()),
         claims=section.claims,
+        certificate=None if section.certificate is None else dict(_certificate_names(section.certificate)),
         expect=Expectation(**section.expect.model_dump()),
     )
 
 
-def version_of(content: Mapping[str, Any], secrets: Mapping[str, bytes]) -> str:
+def version_of(content: Mapping[str, Any], read: Mapping[str, bytes]) -> str:
     """The digest of what a configuration says: the same for the same content, however it is laid out.
 
-    Tests are left out: they change nothing that is served. `secrets` are those
-    that providers read, by provider, so that a new secret is a new version.
+    Tests are left out: they change nothing that is served. `read` are the
+    secrets and certificates that were read from elsewhere, so that a new one is
+    a new version.
     """
     said = {name: value for name, value in content.items() if name != "tests"}
     digest = hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode())
-    for name, secret in sorted(secrets.items()):
-        digest.update(name.encode() + hashlib.sha256(secret).digest())
+    for name, found in sorted(read.items()):
+        digest.update(name.encode() + hashlib.sha256(found).digest())
     return digest.hexdigest()[:12]

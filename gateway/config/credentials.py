@@ -13,8 +13,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from gateway.config.auth_sections import ProviderSection
-from gateway.config.document import Document, Step
+from gateway.config.document import Document
 from gateway.config.environment import Substituted
+from gateway.config.file_reader import FileReader
 from gateway.config.problems import Problem
 from gateway.config.snapshot import Provider
 from gateway.config.values import is_trustworthy
@@ -33,7 +34,7 @@ class Credentials:
 
 def read_provider(name: str, section: ProviderSection, document: Document, problems: list[Problem]) -> Credentials:
     """The provider that `section` describes; what is wrong with it is added to `problems`."""
-    reader = _Reader(("auth", "providers", name), document, problems, [])
+    reader = _Reader(("auth", "providers", name), document, problems)
     reader.check_kind(section)
     jwks_file, jwks_url = reader.key_set(section.jwks) if section.jwks is not None else (None, None)
     provider = Provider(
@@ -56,18 +57,7 @@ def read_provider(name: str, section: ProviderSection, document: Document, probl
     return Credentials(provider, tuple(reader.files))
 
 
-@dataclass(slots=True)
-class _Reader:
-    path: tuple[Step, ...]
-    document: Document
-    problems: list[Problem]
-    files: list[Path]
-
-    def complain(self, field: str, message: str, hint: str | None = None) -> None:
-        name = ".".join(map(str, self.path))
-        place = self.document.source(*self.path, field)
-        self.problems.append(Problem(place, f"{name}: {message}", hint))
-
+class _Reader(FileReader):
     def check_kind(self, section: ProviderSection) -> None:
         """Exactly one source of keys, and algorithms that fit it."""
         given = [
@@ -152,16 +142,3 @@ class _Reader:
             self.complain("secret", f"the secret {what}")
             return None
         return secret
-
-    def file(self, field: str, name: str) -> Path:
-        """A path beside the file that names it."""
-        file = Path(self.document.source(*self.path, field).file).parent.absolute() / name
-        self.files.append(file)
-        return file
-
-    def read(self, field: str, file: Path) -> bytes | None:
-        try:
-            return file.read_bytes()
-        except OSError as error:
-            self.complain(field, f"{file} can't be read: {error.strerror or error}")
-            return None

@@ -29,7 +29,8 @@ class RoutingTest:
     """One request of the `tests:` section.
 
     `target` is path and query as sent. `claims` None is a caller without a
-    token; any mapping is one whose token was verified.
+    token; any mapping is one whose token was verified. `certificate` are the
+    values by name of a client certificate, None for a caller without one.
     """
 
     source: Source
@@ -37,6 +38,7 @@ class RoutingTest:
     target: str
     headers: tuple[tuple[str, str], ...]
     claims: Mapping[str, Any] | None
+    certificate: Mapping[str, tuple[str, ...]] | None
     expect: Expectation
 
     def __str__(self) -> str:

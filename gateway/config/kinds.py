@@ -12,8 +12,10 @@ from pydantic_core import core_schema
 from typing_extensions import TypeAliasType
 
 from gateway.config.environment import Substituted
-from gateway.config.snapshot import Condition, Endpoint, Listener, StickyKey
+from gateway.config.snapshot import Condition, Endpoint, Listener, StickyKey, TokenPlace
 from gateway.config.values import (
+    CERTIFICATE_NAMES,
+    parse_certificate_name,
     parse_condition,
     parse_duration,
     parse_endpoint,
@@ -28,6 +30,8 @@ from gateway.config.values import (
     parse_size,
     parse_sticky,
     parse_store_url,
+    parse_token_place,
+    parse_upgrade,
 )
 
 VARIABLE = r"\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\}"
@@ -107,7 +111,7 @@ EndpointUrl = TypeAliasType(
         WithJsonSchema(
             {
                 "type": "string",
-                "description": "A base URL: scheme http, host and port, no path.",
+                "description": "A base URL: scheme http or https, host and port, no path.",
                 "examples": ["http://127.0.0.1:8100"],
             }
         ),
@@ -121,14 +125,14 @@ Sticky = TypeAliasType(
         WithJsonSchema(
             {
                 "type": "string",
-                "pattern": rf"^((claim|header|cookie):.+|ip|visitor|none|.*{VARIABLE}.*)$",
-                "description": "claim:NAME, header:NAME, cookie:NAME, ip, visitor or none.",
+                "pattern": rf"^((claim|header|cookie):.+|certificate|ip|visitor|none|.*{VARIABLE}.*)$",
+                "description": "claim:NAME, header:NAME, cookie:NAME, certificate, ip, visitor or none.",
                 "examples": ["claim:sub", "visitor"],
             }
         ),
     ],
 )
-_CONDITION_PATTERN = rf"^((claim|scope|header|cookie|ip):.+|.*{VARIABLE}.*)$"
+_CONDITION_PATTERN = rf"^((claim|scope|certificate|header|cookie|ip):.+|.*{VARIABLE}.*)$"
 CallerCondition = TypeAliasType(
     "CallerCondition",
     Annotated[
@@ -138,8 +142,8 @@ CallerCondition = TypeAliasType(
             {
                 "type": "string",
                 "pattern": _CONDITION_PATTERN,
-                "description": "claim:NAME=VALUE, scope:NAME, header:NAME=VALUE, cookie:NAME=VALUE or"
-                " ip:ADDRESS; without =VALUE it is enough that it is there.",
+                "description": "claim:NAME=VALUE, scope:NAME, certificate:NAME=VALUE (subject, dns or uri),"
+                " header:NAME=VALUE, cookie:NAME=VALUE or ip:ADDRESS; without =VALUE it is enough that it is there.",
                 "examples": ["claim:tenant=acme", "scope:beta"],
             }
         ),
@@ -153,8 +157,8 @@ Permission = TypeAliasType(
         WithJsonSchema(
             {
                 "type": "string",
-                "pattern": rf"^((claim|scope):.+|.*{VARIABLE}.*)$",
-                "description": "claim:NAME=VALUE or scope:NAME.",
+                "pattern": rf"^((claim|scope|certificate):.+|.*{VARIABLE}.*)$",
+                "description": "claim:NAME=VALUE, scope:NAME or certificate:NAME=VALUE.",
                 "examples": ["claim:role=engineer"],
             }
         ),
@@ -198,6 +202,30 @@ StoreUrl = TypeAliasType(
                 "pattern": rf"^(sqlite:///.+|postgres(ql)?://.+|.*{VARIABLE}.*)$",
                 "description": "sqlite:///PATH, relative to the YAML file, or postgresql://HOST/DATABASE.",
                 "examples": ["sqlite:///var/strangler.sqlite3"],
+            }
+        ),
+    ],
+)
+CertificateName = TypeAliasType(
+    "CertificateName",
+    Annotated[str, PlainValidator(parse_certificate_name), WithJsonSchema({"enum": list(CERTIFICATE_NAMES)})],
+)
+Upgrade = TypeAliasType(
+    "Upgrade",
+    Annotated[str, PlainValidator(parse_upgrade), WithJsonSchema({"type": "string", "examples": ["websocket"]})],
+)
+UpgradeToken = TypeAliasType(
+    "UpgradeToken",
+    Annotated[
+        TokenPlace,
+        PlainValidator(parse_token_place),
+        WithJsonSchema(
+            {
+                "type": "string",
+                "pattern": rf"^((query|subprotocol):.+|.*{VARIABLE}.*)$",
+                "description": "query:NAME for a query parameter, subprotocol:NAME for an entry NAME.TOKEN of"
+                " Sec-WebSocket-Protocol.",
+                "examples": ["subprotocol:bearer"],
             }
         ),
     ],

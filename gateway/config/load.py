@@ -30,6 +30,7 @@ from gateway.config.explanations import problems_of
 from gateway.config.problems import ConfigurationError, Problem, in_order
 from gateway.config.schema import Configuration
 from gateway.config.snapshot import Snapshot
+from gateway.config.tls_files import read_tls
 from gateway.config.yaml_reader import read_document
 
 __all__ = ["ConfigurationError", "Loaded", "Problem", "load"]
@@ -83,6 +84,7 @@ def _load(path: Path, document: Document, problems: list[Problem]) -> Loaded | N
     credentials = {
         str(name): read_provider(name, section, understood, problems) for name, section in model.auth.providers.items()
     }
+    tls = read_tls(model, understood, problems)
     migrations = compile_migrations(model)
     routes = compile_routes(model, migrations, understood)
     index = compile_index(routes, problems)
@@ -93,16 +95,18 @@ def _load(path: Path, document: Document, problems: list[Problem]) -> Loaded | N
 
     providers = {name: found.provider for name, found in credentials.items()}
     secrets = {name: provider.secret for name, provider in providers.items() if provider.secret is not None}
-    version = version_of(document.root.plain(), secrets)
+    version = version_of(document.root.plain(), {**secrets, **tls.content})
     folder = Path(document.source("store", "url").file).parent
     return Loaded(
         model=model,
-        snapshot=compile_snapshot(model, version, providers, migrations, routes, index, folder),
+        snapshot=compile_snapshot(model, version, providers, migrations, routes, index, folder, tls),
         tests=tuple(
             compile_test(section, document.source("tests", number)) for number, section in enumerate(model.tests)
         ),
-        watched=_watched(path, document, [file for found in credentials.values() for file in found.files]),
-        warnings=tuple(in_order(checks.warnings())),
+        watched=_watched(
+            path, document, [*(file for found in credentials.values() for file in found.files), *tls.files]
+        ),
+        warnings=tuple(in_order([*checks.warnings(), *tls.warnings])),
     )
 
 

@@ -44,6 +44,8 @@ _KINDS = {
     "Network": "network",
     "MatchHost": "host",
     "Scope": "scope",
+    "Upgrade": "protocol",
+    "UpgradeToken": "token place",
     "Stage": "stage",
     "StoreUrl": "store URL",
     "JsonPath": "JSONPath",
@@ -68,6 +70,7 @@ _VALUES = {
     "cookie": "Cookie",
     "statuses": "Statuses",
     "tolerance": "Tolerance",
+    "token place": "UpgradeToken",
 }
 _PLAIN = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}
 

@@ -17,6 +17,7 @@ from gateway.config.auth_sections import AuthSection
 from gateway.config.compare_sections import CompareSection
 from gateway.config.kinds import (
     Address,
+    CertificateName,
     Count,
     Duration,
     DurationOrZero,
@@ -24,6 +25,7 @@ from gateway.config.kinds import (
     HeaderName,
     Name,
     Network,
+    OneOrMany,
     Size,
     Whole,
 )
@@ -31,6 +33,7 @@ from gateway.config.route_sections import MigrationSection, RouteSection
 from gateway.config.sections import Section, Text
 from gateway.config.shadow_sections import StoreSection
 from gateway.config.snapshot import Limits, Listener
+from gateway.config.tls_sections import ListenerTlsSection
 from gateway.config.upstream_sections import UpstreamSection
 
 _LIMITS = Limits()
@@ -96,6 +99,9 @@ class TestSection(Section):
     claims: dict[Text, Any] | None = Field(
         default=None, description="Claims of the caller's token; a caller without a token unless given."
     )
+    certificate: dict[CertificateName, Annotated[list[Text], OneOrMany()]] | None = Field(
+        default=None, description="The caller's client certificate; none unless given."
+    )
     expect: ExpectSection = Field(description="What must become of it.")
 
 
@@ -107,6 +113,7 @@ class Configuration(Section):
     admin: Address = Field(
         default=Listener("127.0.0.1", 8081), description="Where the admin API, metrics and dashboard are."
     )
+    tls: ListenerTlsSection | None = Field(default=None, description="TLS for clients; plain HTTP unless given.")
     auth: AuthSection = Field(default=AuthSection(), description="Who may issue tokens.")
     upstreams: dict[Name, UpstreamSection] = Field(description="The upstreams, by name.")
     default: Text | None = Field(

@@ -69,17 +69,35 @@ class Provider:
 
 
 @dataclass(frozen=True, slots=True)
-class AuthRequirement:
-    """What a route asks of a caller's token.
+class TokenPlace:
+    """Where a browser, which can't set Authorization on a WebSocket, may put its token instead.
 
-    `required` false lets a caller without a token through as anonymous; a
-    token that is present must be valid all the same.
+    `query` is the parameter `name`; `subprotocol` is an entry `name.TOKEN` of
+    Sec-WebSocket-Protocol.
+    """
+
+    kind: Literal["query", "subprotocol"]
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuthRequirement:
+    """What a route asks of a caller's token and client certificate; at least one of the two.
+
+    `provider` is "" where no token is asked for. `required` false lets a
+    caller without a token or certificate through as anonymous; one that is
+    present must be valid all the same. `certificate` are names and values that
+    the client certificate must hold, of several values one; empty for any
+    certificate, None where none is asked for. `upgrade_token` are other places
+    for the token of a request that asks for an upgrade.
     """
 
     provider: str
     required: bool = True
     scopes: frozenset[str] = frozenset()
     claims: tuple[tuple[str, str], ...] = ()
+    certificate: tuple[tuple[str, tuple[str, ...]], ...] | None = None
+    upgrade_token: tuple[TokenPlace, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +107,43 @@ class Timeouts:
     connect: float = 2.0
     response: float = 30.0
     idle: float = 60.0
+    tunnel: float = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One base URL of an upstream, taken apart."""
+    """One base URL of an upstream, taken apart; `tls` where it is https."""
 
     url: str
     host: str
     port: int
     host_header: bytes
+    tls: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerTls:
+    """How clients are met: PEM of the certificate chain and its key, and of the authorities of client certificates."""
+
+    certificate: bytes
+    key: bytes = field(repr=False)
+    client_ca: bytes | None = None
+    client_certificate: Literal["required", "optional"] = "required"
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamTls:
+    """How https endpoints are met.
+
+    `ca` None trusts whom the machine trusts, `server_name` None takes the
+    endpoint's host. `certificate` and `key` are what the gateway shows.
+    """
+
+    ca: bytes | None = None
+    server_name: str | None = None
+    verify: bool = True
+    certificate: bytes | None = None
+    key: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +164,7 @@ class Upstream:
 
     `connections` bounds the connections of one worker to one endpoint;
     `queue` bounds the requests of one worker that wait for one of them.
+    `upgrades` are the protocols, in lower case, to which a request may switch.
     """
 
     name: str
@@ -129,17 +175,19 @@ class Upstream:
     idle_connections: int = 128
     keep_alive: float = 55.0
     queue: int = 1024
+    upgrades: frozenset[str] = frozenset({"websocket"})
+    tls: UpstreamTls = UpstreamTls()
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
     """One entry of an allow or deny list or of an override: `claim:tenant=acme`.
 
-    `kind` is `claim`, `scope`, `header`, `cookie` or `ip`; `value` None asks
-    only that it is there.
+    `kind` is `claim`, `scope`, `certificate`, `header`, `cookie` or `ip`;
+    `value` None asks only that it is there.
     """
 
-    kind: Literal["claim", "scope", "header", "cookie", "ip"]
+    kind: Literal["claim", "scope", "certificate", "header", "cookie", "ip"]
     name: str
     value: str | None = None
 
@@ -152,7 +200,7 @@ class Condition:
 class StickyKey:
     """One source of the key by which a caller stays on its side."""
 
-    kind: Literal["claim", "header", "cookie", "ip", "visitor", "none"]
+    kind: Literal["claim", "certificate", "header", "cookie", "ip", "visitor", "none"]
     name: str = ""
 
     def __str__(self) -> str:
@@ -327,3 +375,4 @@ class Snapshot:
     access_log: AccessLog = AccessLog()
     store: Store = Store()
     drain: float = 30.0
+    tls: ListenerTls | None = None

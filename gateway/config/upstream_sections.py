@@ -6,9 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from gateway.config.kinds import Count, Duration, EndpointUrl, OneOrMany, Whole
+from gateway.config.kinds import Count, Duration, EndpointUrl, OneOrMany, Upgrade, Whole
 from gateway.config.sections import Section
 from gateway.config.snapshot import HealthCheck, Timeouts, Upstream
+from gateway.config.tls_sections import UpstreamTlsSection
 
 _UPSTREAM = Upstream("", ())
 _HEALTH = HealthCheck("/")
@@ -23,6 +24,9 @@ class TimeoutsSection(Section):
         default=_TIMEOUTS.response, description="From the request's end to the head of the response."
     )
     idle: Duration = Field(default=_TIMEOUTS.idle, description="The longest silence within a body.")
+    tunnel: Duration = Field(
+        default=_TIMEOUTS.tunnel, description="The longest silence of a WebSocket or another upgraded connection."
+    )
 
 
 class HealthSection(Section):
@@ -65,3 +69,9 @@ class UpstreamSection(Section):
     queue: Annotated[Whole, Field(ge=0)] = Field(
         default=_UPSTREAM.queue, description="Most requests of one worker that wait for a connection."
     )
+    upgrades: Annotated[list[Upgrade], OneOrMany()] = Field(
+        default=sorted(_UPSTREAM.upgrades),
+        description="The protocols that a request may switch to, `websocket` unless given; one that asks for another"
+        " is sent on as an ordinary request. Switched connections do not count as `connections`.",
+    )
+    tls: UpstreamTlsSection = Field(default=UpstreamTlsSection(), description="How `https` endpoints are met.")

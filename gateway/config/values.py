@@ -13,14 +13,17 @@ from urllib.parse import urlsplit
 
 from gateway.config.environment import Substituted
 from gateway.config.problems import suggestion
-from gateway.config.snapshot import Condition, Endpoint, Listener, StickyKey
+from gateway.config.snapshot import Condition, Endpoint, Listener, StickyKey, TokenPlace
 
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _SIZE = re.compile(r"([0-9]+)(B|KiB|MiB|GiB)")
+CERTIFICATE_NAMES = ("subject", "dns", "uri")
 _BYTES = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
+_PROTOCOL = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+(/[A-Za-z0-9!#$%&'*+.^_`|~-]+)?")
+_PLACE = re.compile(r"[A-Za-z0-9._~-]+")
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
 
 
@@ -97,7 +100,7 @@ def parse_listener(value: object) -> Listener:
 
 
 def parse_endpoint(value: object) -> Endpoint:
-    """A base URL `http://host[:port]`."""
+    """A base URL `http://host[:port]` or `https://host[:port]`."""
     if not isinstance(value, str):
         raise ValueError(f"expected a URL such as http://127.0.0.1:8100, found {described(value)}")
     try:
@@ -105,9 +108,7 @@ def parse_endpoint(value: object) -> Endpoint:
         port = parts.port
     except ValueError as error:
         raise ValueError(f"'{value}' is not a URL: {error}") from None
-    if parts.scheme == "https":
-        raise ValueError("https endpoints are not supported yet: give an http:// URL")
-    if parts.scheme != "http" or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"expected a URL such as http://127.0.0.1:8100, found {described(value)}")
     if parts.username is not None or parts.password is not None:
         raise ValueError("an endpoint can't hold a user name or password")
@@ -117,8 +118,11 @@ def parse_endpoint(value: object) -> Endpoint:
     host = _host(bracketed)
     if port == 0:
         raise ValueError("port 0 can't be connected to")
-    authority = bracketed if port in (None, 80) else f"{bracketed}:{port}"
-    return Endpoint(f"http://{authority}", host, port or 80, authority.encode("ascii"))
+    usual = 443 if parts.scheme == "https" else 80
+    authority = bracketed if port in (None, usual) else f"{bracketed}:{port}"
+    return Endpoint(
+        f"{parts.scheme}://{authority}", host, port or usual, authority.encode("ascii"), parts.scheme == "https"
+    )
 
 
 def _host(text: str) -> str:
@@ -166,22 +170,22 @@ def is_trustworthy(url: str) -> bool:
 
 
 def parse_sticky(value: object) -> StickyKey:
-    """`claim:NAME`, `header:NAME`, `cookie:NAME`, `ip`, `visitor` or `none`."""
+    """`claim:NAME`, `header:NAME`, `cookie:NAME`, `certificate`, `ip`, `visitor` or `none`."""
     if not isinstance(value, str):
         raise ValueError(f"expected a sticky key such as claim:sub, found {described(value)}")
     kind, colon, name = value.partition(":")
     match kind, bool(colon):
         case (("claim" | "header" | "cookie"), True):
             return StickyKey(kind, _field_name(kind, name))
-        case (("ip" | "visitor" | "none"), False):
+        case (("certificate" | "ip" | "visitor" | "none"), False):
             return StickyKey(kind)
         case _:
-            known = ("claim:NAME", "header:NAME", "cookie:NAME", "ip", "visitor", "none")
+            known = ("claim:NAME", "header:NAME", "cookie:NAME", "certificate", "ip", "visitor", "none")
             raise ValueError(f"'{value}' is no sticky key: {' | '.join(known)}")
 
 
 def parse_condition(value: object) -> Condition:
-    """`claim:NAME=VALUE`, `scope:NAME`, `header:NAME=VALUE`, `cookie:NAME=VALUE` or `ip:ADDRESS`."""
+    """`claim:NAME=VALUE`, `scope:NAME`, `certificate:NAME=VALUE`, `header:…`, `cookie:NAME=VALUE` or `ip:ADDRESS`."""
     if not isinstance(value, str):
         raise ValueError(f"expected a condition such as claim:tenant=acme, found {described(value)}")
     kind, colon, rest = value.partition(":")
@@ -192,21 +196,56 @@ def parse_condition(value: object) -> Condition:
                 return Condition(kind, _field_name(kind, name), wanted if equals else None)
             case "scope":
                 return Condition("scope", parse_scope(rest))
+            case "certificate":
+                return Condition("certificate", parse_certificate_name(name), wanted if equals else None)
             case "ip":
                 return Condition("ip", parse_network(rest))
-    hint = suggestion(kind, ("claim", "scope", "header", "cookie", "ip"))
+    hint = suggestion(kind, ("claim", "scope", "certificate", "header", "cookie", "ip"))
     raise ValueError(
-        f"'{value}' is no condition: claim:NAME=VALUE, scope:NAME, header:NAME=VALUE, cookie:NAME=VALUE"
-        " or ip:ADDRESS" + (f"; {hint}" if hint else "")
+        f"'{value}' is no condition: claim:NAME=VALUE, scope:NAME, certificate:NAME=VALUE, header:NAME=VALUE,"
+        " cookie:NAME=VALUE or ip:ADDRESS" + (f"; {hint}" if hint else "")
     )
 
 
 def parse_permission(value: object) -> Condition:
-    """A condition that a client can't forge: `claim:NAME=VALUE` or `scope:NAME`."""
+    """A condition that a client can't forge: `claim:NAME=VALUE`, `scope:NAME` or `certificate:NAME=VALUE`."""
     condition = parse_condition(value)
-    if condition.kind not in ("claim", "scope"):
-        raise ValueError("only a claim or a scope can permit this: a client chooses its headers and cookies")
+    if condition.kind not in ("claim", "scope", "certificate"):
+        raise ValueError(
+            "only a claim, a scope or a certificate can permit this: a client chooses its headers and cookies"
+        )
     return condition
+
+
+def parse_certificate_name(name: object) -> str:
+    """What a rule may ask of a client certificate: `subject`, or its alternative names by kind, `dns` or `uri`."""
+    if name not in CERTIFICATE_NAMES:
+        known = " | ".join(CERTIFICATE_NAMES)
+        raise ValueError(f"{described(name)} is nothing that a certificate is asked for: {known}")
+    return str(name)
+
+
+def parse_upgrade(value: object) -> str:
+    """A protocol that a request may switch to (RFC 9110 section 7.8), in lower case.
+
+    Another HTTP or TLS would carry requests past the rules that only the first one was held against.
+    """
+    if not isinstance(value, str) or _PROTOCOL.fullmatch(value) is None:
+        raise ValueError(f"expected a protocol such as websocket, found {described(value)}")
+    protocol = value.lower()
+    if protocol.partition("/")[0] in ("h2c", "h2", "h3", "http", "https", "tls"):
+        raise ValueError(f"an upgrade to {value} would carry requests that no rule has seen")
+    return protocol
+
+
+def parse_token_place(value: object) -> TokenPlace:
+    """`query:NAME` or `subprotocol:NAME`."""
+    if isinstance(value, str):
+        kind, _, name = value.partition(":")
+        match kind:
+            case "query" | "subprotocol" if _PLACE.fullmatch(name):
+                return TokenPlace(kind, name)
+    raise ValueError(f"expected query:NAME or subprotocol:NAME, found {described(value)}")
 
 
 def parse_scope(value: object) -> str:

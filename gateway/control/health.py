@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ import httpx
 import structlog
 
 from gateway.config.snapshot import HealthCheck, Snapshot
+from gateway.config.tls import upstream_context
 
 log = structlog.get_logger(part="health")
 
@@ -64,7 +66,9 @@ class HealthChecks:
             for endpoint in upstream.endpoints:
                 key = (upstream.name, endpoint.url)
                 self.endpoints[key] = known.get(key) or EndpointHealth()
-                self._tasks.append(asyncio.create_task(self._check(key, upstream.health)))
+                verify = upstream_context(upstream.tls) if endpoint.tls else True
+                name = upstream.tls.server_name or endpoint.host
+                self._tasks.append(asyncio.create_task(self._check(key, upstream.health, verify, name)))
         self._on_change(self.down())
 
     def down(self) -> frozenset[str]:
@@ -84,12 +88,14 @@ class HealthChecks:
             for (upstream, url), health in self.endpoints.items()
         ]
 
-    async def _check(self, key: tuple[str, str], check: HealthCheck) -> None:
+    async def _check(
+        self, key: tuple[str, str], check: HealthCheck, verify: ssl.SSLContext | bool, server_name: str
+    ) -> None:
         upstream, url = key
         health = self.endpoints[key]
-        async with httpx.AsyncClient(timeout=check.timeout, trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=check.timeout, trust_env=False, verify=verify) as client:
             while True:
-                good, last = await _ask(client, url + check.path, check.status)
+                good, last = await _ask(client, url + check.path, check.status, server_name)
                 if health.note(good, last, check):
                     log.warning(
                         "endpoint went up" if good else "endpoint went down", upstream=upstream, url=url, last=last
@@ -98,9 +104,9 @@ class HealthChecks:
                 await asyncio.sleep(check.interval * random.uniform(1 - JITTER, 1 + JITTER))
 
 
-async def _ask(client: httpx.AsyncClient, url: str, expected: int) -> tuple[bool, str]:
+async def _ask(client: httpx.AsyncClient, url: str, expected: int, server_name: str) -> tuple[bool, str]:
     try:
-        response = await client.get(url)
+        response = await client.get(url, extensions={"sni_hostname": server_name})
     except httpx.HTTPError as error:
         return False, f"{type(error).__name__}: {error}"
     return response.status_code == expected, f"status {response.status_code}"

@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
 import httptools
 
+from gateway.auth.certificate import ClientCertificate, UnreadableCertificate, certificate_of
 from gateway.proxy.exchange import Exchange
 from gateway.proxy.headers import forwarded_lines
 from gateway.proxy.known import KnownFields
@@ -57,6 +59,7 @@ class ClientConnection(asyncio.Protocol):
         "_unsent",
         "_url",
         "_waiting",
+        "certificate",
         "deadline",
         "exchange",
         "forwarded",
@@ -72,6 +75,7 @@ class ClientConnection(asyncio.Protocol):
         self.exchange: Exchange | None = None
         self.peer = ""
         self.trusted = False
+        self.certificate: ClientCertificate | None = None
         self.forwarded = b""
         self.deadline = NEVER
         self._parser = httptools.HttpRequestParser(self)
@@ -98,12 +102,26 @@ class ClientConnection(asyncio.Protocol):
         name = transport.get_extra_info("peername")
         self.peer = name[0] if name else ""
         self.trusted = plane.is_trusted(self.peer)
+        secure = transport.get_extra_info("ssl_object")
         if not self.trusted:
-            self.forwarded = forwarded_lines(self.peer, "http")
+            self.forwarded = forwarded_lines(self.peer, "http" if secure is None else "https")
         plane.clients.add(self)
         self.deadline = plane.now + plane.snapshot.limits.header_timeout
-        if len(plane.clients) > plane.snapshot.limits.connections:
+        if secure is not None and not self._read_certificate(secure):
+            self._refuse(Refusal(400, "The client certificate can't be read."))
+        elif len(plane.clients) > plane.snapshot.limits.connections:
             self._refuse(Refusal(503, "The gateway has too many connections."))
+
+    def _read_certificate(self, secure: ssl.SSLObject) -> bool:
+        """Take over what the client's certificate says, if it has shown one; whether that could be read."""
+        der = secure.getpeercert(binary_form=True)
+        if der is not None:
+            try:
+                self.certificate = certificate_of(der)
+            except UnreadableCertificate:
+                return False
+            self.forwarded += self.certificate.header_line
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.plane.clients.discard(self)

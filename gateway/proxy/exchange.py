@@ -80,6 +80,7 @@ class Exchange(Request):
         self.host = head.host or ""
         self.headers = head.fields
         self.peer = client.peer
+        self.certificate = client.certificate
         self.client = client
         self.head = head
         self.line = line

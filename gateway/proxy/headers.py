@@ -43,7 +43,17 @@ class Action(IntEnum):
     UPGRADE = 11
 
 
-IDENTITY = frozenset({b"x-auth-subject", b"x-auth-scopes", b"x-auth-issuer"})
+IDENTITY = frozenset(
+    {
+        b"x-auth-subject",
+        b"x-auth-scopes",
+        b"x-auth-issuer",
+        b"x-client-certificate-subject",
+        # RFC 9440: a proxy that terminates TLS must not let them through.
+        b"client-cert",
+        b"client-cert-chain",
+    }
+)
 FORWARDED = frozenset(
     {
         b"forwarded",

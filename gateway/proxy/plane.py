@@ -20,6 +20,7 @@ from gateway.observe.access_log import AccessLog
 from gateway.observe.counters import Counters, Report
 from gateway.proxy.client import ClientConnection
 from gateway.proxy.exchange import Exchange
+from gateway.proxy.listener import Listener
 from gateway.proxy.pool import UpstreamPool
 
 TICK = 0.1
@@ -50,6 +51,7 @@ class DataPlane:
         self.now = self.loop.time()
         self.timestamp = ""
         self.clients: set[ClientConnection] = set()
+        self.listener = Listener(self)
         self.counters = Counters()
         self.down: frozenset[str] = frozenset()
         self.draining = False
@@ -80,6 +82,7 @@ class DataPlane:
             for pool in self.pools.values()
             for endpoint in pool.endpoints
         }
+        self.listener.apply(snapshot.tls)
         self.snapshot = snapshot
         self.generation += 1
         self.pools = {name: UpstreamPool(self, upstream, old) for name, upstream in snapshot.upstreams.items()}
@@ -149,15 +152,14 @@ class DataPlane:
 
     async def serve(self, listening: socket.socket) -> None:
         """Accept connections from `listening` until drained."""
-        self._servers.append(
-            await self.loop.create_server(lambda: ClientConnection(self), sock=listening, backlog=BACKLOG)
-        )
+        self._servers.append(await self.loop.create_server(self.listener.accept, sock=listening, backlog=BACKLOG))
 
     async def drain(self, deadline: float) -> None:
         """Accept no more, finish what runs, close idle connections; after `deadline` seconds break off."""
         self.draining = True
         for server in self._servers:
             server.close()
+        self.listener.close()
         for client in list(self.clients):
             if client.exchange is None:
                 client.close()
@@ -199,6 +201,7 @@ class DataPlane:
         self.timestamp = datetime.now(UTC).isoformat(timespec="milliseconds")
         for client in [client for client in self.clients if client.deadline <= now]:
             client.expired()
+        self.listener.expire(now)
         for pool in self.pools.values():
             for endpoint in pool.endpoints:
                 endpoint.expire(now)

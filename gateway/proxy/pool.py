@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections import deque
 from collections.abc import Container
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from gateway.config.snapshot import Endpoint, Upstream
+from gateway.config.tls import upstream_context
+from gateway.proxy.tls import connect, reason_of
 from gateway.proxy.upstream import UpstreamConnection
 
 if TYPE_CHECKING:
@@ -16,10 +20,14 @@ if TYPE_CHECKING:
     from gateway.proxy.plane import DataPlane
 
 
+# Reading the machine's authorities takes 20 ms, and most upstreams have the same settings.
+_context_of = lru_cache(64)(upstream_context)
+
+
 class EndpointPool:
     """One worker's connections to one endpoint, bounded by the upstream's `connections`."""
 
-    __slots__ = ("_connecting", "endpoint", "idle", "open", "plane", "retired", "upstream", "waiting")
+    __slots__ = ("_connecting", "_context", "endpoint", "idle", "open", "plane", "retired", "upstream", "waiting")
 
     def __init__(self, plane: DataPlane, upstream: Upstream, endpoint: Endpoint) -> None:
         self.plane = plane
@@ -30,6 +38,7 @@ class EndpointPool:
         self.waiting: deque[Exchange] = deque()
         self.retired = False
         self._connecting: set[asyncio.Task[None]] = set()
+        self._context = _context_of(upstream.tls) if endpoint.tls else None
 
     def __repr__(self) -> str:
         return (
@@ -99,12 +108,28 @@ class EndpointPool:
         endpoint = self.endpoint
         try:
             async with asyncio.timeout(self.upstream.timeouts.connect):
-                _, connection = await self.plane.loop.create_connection(
-                    lambda: UpstreamConnection(self), endpoint.host, endpoint.port
-                )
+                if self._context is None:
+                    _, connection = await self.plane.loop.create_connection(
+                        lambda: UpstreamConnection(self), endpoint.host, endpoint.port
+                    )
+                else:
+                    connection = await connect(
+                        self.plane.loop,
+                        lambda: UpstreamConnection(self),
+                        endpoint.host,
+                        endpoint.port,
+                        self._context,
+                        self.upstream.tls.server_name or endpoint.host,
+                    )
         except TimeoutError:
             self.open -= 1
             exchange.connect_failed(504, f"Upstream {self.upstream.name} took too long to accept a connection.")
+            self._serve_waiting()
+            return
+        except ssl.SSLError as error:
+            self.open -= 1
+            self.plane.counters.event("upstream_tls_failures", f"{self.upstream.name}: {reason_of(error)}")
+            exchange.connect_failed(502, f"The TLS handshake with upstream {self.upstream.name} failed.")
             self._serve_waiting()
             return
         except OSError:
@@ -112,7 +137,10 @@ class EndpointPool:
             exchange.connect_failed(502, f"Upstream {self.upstream.name} can't be reached.")
             self._serve_waiting()
             return
-        if exchange.done:
+        if connection.transport.is_closing():
+            # Lost as soon as it was there, as where a client certificate is not accepted; `lost` has heard or will.
+            exchange.connect_failed(502, f"Upstream {self.upstream.name} ended the connection at once.")
+        elif exchange.done:
             self.release(connection)
         else:
             exchange.connected(connection)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gateway.auth.identity import Identity
-from gateway.auth.require import missing
+from gateway.auth.require import missing, missing_certificate
 from gateway.config.patterns import PathError, is_plain, readings
 from gateway.config.snapshot import AuthRequirement, FieldMatch, Route, SideName, Snapshot
 from gateway.routing.request import Request
@@ -76,13 +76,18 @@ def decide(snapshot: Snapshot, request: Request, identify: Identify) -> Decision
     identity = None
     requirement = route.auth
     if requirement is not None:
-        who = identify(request, requirement)
-        if isinstance(who, Refusal):
-            return Decision(route, refusal=who)
-        refusal = check(requirement, who)
-        if refusal is not None:
-            return Decision(route, identity=who, refusal=refusal)
-        identity = who
+        if requirement.certificate is not None:
+            lacking = missing_certificate(requirement, request.certificate)
+            if lacking is not None:
+                return Decision(route, refusal=Refusal(403, lacking))
+        if requirement.provider:
+            who = identify(request, requirement)
+            if isinstance(who, Refusal):
+                return Decision(route, refusal=who)
+            refusal = check(requirement, who)
+            if refusal is not None:
+                return Decision(route, identity=who, refusal=refusal)
+            identity = who
     migration = route.migration
     if migration is None:
         return Decision(route, route.upstream, None, identity)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.auth.certificate import ClientCertificate
 from gateway.auth.identity import ClaimsRefused, Identity, identity_of
 from gateway.config.expectations import Expectation
 from gateway.config.snapshot import AuthRequirement, Snapshot
@@ -34,16 +35,17 @@ def rehearse(
     headers: Sequence[tuple[str, str]] = (),
     claims: Mapping[str, Any] | None = None,
     address: str = "127.0.0.1",
+    certificate: ClientCertificate | None = None,
 ) -> Rehearsal:
     """What `snapshot` does with a request for `target` (path and query as sent) from `address`.
 
-    `claims` are those of a token that was verified, None for a caller without
-    one.
+    `claims` are those of a token that was verified, `certificate` the client's,
+    None for a caller without one.
     """
     path, _, query = target.partition("?")
     fields = [(name.encode("latin-1"), value.encode("utf-8")) for name, value in headers]
     host = next((value for name, value in headers if name.lower() == "host"), "localhost")
-    request = Request(method, path, query, host, fields, address)
+    request = Request(method, path, query, host, fields, address, certificate)
 
     def identify(_: Request, requirement: AuthRequirement) -> Identity | Refusal | None:
         if claims is None:

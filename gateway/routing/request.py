@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from urllib.parse import unquote_plus
 
+from gateway.auth.certificate import ClientCertificate
+
 
 class Request:
     """The parts of a request that a decision may depend on.
 
     `path` and `query` are as sent (percent-encoded; `query` without the
     question mark), `host` is as sent in Host, `headers` hold names and values
-    as received, `peer` is the trusted client address.
+    as received, `peer` is the trusted client address, `certificate` what the
+    client has shown, None where it has shown none.
     """
 
-    __slots__ = ("headers", "host", "method", "path", "peer", "query")
+    __slots__ = ("certificate", "headers", "host", "method", "path", "peer", "query")
 
     def __init__(
         self,
@@ -23,6 +26,7 @@ class Request:
         host: str,
         headers: list[tuple[bytes, bytes]],
         peer: str,
+        certificate: ClientCertificate | None = None,
     ) -> None:
         self.method = method
         self.path = path
@@ -30,6 +34,7 @@ class Request:
         self.host = host
         self.headers = headers
         self.peer = peer
+        self.certificate = certificate
 
     def header(self, name: str) -> str | None:
         """The value of the first header of that name (any case), or None."""

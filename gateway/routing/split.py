@@ -139,6 +139,8 @@ def _plain_key(sticky: StickyKey, request: Request) -> str | None:
             return request.cookie(sticky.name)
         case "ip":
             return request.peer
+        case "certificate":
+            return request.certificate.name if request.certificate is not None else None
         case _:
             return secrets.token_hex(8)
 
@@ -150,6 +152,8 @@ def holds(condition: Condition, request: Request, identity: Identity | None) -> 
             values = claim_text(identity.claims, condition.name) if identity else ()
         case "scope":
             return identity is not None and condition.name in identity.scopes
+        case "certificate":
+            values = request.certificate.values(condition.name) if request.certificate is not None else ()
         case "header":
             values = tuple(request.header_values(condition.name))
         case "cookie":

@@ -11,6 +11,7 @@ import yaml
 
 from gateway.routing.split import bucket_of
 from tests.cli.conftest import REFERENCE, Said, Strangler
+from tests.e2e.certificates import Authority
 from tests.e2e.gateway_process import GatewayProcess
 from tests.e2e.raw_http import ask
 from tests.e2e.recording_upstream import RecordingUpstream
@@ -264,3 +265,30 @@ def test_what_is_explained_is_what_the_gateway_does(strangler: Strangler, tmp_pa
                 assert {(n, b"(a new one)" if n in new else v) for n, v in received.fields} == {*added, *sent}
                 assert explained["request_headers_removed"] == ["Authorization"]
             assert sides == {"legacy", "extracted"}
+
+
+def test_a_client_certificate_is_told_by_what_it_says(strangler: Strangler, write: Write, tmp_path: Path) -> None:
+    Authority().write(tmp_path, "shop", "shop.example")
+    config = {
+        "version": 1,
+        "tls": {"certificate": "shop.crt", "key": "shop.key", "client_ca": "ca.crt"},
+        "upstreams": {"shop": {"endpoints": ["https://127.0.0.1:1"]}},
+        "routes": [
+            {
+                "name": "devices",
+                "match": {"path": "/devices"},
+                "upstream": "shop",
+                "auth": {"certificate": {"uri": ["spiffe://shop/7", "spiffe://shop/8"]}},
+            }
+        ],
+    }
+    file = write(yaml.safe_dump(config))
+    told = ["--certificate", "subject=CN=device-7", "--certificate", "uri=spiffe://shop/7"]
+    said = strangler("explain", file, "GET", "/devices", *told)
+    assert said.code == 0, said.err
+    assert "X-Forwarded-Proto: https" in said.out
+    assert "X-Client-Certificate-Subject: CN=device-7" in said.out
+    said = strangler("explain", file, "GET", "/devices")
+    assert said.code == 1
+    assert "403 This route needs a client certificate." in said.out
+    assert strangler("explain", file, "GET", "/devices", "--certificate", "issuer=x").code == 2

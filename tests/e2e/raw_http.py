@@ -7,6 +7,7 @@ what the test wants to see.
 from __future__ import annotations
 
 import socket
+import ssl
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -101,14 +102,27 @@ class Reader:
 
 
 class Client:
-    """One connection to 127.0.0.1:`port`; every wait ends after `deadline` seconds with an error."""
+    """One connection to 127.0.0.1:`port`; every wait ends after `deadline` seconds with an error.
 
-    def __init__(self, port: int, *, receive_buffer: int | None = None, deadline: float = DEADLINE) -> None:
+    With a `context` it is over TLS and asks for `server_name`.
+    """
+
+    def __init__(
+        self,
+        port: int,
+        *,
+        receive_buffer: int | None = None,
+        deadline: float = DEADLINE,
+        context: ssl.SSLContext | None = None,
+        server_name: str = "shop.example",
+    ) -> None:
         self.socket = socket.socket()
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(deadline)
         self.socket.connect(("127.0.0.1", port))
+        if context is not None:
+            self.socket = context.wrap_socket(self.socket, server_hostname=server_name)
         self.reader = Reader(self.socket)
 
     def __enter__(self) -> Client:

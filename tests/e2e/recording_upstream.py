@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -110,14 +111,15 @@ def response(body: bytes = b"", *fields: bytes, status: bytes = b"200 OK") -> by
 
 
 class RecordingUpstream:
-    """Listens on a free port (or `port`) of 127.0.0.1 from `start` on.
+    """Listens on a free port (or `port`) of 127.0.0.1 from `start` on, over TLS where there is a `context`.
 
     `received` are all requests in the order in which they were complete,
     `hung_up` the paths of scripts that saw the gateway hang up, `failed` what
     went wrong in a script.
     """
 
-    def __init__(self, name: str, port: int = 0) -> None:
+    def __init__(self, name: str, port: int = 0, context: ssl.SSLContext | None = None) -> None:
+        self._context = context
         self.name = name
         self.received: list[Received] = []
         self.hung_up: list[str] = []
@@ -134,7 +136,7 @@ class RecordingUpstream:
     @property
     def url(self) -> str:
         """The endpoint's URL."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'http' if self._context is None else 'https'}://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
         return self
@@ -190,6 +192,14 @@ class RecordingUpstream:
             threading.Thread(target=self._serve, args=(connection, next(self._numbers)), daemon=True).start()
 
     def _serve(self, connection: socket.socket, number: int) -> None:
+        if self._context is not None:
+            self._open.discard(connection)
+            try:
+                connection = self._context.wrap_socket(connection, server_side=True)
+            except OSError:
+                connection.close()
+                return
+            self._open.add(connection)
         reader = Reader(connection)
         try:
             while connection.fileno() >= 0:
