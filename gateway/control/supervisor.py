@@ -28,7 +28,7 @@ from gateway.control.admin import AdminServer, migration_state
 from gateway.control.health import HealthChecks
 from gateway.control.messages import Keys
 from gateway.control.metrics import Sums, exposition
-from gateway.control.watch import watch
+from gateway.control.watch import digests, watch
 from gateway.control.workers import START_DEADLINE, Workers
 from gateway.proxy.plane import BACKLOG
 
@@ -43,6 +43,7 @@ class Supervisor:
     def __init__(self, path: Path, workers: int) -> None:
         self._path = path
         self._loaded: Loaded = load(path)
+        self._seen = digests(self._loaded.watched)
         self._reload_error: list[str] = []
         self._loaded_at = datetime.now(UTC)
         self._stopping = asyncio.Event()
@@ -76,16 +77,10 @@ class Supervisor:
         admin = AdminServer(self)
         serving_admin = asyncio.create_task(admin.serve([self._admin_socket]))
         watching = _begin(self._watch(), "watching files")
-        if await self._workers.wait_serving(self.snapshot.version, START_DEADLINE):
-            log.info(
-                "ready",
-                listen=str(self.snapshot.listen),
-                admin=str(self.snapshot.admin),
-                version=self.snapshot.version,
-                pid=os.getpid(),
-            )
+        announcing = _begin(self._announce(), "start")
         await self._stopping.wait()
         log.info("draining", deadline_seconds=self.snapshot.drain)
+        announcing.cancel()
         watching.cancel()
         self._health.stop()
         for _, task in self._sources.values():
@@ -93,8 +88,18 @@ class Supervisor:
         self._listening.close()
         await self._workers.stop(self.snapshot.drain)
         admin.should_exit = True
-        await asyncio.gather(serving_admin, watching, return_exceptions=True)
+        await asyncio.gather(serving_admin, announcing, watching, return_exceptions=True)
         log.info("stopped")
+
+    async def _announce(self) -> None:
+        if await self._workers.wait_serving(START_DEADLINE):
+            log.info(
+                "ready",
+                listen=str(self.snapshot.listen),
+                admin=str(self.snapshot.admin),
+                version=self.snapshot.version,
+                pid=os.getpid(),
+            )
 
     # Reload
 
@@ -128,10 +133,12 @@ class Supervisor:
             log.info("configuration reloaded", reason=reason, version=self.snapshot.version)
 
     async def _watch(self) -> None:
+        seen = self._seen
         while True:
-            changed = await watch(self._loaded.watched)
+            before, seen = seen, await watch(self._loaded.watched, seen)
             for source, _ in list(self._sources.values()):
-                if source.provider.jwks_file in changed:
+                file = source.provider.jwks_file
+                if file is not None and seen.get(file) != before.get(file):
                     await source.fetch()
             await self.reload("a file changed")
 

@@ -8,7 +8,7 @@ itself would miss.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from watchfiles import awatch
@@ -16,18 +16,27 @@ from watchfiles import awatch
 DEBOUNCE_MILLISECONDS = 200
 
 
-async def watch(files: Sequence[Path]) -> frozenset[str]:
-    """Return the paths, as given, of those of `files` whose content changed since the call."""
-    before = {str(file): _digest(file) for file in files}
+def digests(files: Sequence[Path]) -> dict[str, str]:
+    """What is in `files` now, by their paths as given; to be compared later."""
+    return {str(file): _digest(file) for file in files}
+
+
+async def watch(files: Sequence[Path], before: Mapping[str, str]) -> dict[str, str]:
+    """Return what is in `files` when it is not what was there `before` any more.
+
+    What changed between two calls is seen as well, if each gets what the one
+    before it returned. Files that are new among `files` count as they are now.
+    """
+    known = {**digests(files), **{file: digest for file, digest in before.items() if Path(file) in files}}
     folders = {file if file.is_dir() else file.parent for file in files}
     folders |= {file.resolve().parent for file in files}
     async for _ in awatch(
         *folders, debounce=DEBOUNCE_MILLISECONDS, recursive=False, rust_timeout=1000, yield_on_timeout=True
     ):
-        changed = frozenset(str(file) for file in files if _digest(file) != before[str(file)])
-        if changed:
-            return changed
-    return frozenset()
+        now = digests(files)
+        if now != known:
+            return now
+    return known
 
 
 def _digest(file: Path) -> str:

@@ -123,11 +123,13 @@ class Workers:
         """Whether every worker is there and serves by the snapshot of `version`."""
         return len(self.running) == self._count and all(w.version == version for w in self.running.values())
 
-    async def wait_serving(self, version: str, deadline: float) -> bool:
-        """Wait until `serving(version)`, `deadline` seconds at the most."""
+    async def wait_serving(self, deadline: float) -> bool:
+        """Wait until all serve by the newest snapshot, `deadline` seconds at the most."""
         try:
             async with asyncio.timeout(deadline), self._changed:
-                await self._changed.wait_for(lambda: self.serving(version))
+                await self._changed.wait_for(
+                    lambda: self._snapshot is not None and self.serving(self._snapshot.version)
+                )
         except TimeoutError:
             return False
         return True

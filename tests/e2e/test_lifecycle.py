@@ -18,6 +18,7 @@ import pytest
 from tests.e2e.gateway_process import ROOT, GatewayProcess
 from tests.e2e.raw_http import Client
 from tests.e2e.recording_upstream import Call, RecordingUpstream
+from tests.e2e.tokens import AUDIENCE, ISSUER, Issuer
 from tests.e2e.waiting import wait_for
 
 
@@ -120,6 +121,22 @@ def test_swapping_a_symbolic_link_reloads_as_in_a_mounted_config_map(
         swapped.symlink_to(tmp_path / "v2")
         swapped.rename(data)
         wait_for(lambda: gateway.version() != before, "the new configuration")
+
+
+def test_a_file_that_changes_while_the_gateway_starts_is_noticed(tmp_path: Path, upstream: RecordingUpstream) -> None:
+    provider = {"issuer": ISSUER, "audience": AUDIENCE, "algorithms": ["ES256"], "jwks": f"{upstream.url}/jwks.json"}
+    config = configuration(upstream, auth={"providers": {"shop": provider}})
+    gateway = GatewayProcess(tmp_path, config)
+    issuer = Issuer()
+
+    @upstream.on("/jwks.json")
+    def keys(call: Call) -> None:
+        # The configuration has been read, and is not watched yet.
+        gateway.write({**config, "routes": [a_route("late")]})
+        call.answer(issuer.key_set())
+
+    with gateway:
+        wait_for(lambda: "late" in gateway.admin("/routes").text, "the changed configuration")
 
 
 def test_a_killed_worker_is_replaced_and_the_port_never_closes(tmp_path: Path, upstream: RecordingUpstream) -> None:
