@@ -17,7 +17,7 @@ from gateway.config.compare_values import (
     parse_statuses,
     parse_tolerance,
 )
-from gateway.config.kinds import DurationOrZero, Flag, HeaderName, OneOrMany, Size
+from gateway.config.kinds import Count, DurationOrZero, Flag, HeaderName, Number, OneOrMany, Size
 from gateway.config.sections import Section, Text
 
 Ignored = Literal["all", "missing", "extra", "type", "value", "order", "length", "number form"]
@@ -218,6 +218,18 @@ class RisksSection(Section):
     status: RiskName = Field(default="high", description="The status is another.")
 
 
+class NoiseSection(Section):
+    """When a difference is taken for noise: legacy asked twice differs there as often as the two sides do."""
+
+    relative: Annotated[Number, Field(ge=0, le=100)] = Field(
+        default=20,
+        description="How much more often the two sides must differ than legacy from itself, in percent of both rates"
+        " together, for it not to be noise.",
+    )
+    absolute: Annotated[Number, Field(ge=0, le=100)] = Field(default=0.03, description="And in percent of all pairs.")
+    pairs: Count = Field(default=50, description="Pairs, and requests asked twice, before anything is decided.")
+
+
 class CompareSection(Section):
     """How the two sides' answers are compared.
 
@@ -237,6 +249,7 @@ class CompareSection(Section):
     )
     decoded_body: Size = Field(default=8 * 1024 * 1024, description="The largest body that is compared, decoded.")
     risks: RisksSection = Field(default=RisksSection(), description="How bad differences are.")
+    noise: NoiseSection = Field(default=NoiseSection(), description="When a difference is taken for noise.")
     default_rules: Flag = Field(
         default=True, description="Whether CSRF tokens and nonces of pages and the expiry of cookies are let pass."
     )

@@ -35,14 +35,16 @@ class Element:
     """What is known of an element for aligning it.
 
     `whole` is the same for the same elements. `parts` are compared to tell how
-    alike two are. `identity` names what the element stands for, where that can
-    be told. Elements of different `family` are never one that changed.
+    alike two are; those of the same `name` are a little. `identity` tells what
+    the element stands for, where that can be told. Elements of different
+    `family` are never one that changed.
     """
 
     whole: Hashable
     parts: frozenset[Hashable] = frozenset()
     identity: Hashable | None = None
     family: str = ""
+    name: str | None = None
 
 
 _KEYS: tuple[Callable[[Element], Hashable | None], ...] = (
@@ -231,11 +233,11 @@ def _likeness(one: Element, other: Element, by_identity: bool, kept: frozenset[H
         return 0.0
     if by_identity and one.identity is not None and other.identity is not None:
         return 0.99 if one.identity == other.identity else 0.0
-    if not one.parts or not other.parts:
-        return 0.0
     same = len(one.parts & other.parts)
-    share = same / (len(one.parts) + len(other.parts) - same)
-    return share * 0.98 if share >= _ALIKE else 0.0
+    share = same / max(1, len(one.parts) + len(other.parts) - same)
+    if share >= _ALIKE:
+        return share * 0.98
+    return 0.1 if one.name is not None and one.name == other.name else 0.0
 
 
 def _moved(

@@ -91,7 +91,8 @@ def _compare_statuses(legacy: int, extracted: int, findings: Findings) -> bool:
             (legacy, extracted),
             findings.rules.for_statuses(legacy, extracted),
             (str(legacy), str(extracted)),
-            f"status {legacy} to {extracted}",
+            "status",
+            f"{legacy} to {extracted}",
             risk="status",
         )
     return same_class
@@ -164,7 +165,7 @@ def _compare_as_json(legacy: Answer, extracted: Answer, findings: Findings) -> b
     if documents[0] is ABSENT or documents[1] is ABSENT:
         said = ["no JSON" if document is ABSENT else "JSON" for document in documents]
         texts = f"{said[0]}: {shown(_text(legacy))}", f"{said[1]}: {shown(_text(extracted))}"
-        findings.add("body", Kind.TYPE, texts, findings.rules.body_rules, texts, f"body {said[0]} to {said[1]}")
+        findings.add("body", Kind.TYPE, texts, findings.rules.body_rules, texts, "body", f"{said[0]} to {said[1]}")
     else:
         compare_json(documents[0], documents[1], findings, findings.rules.body_rules)
     return True

@@ -32,8 +32,9 @@ class Difference:
 
     `legacy` and `extracted` are the two values as text (JSON text for JSON),
     cut where they are long, and None on the side where there is nothing.
-    `signature` is the same for the same difference in other answers: it holds
-    the kind and the path without indexes, and no values.
+    `place` is the path without indexes. `signature` is the same for the same
+    difference in other answers: it holds the kind and the place, and no values
+    but statuses and types.
     """
 
     path: str
@@ -42,6 +43,7 @@ class Difference:
     extracted: str | None
     risk: Risk
     signature: str
+    place: str
 
 
 MOST_TEXT = 500

@@ -35,17 +35,19 @@ class Findings:
         values: Values,
         governing: Iterable[Rule],
         texts: Texts,
-        signature: str,
+        place: str,
+        change: str = "",
         risk: str | None = None,
     ) -> None:
         """Add a difference at `path`, for which the `governing` rules hold.
 
-        `values` are the legacy and the extracted one as rules look at them,
-        `texts` how they are shown. `signature` is the path without indexes, and what else
-        tells this difference from others of its kind. `risk` names the entry
-        of the table of risks, that of the kind unless given.
+                `values` are the legacy and the extracted one as rules look at them,
+        XX `risk` names the entry
+                of the table of risks, that of the kind unless given.
         """
-        difference = Difference(path, kind, texts[0], texts[1], self.rules.risks[risk or kind], f"{kind} {signature}")
+        signature = f"{kind} {place} {change}" if change else f"{kind} {place}"
+        severity = self.rules.risks[risk or kind]
+        difference = Difference(path, kind, texts[0], texts[1], severity, signature, place)
         expired: Rule | None = None
         for rule in governing:
             if rule.treatment.accepts(kind, *values):

@@ -62,9 +62,9 @@ class _HtmlComparison:
         passing = [*passing, *(rule for rule in whole if isinstance(rule.treatment, Ignore))]
         for_texts = [*for_texts, *(rule for part, rule in selecting if part in ("", "text()"))]
         if legacy.tag != extracted.tag:
-            signature = f"{place.general} {legacy.tag} to {extracted.tag}"
+            tags = (legacy.tag, extracted.tag)
             texts = (_shown(legacy), _shown(extracted))
-            self.findings.add(place.path, Kind.TYPE, (legacy.tag, extracted.tag), passing, texts, signature)
+            self.findings.add(place.path, Kind.TYPE, tags, passing, texts, place.general, " to ".join(tags))
             return
         self._attributes(place, legacy, extracted, passing, selecting)
         self._children(place, legacy, extracted, passing, whole, for_texts)
@@ -156,7 +156,9 @@ class _HtmlComparison:
         if isinstance(child, Text):
             return alignment.Element(self._number(child), family="text")
         parts = {child.tag, *self._attribute_items(child), *(self._number(below) for below in child.children)}
-        return alignment.Element(self._number(child), frozenset(parts), child.attributes.get("id"), "element")
+        return alignment.Element(
+            self._number(child), frozenset(parts), child.attributes.get("id"), "element", child.tag
+        )
 
     def _number(self, child: Child) -> int:
         """The same number for the same content, whatever is in places that rules govern."""

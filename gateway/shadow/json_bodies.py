@@ -66,7 +66,7 @@ class _JsonComparison:
     def _values(self, path: Path, legacy: object, extracted: object, rules: Sequence[Rule]) -> None:
         one, other = type_of(legacy), type_of(extracted)
         if one != other:
-            self._add(path, Kind.TYPE, (legacy, extracted), rules, f"{general_path(path)} {one} to {other}")
+            self._add(path, Kind.TYPE, (legacy, extracted), rules, f"{one} to {other}")
         elif isinstance(legacy, dict) and isinstance(extracted, dict):
             self._objects(path, legacy, extracted, self._below(rules))
         elif isinstance(legacy, list) and isinstance(extracted, list):
@@ -176,11 +176,11 @@ class _JsonComparison:
         kind: Kind,
         values: Values,
         rules: Sequence[Rule],
-        signature: str | None = None,
+        change: str = "",
         texts: Texts | None = None,
     ) -> None:
         shown = texts or (value_text(values[0]), value_text(values[1]))
-        self.findings.add(path_text(path), kind, values, rules, shown, signature or general_path(path))
+        self.findings.add(path_text(path), kind, values, rules, shown, general_path(path), change)
 
 
 def _number_kind(legacy: object, extracted: object) -> Kind | None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from jsonpath import JSONPath
 
@@ -60,6 +60,15 @@ class HtmlRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Thresholds:
+    """When a difference is noise; the first two are percent (see `gateway.shadow.noise`)."""
+
+    relative: float = 20.0
+    absolute: float = 0.03
+    pairs: int = 50
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """How two answers are compared; what `compile_rules` makes of the configuration.
 
@@ -72,6 +81,7 @@ class Rules:
     cookie_values: frozenset[str]
     decoded_body: int
     risks: Mapping[str, Risk]
+    noise: Thresholds
     rules: tuple[Rule, ...] = ()
     json_rules: tuple[tuple[JSONPath, Rule], ...] = field(default=(), repr=False)
     html_rules: tuple[HtmlRule, ...] = field(default=(), repr=False)
@@ -133,8 +143,10 @@ def compile_rules(*sections: CompareSection) -> Rules:
     """
     said: dict[str, object] = {}
     risks: dict[str, str] = CompareSection().risks.model_dump(by_alias=True)
+    noise: dict[str, Any] = CompareSection().noise.model_dump()
     for section in sections:
-        said |= {name: getattr(section, name) for name in section.model_fields_set - {"rules", "risks"}}
+        said |= {name: getattr(section, name) for name in section.model_fields_set - {"rules", "risks", "noise"}}
+        noise |= section.noise.model_dump(exclude_unset=True)
         risks |= section.risks.model_dump(by_alias=True, exclude_unset=True)
     settings = CompareSection().model_copy(update=said)
     written = [rule for section in sections for rule in section.rules]
@@ -148,6 +160,7 @@ def compile_rules(*sections: CompareSection) -> Rules:
         headers=tuple(dict.fromkeys(name.lower().encode() for name in settings.headers)),
         cookie_values=frozenset(map(str, settings.cookie_values)),
         decoded_body=settings.decoded_body,
+        noise=Thresholds(**noise),
         risks={kind: Risk(risk) for kind, risk in risks.items()},
         rules=tuple(places.rules),
         json_rules=tuple(places.json),

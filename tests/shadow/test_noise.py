@@ -1,0 +1,196 @@
+"""What legacy does to itself is noise, what only the two sides do is not, and few requests decide nothing."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+import pytest
+import yaml
+
+from gateway.config.compare_sections import CompareSection
+from gateway.shadow.answer import Answer
+from gateway.shadow.comparison import Comparison, Outcome, compare
+from gateway.shadow.noise import MOST_PLACES, Judgement, Noise, wilson
+from gateway.shadow.rules import DEFAULT_RULES, Rules, Thresholds, compile_rules
+from gateway.shadow.suggestions import as_yaml, suggestions
+
+PRODUCTS = "GET /api/catalog/products"
+
+
+def compared(legacy: Any, extracted: Any, rules: Rules = DEFAULT_RULES) -> Comparison:
+    one, other = (
+        Answer(200, ((b"content-type", b"application/json"),), json.dumps(document).encode())
+        for document in (legacy, extracted)
+    )
+    return compare(one, other, rules)
+
+
+CHANGED = compared({"now": 1, "price": 5}, {"now": 2, "price": 5}).differences
+SAME = compared({}, {}).differences
+NOW = "value $.now"
+
+
+def learnt(differing: int, pairs: int, differing_twice: int, twice: int, thresholds: Thresholds | None = None) -> Noise:
+    noise = Noise(thresholds)
+    for number in range(pairs):
+        noise.compared(PRODUCTS, CHANGED if number < differing else SAME)
+    for number in range(twice):
+        noise.asked_twice(PRODUCTS, CHANGED if number < differing_twice else SAME)
+    return noise
+
+
+@pytest.mark.parametrize(
+    ("counts", "judgement"),
+    [
+        ((1000, 1000, 50, 50), Judgement.NOISE),
+        ((500, 1000, 25, 50), Judgement.NOISE),
+        ((20, 1000, 10, 500), Judgement.UNDECIDED),
+        ((2000, 100_000, 1000, 50_000), Judgement.NOISE),
+        ((1000, 1000, 0, 100), Judgement.DIFFERENCE),
+        ((900, 1000, 10, 100), Judgement.DIFFERENCE),
+        ((10, 1000, 0, 100), Judgement.UNDECIDED),
+        ((10, 1000, 0, 5000), Judgement.DIFFERENCE),
+        ((0, 1000, 50, 50), Judgement.NOISE),
+    ],
+)
+def test_the_sides_differ_no_more_often_than_legacy_from_itself(
+    counts: tuple[int, int, int, int], judgement: Judgement
+) -> None:
+    assert learnt(*counts).judgement(PRODUCTS, NOW) is judgement
+
+
+@pytest.mark.parametrize("counts", [(49, 49, 50, 50), (1000, 1000, 49, 49), (3, 3, 3, 3), (0, 0, 0, 0)])
+def test_few_pairs_decide_nothing(counts: tuple[int, int, int, int]) -> None:
+    assert learnt(*counts).judgement(PRODUCTS, NOW) is Judgement.UNDECIDED
+
+
+def test_how_many_pairs_are_few_and_how_far_is_apart_can_be_said() -> None:
+    assert learnt(20, 20, 20, 20, Thresholds(pairs=10)).judgement(PRODUCTS, NOW) is Judgement.NOISE
+    assert learnt(500, 1000, 200, 1000).judgement(PRODUCTS, NOW) is Judgement.DIFFERENCE
+    assert learnt(500, 1000, 200, 1000, Thresholds(relative=60)).judgement(PRODUCTS, NOW) is Judgement.NOISE
+
+
+def test_a_rate_of_next_to_nothing_is_no_difference_whatever_its_ratio() -> None:
+    counts = (20, 1_000_000, 2, 1_000_000)
+    assert learnt(*counts).judgement(PRODUCTS, NOW) is Judgement.NOISE
+    assert learnt(*counts, Thresholds(absolute=0)).judgement(PRODUCTS, NOW) is Judgement.DIFFERENCE
+
+
+def test_another_endpoint_is_another_matter() -> None:
+    noise = learnt(1000, 1000, 50, 50)
+    assert noise.judgement("GET /api/catalog/products/{id}", NOW) is Judgement.UNDECIDED
+    assert noise.judgement(PRODUCTS, "value $.price") is Judgement.UNDECIDED
+
+
+def test_a_difference_counts_once_a_pair_however_many_elements_have_it() -> None:
+    found = compared([{"id": 1, "t": 1}, {"id": 2, "t": 1}], [{"id": 1, "t": 2}, {"id": 2, "t": 2}])
+    assert len(found.differences) == 2
+    noise = Noise()
+    noise.compared(PRODUCTS, found.differences)
+    assert noise.endpoints[PRODUCTS].places["value $[*].t"].differing == 1
+
+
+@pytest.mark.parametrize(
+    ("count", "total", "low", "high"),
+    # Newcombe (1998), and the interval's closed form at the ends.
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718), (0, 0, 0, 1)],
+)
+def test_the_interval_is_wilsons(count: int, total: int, low: float, high: float) -> None:
+    assert wilson(count, total) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_what_was_learnt_can_be_stored_and_holds_no_values() -> None:
+    noise = Noise()
+    noise.compared(PRODUCTS, compared({"name": "Ann"}, {"name": "Bea"}).differences)
+    document = noise.document()
+    assert b"Ann" not in document
+    assert b"Bea" not in document
+    again = Noise.read(document)
+    assert again.endpoints == noise.endpoints
+    again.compared(PRODUCTS, SAME)
+    assert again.endpoints[PRODUCTS].compared == 2
+
+
+@pytest.mark.parametrize("document", [b"", b"[]", b'{"a": 1}', b'{"a": {"places": {"b": {}}}}', b'{"a": {"c": 1}}'])
+def test_what_was_not_stored_by_this_is_refused(document: bytes) -> None:
+    with pytest.raises(ValueError, match="can't be read"):
+        Noise.read(document)
+
+
+def test_an_endpoint_with_ever_new_differences_is_bounded() -> None:
+    noise = Noise()
+    for number in range(3 * MOST_PLACES):
+        noise.compared(PRODUCTS, compared({f"key-{number}x": 1}, {}).differences)
+    assert len(noise.endpoints[PRODUCTS].places) == MOST_PLACES
+
+
+def product(random_source: random.Random, extracted: bool = False) -> Any:
+    """A product as legacy answers it, with all sorts of noise; the extracted side rounds its price."""
+    tags = ["wood", "black", "grand", "new"]
+    random_source.shuffle(tags)
+    return {
+        "name": "Grand piano",
+        "trace": f"{random_source.getrandbits(128):032x}",
+        "now": f"2024-03-01T10:00:{random_source.uniform(0, 1.5):06.3f}Z",
+        "tags": tags,
+        "views": random_source.randrange(10_000),
+        "price": 13 if extracted else 12.5,
+    }
+
+
+def learnt_products() -> Noise:
+    noise, source = Noise(), random.Random(7)
+    for _ in range(300):
+        noise.compared(PRODUCTS, compared(product(source), product(source, extracted=True)).differences)
+        noise.asked_twice(PRODUCTS, compared(product(source), product(source)).differences)
+    return noise
+
+
+def test_the_suggested_rules_fit_what_differs() -> None:
+    rules = {rule["json"]: rule for rule in (suggestion.rule for suggestion in suggestions(learnt_products()))}
+    assert rules == {
+        "$.trace": {"name": "noise at $.trace", "json": "$.trace", "uuid": True},
+        "$.now": {"name": "noise at $.now", "json": "$.now", "time_tolerance": "3s"},
+        "$.tags": {"name": "noise at $.tags", "json": "$.tags", "unordered": True},
+        "$.views": {"name": "noise at $.views", "json": "$.views", "ignore": "value"},
+    }
+
+
+def test_the_suggested_rules_silence_the_noise_and_nothing_else() -> None:
+    text = as_yaml(suggestions(learnt_products()))
+    assert f"# {PRODUCTS}: legacy differs from itself in 300 of 300 (98.7% or more), the sides in 300 of 300" in text
+    rules = compile_rules(CompareSection.model_validate(yaml.safe_load(text)["compare"]))
+    source = random.Random(8)
+    assert compared(product(source), product(source), rules).outcome is Outcome.IGNORED
+    found = compared(product(source), product(source, extracted=True), rules)
+    assert [difference.path for difference in found.differences] == ["$.price"]
+
+
+def test_a_rule_that_would_hide_a_difference_elsewhere_says_so() -> None:
+    noise = learnt(1000, 1000, 50, 50)
+    for _ in range(100):
+        noise.compared("GET /api/other", CHANGED)
+        noise.asked_twice("GET /api/other", SAME)
+    assert "# CAREFUL: at GET /api/other this is a difference: in 100 of 100" in as_yaml(suggestions(noise))
+
+
+def test_places_of_all_kinds_can_be_suggested() -> None:
+    def page(headers: list[tuple[bytes, bytes]], body: str) -> Answer:
+        return Answer(200, ((b"content-type", b"text/html"), *headers), body.encode())
+
+    one = page([(b"cache-control", b"max-age=1"), (b"set-cookie", b"a=1; Path=/a")], "<p class=a>x</p><i>y</i>")
+    other = page([(b"cache-control", b"max-age=2"), (b"set-cookie", b"a=1; Path=/b")], "<p class=b>z</p>")
+    noise = Noise()
+    for _ in range(100):
+        noise.compared("GET /", compare(one, other, DEFAULT_RULES).differences)
+        noise.asked_twice("GET /", compare(one, other, DEFAULT_RULES).differences)
+    text = as_yaml(suggestions(noise))
+    rules = compile_rules(CompareSection.model_validate(yaml.safe_load(text)["compare"]))
+    found = compare(one, other, rules)
+    assert (found.outcome, len(found.ignored)) == (Outcome.IGNORED, 5)
+
+
+def test_without_noise_nothing_is_suggested() -> None:
+    assert as_yaml(suggestions(learnt(1000, 1000, 0, 100))) == ""
