@@ -49,3 +49,17 @@ def _print(status: dict[str, Any]) -> None:
     for name, migration in status["migrations"].items():
         percent = f" at {migration['percent']:g} %" if migration["stage"] == "canary" else ""
         print(f"migration {name}: {migration['stage']}{percent}, {migration['legacy']} → {migration['extracted']}")
+    for name, shadow in status["shadow"].get("migrations", {}).items():
+        print(f"shadow of {name}: {_shadow(shadow)}")
+
+
+def _shadow(shadow: dict[str, Any]) -> str:
+    skipped = ", ".join(f"{reason} {count}" for reason, count in sorted(shadow["not_compared"].items()))
+    text = (
+        f"{shadow['match']} match, {shadow['mismatch']} mismatch, {shadow['ignored']} ignored, "
+        f"not compared: {skipped or 'none'}"
+    )
+    for problem in (shadow["problem"], shadow["store_error"]):
+        if problem:
+            text += f"; WARNING: {problem}"
+    return text

@@ -81,6 +81,7 @@ def compile_routes(model: Configuration, migrations: Mapping[str, Migration], do
             auth=auth,
             source=source,
             alike=alike.setdefault((upstream, None if migration is None else migration.name, auth), len(alike)),
+            shadowed=migration is not None and migration.shadow is not None,
         )
         for number, (source, name, match, upstream, migration, auth) in enumerate(found)
     )

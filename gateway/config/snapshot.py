@@ -294,6 +294,7 @@ class Route:
 
     Routes of the same number `alike` have the same upstream or migration and
     ask the same of a token, so they decide alike for the same header fields.
+    `shadowed` tells whether its migration copies requests at its stage.
     """
 
     name: str
@@ -308,6 +309,7 @@ class Route:
     auth: AuthRequirement | None
     source: Source
     alike: int
+    shadowed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,15 @@ from __future__ import annotations
 import asyncio
 import pickle
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway.config.snapshot import Snapshot
 from gateway.observe.counters import Report
+
+if TYPE_CHECKING:
+    from gateway.config.compare_sections import CompareSection
 
 _LENGTH = struct.Struct("!I")
 
@@ -43,6 +47,28 @@ class Down:
     """The URLs of the endpoints that health checks found down."""
 
     endpoints: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeAt:
+    """The Unix socket at which the judge takes pairs."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeBy:
+    """Judge by this snapshot and, for each migration, these sections about comparing, the general one first."""
+
+    snapshot: Snapshot
+    comparisons: Mapping[str, tuple[CompareSection, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Favour:
+    """The names of the routes that are shadowed whatever the share, because they have too few pairs."""
+
+    routes: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +105,20 @@ class Reported:
 
     report: Report
     ticket: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the judge found since it began: by migration, how often each outcome came with which reason or rule.
+
+    `problems` says why a migration's shadow proves nothing, `store_error` why
+    nothing can be written, `favoured` which routes have too few pairs.
+    """
+
+    outcomes: dict[str, dict[tuple[str, str], int]]
+    problems: dict[str, str]
+    store_error: str | None
+    favoured: frozenset[str]
 
 
 def encode(message: object) -> bytes:

@@ -7,10 +7,10 @@ series is bounded by the configuration.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from gateway.observe.counters import BUCKETS, Labels, Report
@@ -41,9 +41,9 @@ class Sums:
 
 
 class _Collector(Collector):
-    def __init__(self, sums: Sums, gauges: Callable[[], Iterator[GaugeMetricFamily]]) -> None:
+    def __init__(self, sums: Sums, others: Callable[[], Iterator[Metric]]) -> None:
         self._sums = sums
-        self._gauges = gauges
+        self._others = others
 
     def collect(self) -> Iterator[Metric]:
         requests = CounterMetricFamily("strangler_requests", "Finished exchanges.", labels=_LABELS)
@@ -65,7 +65,7 @@ class _Collector(Collector):
         for (event, label), times in self._sums.events.items():
             events.add_metric((event, label), times)
         yield events
-        yield from self._gauges()
+        yield from self._others()
 
 
 def _cumulative(buckets: list[int]) -> list[tuple[str, float]]:
@@ -77,8 +77,21 @@ def _cumulative(buckets: list[int]) -> list[tuple[str, float]]:
     return pairs
 
 
-def exposition(sums: Sums, gauges: Callable[[], Iterator[GaugeMetricFamily]]) -> bytes:
+def shadow_pairs(outcomes: Mapping[str, Mapping[tuple[str, str], int]]) -> CounterMetricFamily:
+    """What became of the requests of shadowed migrations: by migration, how often each outcome and reason."""
+    family = CounterMetricFamily(
+        "strangler_shadow_pairs",
+        "Requests of shadowed migrations, by what the comparison came to; `reason` is why not compared, or a rule.",
+        labels=("migration", "outcome", "reason"),
+    )
+    for migration, counts in outcomes.items():
+        for (outcome, reason), count in counts.items():
+            family.add_metric((migration, outcome, reason), count)
+    return family
+
+
+def exposition(sums: Sums, others: Callable[[], Iterator[Metric]]) -> bytes:
     """All metrics in Prometheus' text format."""
     registry = CollectorRegistry()
-    registry.register(_Collector(sums, gauges))
+    registry.register(_Collector(sums, others))
     return generate_latest(registry)

@@ -19,15 +19,16 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily, Metric
 
 from gateway.auth.fetch import KeySetSource
 from gateway.config.load import ConfigurationError, Loaded, load
 from gateway.config.snapshot import Listener, Provider, Snapshot
 from gateway.control.admin import AdminServer, migration_state
 from gateway.control.health import HealthChecks
+from gateway.control.judge_process import JudgeLink
 from gateway.control.messages import Keys
-from gateway.control.metrics import Sums, exposition
+from gateway.control.metrics import Sums, exposition, shadow_pairs
 from gateway.control.watch import digests, watch
 from gateway.control.workers import START_DEADLINE, Workers
 from gateway.proxy.plane import BACKLOG
@@ -53,6 +54,9 @@ class Supervisor:
         self._admin_socket = listen(self.snapshot.admin)
         self._workers = Workers(workers, self._listening, self._sums.add, self._refetch)
         self._health = HealthChecks(self._workers.publish_down)
+        self._judge = JudgeLink(
+            self._workers.publish_judge, lambda judged: self._workers.publish_favoured(judged.favoured)
+        )
         self._sources: dict[str, tuple[KeySetSource, asyncio.Task[None]]] = {}
         self._background: set[asyncio.Task[None]] = set()
 
@@ -73,6 +77,7 @@ class Supervisor:
         await self._wait_for_keys()
         self._workers.publish(self.snapshot)
         self._health.apply(self.snapshot)
+        self._judge.apply(self._loaded)
         self._workers.start()
         admin = AdminServer(self)
         serving_admin = asyncio.create_task(admin.serve([self._admin_socket]))
@@ -87,6 +92,7 @@ class Supervisor:
             task.cancel()
         self._listening.close()
         await self._workers.stop(self.snapshot.drain)
+        await self._judge.stop()
         admin.should_exit = True
         await asyncio.gather(serving_admin, announcing, watching, return_exceptions=True)
         log.info("stopped")
@@ -130,6 +136,7 @@ class Supervisor:
             self._start_sources()
             self._workers.publish(self.snapshot)
             self._health.apply(self.snapshot)
+            self._judge.apply(self._loaded)
             log.info("configuration reloaded", reason=reason, version=self.snapshot.version)
 
     async def _watch(self) -> None:
@@ -210,7 +217,11 @@ class Supervisor:
     async def metrics(self) -> bytes:
         """All metrics, the workers' newest figures included."""
         await self._workers.report_now()
-        return exposition(self._sums, self._gauges)
+        return exposition(self._sums, self._families)
+
+    def _families(self) -> Iterator[Metric]:
+        yield from self._gauges()
+        yield shadow_pairs(self._judge.outcomes())
 
     def _gauges(self) -> Iterator[GaugeMetricFamily]:
         workers = list(self._workers.running.values())
@@ -272,6 +283,7 @@ class Supervisor:
             },
             "health": self._health.as_json(),
             "migrations": {name: migration_state(m) for name, m in self.snapshot.migrations.items()},
+            "shadow": self._judge.as_json(),
         }
 
 

@@ -18,6 +18,7 @@ import uvloop
 from gateway.auth.keys import KeySet, KeySetError, parse_key_set
 from gateway.control import messages
 from gateway.proxy.plane import DataPlane
+from gateway.shadow.mirror import Mirror
 
 REPORT_INTERVAL = 1.0
 ORPHAN_DRAIN = 30.0
@@ -30,6 +31,7 @@ class Worker:
         self._listening = listening
         self._link = link
         self._plane: DataPlane | None = None
+        self._mirror: Mirror | None = None
         self._keys: dict[str, KeySet | None] = {}
         self._ended = asyncio.Event()
         self._drain_deadline = ORPHAN_DRAIN
@@ -50,6 +52,8 @@ class Worker:
             await self._plane.drain(self._drain_deadline)
             self._say(messages.Reported(self._plane.report()))
             self._plane.close()
+        if self._mirror is not None:
+            await self._mirror.close()
         for task in (told, reporting):
             task.cancel()
         with contextlib.suppress(ConnectionError):
@@ -67,6 +71,10 @@ class Worker:
                     self._take_keys(message)
                 case messages.Apply():
                     await self._apply(message)
+                case messages.JudgeAt() if self._mirror is not None:
+                    self._mirror.channel.listen_at(message.path)
+                case messages.Favour() if self._mirror is not None:
+                    self._mirror.favoured = message.routes
                 case messages.Down() if self._plane is not None:
                     self._plane.set_down(message.endpoints)
                 case messages.ReportNow() if self._plane is not None:
@@ -88,6 +96,7 @@ class Worker:
     async def _apply(self, message: messages.Apply) -> None:
         if self._plane is None:
             self._plane = DataPlane(message.snapshot, self._keys, self._ask_refetch)
+            self._plane.mirror = self._mirror = Mirror(self._plane)
             await self._plane.serve(self._listening)
             # What lives now lives long: a collection need not look at it again.
             gc.collect()

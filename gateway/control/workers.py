@@ -76,6 +76,8 @@ class Workers:
         self._snapshot: Snapshot | None = None
         self._keys: dict[str, messages.Keys] = {}
         self._down = messages.Down(frozenset())
+        self._judge: messages.JudgeAt | None = None
+        self._favour = messages.Favour(frozenset())
         self._stopping = False
         self._slots: list[asyncio.Task[None]] = []
         self._tickets = itertools.count(1)
@@ -98,6 +100,17 @@ class Workers:
         """Have every worker avoid these endpoints."""
         self._down = messages.Down(endpoints)
         self._tell(self._down)
+
+    def publish_judge(self, path: str) -> None:
+        """Have every worker send its pairs to the judge at this socket."""
+        self._judge = messages.JudgeAt(path)
+        self._tell(self._judge)
+
+    def publish_favoured(self, routes: frozenset[str]) -> None:
+        """Have every worker shadow these routes whatever the share."""
+        if routes != self._favour.routes:
+            self._favour = messages.Favour(routes)
+            self._tell(self._favour)
 
     def _tell(self, message: object) -> None:
         for worker in self.running.values():
@@ -196,6 +209,9 @@ class Workers:
         worker.tell(self._down)
         assert self._snapshot is not None
         worker.tell(messages.Apply(self._snapshot))
+        if self._judge is not None:
+            worker.tell(self._judge)
+            worker.tell(self._favour)
         self.running[number] = worker
         log.info("worker started", worker=number, pid=process.pid)
         try:

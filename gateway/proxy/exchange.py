@@ -64,6 +64,7 @@ class Exchange(Request):
         "keep_alive",
         "line",
         "pending_out",
+        "recording",
         "request_complete",
         "request_id",
         "response_started",
@@ -122,6 +123,8 @@ class Exchange(Request):
                     self._remembered = remembered
                     self._pool = pool = remembered.pool.next()
                     client.deadline = plane.now + pool.upstream.timeouts.connect + 1.0
+                    if route is not None and route.shadowed and plane.mirror is not None:
+                        plane.mirror.begin(self, self._decision)
                     pool.request(self)
                     return
         self.start()
@@ -147,6 +150,9 @@ class Exchange(Request):
         upstream = plane.pools[decision.upstream]
         self._pool = pool = upstream.next()
         client.deadline = plane.now + pool.upstream.timeouts.connect + 1.0
+        route = decision.route
+        if route is not None and route.shadowed and plane.mirror is not None:
+            plane.mirror.begin(self, decision)
         pool.request(self)
 
     def _identify(self, request: Request, requirement: AuthRequirement) -> Identity | Refusal | None:
@@ -175,17 +181,30 @@ class Exchange(Request):
         """Write the request, as far as it is there, to `connection`."""
         self.connection = connection
         connection.exchange = self
+        client = self.client
+        parts = self.head_sent()
+        parts.append(b"\r\n")
+        if self._body:
+            parts += self._body
+            self._body = []
+            self._body_bytes = 0
+            client.resume_reading()
+        connection.transport.write(b"".join(parts))
+        assert self._pool is not None
+        timeouts = self._pool.upstream.timeouts
+        client.deadline = client.plane.now + (timeouts.response if self.request_complete else timeouts.idle)
+
+    def head_sent(self) -> list[bytes]:
+        """The parts of the head as the upstream gets it, but for its last, empty line."""
         pool = self._pool
         assert pool is not None
-        client = self.client
-        plane = client.plane
         head = self.head
         remembered = self._remembered
         if remembered is not None:
             fields = remembered.fields
         else:
             assert self._decision is not None
-            fields = fields_sent(head, client, self._decision)
+            fields = fields_sent(head, self.client, self._decision)
         parts = [self.line]
         if not head.host:
             parts += (b"Host: ", pool.endpoint.host_header, b"\r\n")
@@ -194,15 +213,7 @@ class Exchange(Request):
             parts += (b"X-Request-Id: ", self.request_id, b"\r\n")
         if not head.has_trace:
             parts += (b"traceparent: 00-", self._drawn[:32], b"-", self._drawn[32:], b"-01\r\n")
-        parts.append(b"\r\n")
-        if self._body:
-            parts += self._body
-            self._body = []
-            self._body_bytes = 0
-            client.resume_reading()
-        connection.transport.write(b"".join(parts))
-        timeouts = pool.upstream.timeouts
-        client.deadline = plane.now + (timeouts.response if self.request_complete else timeouts.idle)
+        return parts
 
     def request_body(self, body: bytes) -> None:
         """A part of the request's body came in."""

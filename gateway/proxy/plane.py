@@ -22,6 +22,7 @@ from gateway.proxy.client import ClientConnection
 from gateway.proxy.exchange import Exchange
 from gateway.proxy.listener import Listener
 from gateway.proxy.pool import UpstreamPool
+from gateway.proxy.requester import Mirroring
 
 TICK = 0.1
 REFETCH_DEADLINE = 3.0
@@ -61,6 +62,7 @@ class DataPlane:
         self.pools: dict[str, UpstreamPool] = {}
         self.verifiers: dict[str, Verifier] = {}
         self.access_log: AccessLog | None = None
+        self.mirror: Mirroring | None = None
         self._keys: dict[str, KeySet | None] = dict(keys)
         self._ask_refetch = ask_refetch
         self._refetch_after: dict[str, float] = {}
@@ -96,6 +98,8 @@ class DataPlane:
         self._networks = tuple(ip_network(network) for network in snapshot.trusted_proxies)
         self._trusted = {}
         self._open_access_log()
+        if self.mirror is not None:
+            self.mirror.apply(snapshot)
 
     def set_keys(self, provider: str, keys: KeySet | None, refetch_after: float) -> None:
         """The newest key set of `provider`; asking for a newer one makes sense after `refetch_after` seconds."""
@@ -205,6 +209,8 @@ class DataPlane:
         for pool in self.pools.values():
             for endpoint in pool.endpoints:
                 endpoint.expire(now)
+        if self.mirror is not None:
+            self.mirror.tick(now)
         if self.access_log is not None:
             self.access_log.flush()
         self._ticker = self.loop.call_later(TICK, self._tick)

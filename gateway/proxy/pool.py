@@ -16,8 +16,8 @@ from gateway.proxy.tls import connect, reason_of
 from gateway.proxy.upstream import UpstreamConnection
 
 if TYPE_CHECKING:
-    from gateway.proxy.exchange import Exchange
     from gateway.proxy.plane import DataPlane
+    from gateway.proxy.requester import Requester
 
 
 # Reading the machine's authorities takes 20 ms, and most upstreams have the same settings.
@@ -35,7 +35,7 @@ class EndpointPool:
         self.endpoint = endpoint
         self.idle: list[UpstreamConnection] = []
         self.open = 0
-        self.waiting: deque[Exchange] = deque()
+        self.waiting: deque[Requester] = deque()
         self.retired = False
         self._connecting: set[asyncio.Task[None]] = set()
         self._context = _context_of(upstream.tls) if endpoint.tls else None
@@ -46,7 +46,7 @@ class EndpointPool:
             f"waiting={len(self.waiting)}{' retired' if self.retired else ''}>"
         )
 
-    def request(self, exchange: Exchange, *, fresh: bool = False) -> None:
+    def request(self, exchange: Requester, *, fresh: bool = False) -> None:
         """Give `exchange` a connection: an idle one at once, else a new one, else when its turn comes.
 
         `fresh` refuses idle ones, for a request that has met a stale one.
@@ -64,7 +64,7 @@ class EndpointPool:
         else:
             exchange.fail(503, f"Upstream {self.upstream.name} is busy.")
 
-    def forget(self, exchange: Exchange) -> None:
+    def forget(self, exchange: Requester) -> None:
         """Give up the place of an exchange that no longer waits for a connection, if it has one."""
         with contextlib.suppress(ValueError):
             self.waiting.remove(exchange)
@@ -98,13 +98,13 @@ class EndpointPool:
             if not exchange.done:
                 self._connect(exchange)
 
-    def _connect(self, exchange: Exchange) -> None:
+    def _connect(self, exchange: Requester) -> None:
         self.open += 1
         task = self.plane.loop.create_task(self._open(exchange))
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
 
-    async def _open(self, exchange: Exchange) -> None:
+    async def _open(self, exchange: Requester) -> None:
         endpoint = self.endpoint
         try:
             async with asyncio.timeout(self.upstream.timeouts.connect):

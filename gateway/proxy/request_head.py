@@ -103,6 +103,11 @@ class RequestHead:
         """Whether the same bytes again would mean the same again: nothing about them needs a look at what follows."""
         return self.minor == 1 and self.keep_alive and not (self.has_body or self._expect or self._upgrade)
 
+    @property
+    def wants_upgrade(self) -> bool:
+        """Whether the client asks for another protocol."""
+        return self._upgrade
+
     def add(self, name: bytes, value: bytes) -> None:
         """Take in one field.
 

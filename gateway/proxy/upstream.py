@@ -18,8 +18,8 @@ from gateway.proxy.headers import RESPONSE_ACTIONS, Action, connection_options
 from gateway.proxy.short_response import read_short_response
 
 if TYPE_CHECKING:
-    from gateway.proxy.exchange import Exchange
     from gateway.proxy.pool import EndpointPool
+    from gateway.proxy.requester import Requester
 
 LARGEST_HEAD = 262_144
 
@@ -58,7 +58,7 @@ class UpstreamConnection(asyncio.Protocol):
     def __init__(self, pool: EndpointPool) -> None:
         self.pool = pool
         self.transport: asyncio.Transport = None  # type: ignore[assignment]
-        self.exchange: Exchange | None = None
+        self.exchange: Requester | None = None
         self.used = False
         self.reusable = True
         self.paused = False
@@ -147,11 +147,11 @@ class UpstreamConnection(asyncio.Protocol):
 
     # Sending
 
-    def send(self, exchange: Exchange) -> None:
+    def send(self, exchange: Requester) -> None:
         """Take on `exchange`; the caller writes the request to `transport`."""
         self.exchange = exchange
 
-    def _finish(self, exchange: Exchange) -> None:
+    def _finish(self, exchange: Requester) -> None:
         self.exchange = None
         clean = self.reusable and not self.until_close and exchange.request_complete
         if self._parsing:
@@ -166,7 +166,7 @@ class UpstreamConnection(asyncio.Protocol):
             self.discard()
         exchange.response_complete()
 
-    def _malformed(self, exchange: Exchange, begun: bool, cause: Exception) -> None:
+    def _malformed(self, exchange: Requester, begun: bool, cause: Exception) -> None:
         """Give `exchange` up; `begun` tells whether the client has had a part of the response."""
         exchange.response_started = begun
         exchange.upstream_failed(502, f"The upstream's response is malformed: {cause}.")

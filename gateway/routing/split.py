@@ -122,6 +122,26 @@ def _by_percentage(migration: Migration, request: Request, identity: Identity | 
     return Choice("legacy", "no sticky key present")
 
 
+def shadow_bucket(migration: Migration, request: Request, identity: Identity | None) -> int:
+    """The bucket by which a caller is shadowed: by sticky key, or by address where there is none.
+
+    The salt is another than the split's, or a share of the callers on one side
+    would be all of them, or none.
+    """
+    key = request.peer
+    for sticky in migration.sticky:
+        if sticky.kind == "claim":
+            value = _claim(identity, sticky.name)
+        elif sticky.kind == "visitor":
+            value = request.cookie(VISITOR_COOKIE)
+        else:
+            value = _plain_key(sticky, request)
+        if value:
+            key = value
+            break
+    return bucket_of(f"shadow of {migration.name}", key)
+
+
 def _claim(identity: Identity | None, name: str) -> str | None:
     if identity is None:
         return None

@@ -1,0 +1,195 @@
+"""The judge's process: takes the pairs of all workers, and tells the control process what they came to.
+
+Started by the control process as `python -m gateway.control.judge LISTEN LINK`,
+with the numbers of two inherited file descriptors: the Unix socket to which
+workers connect, and the link. It yields the processor to the workers. Without
+a store that can be written it goes on judging, and says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from time import monotonic, time
+
+import structlog
+import uvloop
+
+from gateway.config.snapshot import Snapshot
+from gateway.control import messages
+from gateway.observe.logs import configure_logs
+from gateway.shadow.channel import read_batch
+from gateway.shadow.judge import Judge
+from gateway.shadow.rules import compile_rules
+from gateway.shadow.store import Evidence, Reservoirs, ShadowStore, metadata
+from gateway.store.database import Database, StoreError
+
+log = structlog.get_logger(part="judge")
+
+FLUSH_INTERVAL = 1.0
+RETAIN_INTERVAL = 60.0
+SETTLE_DEADLINE = 3.0
+NICENESS = 5
+
+
+class JudgeProcess:
+    """Joins a judge to the workers, the store and the control process."""
+
+    def __init__(self, listening: socket.socket, link: socket.socket) -> None:
+        self._listening = listening
+        self._link = link
+        self._snapshot: Snapshot | None = None
+        self._store: ShadowStore | None = None
+        self._store_error: str | None = None
+        self._judge: Judge | None = None
+        self._unwritten = Evidence()
+        self._retained_at = monotonic()
+        self._workers: set[asyncio.Task[None]] = set()
+        self._ended = asyncio.Event()
+
+    async def run(self) -> None:
+        """Judge until the control process says that all pairs have been sent, or is gone."""
+        reader, writer = await asyncio.open_connection(sock=self._link)
+        told = asyncio.create_task(self._listen_to(reader))
+        server: asyncio.Server | None = None
+        while not self._ended.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), FLUSH_INTERVAL)
+            if self._judge is None:
+                continue
+            if server is None:
+                server = await asyncio.start_unix_server(self._serve, sock=self._listening)
+            await self._flush()
+            writer.write(messages.encode(self._judged()))
+        await self._finish()
+        with contextlib.suppress(ConnectionError):
+            writer.write(messages.encode(self._judged()))
+            await writer.drain()
+        writer.close()
+        told.cancel()
+
+    async def _finish(self) -> None:
+        """Judge what the workers have sent, within bounds, and write it."""
+        if self._judge is None:
+            return
+        if self._workers:
+            await asyncio.wait(self._workers, timeout=SETTLE_DEADLINE)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._judge.settle(), SETTLE_DEADLINE)
+        await self._flush()
+        if self._store is not None:
+            self._store.database.close()
+
+    async def _listen_to(self, reader: asyncio.StreamReader) -> None:
+        while (message := await messages.read(reader)) is not None:
+            match message:
+                case messages.JudgeBy():
+                    self._apply(message)
+                case messages.Drain():
+                    break
+        self._ended.set()
+
+    def _apply(self, message: messages.JudgeBy) -> None:
+        snapshot = message.snapshot
+        if self._snapshot is None or self._snapshot.store != snapshot.store:
+            self._open_store(snapshot)
+        self._snapshot = snapshot
+        if self._judge is None:
+            self._judge = self._new_judge()
+        self._judge.apply(snapshot, {name: compile_rules(*said) for name, said in message.comparisons.items()})
+
+    def _open_store(self, snapshot: Snapshot) -> None:
+        if self._store is not None:
+            self._store.database.close()
+            self._store = None
+        try:
+            self._store = ShadowStore(Database(snapshot.store.url, metadata))
+            self._store_error = None
+        except StoreError as error:
+            self._failed(error)
+
+    def _new_judge(self) -> Judge:
+        if self._store is not None:
+            try:
+                return Judge(Reservoirs(self._store.seen()), self._store.compared())
+            except StoreError as error:
+                self._failed(error)
+        return Judge()
+
+    def _failed(self, error: StoreError) -> None:
+        if str(error) != self._store_error:
+            log.error("evidence can't be stored", error=str(error))
+        self._store_error = str(error)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._workers.add(task)
+        try:
+            while (batch := await read_batch(reader)) is not None:
+                assert self._judge is not None
+                for pair in batch.pairs:
+                    self._judge.judge(pair)
+                    # One pair at a time: reports and questions must not wait for a whole batch.
+                    await asyncio.sleep(0)
+                self._judge.count(batch.not_compared)
+        finally:
+            self._workers.discard(task)
+            writer.close()
+
+    async def _flush(self) -> None:
+        assert self._judge is not None
+        assert self._snapshot is not None
+        evidence = self._judge.flush()
+        evidence.merge(self._unwritten)
+        self._unwritten = Evidence()
+        if self._store is None:
+            self._open_store(self._snapshot)
+        if self._store is None:
+            self._unwritten = evidence
+            return
+        try:
+            if evidence:
+                await self._store.write(evidence)
+            if monotonic() - self._retained_at > RETAIN_INTERVAL:
+                self._retained_at = monotonic()
+                keeps = {name: shadow.keep for name, shadow in self._judge.shadows().items()}
+                await self._store.retain(keeps, time())
+            self._store_error = None
+        except StoreError as error:
+            self._unwritten = evidence
+            self._failed(error)
+
+    def _judged(self) -> messages.Judged:
+        judge = self._judge
+        if judge is None:
+            return messages.Judged({}, {}, self._store_error, frozenset())
+        problems = {name: problem for name, tally in judge.tallies.items() if (problem := tally.problem())}
+        outcomes = {name: dict(tally.outcomes) for name, tally in judge.tallies.items()}
+        return messages.Judged(outcomes, problems, self._store_error, judge.favoured())
+
+
+def main() -> None:
+    """Entry point of the process."""
+    configure_logs()
+    os.nice(NICENESS)
+    for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        # The control process decides when it is over; its end closes the link.
+        signal.signal(ignored, signal.SIG_IGN)
+    listening = socket.socket(fileno=int(sys.argv[1]))
+    link = socket.socket(fileno=int(sys.argv[2]))
+    listening.setblocking(False)
+    link.setblocking(False)
+
+    async def judge() -> None:
+        await JudgeProcess(listening, link).run()
+
+    uvloop.run(judge())
+
+
+if __name__ == "__main__":
+    main()

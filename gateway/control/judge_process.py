@@ -1,0 +1,175 @@
+"""The judge as the control process sees it: started with the first shadow, told, replaced when it dies.
+
+The socket that workers connect to is held here, in a folder that only this
+user can enter, so that a judge that dies takes no connection attempt with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from gateway.config.load import Loaded
+from gateway.config.snapshot import Snapshot
+from gateway.control import messages
+
+log = structlog.get_logger(part="judge")
+
+BACKLOG = 256
+RESTART = 1.0
+STOP_DEADLINE = 8.0
+_COMPARED = ("match", "ignored", "mismatch")
+
+
+class JudgeLink:
+    """Keeps a judge running from the first snapshot on that shadows anything.
+
+    `on_start` gets the socket's path, `on_judged` each of its reports.
+    """
+
+    def __init__(self, on_start: Callable[[str], None], on_judged: Callable[[messages.Judged], None]) -> None:
+        self.restarts = 0
+        self.judged = messages.Judged({}, {}, None, frozenset())
+        self.pid: int | None = None
+        self.ready = False
+        self._on_start = on_start
+        self._on_judged = on_judged
+        self._snapshot: Snapshot | None = None
+        self._by: messages.JudgeBy | None = None
+        self._folder: Path | None = None
+        self._listening: socket.socket | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self._running: asyncio.Task[None] | None = None
+        self._stopping = False
+        # What judges that have died had found: counters never go back.
+        self._before: dict[str, dict[tuple[str, str], int]] = {}
+
+    def apply(self, loaded: Loaded) -> None:
+        """Judge by what was `loaded`; start a judge if one is needed now."""
+        snapshot = self._snapshot = loaded.snapshot
+        model = loaded.model
+        comparisons = {str(name): (model.compare, section.compare) for name, section in model.migrations.items()}
+        self._by = messages.JudgeBy(snapshot, comparisons)
+        if self._running is None:
+            if all(migration.shadow is None for migration in snapshot.migrations.values()):
+                return
+            self._folder = Path(tempfile.mkdtemp(prefix="strangler-"))
+            path = str(self._folder / "judge")
+            self._listening = socket.socket(socket.AF_UNIX)
+            self._listening.bind(path)
+            self._listening.listen(BACKLOG)
+            self._running = asyncio.create_task(self._keep_running())
+            self._on_start(path)
+        self._tell(self._by)
+
+    async def stop(self) -> None:
+        """Let the judge finish what the workers have sent, and remove the socket."""
+        self._stopping = True
+        if self._running is None:
+            return
+        self._tell(messages.Drain(STOP_DEADLINE))
+        await asyncio.wait([self._running], timeout=STOP_DEADLINE)
+        if not self._running.done():
+            log.warning("judge did not stop in time")
+            self._running.cancel()
+        assert self._listening is not None
+        self._listening.close()
+        assert self._folder is not None
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def outcomes(self) -> dict[str, dict[tuple[str, str], int]]:
+        """By migration, how often each outcome came with which reason or rule, since the control process began."""
+        return _sum(self._before, self.judged.outcomes)
+
+    def as_json(self) -> dict[str, Any]:
+        """What the judge found since the control process began, by migration."""
+        if self._running is None:
+            return {}
+        shown = {}
+        shadows = self._snapshot.migrations if self._snapshot is not None else {}
+        outcomes = self.outcomes()
+        for name, migration in shadows.items():
+            if migration.shadow is None:
+                continue
+            counts = outcomes.get(name, {})
+            shown[name] = {
+                **{word: sum(n for (outcome, _), n in counts.items() if outcome == word) for word in _COMPARED},
+                "not_compared": {reason: n for (outcome, reason), n in counts.items() if outcome == "not compared"},
+                "problem": self.judged.problems.get(name) or ("no request has come yet" if not counts else None),
+                "store_error": self.judged.store_error,
+            }
+        return {"judge": self.pid, "ready": self.ready, "judge_restarts": self.restarts, "migrations": shown}
+
+    def _tell(self, message: object) -> None:
+        if self._writer is not None and not self._writer.is_closing():
+            self._writer.write(messages.encode(message))
+
+    async def _keep_running(self) -> None:
+        while not self._stopping:
+            code = await self._run()
+            self.pid = None
+            self.ready = False
+            if self._stopping:
+                return
+            self.restarts += 1
+            self._before = self.outcomes()
+            self.judged = messages.Judged({}, self.judged.problems, self.judged.store_error, self.judged.favoured)
+            log.error("judge ended, starting another", exit_code=code)
+            await asyncio.sleep(RESTART)
+
+    async def _run(self) -> int:
+        assert self._listening is not None
+        ours, theirs = socket.socketpair()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "gateway.control.judge",
+                str(self._listening.fileno()),
+                str(theirs.fileno()),
+                pass_fds=(self._listening.fileno(), theirs.fileno()),
+            )
+        finally:
+            theirs.close()
+        self.pid = process.pid
+        ours.setblocking(False)
+        reader, self._writer = await asyncio.open_connection(sock=ours)
+        try:
+            assert self._by is not None
+            self._tell(self._by)
+            while (message := await messages.read(reader)) is not None:
+                if isinstance(message, messages.Judged):
+                    self._report(message)
+            return await process.wait()
+        finally:
+            self._writer.close()
+            self._writer = None
+            if process.returncode is None:
+                process.kill()
+
+    def _report(self, judged: messages.Judged) -> None:
+        for name, problem in judged.problems.items():
+            if name not in self.judged.problems:
+                log.warning("the shadow of a migration compares nothing", migration=name, problem=problem)
+        self.judged = judged
+        self.ready = True
+        self._on_judged(judged)
+
+
+def _sum(
+    first: dict[str, dict[tuple[str, str], int]], second: dict[str, dict[tuple[str, str], int]]
+) -> dict[str, dict[tuple[str, str], int]]:
+    total = {name: dict(counts) for name, counts in first.items()}
+    for name, counts in second.items():
+        known = total.setdefault(name, {})
+        for key, count in counts.items():
+            known[key] = known.get(key, 0) + count
+    return total

@@ -1,0 +1,67 @@
+"""What connections and pools need of whoever sends a request: an exchange with its client, or a copy without one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from gateway.config.snapshot import Snapshot
+    from gateway.proxy.exchange import Exchange
+    from gateway.proxy.upstream import UpstreamConnection
+    from gateway.routing.decide import Decision
+
+
+class Source(Protocol):
+    """Where a request comes from, which may have to wait."""
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+
+class Requester(Protocol):
+    """Sends one request and takes its response; the methods are those of Exchange."""
+
+    method: str
+    request_complete: bool
+    response_started: bool
+    done: bool
+    pending_out: list[bytes]
+
+    @property
+    def client(self) -> Source: ...
+
+    def connected(self, connection: UpstreamConnection) -> None: ...
+
+    def connect_failed(self, status: int, detail: str) -> None: ...
+
+    def fail(self, status: int, detail: str) -> None: ...
+
+    def interim_response(self, status: int, fields: bytes) -> None: ...
+
+    def whole_response(self, status: int, fields: bytes, body: bytes) -> None: ...
+
+    def response_head(self, status: int, fields: bytes, delimited: bool) -> None: ...
+
+    def response_body(self, body: bytes) -> None: ...
+
+    def flush(self) -> None: ...
+
+    def response_complete(self) -> None: ...
+
+    def upstream_lost(self) -> None: ...
+
+    def upstream_failed(self, status: int, detail: str) -> None: ...
+
+
+class Mirroring(Protocol):
+    """Copies requests of shadowed routes to the other side."""
+
+    def apply(self, snapshot: Snapshot) -> None:
+        """Copy by `snapshot` from the next request on."""
+
+    def begin(self, exchange: Exchange, decision: Decision) -> None:
+        """Watch `exchange`, which is about to be sent by a shadowed route."""
+
+    def tick(self, now: float) -> None:
+        """Keep deadlines; `now` is the loop's time."""

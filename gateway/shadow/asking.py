@@ -1,0 +1,102 @@
+"""Ask an endpoint once more, with the same bytes: on a connection of its own, outside of the workers.
+
+The bytes go out as they were: an HTTP library would put right what the two
+sides may have answered differently.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+from urllib.parse import urlsplit
+
+import httptools
+
+from gateway.shadow.pair import Answered
+
+_READ = 65_536
+_BODYLESS = (204, 304)
+
+
+class NotAnswered(Exception):
+    """The endpoint gave no whole answer; the message says why."""
+
+
+class _Reading:
+    """Gathers one response."""
+
+    def __init__(self, method: str, most: int) -> None:
+        self.parser = httptools.HttpResponseParser(self)
+        self.head: list[bytes] = []
+        self.body: list[bytes] = []
+        self.size = 0
+        self.complete = False
+        self._bodyless = method == "HEAD"
+        self._most = most
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.head += (name, b": ", value, b"\r\n")
+
+    def on_headers_complete(self) -> None:
+        status = self.parser.get_status_code()
+        if status < 200:
+            self.head = []
+        elif self._bodyless or status in _BODYLESS:
+            self.complete = True
+
+    def on_body(self, body: bytes) -> None:
+        self.size += len(body)
+        if self.size > self._most:
+            raise NotAnswered(f"the body has more than {self._most} bytes")
+        self.body.append(body)
+
+    def on_message_complete(self) -> None:
+        if self.parser.get_status_code() >= 200:
+            self.complete = True
+
+
+async def ask(endpoint: str, request: bytes, timeout: float, most: int) -> Answered:
+    """The answer of the endpoint at the base URL `endpoint` to the bytes `request`.
+
+    Raises NotAnswered after `timeout` seconds, for a body of more than `most`
+    bytes, and where there is no whole answer.
+    """
+    parts = urlsplit(endpoint)
+    started = monotonic()
+    try:
+        async with asyncio.timeout(timeout):
+            reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 80)
+            try:
+                writer.write(request)
+                reading = await _read(reader, request.partition(b" ")[0].decode("ascii"), most)
+            finally:
+                writer.transport.abort()
+    except TimeoutError:
+        raise NotAnswered(f"{endpoint} did not answer in {timeout:g} s") from None
+    except OSError as error:
+        raise NotAnswered(f"{endpoint}: {error}") from None
+    status = reading.parser.get_status_code()
+    return Answered(endpoint, status, b"".join(reading.head), b"".join(reading.body), monotonic() - started)
+
+
+async def _read(reader: asyncio.StreamReader, method: str, most: int) -> _Reading:
+    reading = _Reading(method, most)
+    while not reading.complete:
+        data = await reader.read(_READ)
+        if not data:
+            if reading.head and not _announced(reading.head):
+                return reading
+            raise NotAnswered("the connection ended before the answer did")
+        try:
+            reading.parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            if reading.complete:
+                break
+            cause = error.__context__
+            raise cause if isinstance(cause, NotAnswered) else NotAnswered(f"malformed answer: {error}") from None
+    return reading
+
+
+def _announced(head: list[bytes]) -> bool:
+    """Whether the end of the body is said in the head, rather than by the end of the connection."""
+    return any(name.lower() in (b"content-length", b"transfer-encoding") for name in head[::4])

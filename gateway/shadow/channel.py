@@ -1,0 +1,121 @@
+"""The way of the pairs from a worker to the judge: a Unix socket, bounded, and lossy when the judge is slow.
+
+A worker never waits for the judge. What it has to say gathers in a batch that
+goes out with the worker's tick; when more than WAITING_BYTES wait, or nobody
+listens, pairs are dropped and counted as `overload`. Counts are kept until they
+could be sent.
+
+A message is a pickle behind its length in four bytes. The socket lies in a
+folder that only this user can enter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import struct
+from typing import cast
+
+from gateway.shadow.pair import Batch, NotCompared, Pair, Reason
+
+WAITING_BYTES = 8_388_608
+RECONNECT = 0.5
+DRAIN = 1.0
+_OVERHEAD = 512
+_LENGTH = struct.Struct("!I")
+
+
+class Channel(asyncio.Protocol):
+    """A worker's end."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._path: str | None = None
+        self._transport: asyncio.WriteTransport | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._retry_at = 0.0
+        self._pairs: list[Pair] = []
+        self._bytes = 0
+        self._not_compared: dict[NotCompared, int] = {}
+
+    def listen_at(self, path: str | None) -> None:
+        """Where the judge listens; None where there is none."""
+        if path != self._path:
+            self._path = path
+            self.close()
+
+    def offer(self, pair: Pair) -> None:
+        """Send `pair` with the next batch, or count it as not compared for overload."""
+        size = len(pair.request) + len(pair.legacy.body) + len(pair.extracted.body) + _OVERHEAD
+        if self._transport is None or self._waiting() + size > WAITING_BYTES:
+            self.count(NotCompared(pair.migration, pair.route, pair.endpoint, Reason.OVERLOAD))
+            return
+        self._pairs.append(pair)
+        self._bytes += size
+
+    def count(self, what: NotCompared) -> None:
+        """Count one request that was not compared."""
+        self._not_compared[what] = self._not_compared.get(what, 0) + 1
+
+    def flush(self, now: float) -> None:
+        """Send what has gathered; `now` is the loop's time."""
+        transport = self._transport
+        if transport is None:
+            self._connect(now)
+            return
+        if not self._pairs and (not self._not_compared or self._waiting() > WAITING_BYTES):
+            return
+        data = pickle.dumps(Batch(self._pairs, self._not_compared), protocol=pickle.HIGHEST_PROTOCOL)
+        self._pairs = []
+        self._bytes = 0
+        self._not_compared = {}
+        transport.write(_LENGTH.pack(len(data)) + data)
+
+    async def drained(self) -> None:
+        """Wait until what was flushed is out, DRAIN seconds at the most."""
+        end = self._loop.time() + DRAIN
+        while self._transport is not None and self._transport.get_write_buffer_size() and self._loop.time() < end:
+            await asyncio.sleep(0.01)
+
+    def close(self) -> None:
+        """Hang up; what is written already still goes out."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+            self._connecting = None
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
+
+    def _waiting(self) -> int:
+        assert self._transport is not None
+        return self._bytes + self._transport.get_write_buffer_size()
+
+    def _connect(self, now: float) -> None:
+        if self._path is None or self._connecting is not None or now < self._retry_at:
+            return
+        self._retry_at = now + RECONNECT
+        self._connecting = self._loop.create_task(self._open(self._path))
+
+    async def _open(self, path: str) -> None:
+        try:
+            transport, _ = await self._loop.create_unix_connection(lambda: self, path)
+        except OSError:
+            return  # the judge is being started; the next flush tries again
+        finally:
+            self._connecting = None
+        self._transport = cast(asyncio.WriteTransport, transport)
+
+    # asyncio.Protocol
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+
+
+async def read_batch(reader: asyncio.StreamReader) -> Batch | None:
+    """The next batch of a worker, or None when it hung up."""
+    try:
+        (length,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
+        data = await reader.readexactly(length)
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return None
+    return cast(Batch, pickle.loads(data))

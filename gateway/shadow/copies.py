@@ -1,0 +1,178 @@
+"""A copy of a request on its way to the other side: it has no client, and nobody waits for it."""
+
+from __future__ import annotations
+
+from time import monotonic, time
+from typing import TYPE_CHECKING
+
+from gateway.config.snapshot import SAFE_METHODS
+from gateway.proxy.pool import EndpointPool
+from gateway.shadow.pair import Answered, Pair, Reason
+from gateway.shadow.recording import Recording
+
+if TYPE_CHECKING:
+    from gateway.proxy.upstream import UpstreamConnection
+
+RESTING = 1.0
+"""Seconds without copies after the other side could not be reached."""
+
+
+class Copy:
+    """A copy of a request on its way to the other side, and what comes back."""
+
+    __slots__ = (
+        "_body",
+        "_connection",
+        "_head",
+        "_pool",
+        "_retried",
+        "_sent_at",
+        "_size",
+        "_status",
+        "answer",
+        "at",
+        "client",
+        "deadline",
+        "done",
+        "lane",
+        "method",
+        "mirror",
+        "pending_out",
+        "request",
+        "request_complete",
+        "response_started",
+        "route",
+        "side",
+        "upstream",
+    )
+
+    def __init__(self, recording: Recording, request: bytes, answer: Answered) -> None:
+        self.mirror = recording.mirror
+        self.lane = recording.lane
+        self.route = recording.route
+        self.side = recording.side
+        self.upstream = recording.pool
+        self.method = recording.method
+        self.request = request
+        self.answer = answer
+        self.at = time()
+        self.client = self
+        self.request_complete = True
+        self.response_started = False
+        self.done = False
+        self.deadline = 0.0
+        self.pending_out: list[bytes] = []
+        self._pool: EndpointPool | None = None
+        self._connection: UpstreamConnection | None = None
+        self._retried = False
+        self._sent_at = 0.0
+        self._status = 0
+        self._head = b""
+        self._body: list[bytes] = []
+        self._size = 0
+
+    def start(self, now: float) -> None:
+        """Go to the other side; `now` is the loop's time."""
+        self.deadline = now + self.lane.shadow.timeout
+        self._pool = self.upstream.next()
+        self._pool.request(self)
+
+    # What connections and pools call
+
+    def pause_reading(self) -> None:
+        """The other side reads slowly; the whole request is in the buffer of its connection."""
+
+    def resume_reading(self) -> None:
+        """It reads again."""
+
+    def connected(self, connection: UpstreamConnection) -> None:
+        """Write the request to `connection`."""
+        self._connection = connection
+        connection.exchange = self
+        self._sent_at = monotonic()
+        connection.transport.write(self.request)
+
+    def connect_failed(self, status: int, detail: str) -> None:
+        """The other side can't be reached: leave it alone for a moment."""
+        self.lane.resting_until = self.mirror.plane.now + RESTING
+        self.fail(status, detail)
+
+    def interim_response(self, status: int, fields: bytes) -> None:
+        """A 1xx says nothing that is compared."""
+
+    def whole_response(self, status: int, fields: bytes, body: bytes) -> None:
+        """The answer came in one piece; the connection is no longer this copy's."""
+        self._connection = None
+        self.response_head(status, fields, True)
+        self.response_body(body)
+        self.response_complete()
+
+    def response_head(self, status: int, fields: bytes, delimited: bool) -> None:
+        """The head of the answer."""
+        self.response_started = True
+        self._status = status
+        self._head = fields
+
+    def response_body(self, body: bytes) -> None:
+        """A part of the answer's body."""
+        if self.done:
+            return
+        self._size += len(body)
+        if self._size > self.lane.shadow.response_body:
+            self.give_up(Reason.TOO_BIG)
+        else:
+            self._body.append(body)
+
+    def flush(self) -> None:
+        """Nobody waits for what has come so far."""
+
+    def response_complete(self) -> None:
+        """The answer is whole: hand the pair over."""
+        self._connection = None
+        if self.done:
+            return
+        self.done = True
+        assert self._pool is not None
+        seconds = monotonic() - self._sent_at
+        other = Answered(self._pool.endpoint.url, self._status, self._head, b"".join(self._body), seconds)
+        legacy, extracted = (self.answer, other) if self.side == "legacy" else (other, self.answer)
+        name = self.lane.migration.name
+        endpoint = f"{self.method} {self.route.path}"
+        self.mirror.channel.offer(
+            Pair(name, self.route.name, endpoint, self.at, self.side, self.request, legacy, extracted)
+        )
+        self.mirror.finished(self)
+
+    def upstream_lost(self) -> None:
+        """The connection ended before the answer did; a stale one says nothing, as in Exchange."""
+        connection = self._connection
+        assert connection is not None
+        if connection.used and not self.response_started and not self._retried and self.method in SAFE_METHODS:
+            self._retried = True
+            self._connection = None
+            assert self._pool is not None
+            self._pool.request(self, fresh=True)
+            return
+        self.give_up(Reason.UNREACHABLE)
+
+    def upstream_failed(self, status: int, detail: str) -> None:
+        """The answer can't be understood."""
+        self.give_up(Reason.UNREACHABLE)
+
+    def fail(self, status: int, detail: str) -> None:
+        """There is no connection to be had."""
+        self.give_up(Reason.UNREACHABLE)
+
+    def give_up(self, reason: str) -> None:
+        """Compare nothing, for `reason`, and hang up."""
+        if self.done:
+            return
+        self.done = True
+        connection = self._connection
+        if connection is not None:
+            self._connection = None
+            connection.discard()
+        elif self._pool is not None:
+            self._pool.forget(self)
+        self.mirror.count(self.lane, self.route, self.method, reason)
+        self.mirror.finished(self)

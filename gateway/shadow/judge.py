@@ -1,0 +1,292 @@
+"""The judge: what each pair comes to, asked again where that could be chance.
+
+A pair ends in exactly one of match, ignored, mismatch and not compared. A
+mismatch of a read counts only when both sides, asked once more after a moment,
+differ again: between the two first answers somebody may have written, or a
+replica may have lagged. What then agrees is `racy`.
+
+Nothing here waits for the store: what was found gathers until `flush`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from time import monotonic, time
+from typing import Any
+
+import structlog
+
+from gateway.config.snapshot import SAFE_METHODS, Migration, Shadow, Snapshot, Stage
+from gateway.shadow.asking import NotAnswered, ask
+from gateway.shadow.comparison import Comparison, Outcome, compare
+from gateway.shadow.document import documented
+from gateway.shadow.pair import Answered, NotCompared, Pair, Reason
+from gateway.shadow.redaction import Redaction
+from gateway.shadow.rules import DEFAULT_RULES, Rules
+from gateway.shadow.store import PERIOD, Evidence, Example, Reservoirs, bucket_of_latency
+
+log = structlog.get_logger(part="judge")
+
+FAVOURED = 299
+"""Pairs without a mismatch that show, at 95 %, that fewer than 1 % would differ; routes with fewer are favoured."""
+
+ASKING = 32
+"""Most questions of one migration to a side at a time, beside those of callers."""
+WAITING = 256
+"""Most mismatches of one migration that wait for being asked again."""
+
+WINDOW = 60.0
+SILENT_AFTER = 20
+
+Ask = Callable[[str, bytes, float, int], Awaitable[Answered]]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of a migration's requests since the judge began, and of late."""
+
+    outcomes: dict[tuple[str, str], int] = field(default_factory=dict)
+    recent: deque[tuple[float, bool, int]] = field(default_factory=deque)
+
+    def add(self, outcome: Outcome, reason: str, count: int) -> None:
+        """Count `count` requests; `reason` is a reason or a rule."""
+        key = (str(outcome), reason)
+        self.outcomes[key] = self.outcomes.get(key, 0) + count
+        now = monotonic()
+        compared = outcome is not Outcome.NOT_COMPARED or reason == Reason.RACY
+        self.recent.append((now, compared, count))
+        while self.recent and self.recent[0][0] < now - WINDOW:
+            self.recent.popleft()
+
+    def problem(self) -> str | None:
+        """Why this shadow proves nothing at the moment, or None."""
+        recent = [entry for entry in self.recent if entry[0] >= monotonic() - WINDOW]
+        seen = sum(count for _, _, count in recent)
+        if seen < SILENT_AFTER or any(compared for _, compared, _ in recent):
+            return None
+        reasons = sorted(
+            ((count, reason) for (outcome, reason), count in self.outcomes.items() if outcome == Outcome.NOT_COMPARED),
+            reverse=True,
+        )
+        listed = ", ".join(f"{reason} {count}" for count, reason in reasons[:4])
+        return f"none of the last {seen} requests was compared ({listed})"
+
+
+@dataclass(slots=True)
+class Case:
+    """A migration under judgement."""
+
+    migration: Migration
+    shadow: Shadow
+    rules: Rules
+    redaction: Redaction
+    asking: asyncio.Semaphore
+    waiting: int = 0
+
+
+class Judge:
+    """Judges the pairs of the migrations of a snapshot.
+
+    `reservoirs` chooses examples, `compared` is how many pairs each route
+    (migration, route) has from before, `ask_again` asks an endpoint.
+    """
+
+    def __init__(
+        self,
+        reservoirs: Reservoirs | None = None,
+        compared: Mapping[tuple[str, str], int] | None = None,
+        ask_again: Ask = ask,
+    ) -> None:
+        self.tallies: dict[str, Tally] = {}
+        self.gathered = Evidence()
+        self._reservoirs = reservoirs or Reservoirs()
+        self._compared = dict(compared or {})
+        self._ask = ask_again
+        self._cases: dict[str, Case] = {}
+        self._routes: tuple[tuple[str, str], ...] = ()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def apply(self, snapshot: Snapshot, rules: Mapping[str, Rules]) -> None:
+        """Judge by `snapshot` and the `rules` of each migration from the next pair on."""
+        self._cases = {
+            name: Case(
+                migration,
+                migration.shadow,
+                rules.get(name, DEFAULT_RULES),
+                Redaction(migration.shadow.redact),
+                asyncio.Semaphore(ASKING),
+            )
+            for name, migration in snapshot.migrations.items()
+            if migration.shadow is not None
+        }
+        for name in self._cases:
+            self.tallies.setdefault(name, Tally())
+        self._routes = tuple(
+            (route.migration.name, route.name)
+            for route in snapshot.routes
+            if route.migration is not None and route.migration.name in self._cases
+        )
+
+    def favoured(self) -> frozenset[str]:
+        """The names of the routes that have too few pairs to say anything."""
+        return frozenset(route for name, route in self._routes if self._compared.get((name, route), 0) < FAVOURED)
+
+    def shadows(self) -> dict[str, Shadow]:
+        """The shadows by migration."""
+        return {name: case.shadow for name, case in self._cases.items()}
+
+    def count(self, not_compared: Mapping[NotCompared, int]) -> None:
+        """Count requests that a worker could not make pairs of."""
+        for what, count in not_compared.items():
+            self._count(what, Outcome.NOT_COMPARED, what.reason, count=count)
+            if what.reason in (Reason.UNREACHABLE, Reason.TIMED_OUT):
+                asked = self._asked_side(what.migration)
+                self._count_answer(what.migration, what.endpoint, asked, 0, 0.0, count)
+
+    def flush(self) -> Evidence:
+        """What was found since the last call."""
+        evidence, self.gathered = self.gathered, Evidence()
+        return evidence
+
+    async def settle(self) -> None:
+        """Wait for all questions that are under way."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def judge(self, pair: Pair) -> None:
+        """Compare the two answers of `pair`, and see to what follows from it."""
+        for side, answered in (("legacy", pair.legacy), ("extracted", pair.extracted)):
+            self._count_answer(pair.migration, pair.endpoint, side, answered.status, answered.seconds, 1)
+        case = self._cases.get(pair.migration)
+        if case is None:  # its shadow ended while the pair was on its way
+            self._not_compared(pair, Reason.UNCONFIRMED)
+            return
+        comparison = compare(pair.legacy.answer, pair.extracted.answer, case.rules)
+        read = pair.method in SAFE_METHODS
+        if comparison.outcome is not Outcome.MISMATCH or not read:
+            self._settle(case, pair, comparison)
+        elif case.waiting >= WAITING:
+            self._not_compared(pair, Reason.OVERLOAD)
+        else:
+            case.waiting += 1
+            self._later(self._confirm(case, pair))
+        if read and random.uniform(0, 100) < case.shadow.noise_percent and case.waiting < WAITING:
+            case.waiting += 1
+            self._later(self._learn_noise(case, pair))
+
+    async def _confirm(self, case: Case, pair: Pair) -> None:
+        try:
+            await asyncio.sleep(case.shadow.confirm_after)
+            async with case.asking:
+                legacy, extracted = await asyncio.gather(
+                    self._ask_side(case, pair, pair.legacy), self._ask_side(case, pair, pair.extracted)
+                )
+        except NotAnswered as error:
+            log.debug("a mismatch could not be confirmed", migration=pair.migration, reason=str(error))
+            self._not_compared(pair, Reason.UNCONFIRMED)
+            return
+        finally:
+            case.waiting -= 1
+        again = compare(legacy.answer, extracted.answer, case.rules)
+        if again.outcome is Outcome.MISMATCH:
+            self._settle(case, pair._replace(legacy=legacy, extracted=extracted), again)
+        else:
+            self._not_compared(pair, Reason.RACY)
+
+    async def _learn_noise(self, case: Case, pair: Pair) -> None:
+        try:
+            async with case.asking:
+                again = await self._ask_side(case, pair, pair.legacy)
+        except NotAnswered as error:
+            log.debug("legacy did not answer twice", migration=pair.migration, reason=str(error))
+            return
+        finally:
+            case.waiting -= 1
+        self._note_noise(case, pair, compare(pair.legacy.answer, again.answer, case.rules))
+
+    def _note_noise(self, case: Case, pair: Pair, comparison: Comparison) -> None:
+        """Two answers of legacy: whatever differs does so by itself."""
+
+    async def _ask_side(self, case: Case, pair: Pair, answered: Answered) -> Answered:
+        return await self._ask(answered.endpoint, pair.request, case.shadow.timeout, case.shadow.response_body)
+
+    def _settle(self, case: Case, pair: Pair, comparison: Comparison) -> None:
+        outcome = comparison.outcome
+        if outcome is Outcome.NOT_COMPARED:
+            self._not_compared(pair, comparison.reason or Reason.UNCONFIRMED)
+            return
+        reason = comparison.ignored[0][1] if outcome is Outcome.IGNORED and comparison.ignored else ""
+        what = NotCompared(pair.migration, pair.route, pair.endpoint, reason)
+        self._count(what, outcome, reason, evidence=comparison.evidence)
+        found = {difference.signature: difference for difference in comparison.differences}
+        period = _period(pair.at)
+        kept: list[str] = []
+        for signature, difference in found.items():
+            known = self._reservoirs.known(pair.migration, signature)
+            counts = self.gathered.signatures
+            key = (
+                pair.migration,
+                known,
+                period,
+                pair.endpoint,
+                difference.path,
+                str(difference.kind),
+                str(difference.risk),
+            )
+            counts[key] = counts.get(key, 0) + 1
+            kept.append(known)
+        if not kept:
+            kept.append(f"{outcome} {pair.endpoint}")
+        places = [(signature, slot) for signature in kept for slot in self._reservoirs.slots(pair.migration, signature)]
+        example = Example(
+            pair.migration,
+            pair.route,
+            pair.endpoint,
+            pair.at,
+            str(outcome),
+            partial(documented, pair, comparison, case.shadow.store == "values", case.redaction),
+        )
+        for signature, slot in places:
+            self.gathered.chosen[(pair.migration, signature, slot)] = example
+
+    def _not_compared(self, pair: Pair, reason: str) -> None:
+        what = NotCompared(pair.migration, pair.route, pair.endpoint, reason)
+        self._count(what, Outcome.NOT_COMPARED, reason)
+
+    def _count(
+        self, what: NotCompared, outcome: Outcome, reason: str, *, evidence: bool = False, count: int = 1
+    ) -> None:
+        self.tallies.setdefault(what.migration, Tally()).add(outcome, reason, count)
+        if evidence:
+            route = (what.migration, what.route)
+            self._compared[route] = self._compared.get(route, 0) + count
+        key = (what.migration, what.route, what.endpoint, _period(time()), str(outcome), reason, evidence)
+        self.gathered.outcomes[key] = self.gathered.outcomes.get(key, 0) + count
+
+    def _count_answer(self, migration: str, endpoint: str, side: str, status: int, seconds: float, count: int) -> None:
+        key = (migration, endpoint, side, _period(time()), status, bucket_of_latency(seconds))
+        self.gathered.answers[key] = self.gathered.answers.get(key, 0) + count
+
+    def _asked_side(self, migration: str) -> str:
+        """The side that gets the copies."""
+        case = self._cases.get(migration)
+        return "extracted" if case is None or case.migration.stage is Stage.SHADOW else "legacy"
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("asking again failed", error=repr(error), exc_info=error)
+
+
+def _period(at: float) -> int:
+    return int(at // PERIOD) * PERIOD

@@ -1,0 +1,56 @@
+"""The copies of one migration in a worker: how many there are, who waits, and where they go.
+
+Copies have connections of their own, so they can't use up those of callers.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gateway.config.snapshot import SAFE_METHODS, Migration, Shadow, SideName, Snapshot, Upstream
+from gateway.proxy.pool import EndpointPool, UpstreamPool
+
+if TYPE_CHECKING:
+    from gateway.proxy.plane import DataPlane
+    from gateway.shadow.copies import Copy
+
+
+class Lane:
+    """The copies of `migration`: `held` counts all from the first byte of a recording on, `flying` are under way."""
+
+    def __init__(self, migration: Migration, shadow: Shadow, plane: DataPlane, snapshot: Snapshot) -> None:
+        self.migration = migration
+        self.shadow = shadow
+        self.held = 0
+        self.flying: set[Copy] = set()
+        self.waiting: deque[Copy] = deque()
+        self.resting_until = 0.0
+        self.safe = self._pool(plane, snapshot.upstreams[migration.extracted])
+        self.reverse = self._pool(plane, snapshot.upstreams[migration.legacy])
+        self.sandbox = self._pool(plane, snapshot.upstreams[shadow.sandbox]) if shadow.sandbox is not None else None
+
+    def _pool(self, plane: DataPlane, upstream: Upstream) -> UpstreamPool:
+        shadow = self.shadow
+        timeouts = replace(upstream.timeouts, connect=min(upstream.timeouts.connect, shadow.timeout))
+        bounded = replace(
+            upstream, connections=shadow.concurrency, idle_connections=shadow.concurrency, timeouts=timeouts
+        )
+        return UpstreamPool(plane, bounded, {})
+
+    def pools(self) -> list[EndpointPool]:
+        """All connections to endpoints."""
+        pools = (self.safe, self.reverse, self.sandbox)
+        return [endpoint for pool in pools if pool is not None for endpoint in pool.endpoints]
+
+    def pool_for(self, side: SideName, method: str) -> UpstreamPool | None:
+        """Where a copy of a request goes that `side` serves; None where it must not be copied.
+
+        Only a sandbox ever gets a copy that may change something.
+        """
+        if method not in self.shadow.methods:
+            return None
+        if side == "extracted":
+            return self.reverse if self.shadow.reverse and method in SAFE_METHODS else None
+        return self.safe if method in SAFE_METHODS else self.sandbox

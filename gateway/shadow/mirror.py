@@ -1,0 +1,148 @@
+"""Shadow traffic in a worker: the caller is served as ever, and the other side is asked the same.
+
+An exchange of a shadowed route is recorded as it passes. Once its caller has
+the whole answer, a copy of the request goes to the other side; both answers
+then make a pair for the judge. So a copy never takes a connection, a turn or a
+moment from a caller, and there is none for a request whose caller hung up, whose
+answer has no end or is too long: these are counted, with the reason, and
+nothing is ever sent or compared in part.
+
+A copy carries `X-Shadow: 1`; what a client sends under that name is dropped.
+Its answer is read, bounded, and goes nowhere but to the judge.
+"""
+
+from __future__ import annotations
+
+import random
+from time import monotonic
+from typing import TYPE_CHECKING, cast
+
+from gateway.config.snapshot import Route, Snapshot, Stage
+from gateway.proxy.exchange import Exchange
+from gateway.routing.decide import Decision
+from gateway.routing.split import BUCKETS, shadow_bucket
+from gateway.shadow.channel import Channel
+from gateway.shadow.copies import Copy
+from gateway.shadow.lane import Lane
+from gateway.shadow.pair import NotCompared, Reason
+from gateway.shadow.recording import RecordedExchange, Recording
+
+if TYPE_CHECKING:
+    from gateway.proxy.plane import DataPlane
+
+
+class Mirror:
+    """Copies what the snapshot of `plane` says.
+
+    `favoured` are the names of routes that are copied whatever the share.
+    """
+
+    def __init__(self, plane: DataPlane) -> None:
+        self.plane = plane
+        self.channel = Channel(plane.loop)
+        self.favoured: frozenset[str] = frozenset()
+        self._lanes: dict[str, Lane] = {}
+        self._old: list[Lane] = []
+        self._answered: list[tuple[RecordedExchange, Recording]] = []
+        self.apply(plane.snapshot)
+
+    def apply(self, snapshot: Snapshot) -> None:
+        """Copy by `snapshot` from the next request on."""
+        for lane in self._lanes.values():
+            for pool in lane.pools():
+                pool.retire()
+        self._old = [lane for lane in (*self._old, *self._lanes.values()) if lane.held]
+        self._lanes = {
+            name: Lane(migration, migration.shadow, self.plane, snapshot)
+            for name, migration in snapshot.migrations.items()
+            if migration.shadow is not None
+        }
+
+    def begin(self, exchange: Exchange, decision: Decision) -> None:
+        """Record `exchange`, which is about to be sent, or count why it is not."""
+        route, side = decision.route, decision.side
+        assert route is not None
+        assert route.migration is not None
+        assert side is not None
+        lane = self._lanes[route.migration.name]
+        if side == "legacy" and lane.migration.stage is not Stage.SHADOW:
+            return
+        if side == "extracted" and not lane.shadow.reverse:
+            return
+        pool = lane.pool_for(side, exchange.method)
+        reason = Reason.METHOD if pool is None else self._why_not(exchange, decision, lane, route)
+        if reason is not None or pool is None:
+            self.count(lane, route, exchange.method, reason or Reason.METHOD)
+            return
+        exchange.__class__ = RecordedExchange
+        recorded = cast(RecordedExchange, exchange)
+        recorded.recording = Recording(self, lane, route, exchange.method, side, pool)
+
+    def _why_not(self, exchange: Exchange, decision: Decision, lane: Lane, route: Route) -> str | None:
+        shadow = lane.shadow
+        threshold = shadow.threshold
+        if threshold < BUCKETS and (not threshold or route.name not in self.favoured):
+            if shadow.by == "request":
+                bucket = random.randrange(BUCKETS)
+            else:
+                bucket = shadow_bucket(lane.migration, exchange, decision.identity)
+            if bucket >= threshold:
+                return Reason.SAMPLED_OUT
+        head = exchange.head
+        if head.wants_upgrade:
+            return Reason.UPGRADE
+        if head.content_length is not None and int(head.content_length) > shadow.request_body:
+            return Reason.TOO_BIG
+        if lane.resting_until > self.plane.now:
+            return Reason.UNREACHABLE
+        if lane.held >= shadow.concurrency + shadow.queue:
+            return Reason.OVERLOAD
+        return None
+
+    def count(self, lane: Lane, route: Route, method: str, reason: str) -> None:
+        """Count a request that is not compared."""
+        self.channel.count(NotCompared(lane.migration.name, route.name, f"{method} {route.path}", reason))
+
+    def answered(self, exchange: RecordedExchange, recording: Recording) -> None:
+        """The caller has the whole answer; the copy starts after it was written out."""
+        if not self._answered:
+            self.plane.loop.call_soon(self._start_copies)
+        recording.answered_in = monotonic() - exchange.started
+        self._answered.append((exchange, recording))
+
+    def _start_copies(self) -> None:
+        answered, self._answered = self._answered, []
+        for exchange, recording in answered:
+            copy = Copy(recording, exchange.copied(), exchange.answer(recording.answered_in))
+            lane = recording.lane
+            if len(lane.flying) < lane.shadow.concurrency:
+                lane.flying.add(copy)
+                copy.start(self.plane.now)
+            else:
+                lane.waiting.append(copy)
+
+    def finished(self, copy: Copy) -> None:
+        """A copy is done; start one that waits."""
+        lane = copy.lane
+        lane.flying.discard(copy)
+        lane.held -= 1
+        while lane.waiting and len(lane.flying) < lane.shadow.concurrency:
+            following = lane.waiting.popleft()
+            lane.flying.add(following)
+            following.start(self.plane.now)
+
+    def tick(self, now: float) -> None:
+        """Give up copies whose time is over, close idle connections, and send what has gathered."""
+        for lane in (*self._lanes.values(), *self._old):
+            for copy in [copy for copy in lane.flying if copy.deadline <= now]:
+                copy.give_up(Reason.TIMED_OUT)
+            for pool in lane.pools():
+                pool.expire(now)
+        if self._lanes or self._old:
+            self.channel.flush(now)
+
+    async def close(self) -> None:
+        """Send what has gathered, and hang up."""
+        self.channel.flush(self.plane.loop.time())
+        await self.channel.drained()
+        self.channel.close()

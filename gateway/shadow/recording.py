@@ -1,0 +1,159 @@
+"""What passes of an exchange while its caller is served, kept until the copy is sent.
+
+An exchange becomes a recorded one by getting another class, whose methods look
+on and hand over to those of Exchange, so that exchanges of other routes pay
+nothing for it. What is too long, has no end or is broken off is given up at
+once, and the memory with it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from gateway.config.snapshot import Route, SideName
+from gateway.proxy.exchange import CLIENT_GONE, Exchange
+from gateway.proxy.pool import UpstreamPool
+from gateway.shadow.pair import Answered, Reason
+
+if TYPE_CHECKING:
+    from gateway.shadow.lane import Lane
+    from gateway.shadow.mirror import Mirror
+
+SHADOW_LINE = b"X-Shadow: 1\r\n"
+
+_ENDLESS = re.compile(rb"^content-type:[ \t]*text/event-stream", re.IGNORECASE | re.MULTILINE)
+
+
+class Recording:
+    """What passes of one exchange, until its answer is complete; nothing more once `given_up`."""
+
+    __slots__ = (
+        "answered_in",
+        "body",
+        "broken",
+        "given_up",
+        "head",
+        "lane",
+        "method",
+        "mirror",
+        "pool",
+        "request",
+        "request_size",
+        "route",
+        "side",
+        "size",
+        "status",
+    )
+
+    def __init__(
+        self, mirror: Mirror, lane: Lane, route: Route, method: str, side: SideName, pool: UpstreamPool
+    ) -> None:
+        self.mirror = mirror
+        self.lane = lane
+        self.route = route
+        self.method = method
+        self.side = side
+        self.pool = pool
+        self.request: list[bytes] = []
+        self.request_size = 0
+        self.status = 0
+        self.head = b""
+        self.body: list[bytes] = []
+        self.size = 0
+        self.broken = False
+        self.given_up = False
+        self.answered_in = 0.0
+        lane.held += 1
+
+    def request_body(self, body: bytes) -> None:
+        """A part of the request's body, without transfer coding."""
+        if self.given_up:
+            return
+        self.request_size += len(body)
+        self.request.append(body)
+        if self.request_size > self.lane.shadow.request_body:
+            self.give_up(Reason.TOO_BIG)
+
+    def answer_head(self, status: int, fields: bytes) -> None:
+        """The head of the answer: `fields` are whole lines."""
+        self.status = status
+        if self.given_up:
+            return
+        self.head = fields
+        if _ENDLESS.search(fields):
+            self.give_up(Reason.ENDLESS)
+
+    def answer_body(self, body: bytes) -> None:
+        """A part of the answer's body."""
+        if self.given_up:
+            return
+        self.size += len(body)
+        self.body.append(body)
+        if self.size > self.lane.shadow.response_body:
+            self.give_up(Reason.TOO_BIG)
+
+    def give_up(self, reason: str) -> None:
+        """Compare nothing, for `reason`."""
+        if self.given_up:
+            return
+        self.given_up = True
+        self.request.clear()
+        self.body.clear()
+        self.lane.held -= 1
+        self.mirror.count(self.lane, self.route, self.method, reason)
+
+
+class RecordedExchange(Exchange):
+    """An exchange whose two messages are recorded as they pass."""
+
+    __slots__ = ()
+
+    recording: Recording
+
+    def request_body(self, body: bytes) -> None:
+        self.recording.request_body(body)
+        super().request_body(body)
+
+    def whole_response(self, status: int, fields: bytes, body: bytes) -> None:
+        self.recording.answer_head(status, fields)
+        self.recording.answer_body(body)
+        super().whole_response(status, fields, body)
+
+    def response_head(self, status: int, fields: bytes, delimited: bool) -> None:
+        self.recording.answer_head(status, fields)
+        super().response_head(status, fields, delimited)
+
+    def response_body(self, body: bytes) -> None:
+        self.recording.answer_body(body)
+        super().response_body(body)
+
+    def fail(self, status: int, detail: str) -> None:
+        self.recording.broken = True
+        super().fail(status, detail)
+
+    def _record(self, status: int) -> None:
+        super()._record(status)
+        recording = self.recording
+        if status == CLIENT_GONE:
+            recording.give_up(Reason.CLIENT_GONE)
+        elif recording.broken or not recording.status:
+            recording.give_up(Reason.UNANSWERED)
+        elif not recording.given_up:
+            recording.mirror.answered(self, recording)
+
+    def copied(self) -> bytes:
+        """The request as it goes to the other side."""
+        parts = [*self.head_sent(), SHADOW_LINE, b"\r\n"]
+        body = b"".join(self.recording.request)
+        if not self.head.chunked:
+            parts.append(body)
+        else:
+            parts.append(b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if body else b"0\r\n\r\n")
+        return b"".join(parts)
+
+    def answer(self, seconds: float) -> Answered:
+        """What the caller got."""
+        recording = self.recording
+        assert self._pool is not None
+        return Answered(self._pool.endpoint.url, recording.status, recording.head, b"".join(recording.body), seconds)

@@ -1,0 +1,120 @@
+"""A database: SQLite in WAL mode, or PostgreSQL, with one thread that writes.
+
+SQLite lets one writer in at a time and any number of readers beside it
+(https://sqlite.org/wal.html), so all writes of a process go through one thread,
+each piece of work in a transaction of its own; whoever writes waits for no
+disk on its event loop. A second process that writes waits up to BUSY seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.sql.dml import Insert
+from sqlalchemy.sql.schema import Table
+
+Result = TypeVar("Result")
+
+BUSY = 10.0
+"""Seconds to wait for another process that writes."""
+
+
+class StoreError(Exception):
+    """The store can't be opened, read or written; the message says which and why."""
+
+
+class Database:
+    """The database at `url` (sqlite:///PATH or postgresql://…) with the tables of `metadata`.
+
+    `create` makes what is not there yet, folder and tables; without it a
+    missing SQLite file is an error. Raises StoreError.
+    """
+
+    def __init__(self, url: str, metadata: MetaData, *, create: bool = True) -> None:
+        self._engine = _engine(url, create)
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="store")
+        self._shown = self._engine.url.render_as_string(hide_password=True)
+        if create:
+            self._do(metadata.create_all)
+
+    @property
+    def is_postgresql(self) -> bool:
+        """Whether it is PostgreSQL rather than SQLite."""
+        return self._engine.dialect.name == "postgresql"
+
+    def read(self, work: Callable[[Connection], Result]) -> Result:
+        """What `work` finds; in the calling thread. Raises StoreError."""
+        return self._do(work)
+
+    async def write(self, work: Callable[[Connection], Result]) -> Result:
+        """Run `work` in a transaction on the writing thread. Raises StoreError; then nothing of it was written."""
+        return await asyncio.get_running_loop().run_in_executor(self._writer, self._do, work)
+
+    def _do(self, work: Callable[[Connection], Result]) -> Result:
+        try:
+            with self._engine.begin() as connection:
+                return work(connection)
+        except SQLAlchemyError as error:
+            raise StoreError(f"{self._shown}: {getattr(error, 'orig', None) or error}") from error
+
+    def close(self) -> None:
+        """Wait for the writing thread and close all connections."""
+        self._writer.shutdown()
+        self._engine.dispose()
+
+    def add(self, connection: Connection, table: Table, rows: list[dict[str, Any]], summed: tuple[str, ...]) -> None:
+        """Insert `rows`; where the primary key is there already, add the `summed` columns, and set all others."""
+        self._upsert(connection, table, rows, frozenset(summed))
+
+    def put(self, connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
+        """Insert `rows`, each in place of the one with the same primary key."""
+        self._upsert(connection, table, rows, frozenset())
+
+    def _upsert(self, connection: Connection, table: Table, rows: list[dict[str, Any]], summed: frozenset[str]) -> None:
+        if not rows:
+            return
+        keys = [column.name for column in table.primary_key]
+        statement: Any = postgresql.insert(table) if self.is_postgresql else sqlite.insert(table)
+        changes = {
+            name: table.c[name] + statement.excluded[name] if name in summed else statement.excluded[name]
+            for name in rows[0]
+            if name not in keys
+        }
+        upsert: Insert = statement.on_conflict_do_update(index_elements=keys, set_=changes)
+        connection.execute(upsert, rows)
+
+
+def _engine(url: str, create: bool) -> Engine:
+    parsed = make_url(url)
+    if parsed.drivername in ("postgres", "postgresql"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+        try:
+            return create_engine(parsed, pool_pre_ping=True, pool_size=2)
+        except ImportError as error:
+            raise StoreError(f"{error}: install strangler-gateway[postgresql]") from None
+    path = Path(parsed.database or "")
+    if create:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{path.parent}: {error.strerror}") from None
+    elif not path.exists():
+        raise StoreError(f"{path} does not exist: nothing has been stored yet")
+    engine = create_engine(parsed, connect_args={"timeout": BUSY})
+    event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, record: object) -> None:
+    """WAL survives a crash of the process; of the machine it may lose the last transactions, which is fine here."""
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.close()
