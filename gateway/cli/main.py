@@ -129,6 +129,38 @@ def status(
 
 
 @app.command()
+def compare(
+    legacy: Annotated[str, typer.Option(metavar="URL", help="The legacy side.", show_default=False)],
+    extracted: Annotated[str, typer.Option(metavar="URL", help="The extracted side.", show_default=False)],
+    har: Annotated[Path | None, typer.Option(help="Ask what this HTTP Archive holds.")] = None,
+    openapi: Annotated[Path | None, typer.Option(help="Ask the GET operations of this OpenAPI 3 description.")] = None,
+    urls: Annotated[Path | None, typer.Option(help="Ask these URLs or paths, one a line; - is standard input.")] = None,
+    config: Annotated[Path | None, typer.Option(help="The configuration that has the rules.")] = None,
+    migration: Annotated[str | None, typer.Option(help="The migration: its rules, and only its routes.")] = None,
+    methods: Annotated[
+        str | None, typer.Option(help="Ask these methods, with commas between; GET,HEAD,OPTIONS unless given.")
+    ] = None,
+    header: Annotated[
+        list[str] | None,
+        typer.Option("--header", "-H", metavar="'NAME: VALUE'", help="Send this, too; may be repeated."),
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="Host to send to both; that of the legacy URL unless given.")] = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests at a time.")] = 8,
+    rate: Annotated[float, typer.Option(min=0, help="Most requests a second; 0 for as many as are answered.")] = 0,
+    timeout: Annotated[float, typer.Option(min=0.001, help="Seconds that a side may be silent.")] = 30,
+    as_json: AsJson = False,
+) -> None:
+    """Ask both sides what was recorded, and say what of their answers differs."""
+    from gateway.cli.compare import Options, compare_sides
+
+    options = Options(
+        legacy, extracted, har, openapi, urls, config, migration,
+        methods, header or [], host, concurrency, rate, timeout, as_json,
+    )  # fmt: skip
+    raise typer.Exit(compare_sides(options))
+
+
+@app.command()
 def demo(
     workers: Annotated[int, typer.Option(min=1, help="Worker processes of the gateway.")] = 2,
 ) -> None:

@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 
+from catalog_service import bug
 from catalog_service.answer import Answer, TaggedAnswer, invalid, not_found
 from catalog_service.database import Database
 from catalog_service.listing import envelope, read_listing
@@ -22,8 +23,9 @@ PRODUCTS = "/api/catalog/products"
 class CatalogApi:
     """Finding products, and showing one. Open to all: no token is asked for, none is looked at."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, deliberate_bug: str = "") -> None:
         self._database = database
+        self._bug = deliberate_bug
 
     def resources(self) -> list[Resource]:
         return [
@@ -35,15 +37,17 @@ class CatalogApi:
         listing, problems = read_listing(read_query(request.scope["query_string"]))
         if problems:
             raise invalid(problems)
-        count, products = await self._database.read(partial(find_products, listing=listing))
-        return TaggedAnswer(envelope(PRODUCTS, listing, count, products))
+        looked_for = bug.asked(self._bug, listing)
+        count, products = await self._database.read(partial(find_products, listing=looked_for))
+        shown = [bug.shown(self._bug, product) for product in products]
+        return TaggedAnswer(envelope(PRODUCTS, listing, count, shown))
 
     async def show_product(self, request: Request) -> TaggedAnswer:
         product_id = int(request.path_params["id"])
         product = await self._database.read(partial(find_product, product_id=product_id))
         if product is None:
             raise not_found()
-        return TaggedAnswer(product.shown())
+        return TaggedAnswer(bug.shown(self._bug, product))
 
 
 class HealthApi:

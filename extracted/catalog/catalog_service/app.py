@@ -25,7 +25,7 @@ def build_app(settings: Settings) -> Starlette:
         await database.close()
 
     app = Starlette(
-        routes=[*CatalogApi(database).resources(), *HealthApi(database).resources()],
+        routes=[*CatalogApi(database, settings.bug).resources(), *HealthApi(database).resources()],
         middleware=[Middleware(RequestLog)],
         lifespan=lifespan,
     )

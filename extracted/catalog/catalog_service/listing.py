@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlencode
-
-from catalog_service.products import Product
 
 T = TypeVar("T")
 
@@ -79,8 +77,8 @@ def read_listing(query: Mapping[str, str]) -> tuple[Listing, dict[str, str]]:
     return listing, problems
 
 
-def envelope(path: str, listing: Listing, count: int, products: Iterable[Product]) -> dict[str, object]:
-    """One page of `count` products, with links to its neighbours."""
+def envelope(path: str, listing: Listing, count: int, results: list[dict[str, object]]) -> dict[str, object]:
+    """One page of `count` products, as they are shown, with links to its neighbours."""
     pages = -(-count // listing.page_size)
     page = listing.page
     return {
@@ -91,7 +89,7 @@ def envelope(path: str, listing: Listing, count: int, products: Iterable[Product
         "next": listing.link(path, page + 1) if page < pages else None,
         # From beyond the end it leads to the last page there is.
         "previous": listing.link(path, min(page - 1, max(pages, 1))) if page > 1 else None,
-        "results": [product.shown() for product in products],
+        "results": results,
     }
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from catalog_service.bug import BUGS
+
 T = TypeVar("T")
 
 DEFAULT_DATABASE_URL = "sqlite:///var/catalog.sqlite3"
@@ -31,6 +33,8 @@ class Settings:
     stop_timeout: int
     """How long requests that have begun may take once the process is told to stop."""
     log_level: str
+    bug: str
+    """Which answers are deliberately wrong, as `catalog_service.bug` has them; nothing for none."""
 
 
 def database_url(environment: Mapping[str, str]) -> str:
@@ -71,6 +75,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         keep_alive=read("KEEP_ALIVE_SECONDS", whole_number(1, 3600), 75),
         stop_timeout=read("STOP_TIMEOUT_SECONDS", whole_number(1, 600), 10),
         log_level=read("LOG_LEVEL", one_of(LOG_LEVELS), "info"),
+        bug=read("CATALOG_BUG", one_of(BUGS), ""),
     )
     if problems:
         raise SettingsError("\n".join(problems))

@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 
+from users_service import bug
 from users_service.answer import Answer, insufficient_scope, invalid, invalid_token, not_found
 from users_service.body import read_object
 from users_service.database import Database
@@ -24,9 +25,10 @@ READ_USERS = "users:read"
 class UsersApi:
     """Who one is, changing one's profile, and looking up others."""
 
-    def __init__(self, database: Database, tokens: TokenVerifier) -> None:
+    def __init__(self, database: Database, tokens: TokenVerifier, deliberate_bug: str = "") -> None:
         self._database = database
         self._tokens = tokens
+        self._bug = deliberate_bug
 
     def resources(self) -> list[Resource]:
         return [
@@ -36,7 +38,7 @@ class UsersApi:
 
     async def show_me(self, request: Request) -> Answer:
         caller, _ = await self._authenticate(request)
-        return Answer(200, caller.shown())
+        return Answer(200, bug.shown(self._bug, caller))
 
     async def change_me(self, request: Request) -> Answer:
         caller, _ = await self._authenticate(request)
@@ -44,11 +46,11 @@ class UsersApi:
         if problems:
             raise invalid(problems)
         if not changes:
-            return Answer(200, caller.shown())
+            return Answer(200, bug.shown(self._bug, caller))
         changed = await self._database.write(partial(change_profile, user_id=caller.id, changes=changes))
         if changed is None:
             raise invalid_token()
-        return Answer(200, changed.shown())
+        return Answer(200, bug.shown(self._bug, changed))
 
     async def show_user(self, request: Request) -> Answer:
         _, claims = await self._authenticate(request)
@@ -57,7 +59,7 @@ class UsersApi:
         user = await self._database.read(partial(find_user, user_id=int(request.path_params["id"])))
         if user is None:
             raise not_found()
-        return Answer(200, user.shown())
+        return Answer(200, bug.shown(self._bug, user))
 
     async def _authenticate(self, request: Request) -> tuple[User, Claims]:
         """The active user that the request's token names."""
@@ -65,7 +67,7 @@ class UsersApi:
         lines = request.headers.getlist("authorization")
         claims = await self._tokens.claims(",".join(lines) if lines else None)
         user = await self._database.read(partial(find_user, user_id=claims.user_id))
-        if user is None or not user.is_active:
+        if user is None or not bug.accepted(self._bug, user):
             raise invalid_token()
         structlog.contextvars.bind_contextvars(subject=f"user-{user.id}")
         return user, claims

@@ -40,7 +40,7 @@ def build_app(settings: Settings) -> Starlette:
             await database.close()
 
     app = Starlette(
-        routes=[*UsersApi(database, tokens).resources(), *HealthApi(database, keys).resources()],
+        routes=[*UsersApi(database, tokens, settings.bug).resources(), *HealthApi(database, keys).resources()],
         middleware=[Middleware(RequestLog)],
         lifespan=lifespan,
     )

@@ -54,6 +54,8 @@ def serve() -> int:
     """Serve until SIGTERM or SIGINT, then finish what has begun."""
     settings = read_settings(os.environ)
     configure_logging(settings.log_level, SERVICE)
+    if settings.bug:
+        structlog.get_logger().critical("answers are deliberately wrong: USERS_BUG is set", bug=settings.bug)
     # Once it has stopped cleanly, uvicorn raises the signal again, for whoever had a handler before it.
     # We have none that matters, and a clean stop should not look like a killed process.
     for number in (signal.SIGTERM, signal.SIGINT):

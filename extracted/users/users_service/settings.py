@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from users_service.bug import BUGS
+
 T = TypeVar("T")
 
 DEFAULT_DATABASE_URL = "sqlite:///var/users.sqlite3"
@@ -44,6 +46,8 @@ class Settings:
     stop_timeout: int
     """How long requests that have begun may take once the process is told to stop."""
     log_level: str
+    bug: str
+    """Which answers are deliberately wrong, as `users_service.bug` has them; nothing for none."""
 
 
 def database_url(environment: Mapping[str, str]) -> str:
@@ -93,6 +97,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         keep_alive=read("KEEP_ALIVE_SECONDS", whole_number(1, 3600), 75),
         stop_timeout=read("STOP_TIMEOUT_SECONDS", whole_number(1, 600), 10),
         log_level=read("LOG_LEVEL", one_of(LOG_LEVELS), "info"),
+        bug=read("USERS_BUG", one_of(BUGS), ""),
     )
     if problems:
         raise SettingsError("\n".join(problems))

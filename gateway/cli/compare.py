@@ -1,0 +1,193 @@
+"""`strangler compare`: ask both sides what was recorded, and say what of their answers differs."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import orjson
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from gateway.cli.validate import print_problems
+from gateway.config.load import load
+from gateway.config.problems import ConfigurationError
+from gateway.config.snapshot import SAFE_METHODS, Shadow
+from gateway.config.values import parse_method
+from gateway.replay.ask import Side
+from gateway.replay.endpoints import only_migration
+from gateway.replay.har import read_har
+from gateway.replay.openapi import read_openapi
+from gateway.replay.recorded import Recording, RecordingError, fields_of
+from gateway.replay.replay import Judgement, replay
+from gateway.replay.report import Report
+from gateway.replay.report_text import lines
+from gateway.replay.url_list import read_url_list
+from gateway.shadow.rules import DEFAULT_RULES, Rules, rules_of
+
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The command line of `strangler compare`; `concurrency` requests at a time, `rate` a second, times in seconds."""
+
+    legacy: str
+    extracted: str
+    har: Path | None
+    openapi: Path | None
+    urls: Path | None
+    config: Path | None
+    migration: str | None
+    methods: str | None
+    headers: list[str]
+    host: str | None
+    concurrency: int
+    rate: float
+    timeout: float
+    as_json: bool
+
+
+class _Usage(Exception):
+    """The command line asks for what can't be; the message says what."""
+
+
+def compare_sides(options: Options) -> int:
+    """Print the report; 1 where a pair differs, an answer is missing or nothing was compared, 2 for wrong usage."""
+    try:
+        _check(options)
+        fields = _fields(options.headers)
+        rules, confirm_after, recording = _prepared(options)
+    except (_Usage, RecordingError) as error:
+        print(f"strangler: {error}", file=sys.stderr)
+        return 2
+    except ConfigurationError as error:
+        print_problems(error)
+        return 2
+    report = Report(recording)
+    try:
+        asyncio.run(_replay(options, fields, rules, confirm_after, report))
+    except KeyboardInterrupt:
+        print(f"interrupted after {report.total.outcomes.total()} requests", file=sys.stderr)
+    if options.as_json:
+        print(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2).decode())
+    else:
+        for line in lines(report):
+            print(_UNPRINTABLE.sub(lambda found: f"\\x{ord(found[0]):02x}", line))
+    return 0 if report.equivalent else 1
+
+
+def _check(options: Options) -> None:
+    for name, url in (("--legacy", options.legacy), ("--extracted", options.extracted)):
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/") or parts.query:
+            raise _Usage(f"{name} is an http(s) URL of scheme, host and port alone, not {url!r}")
+        if parts.username is not None:
+            raise _Usage(f"{name} can't hold a user name: give -H 'Authorization: …'")
+    if sum(file is not None for file in (options.har, options.openapi, options.urls)) != 1:
+        raise _Usage("give one of --har, --openapi and --urls")
+    if (options.config is None) is not (options.migration is None):
+        raise _Usage("--config and --migration go together: the rules are those of a migration")
+
+
+def _fields(headers: list[str]) -> list[tuple[str, str]]:
+    fields: list[tuple[str, str]] = []
+    for text in headers:
+        name, colon, value = text.partition(":")
+        try:
+            kept, _ = fields_of([(name.strip(), value.strip())] if colon else [])
+        except ValueError as error:
+            raise _Usage(f"-H: {error}") from None
+        if not kept:
+            raise _Usage(f"-H {name.strip()!r}: expected 'NAME: VALUE' of a header that a client may choose")
+        fields += kept
+    return fields
+
+
+def _prepared(options: Options) -> tuple[Rules, float, Recording]:
+    """The rules, the seconds after which a mismatch is asked again, and the requests."""
+    recording = _recording(options)
+    recording.only_methods(_methods(options.methods))
+    if options.config is None or options.migration is None:
+        return DEFAULT_RULES, Shadow().confirm_after, recording
+    loaded = load(options.config)
+    if options.migration not in loaded.model.migrations:
+        known = ", ".join(loaded.model.migrations) or "none"
+        raise _Usage(f"{options.config} has no migration {options.migration!r}; it has {known}")
+    only_migration(recording, loaded.snapshot, options.migration, options.host)
+    shadow = loaded.snapshot.migrations[options.migration].shadow or Shadow()
+    return rules_of(loaded.model, options.migration), shadow.confirm_after, recording
+
+
+def _recording(options: Options) -> Recording:
+    try:
+        if options.har is not None:
+            return read_har(options.har.read_bytes(), str(options.har))
+        if options.openapi is not None:
+            return read_openapi(options.openapi.read_bytes(), str(options.openapi))
+        assert options.urls is not None
+        if options.urls == Path("-"):
+            return read_url_list(sys.stdin.read(), "standard input")
+        return read_url_list(options.urls.read_text(), str(options.urls))
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecordingError(str(error)) from None
+
+
+def _methods(text: str | None) -> frozenset[str]:
+    if text is None:
+        return SAFE_METHODS
+    try:
+        return frozenset(parse_method(name.strip().upper()) for name in text.split(","))
+    except ValueError as error:
+        raise _Usage(f"--methods: {error}") from None
+
+
+async def _replay(
+    options: Options, fields: list[tuple[str, str]], rules: Rules, confirm_after: float, report: Report
+) -> None:
+    requests = report.recording.requests
+    host = options.host or urlsplit(options.legacy).netloc
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("comparing"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[found]}"),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("comparing", total=len(requests), found="")
+
+        def judged(judgement: Judgement) -> None:
+            report.add(judgement)
+            progress.update(task, advance=1, found=f"{report.total.mismatched} mismatch")
+
+        async with AsyncExitStack() as stack:
+            legacy, extracted = [
+                await stack.enter_async_context(
+                    Side(
+                        url,
+                        host=host,
+                        headers=fields,
+                        connections=options.concurrency,
+                        timeout=options.timeout,
+                        most=rules.decoded_body,
+                    )
+                )
+                for url in (options.legacy, options.extracted)
+            ]
+            await replay(
+                requests,
+                legacy,
+                extracted,
+                rules,
+                judged,
+                concurrency=options.concurrency,
+                rate=options.rate,
+                confirm_after=confirm_after,
+            )

@@ -1,0 +1,334 @@
+"""`strangler compare` against two servers that answer as a test says."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Said, Strangler
+from tests.e2e.gateway_process import free_ports
+from tests.e2e.recording_upstream import Call, RecordingUpstream
+
+JSON = b"Content-Type: application/json"
+CONFIGURATION = """
+version: 1
+upstreams:
+  monolith: {endpoints: "http://127.0.0.1:1"}
+  catalog: {endpoints: "http://127.0.0.1:2"}
+default: monolith
+migrations:
+  catalog:
+    from: monolith
+    to: catalog
+    stage: shadow
+    shadow: {confirm_after: 0s}
+    routes: [{match: {path: "/products/{id}", methods: [GET]}}]
+    compare:
+      rules: [{name: stock moves, json: $.stock, ignore: value}]
+"""
+
+
+@pytest.fixture
+def legacy() -> Iterator[RecordingUpstream]:
+    with RecordingUpstream("side") as running:
+        yield running
+
+
+@pytest.fixture
+def extracted() -> Iterator[RecordingUpstream]:
+    with RecordingUpstream("side") as running:
+        yield running
+
+
+Compare = Callable[..., Said]
+
+
+@pytest.fixture
+def compare(strangler: Strangler, legacy: RecordingUpstream, extracted: RecordingUpstream, tmp_path: Path) -> Compare:
+    """Compares both sides over a list of URLs, or by other arguments."""
+
+    def run(urls: str, *arguments: str | Path) -> Said:
+        (tmp_path / "urls.txt").write_text(urls)
+        given = ("--urls", tmp_path / "urls.txt") if urls else ()
+        return strangler("compare", "--legacy", legacy.url, "--extracted", extracted.url, *given, *arguments)
+
+    return run
+
+
+def answers(upstream: RecordingUpstream, path: str, document: Any, status: bytes = b"200 OK") -> None:
+    upstream.on(path)(lambda call: call.answer(json.dumps(document).encode(), JSON, status=status))
+
+
+def test_equal_sides(compare: Compare) -> None:
+    said = compare("/a\n/b?x=1\n/items/7\n/items/8\n")
+    assert said.code == 0
+    assert said.out.splitlines()[0] == "4 compared: 4 match, 0 ignored, 0 mismatch"
+    assert "GET /items/*" in said.out
+    assert said.out.splitlines()[-1] == (
+        "no mismatch in 4 pairs: of requests like these, fewer than 52.7 % differ, at 95 % confidence"
+    )
+
+
+def test_a_difference_is_named_once_with_an_example(
+    compare: Compare, legacy: RecordingUpstream, extracted: RecordingUpstream
+) -> None:
+    for number in range(3):
+        answers(legacy, f"/products/{number}", {"id": number, "price": "12.50", "tags": []})
+        answers(extracted, f"/products/{number}", {"id": number, "price": "12.5"})
+    said = compare("/products/0\n/products/1\n/products/2\n/other\n", "--concurrency", "1")
+    assert said.code == 1
+    lines = said.out.splitlines()
+    assert lines[0] == "4 compared: 1 match, 0 ignored, 3 mismatch"
+    place = lines.index("  3x missing $.tags  (risk high)")
+    assert lines[place + 1].startswith("      GET /products/0  (")
+    assert lines[place + 2] == "      $.tags: legacy [], extracted nothing"
+    assert "  3x value $.price  (risk medium)" in lines
+    assert '      $.price: legacy "12.50", extracted "12.5"' in lines
+    assert lines[-1].startswith("not equivalent: 3 of 4 pairs differ (75.0 %; below ")
+
+
+def test_json(compare: Compare, legacy: RecordingUpstream, extracted: RecordingUpstream) -> None:
+    answers(legacy, "/products/1", {"stock": 1})
+    answers(extracted, "/products/1", {"stock": 2})
+    said = compare("/products/1\n/other\nPOST /orders\n", "--json")
+    assert said.code == 1
+    report = said.json
+    assert report["equivalent"] is False
+    assert (report["compared"], report["match"], report["mismatch"]) == (2, 1, 1)
+    assert report["skipped"] == {"method POST": 1}
+    (signature,) = report["signatures"]
+    assert signature["signature"] == "value $.stock"
+    assert signature["endpoints"] == {"GET /products/*": 1}
+    assert signature["example"]["request"] == "GET /products/1"
+    assert (signature["example"]["legacy"], signature["example"]["extracted"]) == ("1", "2")
+    assert set(report["endpoints"]) == {"GET /products/*", "GET /other"}
+    assert report["legacy"]["latency_ms"]["p99"] > 0
+
+
+def test_the_rules_and_routes_of_a_migration(
+    compare: Compare, legacy: RecordingUpstream, extracted: RecordingUpstream, tmp_path: Path
+) -> None:
+    answers(legacy, "/products/1", {"stock": 1})
+    answers(extracted, "/products/1", {"stock": 2})
+    (tmp_path / "gateway.yaml").write_text(CONFIGURATION)
+    said = compare(
+        "/products/1\n/products/1/reviews\n/other\n", "--config", tmp_path / "gateway.yaml", "--migration", "catalog"
+    )
+    assert said.code == 0, said.out
+    assert "1 compared: 0 match, 1 ignored, 0 mismatch" in said.out
+    assert "2 not asked: not of migration catalog 2" in said.out
+    assert "1 ignored by rule: stock moves 1" in said.out
+    assert "GET /products/{id}" in said.out
+    assert not legacy.requests("/other")
+
+
+def test_what_agrees_when_it_is_asked_again_is_racy(
+    compare: Compare, legacy: RecordingUpstream, tmp_path: Path
+) -> None:
+    counted = iter(range(100))
+
+    @legacy.on("/products/1")
+    def changing(call: Call) -> None:
+        call.answer(b'{"served by":"%b"}' % (b"side" if next(counted) else b"other"), JSON)
+
+    (tmp_path / "gateway.yaml").write_text(CONFIGURATION)
+    said = compare("/products/1\n/products/2", "--config", tmp_path / "gateway.yaml", "--migration", "catalog")
+    assert said.code == 0, said.out
+    assert "1 not compared: racy 1" in said.out
+    assert len(legacy.requests("/products/1")) == 2
+
+
+def test_unsafe_methods_are_asked_only_where_they_are_named_and_only_once(
+    compare: Compare, legacy: RecordingUpstream, extracted: RecordingUpstream
+) -> None:
+    answers(legacy, "/orders", {"id": 1}, b"201 Created")
+    answers(extracted, "/orders", {"id": 2}, b"201 Created")
+    assert "1 not asked: method POST 1" in compare("POST /orders\n/a").out
+    assert not legacy.requests("/orders")
+    said = compare("POST /orders\n/a", "--methods", "post,GET")
+    assert said.code == 1
+    assert len(legacy.requests("/orders")) == len(extracted.requests("/orders")) == 1
+    assert legacy.last("/orders").values(b"content-length") == [b"0"]
+
+
+def test_both_sides_get_the_request_as_it_was_recorded(
+    compare: Compare, legacy: RecordingUpstream, extracted: RecordingUpstream, tmp_path: Path
+) -> None:
+    target = "/a/../b//%2e%2F?x=%zz&&y"
+    request = {
+        "method": "PUT",
+        "url": f"https://shop.example{target}",
+        "headers": [
+            {"name": name, "value": value}
+            for name, value in (
+                ("X-One", "1"),
+                ("Authorization", "[redacted]"),
+                ("x-one", "ü"),
+                ("Content-Type", "text/plain"),
+                ("Accept-Encoding", "gzip, zstd"),
+            )
+        ],
+        "postData": {"mimeType": "text/plain", "text": "body"},
+    }
+    (tmp_path / "shop.har").write_text(json.dumps({"log": {"entries": [{"request": request}]}}))
+    said = compare(
+        "", "--har", tmp_path / "shop.har", "--methods", "PUT", "-H", "X-Tenant: acme", "--host", "shop.example"
+    )
+    assert said.code == 0, said.out + said.err
+    assert (
+        "1 requests were recorded without the value of Authorization: give one with -H 'Authorization: …'" in said.out
+    )
+    for side in (legacy, extracted):
+        (received,) = side.received
+        assert received.line == f"PUT {target} HTTP/1.1".encode()
+        assert received.fields == [
+            (b"Host", b"shop.example"),
+            (b"X-One", b"1"),
+            (b"x-one", "ü".encode()),
+            (b"Content-Type", b"text/plain"),
+            (b"Accept-Encoding", b"gzip"),
+            (b"X-Tenant", b"acme"),
+            (b"Content-Length", b"4"),
+        ]
+        assert received.body == b"body"
+
+
+def test_a_header_that_is_given_replaces_the_recorded_one(
+    compare: Compare, legacy: RecordingUpstream, tmp_path: Path
+) -> None:
+    request = {"method": "GET", "url": "http://x/a", "headers": [{"name": "Authorization", "value": "Bearer old"}]}
+    (tmp_path / "shop.har").write_text(json.dumps({"log": {"entries": [{"request": request}]}}))
+    said = compare("", "--har", tmp_path / "shop.har", "-H", "authorization: Bearer new")
+    assert said.code == 0
+    assert legacy.last("/a").values(b"authorization") == [b"Bearer new"]
+    assert legacy.last("/a").value(b"host") == legacy.url.removeprefix("http://").encode()
+    assert "Bearer" not in said.out
+
+
+def test_redirects_and_cookies_are_compared_not_followed(
+    compare: Compare, legacy: RecordingUpstream, extracted: RecordingUpstream
+) -> None:
+    for side in (legacy, extracted):
+        side.on("/old")(
+            lambda call: call.answer(b"", b"Location: /new", b"Set-Cookie: a=b; Path=/", status=b"302 Found")
+        )
+    assert compare("/old\n/a\n", "--concurrency", "1").code == 0
+    assert not legacy.requests("/new")
+    assert legacy.last("/a").value(b"cookie") is None
+
+
+def test_a_side_that_does_not_answer_is_no_match(compare: Compare, extracted: RecordingUpstream) -> None:
+    extracted.on("/a")(lambda call: call.hang_up())
+    said = compare("/a\n/b\n")
+    assert said.code == 1
+    assert "1 not compared: extracted not answered 1" in said.out
+    assert f"extracted not answered: {extracted.url}: Server disconnected without sending a response." in said.out
+    assert said.out.splitlines()[-1] == "not equivalent: 1 requests got no answer from a side"
+
+
+def test_two_equal_errors_prove_nothing(
+    compare: Compare, legacy: RecordingUpstream, extracted: RecordingUpstream
+) -> None:
+    for side in (legacy, extracted):
+        answers(side, "/a", {"error": "x"}, b"500 Internal Server Error")
+    said = compare("/a\n")
+    assert said.code == 1
+    assert "1 compared: 1 match" in said.out
+    assert said.out.splitlines()[-1].startswith("proves nothing: ")
+
+
+def test_no_more_requests_at_a_time_than_allowed(
+    compare: Compare, legacy: RecordingUpstream, extracted: RecordingUpstream
+) -> None:
+    lock, waiting, most = threading.Lock(), [0], [0]
+    both = threading.Barrier(2, timeout=10)
+
+    def script(call: Call) -> None:
+        with lock:
+            waiting[0] += 1
+            most[0] = max(most[0], waiting[0])
+        both.wait()
+        with lock:
+            waiting[0] -= 1
+        call.answer(b"{}", JSON)
+
+    for number in range(6):
+        legacy.on(f"/{number}")(script)
+        answers(extracted, f"/{number}", {})
+    said = compare("".join(f"/{number}\n" for number in range(6)), "--concurrency", "2")
+    assert said.code == 0, said.out
+    assert most == [2]
+
+
+def test_a_dead_side(strangler: Strangler, legacy: RecordingUpstream, tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    (tmp_path / "urls.txt").write_text("/a\n")
+    said = strangler(
+        "compare", "--legacy", legacy.url, "--extracted", f"http://127.0.0.1:{port}", "--urls", tmp_path / "urls.txt"
+    )
+    assert said.code == 1
+    assert f"http://127.0.0.1:{port}: All connection attempts failed" in said.out
+
+
+def test_openapi(compare: Compare, legacy: RecordingUpstream, tmp_path: Path) -> None:
+    (tmp_path / "shop.yaml").write_text(
+        """
+openapi: 3.0.3
+paths:
+  /products/{id}:
+    get: {parameters: [{name: id, in: path, required: true, schema: {type: integer}, example: 7}]}
+  /orders/{id}:
+    get: {parameters: [{name: id, in: path, required: true, schema: {type: integer}}]}
+"""
+    )
+    said = compare("", "--openapi", tmp_path / "shop.yaml")
+    assert said.code == 0
+    assert "GET /products/{id}" in said.out
+    assert "not filled: GET /orders/{id}: no example, default or enum for the path parameter 'id'" in said.out
+    assert [request.target for request in legacy.received] == [b"/products/7"]
+
+
+def test_what_a_side_sends_cannot_move_the_cursor(
+    compare: Compare, legacy: RecordingUpstream, extracted: RecordingUpstream
+) -> None:
+    for side, text in ((legacy, b"a\x1b[2J"), (extracted, b"b\x9b2J")):
+        side.on("/a")(lambda call, text=text: call.answer(text, b"Content-Type: text/plain; charset=latin-1"))
+    said = compare("/a\n")
+    assert r"legacy a\x1b[2J, extracted b\x9b2J" in said.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--urls", "urls.txt", "--har", "x.har"), "give one of --har, --openapi and --urls"),
+        ((), "give one of --har, --openapi and --urls"),
+        (("--urls", "missing.txt"), "missing.txt"),
+        (("--har", "urls.txt"), "urls.txt: not JSON"),
+        (("--urls", "urls.txt", "--config", "x.yaml"), "--config and --migration go together"),
+        (("--urls", "urls.txt", "--config", "gateway.yaml", "--migration", "x"), "no migration 'x'; it has catalog"),
+        (("--urls", "urls.txt", "--config", "broken.yaml", "--migration", "x"), "broken.yaml:"),
+        (("--urls", "urls.txt", "--legacy", "shop.example"), "--legacy is an http(s) URL"),
+        (("--urls", "urls.txt", "--extracted", "http://x/api"), "--extracted is an http(s) URL"),
+        (("--urls", "urls.txt", "--legacy", "http://a:b@x"), "can't hold a user name"),
+        (("--urls", "urls.txt", "-H", "nonsense"), "-H 'nonsense': expected 'NAME: VALUE'"),
+        (("--urls", "urls.txt", "-H", "Host: x"), "-H 'Host': expected 'NAME: VALUE' of a header that a client may"),
+        (("--urls", "urls.txt", "--methods", "GET, P T"), "--methods: "),
+    ],
+)
+def test_wrong_usage(
+    strangler: Strangler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "urls.txt").write_text("/a\n")
+    (tmp_path / "gateway.yaml").write_text(CONFIGURATION)
+    (tmp_path / "broken.yaml").write_text("version: 1\nupstreams: 7\n")
+    sides = ("--legacy", "http://127.0.0.1:1", "--extracted", "http://127.0.0.1:2")
+    result = strangler("compare", *sides, *arguments)
+    assert result.code == 2
+    assert said in result.err
+    assert result.out == ""
