@@ -38,7 +38,7 @@ class PatternError(ValueError):
 
 
 class PathError(ValueError):
-    """A request path with too many segments for all its readings to be looked at."""
+    """A request path whose readings can't be told: too many segments, or a NUL, where some servers end it."""
 
 
 class Kind(Enum):
@@ -108,6 +108,8 @@ def readings(path: str) -> list[tuple[str, ...]]:
     """
     if is_plain(path):
         return [tuple(path.split("/")[1:])]
+    if "%00" in path:
+        raise PathError("A path holds no NUL.")
     if len(_SEPARATOR.findall(path)) > MOST_SEGMENTS:
         raise PathError(f"A path that could be read in more than one way has at most {MOST_SEGMENTS} segments.")
     # Backslashes may be turned and parameters dropped before anything is decoded, or afterwards.

@@ -1,9 +1,11 @@
 """One client's connection: reads requests, hands each to an exchange, answers in order.
 
 Facts (RFC 9112): responses go out in the order of the requests (section
-9.3.2), so a pipelined request waits, and nothing more is read while one waits;
+9.3.2), so a pipelined request waits, and little more is read while one waits;
 a connection that is closed with unread input is reset, which may destroy the
-answer before the client has read it (section 9.6).
+answer before the client has read it (section 9.6). The parser is lenient with
+the white space of a request line and takes other protocols' names for HTTP, so
+the line is compared with what it was taken for (section 3).
 
 A request without a body whose fields are known (see known.py) and whose target
 has plain URI characters alone is not parsed. Everything else goes through the
@@ -14,7 +16,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import ssl
+import struct
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
@@ -22,9 +26,9 @@ import httptools
 
 from gateway.auth.certificate import ClientCertificate, UnreadableCertificate, certificate_of
 from gateway.proxy.exchange import Exchange
-from gateway.proxy.headers import forwarded_lines
+from gateway.proxy.headers import REQUEST_ACTIONS, Action, forwarded_lines
 from gateway.proxy.known import KnownFields
-from gateway.proxy.problems import problem
+from gateway.proxy.problems import capabilities, problem
 from gateway.proxy.request_head import HeadRefused, RequestHead, parse_target
 from gateway.routing.decide import Refusal
 
@@ -36,6 +40,9 @@ DISCARDED_BODY = 262_144
 LINGER = 2.0
 STALLED = 60.0
 WRITE_BUFFER = 262_144
+READ_AHEAD = 16
+"""So many requests without a body may wait before nothing more is read, not even that the client hangs up."""
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 # Methods without a body, and the characters of RFC 3986 in a path and a query.
 _PLAIN_LINE = re.compile(rb"(GET|HEAD|OPTIONS|DELETE) (/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*) HTTP/1\.1\r\n")
@@ -47,6 +54,7 @@ class ClientConnection(asyncio.Protocol):
     __slots__ = (
         "_closing",
         "_discarded",
+        "_fed",
         "_full",
         "_head",
         "_in_head",
@@ -54,6 +62,7 @@ class ClientConnection(asyncio.Protocol):
         "_parser",
         "_reading",
         "_receiving",
+        "_refusal",
         "_starting",
         "_unproductive",
         "_unsent",
@@ -90,6 +99,8 @@ class ClientConnection(asyncio.Protocol):
         self._unsent = NEVER
         self._in_head = False
         self._url = b""
+        self._fed: list[bytes] = []
+        self._refusal: Refusal | None = None
         self._head: RequestHead | None = None
         self._known: KnownFields | None = None
 
@@ -151,6 +162,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _parse(self, data: bytes) -> None:
         self._unproductive += len(data)
+        self._fed.append(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -169,6 +181,8 @@ class ClientConnection(asyncio.Protocol):
                 raise cause from None
             else:
                 self._refuse(Refusal(400, f"The request is malformed: {error}."))
+        if not self._in_head:
+            self._fed.clear()
         if (self._in_head or self._receiving is not None) and not self._closing:
             limits = self.plane.snapshot.limits
             if self._unproductive > limits.target_bytes + limits.header_bytes * 2:
@@ -220,7 +234,7 @@ class ClientConnection(asyncio.Protocol):
         self._full = False
         exchange = self.exchange
         if exchange is None:
-            if self._receiving is None and not self._closing:
+            if self._receiving is None and (not self._closing or self._refusal is not None):
                 self._next()
         elif exchange.connection is not None:
             exchange.connection.resume_reading()
@@ -235,10 +249,13 @@ class ClientConnection(asyncio.Protocol):
             self.transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Read from the client again, unless a pipelined request waits for its turn."""
-        if not self._reading and not self._waiting and not self.transport.is_closing():
-            self._reading = True
-            self.transport.resume_reading()
+        """Read from the client again, unless enough pipelined requests wait, or one with a body, or one is refused."""
+        if self._reading or self._refusal is not None or self.transport.is_closing():
+            return
+        if len(self._waiting) >= READ_AHEAD or any(waiting.head.has_body for waiting in self._waiting):
+            return
+        self._reading = True
+        self.transport.resume_reading()
 
     # httptools callbacks
 
@@ -258,6 +275,9 @@ class ClientConnection(asyncio.Protocol):
         if self._in_head:
             assert self._head is not None
             self._head.add(name, value)
+        elif REQUEST_ACTIONS[name] == Action.CONNECTION:
+            # The parser would let it count (RFC 9110 section 6.5.1).
+            raise HeadRefused(400, "A trailer must not be about the connection.")
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -265,9 +285,12 @@ class ClientConnection(asyncio.Protocol):
         assert head is not None
         parser = self._parser
         method = parser.get_method().decode()
-        head.complete(parser.get_http_version(), parser.should_keep_alive(), self.plane.snapshot.limits)
+        version = parser.get_http_version()
+        head.complete(method, self._url, version, parser.should_keep_alive(), self.plane.snapshot.limits)
         if method == "CONNECT":
             raise HeadRefused(405, "CONNECT is not allowed here.")
+        if b"%b %b HTTP/%b\r\n" % (method.encode(), self._url, version.encode()) not in b"".join(self._fed):
+            raise HeadRefused(400, "The request line is not a method, a target and a version, one space between them.")
         assert head.host is not None
         target, path, query = parse_target(self._url, method, head.host)
         line = b"%b %b HTTP/1.1\r\n" % (method.encode(), target)
@@ -278,7 +301,8 @@ class ClientConnection(asyncio.Protocol):
             exchange.start()
         else:
             self._waiting.append(exchange)
-            self.pause_reading()
+            if head.has_body or len(self._waiting) >= READ_AHEAD:
+                self.pause_reading()
 
     def on_body(self, body: bytes) -> None:
         self._unproductive = 0
@@ -325,6 +349,9 @@ class ClientConnection(asyncio.Protocol):
         if self._waiting:
             self._start_waiting()
             return
+        if self._refusal is not None:
+            self._answer_refused(self._refusal)
+            return
         self.deadline = self.plane.now + self.plane.snapshot.limits.keep_alive
         self.resume_reading()
         if self.plane.draining:
@@ -370,23 +397,33 @@ class ClientConnection(asyncio.Protocol):
         self._closing = True
         if self._waiting and self._waiting[-1] is self._receiving:
             self._waiting.pop().done = True
-        if self._waiting or self.exchange is not None:
-            # Earlier requests are answered in order; what follows them is not trusted.
-            last = self._waiting[-1] if self._waiting else self.exchange
-            assert last is not None
+        last = self._waiting[-1] if self._waiting else self.exchange
+        if last is None:
+            self._answer_refused(refusal)
+        elif last is self._receiving:
             last.keep_alive = False
-            if last is self._receiving:
-                last.upstream_failed(refusal.status, refusal.detail)
-            else:
-                self.pause_reading()
-            return
+            last.upstream_failed(refusal.status, refusal.detail)
+        else:
+            # Earlier requests are answered first; what follows is not trusted.
+            self._refusal = refusal
+            self.pause_reading()
+
+    def _answer_refused(self, refusal: Refusal) -> None:
+        self._refusal = None
         request_id = self._head.request_id if self._head is not None else None
         plane = self.plane
+        request_id = request_id or plane.new_request_id()
         plane.counters.request(("", "", "", refusal.status), 0.0, 0)
         plane.counters.event("refused_requests", str(refusal.status))
-        self.transport.write(problem(refusal, request_id or plane.new_request_id(), close=True))
+        if refusal.status == 200:
+            answer = capabilities(request_id)
+        else:
+            head_only = self._url != b"" and self._parser.get_method() == b"HEAD"
+            answer = problem(refusal, request_id, close=True, head_only=head_only)
+        self.transport.write(answer)
         self._discarded = 0
         self.deadline = plane.now + LINGER
+        self.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
 
@@ -397,9 +434,15 @@ class ClientConnection(asyncio.Protocol):
         self.transport.close()
 
     def break_off(self) -> None:
-        """End a response that can't be completed so that the client sees it is broken."""
+        """End a response that can't be completed so that the client sees it is broken.
+
+        Where the end of the connection ends the body, only a reset tells (RFC 9112 section 8).
+        """
         self.exchange = None
         self._closing = True
+        connection = self.transport.get_extra_info("socket")
+        if connection is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self.transport.abort()
 
     def expired(self) -> None:

@@ -41,6 +41,9 @@ class Action(IntEnum):
     REQUEST_ID = 9
     TRACEPARENT = 10
     UPGRADE = 11
+    VIA = 12
+    MAX_FORWARDS = 13
+    DATE = 14
 
 
 IDENTITY = frozenset(
@@ -73,7 +76,8 @@ HOP_BY_HOP = frozenset(
 )
 
 _REQUEST = {
-    **dict.fromkeys(HOP_BY_HOP | IDENTITY | {b"http2-settings", b"x-shadow"}, Action.DROP),
+    # A CGI-like server makes the variable HTTP_PROXY of Proxy (CVE-2016-5385).
+    **dict.fromkeys(HOP_BY_HOP | IDENTITY | {b"http2-settings", b"proxy", b"x-shadow"}, Action.DROP),
     **dict.fromkeys(FORWARDED, Action.FORWARDED),
     b"host": Action.HOST,
     b"content-length": Action.CONTENT_LENGTH,
@@ -84,6 +88,8 @@ _REQUEST = {
     b"x-request-id": Action.REQUEST_ID,
     b"traceparent": Action.TRACEPARENT,
     b"upgrade": Action.UPGRADE,
+    b"via": Action.VIA,
+    b"max-forwards": Action.MAX_FORWARDS,
 }
 _RESPONSE = {
     **dict.fromkeys(HOP_BY_HOP | {b"upgrade"}, Action.DROP),
@@ -91,8 +97,11 @@ _RESPONSE = {
     b"transfer-encoding": Action.TRANSFER_ENCODING,
     b"connection": Action.CONNECTION,
     b"x-request-id": Action.REQUEST_ID,
+    b"date": Action.DATE,
 }
 _GUARDED = frozenset(name for name in _REQUEST if name != b"te")
+NAME_IN_VIA = re.compile(rb"(?:^|,)[ \t]*[^ \t,]+[ \t]+strangler(?=[ \t,]|$)", re.IGNORECASE)
+"""Each time that this gateway, or another of its name, stands in a Via field (RFC 9110 section 7.6.3)."""
 
 
 class Actions(dict[bytes, int]):

@@ -22,6 +22,7 @@ from gateway.proxy.client import ClientConnection
 from gateway.proxy.exchange import Exchange
 from gateway.proxy.listener import Listener
 from gateway.proxy.pool import UpstreamPool
+from gateway.proxy.problems import date_field
 from gateway.proxy.requester import Mirroring
 
 TICK = 0.1
@@ -51,6 +52,7 @@ class DataPlane:
         self.loop = asyncio.get_running_loop()
         self.now = self.loop.time()
         self.timestamp = ""
+        self.date_line = b""
         self.clients: set[ClientConnection] = set()
         self.listener = Listener(self)
         self.counters = Counters()
@@ -203,6 +205,7 @@ class DataPlane:
         """The one timer of a worker: deadlines are kept to within a tick."""
         now = self.now = self.loop.time()
         self.timestamp = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self.date_line = date_field() + b"\r\n"
         for client in [client for client in self.clients if client.deadline <= now]:
             client.expired()
         self.listener.expire(now)

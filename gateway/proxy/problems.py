@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from email.utils import formatdate
+
 import orjson
 
 from gateway.auth.require import challenge
 from gateway.proxy.headers import VIA
 from gateway.proxy.status import title
 from gateway.routing.decide import Refusal
+
+ALLOWED = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+
+
+def date_field() -> bytes:
+    """Date with the time of now, without a line end (RFC 9110 section 6.6.1)."""
+    return b"Date: " + formatdate(usegmt=True).encode("ascii")
 
 
 def problem(
@@ -33,13 +42,30 @@ def problem(
         b"Content-Type: application/problem+json",
         b"Content-Length: %d" % len(body),
         b"Cache-Control: no-store",
+        date_field(),
         b"X-Request-Id: " + request_id,
         b"Via: " + VIA,
     ]
     if status == 401 or (status == 403 and refusal.error):
         lines.append(b"WWW-Authenticate: " + challenge(refusal.error, refusal.detail, refusal.scopes))
+    if status == 405:
+        lines.append(b"Allow: " + ALLOWED)
     if retry_after is not None:
         lines.append(b"Retry-After: %d" % retry_after)
     if close:
         lines.append(b"Connection: close")
     return b"\r\n".join(lines) + b"\r\n\r\n" + (b"" if head_only else body)
+
+
+def capabilities(request_id: bytes) -> bytes:
+    """A whole response to an OPTIONS request that goes no further (RFC 9110 section 9.3.7); the connection closes."""
+    lines = (
+        b"HTTP/1.1 200 OK",
+        b"Allow: " + ALLOWED,
+        b"Content-Length: 0",
+        date_field(),
+        b"X-Request-Id: " + request_id,
+        b"Via: " + VIA,
+        b"Connection: close",
+    )
+    return b"\r\n".join(lines) + b"\r\n\r\n"

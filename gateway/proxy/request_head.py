@@ -4,7 +4,9 @@ Facts (RFC 9110, RFC 9112): exactly one Host in HTTP/1.1 (9112 section 3.2); a
 message with both Content-Length and Transfer-Encoding, several lengths or a
 coding other than chunked is ambiguous and refused (section 6); the authority
 of an absolute target must agree with Host (section 3.2.2); fields that
-Connection names concern one connection (9110 section 7.6.1).
+Connection names concern one connection (9110 section 7.6.1). A request that
+has passed here several times goes in a circle (section 7.6.3), and one whose
+Max-Forwards is 0 goes no further (section 7.6.2).
 
 First what concerns this hop is stripped, then the gateway's own fields are
 added, so that no client can have removed them.
@@ -12,9 +14,11 @@ added, so that no client can have removed them.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from gateway.proxy.headers import (
+    NAME_IN_VIA,
     REQUEST_ACTIONS,
     VIA_LINE,
     Action,
@@ -33,6 +37,9 @@ if TYPE_CHECKING:
 _DIGITS = frozenset(b"0123456789")
 _KEPT_OPTIONS = frozenset({b"close", b"keep-alive", b"upgrade"})
 _END_TO_END = frozenset({b"host", b"authorization"})
+_OTHER_CODINGS = re.compile(rb"(?:(?!chunked)[!#$%&'*+.^_`|~0-9a-z-]+[ \t]*,[ \t]*)+chunked")
+MOST_PASSES = 3
+"""How often a request may have come through a gateway of this name: a few may stand in a row."""
 
 
 class HeadRefused(Exception):
@@ -56,6 +63,8 @@ class RequestHead:
         "_connection",
         "_expect",
         "_lines",
+        "_max_forwards",
+        "_passes",
         "_sent",
         "_sent_for",
         "_size",
@@ -88,6 +97,8 @@ class RequestHead:
         self._size = 0
         self._lines: list[tuple[bytes, bytes]] = []
         self._connection: bytes | None = None
+        self._max_forwards: bytes | None = None
+        self._passes = 0
         self._expect = False
         self._upgrade = False
         self._sent: bytes | None = None
@@ -101,7 +112,12 @@ class RequestHead:
     @property
     def repeatable(self) -> bool:
         """Whether the same bytes again would mean the same again: nothing about them needs a look at what follows."""
-        return self.minor == 1 and self.keep_alive and not (self.has_body or self._expect or self._upgrade)
+        return (
+            self.minor == 1
+            and self.keep_alive
+            and self._max_forwards is None
+            and not (self.has_body or self._expect or self._upgrade)
+        )
 
     @property
     def wants_upgrade(self) -> bool:
@@ -114,6 +130,8 @@ class RequestHead:
         Raises HeadRefused.
         """
         self._size += len(name) + len(value)
+        # The parser leaves white space behind a value, which is no part of it (RFC 9112 section 5.1).
+        value = value.rstrip(b" \t")
         field = (name, value)
         self.fields.append(field)
         action = REQUEST_ACTIONS[name]
@@ -136,10 +154,13 @@ class RequestHead:
                     raise HeadRefused(400, "The request has more than one Content-Length field.")
                 if not value or not _DIGITS.issuperset(value):
                     raise HeadRefused(400, "Content-Length is not a number.")
-                self.content_length = value
+                # Nobody further on can take a number without leading zeros for an octal one.
+                self.content_length = value.lstrip(b"0") or b"0"
             case Action.TRANSFER_ENCODING:
                 if self.chunked or value.lower() != b"chunked":
-                    raise HeadRefused(400, "The only transfer coding understood is chunked, once.")
+                    understood = not self.chunked and _OTHER_CODINGS.fullmatch(value.lower())
+                    status = 501 if understood else 400
+                    raise HeadRefused(status, "The only transfer coding understood is chunked, once.")
                 self.chunked = True
             case Action.CONNECTION:
                 self._connection = value if self._connection is None else self._connection + b"," + value
@@ -161,9 +182,17 @@ class RequestHead:
                 self._lines.append(field)
             case Action.UPGRADE:
                 self._upgrade = True
+            case Action.VIA:
+                self._passes += len(NAME_IN_VIA.findall(value))
+                self._lines.append(field)
+            case Action.MAX_FORWARDS:
+                if self._max_forwards is not None:
+                    raise HeadRefused(400, "The request has more than one Max-Forwards field.")
+                self._max_forwards = value
+                self._lines.append(field)
 
-    def complete(self, version: str, keep_alive: bool, limits: Limits) -> None:
-        """Check the head as a whole.
+    def complete(self, method: str, target: bytes, version: str, keep_alive: bool, limits: Limits) -> None:
+        """Check the head as a whole; `target` is as sent, `version` and `keep_alive` are what the parser says.
 
         Raises HeadRefused.
         """
@@ -175,9 +204,15 @@ class RequestHead:
         elif version != "1.1":
             raise HeadRefused(505, f"HTTP/{version} is not spoken here; use HTTP/1.1.")
         if self._connection is not None:
-            named = connection_options(self._connection) - _KEPT_OPTIONS
+            options = connection_options(self._connection)
+            named = options - _KEPT_OPTIONS
             if named:
                 self._strip(named)
+            if self.minor == 0 and b"keep-alive" not in options:
+                self.keep_alive = False
+        elif self.minor == 0:
+            # The parser lets Proxy-Connection count, too (RFC 9112 appendix C.2.2).
+            self.keep_alive = False
         if self.chunked and (self.content_length is not None or self.minor == 0):
             raise HeadRefused(400, "Transfer-Encoding is combined with Content-Length or HTTP/1.0.")
         if self._upgrade and (self.chunked or self.content_length is not None):
@@ -187,8 +222,40 @@ class RequestHead:
         if self.host is None:
             if self.minor == 1:
                 raise HeadRefused(400, "The request has no Host field.")
-            self.host = ""
-        self.has_body = self.chunked or (self.content_length is not None and self.content_length.strip(b"0") != b"")
+            self._take_host(target)
+        self.has_body = self.chunked or (self.content_length is not None and self.content_length != b"0")
+        if method == "TRACE" and self.has_body:
+            raise HeadRefused(400, "A TRACE request must not have a body.")
+        if self._passes >= MOST_PASSES:
+            raise HeadRefused(
+                508,
+                f"The request has come through a gateway of this name {self._passes} times (Via): "
+                "an upstream's address leads back to the gateway.",
+            )
+        if self._max_forwards is not None and method in ("OPTIONS", "TRACE"):
+            self._count_forward(method, self._max_forwards)
+
+    def _take_host(self, target: bytes) -> None:
+        """The host of an HTTP/1.0 request without Host: that of an absolute target, or none."""
+        authority = b"" if target.startswith(b"/") else authority_and_path(target)[0]
+        if authority:
+            if not is_host(authority):
+                raise HeadRefused(400, "The request target's authority is not a name or address.")
+            self._lines.insert(0, (b"Host", authority))
+        self.host = authority.decode("ascii")
+
+    def _count_forward(self, method: str, left: bytes) -> None:
+        """Count Max-Forwards down; a request with none left is answered here (RFC 9110 section 7.6.2)."""
+        if not left or not _DIGITS.issuperset(left) or len(left) > 9:
+            raise HeadRefused(400, "Max-Forwards is not a number, or too large.")
+        if int(left) == 0:
+            if method == "OPTIONS":
+                raise HeadRefused(200, "The request goes no further: its Max-Forwards is 0.")
+            raise HeadRefused(405, "TRACE is not answered here, and goes no further: its Max-Forwards is 0.")
+        self._lines = [
+            (name, b"%d" % (int(left) - 1)) if REQUEST_ACTIONS[name] == Action.MAX_FORWARDS else (name, value)
+            for name, value in self._lines
+        ]
 
     def _strip(self, named: frozenset[bytes]) -> None:
         """Remove what Connection names."""
@@ -236,7 +303,13 @@ def parse_target(url: bytes, method: str, host: str) -> tuple[bytes, str, str]:
     if not url.startswith(b"/"):
         if url == b"*" and method == "OPTIONS":
             return url, "*", ""
-        url = _from_absolute(url, host)
+        authority, url = authority_and_path(url)
+        if host and authority.lower() != host.lower().encode("ascii"):
+            raise HeadRefused(400, "The request target and Host name different authorities.")
+        if not url and method == "OPTIONS":
+            return b"*", "*", ""
+        if not url.startswith(b"/"):
+            url = b"/" + url
     if b"#" in url:
         raise HeadRefused(400, "A request target has no fragment.")
     try:
@@ -246,13 +319,13 @@ def parse_target(url: bytes, method: str, host: str) -> tuple[bytes, str, str]:
     return url, path, query
 
 
-def _from_absolute(url: bytes, host: str) -> bytes:
-    """The origin form of an absolute target."""
+def authority_and_path(url: bytes) -> tuple[bytes, bytes]:
+    """The authority of an absolute target, and what follows it.
+
+    Raises HeadRefused.
+    """
     scheme, separator, rest = url.partition(b"://")
     if not separator or scheme.lower() not in (b"http", b"https"):
         raise HeadRefused(400, "The request target is neither a path nor an http URL.")
     end = min((place for place in (rest.find(b"/"), rest.find(b"?")) if place >= 0), default=len(rest))
-    if host and rest[:end].lower() != host.lower().encode("ascii"):
-        raise HeadRefused(400, "The request target and Host name different authorities.")
-    path = rest[end:]
-    return path if path.startswith(b"/") else b"/" + path
+    return rest[:end], rest[end:]

@@ -24,7 +24,7 @@ _FIELD_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*((?:[!-~](?:[\t 
 _LENGTH = re.compile(rb"0|[1-9][0-9]{0,8}")
 
 # What a line means; a number from _LENGTHS on is a Content-Length, counted from there.
-_FORWARD, _DROP, _NOT_PLAIN, _LENGTHS = range(4)
+_FORWARD, _DATE, _DROP, _NOT_PLAIN, _LENGTHS = range(5)
 
 
 class _Lines(dict[bytes, int]):
@@ -44,6 +44,8 @@ class _Lines(dict[bytes, int]):
         match RESPONSE_ACTIONS[name]:
             case Action.FORWARD:
                 return _FORWARD
+            case Action.DATE:
+                return _DATE
             case Action.DROP | Action.REQUEST_ID:
                 return _DROP
             case Action.CONTENT_LENGTH if _LENGTH.fullmatch(value) and line.endswith(b": " + value):
@@ -71,12 +73,13 @@ _LINES = _Lines()
 _STATUSES = _Statuses()
 
 
-_HEADS: dict[bytes, tuple[int, bytes, int]] = {}
+_HEADS: dict[bytes, tuple[int, bytes, int, bool]] = {}
 
 
-def read_short_response(data: bytes) -> tuple[int, bytes, bytes] | None:
-    """Status, fields to forward (whole lines, Content-Length among them) and body of a response to all but HEAD.
+def read_short_response(data: bytes) -> tuple[int, bytes, bytes, bool] | None:
+    """Status, fields to forward (whole lines, Content-Length among them), body, and whether there is a Date.
 
+    For a response to all but HEAD.
     None where `data` is not exactly one plain response.
     """
     end = data.find(b"\r\n\r\n")
@@ -84,19 +87,20 @@ def read_short_response(data: bytes) -> tuple[int, bytes, bytes] | None:
     meaning = _HEADS.get(head) or _read_head(head)
     if meaning is None:
         return None
-    status, fields, length = meaning
+    status, fields, length, dated = meaning
     if length != len(data) - end - 4:
         return None
-    return status, fields, data[end + 4 :]
+    return status, fields, data[end + 4 :], dated
 
 
-def _read_head(head: bytes) -> tuple[int, bytes, int] | None:
-    """Status, fields to forward and length of the body; None where something about `head` is not plain."""
+def _read_head(head: bytes) -> tuple[int, bytes, int, bool] | None:
+    """Status, fields to forward, length of the body, whether dated; None where something about `head` is not plain."""
     status_line, *lines = head.split(b"\r\n")
     status = _STATUSES[status_line]
     if not status:
         return None
     length = -1
+    dated = False
     forwarded: list[bytes] = []
     for line in lines:
         meaning = _LINES[line]
@@ -104,12 +108,14 @@ def _read_head(head: bytes) -> tuple[int, bytes, int] | None:
             length = meaning - _LENGTHS
         elif meaning == _DROP:
             continue
+        elif meaning == _DATE:
+            dated = True
         elif meaning != _FORWARD:
             return None
         forwarded += (line, b"\r\n")
     if length < 0:
         return None
-    read = (status, b"".join(forwarded), length)
+    read = (status, b"".join(forwarded), length, dated)
     if len(head) <= REMEMBERED_HEAD:
         if len(_HEADS) >= REMEMBERED_HEADS:
             _HEADS.clear()

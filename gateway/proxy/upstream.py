@@ -4,7 +4,7 @@ Facts (RFC 9112 section 6.3): a response to HEAD and any 1xx, 204 or 304 has no
 body whatever its fields say; otherwise `Transfer-Encoding: chunked` frames it,
 else Content-Length, else the end of the connection. A response with both, with
 several lengths or with another transfer coding is ambiguous: 502, and the
-connection is not used again.
+connection is not used again. One without Date gets one (RFC 9110 section 6.6.1).
 """
 
 from __future__ import annotations
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 LARGEST_HEAD = 262_144
 
 _DIGITS = frozenset(b"0123456789")
+_LENGTH = frozenset({b"content-length"})
+_NO_OPTIONS: frozenset[bytes] = frozenset()
+_ABOUT_OTHER_THAN_FIELDS = frozenset({b"close", b"keep-alive", b"content-length"})
+"""Connection options that take no field off: two are about the connection, and the length is needed."""
 
 
 class BadResponse(Exception):
@@ -37,6 +41,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_complete",
         "_connection",
         "_content_length",
+        "_dated",
         "_head_bytes",
         "_in_body",
         "_interim",
@@ -69,6 +74,7 @@ class UpstreamConnection(asyncio.Protocol):
     def _begin(self) -> None:
         self._lines: list[bytes] = []
         self._connection: bytes | None = None
+        self._dated = False
         self._content_length: bytes | None = None
         self._length_fields = 0
         self._transfer_encoding: bytes | None = None
@@ -94,14 +100,19 @@ class UpstreamConnection(asyncio.Protocol):
         if not self._parsing and exchange.method != "HEAD":
             short = read_short_response(data)
             if short is not None:
+                status, fields, body, dated = short
                 self.exchange = None
                 self.used = True
                 if exchange.request_complete:
                     self.pool.release(self)
                 else:
                     self.discard()
-                exchange.whole_response(*short)
+                exchange.whole_response(status, fields if dated else fields + self.pool.plane.date_line, body)
                 return
+        if not self._parsing and not data.startswith(b"H"):
+            # The parser takes the names of some other protocols for HTTP.
+            self._malformed(exchange, False, BadResponse("it does not begin with HTTP"))
+            return
         self._parsing = True
         begun = exchange.response_started
         try:
@@ -197,6 +208,9 @@ class UpstreamConnection(asyncio.Protocol):
             if action == Action.CONTENT_LENGTH:
                 self._content_length = value
                 self._length_fields += 1
+                self._lines.append(b"%b: %b\r\n" % (name, value.lstrip(b"0") or b"0"))
+            elif action == Action.DATE:
+                self._dated = True
                 self._lines.append(b"%b: %b\r\n" % (name, value))
             elif action == Action.TRANSFER_ENCODING:
                 known = self._transfer_encoding
@@ -214,27 +228,32 @@ class UpstreamConnection(asyncio.Protocol):
         if exchange is None or self._complete:
             raise BadResponse("a second response follows")
         status = self._parser.get_status_code()
-        if self._connection is not None:
-            options = connection_options(self._connection)
-            if b"close" in options:
-                self.reusable = False
-            named = options - {b"close", b"keep-alive"}
-            if named:
-                self._strip(named)
-        if 100 <= status < 200:
+        version = self._parser.get_http_version()
+        if status < 100 or version not in ("1.1", "1.0"):
+            raise BadResponse(f"HTTP/{version} and the status {status} mean nothing")
+        options = connection_options(self._connection) if self._connection is not None else _NO_OPTIONS
+        named = options - _ABOUT_OTHER_THAN_FIELDS
+        if named:
+            self._strip(named)
+        if status < 200:
             if status == 101:
                 raise BadResponse("it switches protocols without being asked")
+            if self._length_fields:
+                self._strip(_LENGTH)
             self._interim = True
             exchange.interim_response(status, b"".join(self._lines))
             return
         self._in_body = True
-        if not self._parser.should_keep_alive():
+        kept = version == "1.1" or b"keep-alive" in options
+        if not kept or b"close" in options or (exchange.method != "HEAD" and not self._parser.should_keep_alive()):
             self.reusable = False
         delimited = self._is_delimited(status, exchange.method)
         if exchange.method == "HEAD":
             # llhttp can't be told that no body follows, so this parser is done with.
             self._complete = True
             self._parser = httptools.HttpResponseParser(self)
+        if not self._dated:
+            self._lines.append(self.pool.plane.date_line)
         exchange.response_head(status, b"".join(self._lines), delimited)
 
     def _is_delimited(self, status: int, method: str) -> bool:
@@ -258,7 +277,7 @@ class UpstreamConnection(asyncio.Protocol):
             self.until_close = True
         if status == 204 and length is not None:
             # A server must not send one, and not everybody knows to ignore it (RFC 9110 section 8.6).
-            self._strip(frozenset({b"content-length"}))
+            self._strip(_LENGTH)
         return bodyless or length is not None
 
     def _strip(self, named: frozenset[bytes]) -> None:

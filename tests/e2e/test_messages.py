@@ -401,6 +401,7 @@ def test_a_bad_request_does_not_spoil_the_one_before(system: System) -> None:
     with system.gateway.client() as client:
         client.send(request("/good") + b"GET /bad HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n" + request("/after"))
         assert client.response().status == 200
+        assert client.response().status == 400
         assert client.is_closed()
     assert system.legacy.requests("/after") == []
 

@@ -100,7 +100,9 @@ def streams(draw: st.DrawFn) -> list[bytes]:
     return draw(st.lists(st.one_of(one, one, one, mutated(one)), min_size=2, max_size=8))
 
 
-_DRAWN = re.compile(rb"(?<=-request-id: )[0-9a-f]{32}|(?<=traceparent: 00-)[0-9a-f]{32}-[0-9a-f]{16}", re.IGNORECASE)
+_DRAWN = re.compile(
+    rb"(?<=-request-id: )[0-9a-f]{32}|(?<=date: ).*GMT|(?<=traceparent: 00-)[0-9a-f]{32}-[0-9a-f]{16}", re.IGNORECASE
+)
 _DRAWN_IN_BODY = re.compile(rb'(?<="request_id":")[0-9a-f]{32}')
 
 

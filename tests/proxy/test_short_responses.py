@@ -77,6 +77,7 @@ FIELDS = [
     b"X-Request-Id: theirs",
     b"Proxy-Authenticate: x",
     b"Via: 1.1 another",
+    b"Date: Sun, 06 Nov 1994 08:49:37 GMT",
 ]
 ENDS = [b"\r\n", b"\r\n", b"\r\n", b"\r\n", b"\r\n", b"\n", b"\r", b"\r\r\n"]
 
@@ -98,7 +99,7 @@ def responses(draw: st.DrawFn) -> bytes:
     return data
 
 
-_DRAWN = re.compile(rb'(?<=-Request-Id: )[0-9a-f]{32}|(?<="request_id":")[0-9a-f]{32}')
+_DRAWN = re.compile(rb'(?<=-Request-Id: )[0-9a-f]{32}|(?<=Date: ).*GMT|(?<="request_id":")[0-9a-f]{32}')
 
 
 async def outcome(snapshot: Snapshot, reads: list[bytes], *, then_close: bool) -> tuple[object, ...]:
@@ -157,7 +158,7 @@ def test_what_the_short_path_takes_has_exactly_one_reading(data: bytes) -> None:
     short = read_short_response(data)
     if short is None:
         return
-    status, forwarded, body = short
+    status, forwarded, body, dated = short
     lines = forwarded.split(b"\r\n")
     assert lines.pop() == b""
     lengths = [line for line in lines if line.lower().startswith(b"content-length: ")]
@@ -170,6 +171,7 @@ def test_what_the_short_path_takes_has_exactly_one_reading(data: bytes) -> None:
     names = [name.lower() for name, _ in fields]
     assert names.count(b"content-length") == 1
     assert b"transfer-encoding" not in names
+    assert dated == (b"date" in names)
     assert status >= 200
     assert status not in (204, 304)
     sent_on = {line.partition(b":")[0].lower() for line in lines}
@@ -183,4 +185,5 @@ def test_the_usual_response_takes_the_short_path() -> None:
         200,
         b"Server: x\r\nContent-Length: 3\r\nETag: y\r\n",
         b"abc",
+        False,
     )
