@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from gateway.config.auth_sections import RequirementSection
+from gateway.config.compare_checks import CompareChecks
 from gateway.config.document import Document, Step
 from gateway.config.patterns import PatternError, parse_pattern
 from gateway.config.problems import Problem, suggestion
@@ -54,6 +55,7 @@ class Checks:
         for name, migration in self.model.migrations.items():
             yield from self._migration(name, migration)
         yield from self._routes()
+        yield from CompareChecks(self.model, self.document).problems()
 
     def warnings(self) -> Iterator[Problem]:
         """What is allowed and probably not meant."""
@@ -68,6 +70,7 @@ class Checks:
                 yield self._problem(
                     "every peer is trusted, so any client can claim any address", "trusted_proxies", number
                 )
+        yield from CompareChecks(self.model, self.document).warnings()
         shadows = ShadowChecks(self.model, self.document)
         for name, migration in self.model.migrations.items():
             yield from shadows.warnings(name, migration)

@@ -20,8 +20,11 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from gateway.shadow.difference import Kind
+
+Item = TypeVar("Item")
 
 CHEAP = 40_000
 """The most elements of one list, times those of the other, that are compared each with each."""
@@ -62,6 +65,15 @@ class Alignment:
     missing: list[int] = field(default_factory=list)
     extra: list[int] = field(default_factory=list)
 
+    def shifted(self, by: int) -> Alignment:
+        """The same for lists of which the first `by` elements had been put aside."""
+        return Alignment(
+            [(i + by, j + by) for i, j in self.pairs],
+            [(i + by, j + by) for i, j in self.moved],
+            [i + by for i in self.missing],
+            [j + by for j in self.extra],
+        )
+
 
 def align(
     legacy: Sequence[Element], extracted: Sequence[Element], order: Callable[[bool, int], str] | None = None
@@ -71,7 +83,7 @@ def align(
     `order(is_legacy, index)` gives a text of an element: by those it is decided
     which list is looked at first, where the choice could matter.
     """
-    first, last_legacy, last_extracted = _ends(legacy, extracted)
+    first, (last_legacy, last_extracted) = equal_ends(legacy, extracted, lambda a, b: a.whole == b.whole)
     swapped = len(legacy) > len(extracted)
     if len(legacy) == len(extracted) and first < last_legacy and order is not None:
         swapped = order(True, first) > order(False, first)
@@ -124,15 +136,17 @@ def _mirrored(found: Alignment) -> Alignment:
     )
 
 
-def _ends(one: Sequence[Element], other: Sequence[Element]) -> tuple[int, int, int]:
+def equal_ends(
+    one: Sequence[Item], other: Sequence[Item], equal: Callable[[Item, Item], bool]
+) -> tuple[int, tuple[int, int]]:
     """The length of the equal beginning, and where in each list the equal end begins."""
     first, last_one, last_other = 0, len(one), len(other)
-    while first < last_one and first < last_other and one[first].whole == other[first].whole:
+    while first < last_one and first < last_other and equal(one[first], other[first]):
         first += 1
-    while first < last_one and first < last_other and one[last_one - 1].whole == other[last_other - 1].whole:
+    while first < last_one and first < last_other and equal(one[last_one - 1], other[last_other - 1]):
         last_one -= 1
         last_other -= 1
-    return first, last_one, last_other
+    return first, (last_one, last_other)
 
 
 Stretch = tuple[int, int, int, int]

@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from functools import partial
 
 from gateway.shadow.acceptance import ABSENT, FloatText, Ignore, Unordered, decimal_of
-from gateway.shadow.alignment import Alignment, align, match_by_key, named_alone
+from gateway.shadow.alignment import Alignment, align, equal_ends, match_by_key, named_alone
 from gateway.shadow.canonical import Numbering
 from gateway.shadow.difference import Kind
 from gateway.shadow.findings import Findings, Texts, Values
-from gateway.shadow.json_document import Path, general_path, path_text, type_of, value_text
+from gateway.shadow.json_document import Path, general_path, path_text, same, type_of, value_text
 from gateway.shadow.rules import Rule
+
+Indexes = tuple[range, range]
 
 _MOST_TRIALS = 2_500
 """Pairs of elements of a list without order that are compared to find which belong together."""
@@ -26,7 +29,8 @@ _MOST_TRIALS = 2_500
 
 def compare_json(legacy: object, extracted: object, findings: Findings, passing: Sequence[Rule] = ()) -> None:
     """Add the differences of two parsed documents to `findings`; the rules `passing` hold for all of them."""
-    _JsonComparison(findings, legacy, extracted).compare(passing)
+    if not same(legacy, extracted):
+        _JsonComparison(findings, legacy, extracted).compare(passing)
 
 
 class _JsonComparison:
@@ -96,10 +100,9 @@ class _JsonComparison:
         found = self._aligned(legacy, extracted, rules)
         below = self._below(rules)
         for i, j in found.pairs:
-            if self.exact.number(legacy[i]) == self.exact.number(extracted[j]):
-                continue
-            both = dict.fromkeys([*below, *self.rules_at(legacy, i), *self.rules_at(extracted, j)])
-            self._values((path, i), legacy[i], extracted[j], list(both))
+            if not same(legacy[i], extracted[j]):
+                both = dict.fromkeys([*below, *self.rules_at(legacy, i), *self.rules_at(extracted, j)])
+                self._values((path, i), legacy[i], extracted[j], list(both))
         if found.moved:
             self._add(path, Kind.ORDER, (legacy, extracted), rules)
         holders = {Kind.MISSING: legacy, Kind.EXTRA: extracted}
@@ -116,48 +119,57 @@ class _JsonComparison:
             self._add(path, Kind.LENGTH, (legacy, extracted), rules, texts=texts)
 
     def _aligned(self, legacy: list[object], extracted: list[object], rules: Sequence[Rule]) -> Alignment:
-        today = self.findings.today
+        """What belongs together between the beginning and the end that are the same."""
+        first, ends = equal_ends(legacy, extracted, same)
+        indexes = range(first, ends[0]), range(first, ends[1])
         for rule in rules:
-            if isinstance(rule.treatment, Unordered) and not rule.expired(today):
+            if isinstance(rule.treatment, Unordered) and not rule.expired(self.findings.today):
                 key = rule.treatment.key
-                return self._as_set(legacy, extracted) if key is None else self._by_key(legacy, extracted, key)
+                pair = self._as_set if key is None else partial(self._by_key, key)
+                return pair(legacy, extracted, indexes).shifted(first)
         sides = {True: legacy, False: extracted}
         return align(
-            [self.numbering.element(legacy, index) for index in range(len(legacy))],
-            [self.numbering.element(extracted, index) for index in range(len(extracted))],
-            lambda is_legacy, index: json.dumps(sides[is_legacy][index], sort_keys=True),
-        )
+            [self.numbering.element(legacy, index) for index in indexes[0]],
+            [self.numbering.element(extracted, index) for index in indexes[1]],
+            lambda is_legacy, index: json.dumps(sides[is_legacy][first + index], sort_keys=True),
+        ).shifted(first)
 
-    def _by_key(self, legacy: list[object], extracted: list[object], field: str) -> Alignment:
-        keys = [
-            [
-                self.exact.number(element[field])
-                if isinstance(element, dict) and field in element
-                else ("whole", self.exact.number(element))
-                for element in side
-            ]
-            for side in (legacy, extracted)
-        ]
-        return match_by_key(keys[0], keys[1])
+    def _by_key(self, field: str, legacy: list[object], extracted: list[object], indexes: Indexes) -> Alignment:
+        """The elements whose field is the same; those without it, where they are the same as a whole."""
 
-    def _as_set(self, legacy: list[object], extracted: list[object]) -> Alignment:
-        """Equal elements first; of the rest, those that differ least."""
+        def key(element: object) -> Hashable:
+            keyed = isinstance(element, dict) and field in element
+            return keyed, self.exact.number(element[field] if isinstance(element, dict) and keyed else element)
+
+        return match_by_key([key(legacy[i]) for i in indexes[0]], [key(extracted[j]) for j in indexes[1]])
+
+    def _as_set(self, legacy: list[object], extracted: list[object], indexes: Indexes) -> Alignment:
+        """Equal elements first, then those that stand for the same; of the rest, those that differ least."""
         found = match_by_key(
-            [self.exact.number(value) for value in legacy], [self.exact.number(value) for value in extracted]
+            [self.exact.number(legacy[i]) for i in indexes[0]], [self.exact.number(extracted[j]) for j in indexes[1]]
         )
-        if found.missing and found.extra and len(found.missing) * len(found.extra) <= _MOST_TRIALS:
+        first = indexes[0].start
+        identities = match_by_key(
+            [self.numbering.element(legacy, first + i).identity or ("none", i) for i in found.missing],
+            [self.numbering.element(extracted, first + j).identity or ("no", j) for j in found.extra],
+        )
+        pairs = [(found.missing[i], found.extra[j]) for i, j in identities.pairs]
+        missing, extra = (
+            set(alone) - {pair[side] for pair in pairs} for side, alone in enumerate((found.missing, found.extra))
+        )
+        if len(missing) * len(extra) <= _MOST_TRIALS:
             trials = sorted(
-                (self._differing(legacy, i, extracted, j), abs(i - j), i, j) for i in found.missing for j in found.extra
+                (self._differing(legacy, first + i, extracted, first + j), abs(i - j), i, j)
+                for i in missing
+                for j in extra
             )
             for _, _, i, j in trials:
-                if i in found.missing and j in found.extra:
-                    found.missing.remove(i)
-                    found.extra.remove(j)
-                    found.pairs.append((i, j))
-                    if i != j:
-                        found.moved.append((i, j))
-            found.pairs.sort()
-        return found
+                if i in missing and j in extra:
+                    missing.remove(i)
+                    extra.remove(j)
+                    pairs.append((i, j))
+        moved = [*found.moved, *((i, j) for i, j in pairs if i != j)]
+        return Alignment(sorted(found.pairs + pairs), moved, sorted(missing), sorted(extra))
 
     def _differing(self, legacy: list[object], i: int, extracted: list[object], j: int) -> int:
         """How many differences between two elements would matter."""

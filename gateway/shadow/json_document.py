@@ -58,6 +58,20 @@ def _deeper(value: object, most: int) -> bool:
     return True
 
 
+def same(one: object, other: object) -> bool:
+    """Whether two values are the same, and written in the same way but for white space and the order of keys."""
+    kind = type(one)
+    if kind is not type(other):
+        return False
+    if isinstance(one, dict) and isinstance(other, dict):
+        return len(one) == len(other) and all(key in other and same(value, other[key]) for key, value in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, FloatText) and isinstance(other, FloatText):
+        return one.text == other.text
+    return one == other
+
+
 def type_of(value: object) -> str:
     """The JSON type of a value (RFC 8259 section 3)."""
     if isinstance(value, dict):
