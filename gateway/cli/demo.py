@@ -134,7 +134,10 @@ class Demo:
             self._once(name, [*module, "fill"], self.root / "extracted" / name, service)
             self._run(name, [*module, "serve"], self.root / "extracted" / name, service, f"{url}/readyz")
         strangler = [sys.executable, "-m", "gateway.cli", "run", "config/gateway.yaml", "--workers", str(self.workers)]
-        gateway = {"SHOP_JWKS": f"{where.monolith}/.well-known/jwks.json"}
+        gateway = {
+            "SHOP_JWKS": f"{where.monolith}/.well-known/jwks.json",
+            "GATEWAY_STORE": f"sqlite:///{self.var / 'gateway.sqlite3'}",
+        }
         self._run("gateway", strangler, self.root, gateway, f"{where.admin}/readyz")
 
     def _once(self, name: str, command: list[str], folder: Path, environment: dict[str, str]) -> None:

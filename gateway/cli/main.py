@@ -13,6 +13,8 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli.shadow import app as shadow
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -20,6 +22,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="One URL in front of a monolith and of the services extracted from it.",
 )
+
+app.add_typer(shadow, name="shadow")
 
 Config = Annotated[Path, typer.Argument(help="The YAML file, or a folder of them.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -115,7 +115,7 @@ class JudgeProcess:
     def _new_judge(self) -> Judge:
         if self._store is not None:
             try:
-                return Judge(Reservoirs(self._store.seen()), self._store.compared())
+                return Judge(Reservoirs(self._store.seen()), self._store.compared(), self._store.learned())
             except StoreError as error:
                 self._failed(error)
         return Judge()

@@ -14,7 +14,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from time import monotonic, time
 from typing import Any
@@ -25,6 +25,7 @@ from gateway.config.snapshot import SAFE_METHODS, Migration, Shadow, Snapshot, S
 from gateway.shadow.asking import NotAnswered, ask
 from gateway.shadow.comparison import Comparison, Outcome, compare
 from gateway.shadow.document import documented
+from gateway.shadow.noise import Judgement, Noise
 from gateway.shadow.pair import Answered, NotCompared, Pair, Reason
 from gateway.shadow.redaction import Redaction
 from gateway.shadow.rules import DEFAULT_RULES, Rules
@@ -39,6 +40,9 @@ ASKING = 32
 """Most questions of one migration to a side at a time, beside those of callers."""
 WAITING = 256
 """Most mismatches of one migration that wait for being asked again."""
+
+LEARNED = "noise, learned"
+"""The rule of a difference that legacy has with itself as often."""
 
 WINDOW = 60.0
 SILENT_AFTER = 20
@@ -85,27 +89,32 @@ class Case:
     shadow: Shadow
     rules: Rules
     redaction: Redaction
+    noise: Noise
     asking: asyncio.Semaphore
     waiting: int = 0
+    noise_changed: bool = False
 
 
 class Judge:
     """Judges the pairs of the migrations of a snapshot.
 
     `reservoirs` chooses examples, `compared` is how many pairs each route
-    (migration, route) has from before, `ask_again` asks an endpoint.
+    (migration, route) has from before, `learned` what each migration's noise
+    is, `ask_again` asks an endpoint.
     """
 
     def __init__(
         self,
         reservoirs: Reservoirs | None = None,
         compared: Mapping[tuple[str, str], int] | None = None,
+        learned: Mapping[str, bytes] | None = None,
         ask_again: Ask = ask,
     ) -> None:
         self.tallies: dict[str, Tally] = {}
         self.gathered = Evidence()
         self._reservoirs = reservoirs or Reservoirs()
         self._compared = dict(compared or {})
+        self._learned = dict(learned or {})
         self._ask = ask_again
         self._cases: dict[str, Case] = {}
         self._routes: tuple[tuple[str, str], ...] = ()
@@ -119,6 +128,7 @@ class Judge:
                 migration.shadow,
                 rules.get(name, DEFAULT_RULES),
                 Redaction(migration.shadow.redact),
+                self._noise_of(name, rules.get(name, DEFAULT_RULES)),
                 asyncio.Semaphore(ASKING),
             )
             for name, migration in snapshot.migrations.items()
@@ -151,6 +161,10 @@ class Judge:
     def flush(self) -> Evidence:
         """What was found since the last call."""
         evidence, self.gathered = self.gathered, Evidence()
+        for name, case in self._cases.items():
+            if case.noise_changed:
+                case.noise_changed = False
+                evidence.noise[name] = self._learned[name] = case.noise.document()
         return evidence
 
     async def settle(self) -> None:
@@ -174,12 +188,12 @@ class Judge:
             self._not_compared(pair, Reason.OVERLOAD)
         else:
             case.waiting += 1
-            self._later(self._confirm(case, pair))
+            self._later(self._confirm(case, pair, comparison))
         if read and random.uniform(0, 100) < case.shadow.noise_percent and case.waiting < WAITING:
             case.waiting += 1
             self._later(self._learn_noise(case, pair))
 
-    async def _confirm(self, case: Case, pair: Pair) -> None:
+    async def _confirm(self, case: Case, pair: Pair, first: Comparison) -> None:
         try:
             await asyncio.sleep(case.shadow.confirm_after)
             async with case.asking:
@@ -196,6 +210,7 @@ class Judge:
         if again.outcome is Outcome.MISMATCH:
             self._settle(case, pair._replace(legacy=legacy, extracted=extracted), again)
         else:
+            case.noise.compared(pair.endpoint, first.differences)
             self._not_compared(pair, Reason.RACY)
 
     async def _learn_noise(self, case: Case, pair: Pair) -> None:
@@ -207,10 +222,10 @@ class Judge:
             return
         finally:
             case.waiting -= 1
-        self._note_noise(case, pair, compare(pair.legacy.answer, again.answer, case.rules))
-
-    def _note_noise(self, case: Case, pair: Pair, comparison: Comparison) -> None:
-        """Two answers of legacy: whatever differs does so by itself."""
+        itself = compare(pair.legacy.answer, again.answer, case.rules)
+        if itself.outcome is not Outcome.NOT_COMPARED:
+            case.noise.asked_twice(pair.endpoint, itself.differences)
+            case.noise_changed = True
 
     async def _ask_side(self, case: Case, pair: Pair, answered: Answered) -> Answered:
         return await self._ask(answered.endpoint, pair.request, case.shadow.timeout, case.shadow.response_body)
@@ -220,6 +235,9 @@ class Judge:
         if outcome is Outcome.NOT_COMPARED:
             self._not_compared(pair, comparison.reason or Reason.UNCONFIRMED)
             return
+        case.noise.compared(pair.endpoint, comparison.differences)
+        comparison = without_noise(comparison, case.noise, pair.endpoint)
+        outcome = comparison.outcome
         reason = comparison.ignored[0][1] if outcome is Outcome.IGNORED and comparison.ignored else ""
         what = NotCompared(pair.migration, pair.route, pair.endpoint, reason)
         self._count(what, outcome, reason, evidence=comparison.evidence)
@@ -277,6 +295,18 @@ class Judge:
         case = self._cases.get(migration)
         return "extracted" if case is None or case.migration.stage is Stage.SHADOW else "legacy"
 
+    def _noise_of(self, migration: str, rules: Rules) -> Noise:
+        """What was learned so far about the noise of a migration."""
+        case = self._cases.get(migration)
+        document = case.noise.document() if case is not None else self._learned.get(migration)
+        if document is None:
+            return Noise(rules.noise)
+        try:
+            return Noise.read(document, rules.noise)
+        except ValueError as error:
+            log.error("learning noise anew", migration=migration, error=str(error))
+            return Noise(rules.noise)
+
     def _later(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
@@ -286,6 +316,24 @@ class Judge:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("asking again failed", error=repr(error), exc_info=error)
+
+
+def without_noise(comparison: Comparison, noise: Noise, endpoint: str) -> Comparison:
+    """`comparison` with the differences that are noise at `endpoint` among those that are let pass."""
+    noisy = [
+        difference
+        for difference in comparison.differences
+        if noise.judgement(endpoint, difference.signature) is Judgement.NOISE
+    ]
+    if not noisy:
+        return comparison
+    differences = tuple(difference for difference in comparison.differences if difference not in noisy)
+    return replace(
+        comparison,
+        outcome=Outcome.MISMATCH if differences else Outcome.IGNORED,
+        differences=differences,
+        ignored=(*comparison.ignored, *((difference, LEARNED) for difference in noisy)),
+    )
 
 
 def _period(at: float) -> int:

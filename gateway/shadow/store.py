@@ -243,10 +243,10 @@ class ShadowStore:
             lambda connection: {(row[0], row[1]): int(row[2]) for row in connection.execute(query)}
         )
 
-    def learned(self, migration: str) -> bytes | None:
-        """What was learned about the noise of `migration`. Raises StoreError."""
-        query = select(noise.c.document).where(noise.c.migration == migration)
-        return self.database.read(lambda connection: connection.execute(query).scalar())
+    def learned(self) -> dict[str, bytes]:
+        """What was learned about the noise of each migration. Raises StoreError."""
+        query = select(noise.c.migration, noise.c.document)
+        return self.database.read(lambda connection: {row[0]: bytes(row[1]) for row in connection.execute(query)})
 
 
 def _rows(table: Table, counts: dict[Any, int]) -> list[dict[str, Any]]:

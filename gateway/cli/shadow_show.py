@@ -1,0 +1,98 @@
+"""`strangler shadow show`: one stored pair, and how to repeat it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from gateway.cli.shadow_store import with_store
+from gateway.config.load import Loaded
+from gateway.shadow.page import bodies
+from gateway.shadow.redaction import REDACTED
+from gateway.shadow.report import pair
+from gateway.store.database import Database
+
+_STYLES = {"missing": "red", "extra": "green", "changed": "yellow", "skipped": "dim", "equal": ""}
+
+
+def show_pair(config: Path, number: int, as_json: bool) -> int:
+    """1 where there is no such pair."""
+
+    def work(loaded: Loaded, database: Database) -> int:
+        found = pair(database, number)
+        if found is None:
+            print(f"strangler: there is no pair {number}: it may have been replaced by a newer one", file=sys.stderr)
+            return 1
+        commands = {side: curl(found["request"], found[side]["endpoint"]) for side in ("legacy", "extracted")}
+        if as_json:
+            shown = {**found, "curl": commands}
+            print(orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode())
+        else:
+            _print(found, commands)
+        return 0
+
+    return with_store(config, work)
+
+
+def curl(request: Mapping[str, Any], endpoint: str) -> str:
+    """The command that asks `endpoint` the same; $TOKEN stands where the caller's token was."""
+    parts = ["curl", "-i"]
+    if request["method"] == "HEAD":
+        parts.append("--head")
+    elif request["method"] != "GET":
+        parts += ["-X", quote(request["method"])]
+    for name, value in request.get("headers", ()):
+        if name.lower() == "authorization":
+            parts += ["-H", '"Authorization: Bearer $TOKEN"']
+        elif value != REDACTED:
+            parts += ["-H", quote(f"{name}: {value}")]
+    if request.get("body"):
+        parts += ["--data-binary", quote(request["body"])]
+    return " ".join([*parts, "--path-as-is", quote(endpoint + request["target"])])
+
+
+def _print(found: Mapping[str, Any], commands: Mapping[str, str]) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    request = found["request"]
+    at = datetime.fromtimestamp(found["at"], UTC).isoformat(timespec="seconds")
+    console.print(f"[bold]pair {found['id']}[/]: {found['outcome']}, {escape(found['migration'])}, {at}")
+    console.print(f"{escape(request['method'])} {escape(request['target'])}  (the caller got {found['served']})")
+    for side in ("legacy", "extracted"):
+        answer = found[side]
+        console.print(f"{side:<10} {answer['status']}, {answer['bytes']:,} bytes, {answer['seconds'] * 1000:.1f} ms")
+    for difference in found["differences"]:
+        _print_difference(console, difference)
+    for difference in found["ignored"]:
+        _print_difference(console, difference, f" (let pass: {difference['rule']})")
+    lines = bodies(dict(found))
+    if lines and found["differences"]:
+        table = Table(box=None, expand=True)
+        table.add_column("legacy", ratio=1, overflow="fold")
+        table.add_column("extracted", ratio=1, overflow="fold")
+        for line in lines:
+            table.add_row(escape(line.legacy), escape(line.extracted), style=_STYLES[line.change])
+        console.print(table)
+    if not found["values"]:
+        console.print("Only digests are stored: with `store: values` values, headers and queries are, redacted.")
+    console.print("\nTo repeat it:")
+    for command in commands.values():
+        print(command)
+
+
+def _print_difference(console: Console, difference: Mapping[str, Any], note: str = "") -> None:
+    legacy, extracted = (
+        "nothing" if difference[side] is None else difference[side] for side in ("legacy", "extracted")
+    )
+    console.print(
+        f"  {difference['risk']} {difference['kind']} at [bold]{escape(difference['path'])}[/]:"
+        f" legacy {escape(legacy)}, extracted {escape(extracted)}{escape(note)}"
+    )

@@ -1,0 +1,41 @@
+"""The store of a configuration, opened for reading, and what goes wrong with that."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from gateway.cli.validate import print_problems
+from gateway.config.load import Loaded, load
+from gateway.config.problems import ConfigurationError, suggestion
+from gateway.shadow.store import metadata
+from gateway.store.database import Database, StoreError
+
+
+class NoSuchMigration(Exception):
+    """The configuration has no migration of that name; the message says which there are."""
+
+
+def with_store(config: Path, work: Callable[[Loaded, Database], int]) -> int:
+    """The exit code of `work` with the configuration and its store; 1, with a message, where one can't be read."""
+    try:
+        loaded = load(config)
+        database = Database(loaded.snapshot.store.url, metadata, create=False)
+        try:
+            return work(loaded, database)
+        finally:
+            database.close()
+    except ConfigurationError as error:
+        print_problems(error)
+    except (StoreError, NoSuchMigration) as error:
+        print(f"strangler: {error}", file=sys.stderr)
+    return 1
+
+
+def check_migration(loaded: Loaded, name: str) -> None:
+    """Raises NoSuchMigration unless there is a migration `name`."""
+    names = loaded.snapshot.migrations
+    if name not in names:
+        hint = suggestion(name, names) or f"there are {', '.join(names) or 'none'}"
+        raise NoSuchMigration(f"there is no migration '{name}' ({hint})")

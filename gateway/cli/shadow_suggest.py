@@ -1,0 +1,37 @@
+"""`strangler shadow suggest`: rules for what differs by itself, for a person to accept."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from gateway.cli.shadow_store import check_migration, with_store
+from gateway.config.load import Loaded
+from gateway.shadow.noise import Noise
+from gateway.shadow.rules import rules_of
+from gateway.shadow.store import ShadowStore
+from gateway.shadow.suggestions import as_yaml, suggestions
+from gateway.store.database import Database
+
+
+def print_suggestions(config: Path, migration: str) -> int:
+    """0, also where nothing is suggested; 1 where the configuration or the store can't be read."""
+
+    def work(loaded: Loaded, database: Database) -> int:
+        check_migration(loaded, migration)
+        document = ShadowStore(database).learned().get(migration)
+        thresholds = rules_of(loaded.model, migration).noise
+        noise = Noise(thresholds) if document is None else Noise.read(document, thresholds)
+        text = as_yaml(suggestions(noise))
+        if text:
+            print(text, end="")
+            return 0
+        twice = sum(endpoint.asked_twice for endpoint in noise.endpoints.values())
+        print(
+            f"Nothing to suggest: legacy was asked twice {twice} times, and no difference is noise for sure"
+            f" (an endpoint needs {thresholds.pairs} pairs of each kind; see shadow.noise_percent).",
+            file=sys.stderr,
+        )
+        return 0
+
+    return with_store(config, work)

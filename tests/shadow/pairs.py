@@ -1,0 +1,61 @@
+"""Pairs for tests: what a worker would have sent."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from gateway.config.load import load
+from gateway.config.snapshot import Snapshot
+from gateway.shadow.pair import Answered, Pair
+
+REQUEST = (
+    b"GET /items/1?q=shown HTTP/1.1\r\nHost: shop.example\r\nAuthorization: Bearer abc.def.ghi\r\nX-Shadow: 1\r\n\r\n"
+)
+
+
+def snapshot(folder: Path, **shadow: Any) -> Snapshot:
+    """A migration `items` with two routes in stage shadow, noise off and no delay unless told otherwise."""
+    settings = {"confirm_after": "0s", "noise_percent": 0, "store": "values", **shadow}
+    configuration = {
+        "version": 1,
+        "upstreams": {"old": {"endpoints": "http://127.0.0.1:1"}, "new": {"endpoints": "http://127.0.0.1:2"}},
+        "default": "old",
+        "migrations": {
+            "items": {
+                "from": "old",
+                "to": "new",
+                "stage": "shadow",
+                "shadow": settings,
+                "routes": [
+                    {"name": "one", "match": {"path": "/items/{id}"}},
+                    {"name": "all", "match": {"path": "/items"}},
+                ],
+            }
+        },
+        "store": {"url": "sqlite:///store.sqlite3"},
+    }
+    file = folder / "gateway.yaml"
+    file.write_text(json.dumps(configuration))
+    return load(file, {}).snapshot
+
+
+def answered(body: object, status: int = 200, seconds: float = 0.01, endpoint: str = "http://127.0.0.1:1") -> Answered:
+    """A JSON answer."""
+    return Answered(endpoint, status, b"Content-Type: application/json\r\n", json.dumps(body).encode(), seconds)
+
+
+def pair(legacy: object, extracted: object, *, request: bytes = REQUEST, status: int = 200) -> Pair:
+    """A pair of JSON answers to a request of the route `one`."""
+    return Pair(
+        "items",
+        "items/one",
+        "GET /items/{id}",
+        time.time(),
+        "legacy",
+        request,
+        answered(legacy, status),
+        answered(extracted, status, 0.02, "http://127.0.0.1:2"),
+    )

@@ -1,0 +1,280 @@
+"""What is kept, for how long, and what a report makes of it; with PostgreSQL, too, where one is given."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from gateway.cli.main import app
+from gateway.config.load import load
+from gateway.config.snapshot import Keep
+from gateway.shadow.judge import Judge
+from gateway.shadow.page import page
+from gateway.shadow.pair import NotCompared, Pair, Reason
+from gateway.shadow.rejudging import rejudge
+from gateway.shadow.report import Report, report, stored_pairs
+from gateway.shadow.report import pair as stored_pair
+from gateway.shadow.rules import rules_of
+from gateway.shadow.store import (
+    RESERVOIR,
+    Evidence,
+    Reservoirs,
+    ShadowStore,
+    bucket_of_latency,
+    latency_of_bucket,
+    metadata,
+)
+from gateway.store.database import Database, StoreError
+from tests.shadow.pairs import answered, pair, snapshot
+
+POSTGRESQL = os.environ.get("TEST_POSTGRESQL_URL")
+
+
+@pytest.fixture(
+    params=[
+        "sqlite",
+        pytest.param(
+            "postgresql", marks=pytest.mark.skipif(not POSTGRESQL, reason="no server given by TEST_POSTGRESQL_URL")
+        ),
+    ]
+)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """An empty store."""
+    url = f"sqlite:///{tmp_path}/store.sqlite3" if request.param == "sqlite" else str(POSTGRESQL)
+    opened = Database(url, metadata)
+    opened.read(metadata.drop_all)
+    opened.read(metadata.create_all)
+    yield opened
+    opened.close()
+
+
+class Bench:
+    """A judge of pairs whose sides always answer the same, and its store."""
+
+    def __init__(self, database: Database, folder: Path, **shadow: Any) -> None:
+        self.database = database
+        self.store = ShadowStore(database)
+        self.snapshot = snapshot(folder, **shadow)
+        self.judge = Judge(Reservoirs(self.store.seen()), self.store.compared(), self.store.learned())
+        self.judge.apply(self.snapshot, {})
+
+    def run(self, *pairs: Pair) -> None:
+        """Judge `pairs`, whose sides give the same answers again, and write."""
+
+        async def main() -> None:
+            for one in pairs:
+
+                async def again(endpoint: str, request: bytes, timeout: float, most: int, one: Pair = one) -> Any:
+                    return one.legacy if endpoint == one.legacy.endpoint else one.extracted
+
+                self.judge._ask = again
+                self.judge.judge(one)
+                await self.judge.settle()
+            await self.store.write(self.judge.flush())
+
+        asyncio.run(main())
+
+    def report(self, **options: Any) -> Report:
+        return report(self.database, "items", self.snapshot.routes, 2_000_000_000.0, **options)
+
+
+def test_a_report_sums_up_what_was_found(database: Database, tmp_path: Path) -> None:
+    bench = Bench(database, tmp_path)
+    bench.run(*[pair({"a": 1}, {"a": 1})] * 5, *[pair({"a": 1}, {"a": 2})] * 3, pair({"e": 1}, {"e": 1}, status=500))
+    bench.judge.count({NotCompared("items", "items/one", "GET /items/{id}", Reason.OVERLOAD): 4})
+    bench.run()
+    found = bench.report()
+    assert (found.compared, found.matched, found.mismatched, found.without_evidence) == (9, 6, 3, 1)
+    assert found.not_compared == {"overload": 4}
+    assert (found.proof.compared, found.proof.mismatched, found.proof.proven) == (8, 3, False)
+    (signature,) = found.signatures
+    assert (signature.path, signature.kind, signature.risk, signature.count) == ("$.a", "value", "medium", 3)
+    assert signature.example is not None
+    assert signature.example["differences"][0]["legacy"] == "1"
+    assert [route.route for route in found.unproven] == ["items/all"]
+    (endpoint,) = found.endpoints
+    assert (endpoint.endpoint, endpoint.legacy.count, endpoint.legacy.errors) == ("GET /items/{id}", 9, 1)
+    assert endpoint.extracted.p95 == pytest.approx(0.02, rel=0.05)
+
+
+def test_many_pairs_without_a_mismatch_prove_the_target(database: Database, tmp_path: Path) -> None:
+    bench = Bench(database, tmp_path)
+    bench.run(*[pair({"a": 1}, {"a": 1})] * 299)
+    assert bench.report(target=0.01).proof.proven
+    missing = bench.report(target=0.001).proof
+    assert (missing.proven, missing.missing) == (False, 2995 - 299)
+
+
+def test_counts_go_on_after_a_restart(database: Database, tmp_path: Path) -> None:
+    Bench(database, tmp_path).run(pair(1, 2), pair(1, 1))
+    again = Bench(database, tmp_path)
+    again.run(pair(1, 2), pair(1, 1))
+    assert (again.report().matched, again.report().mismatched) == (2, 2)
+    assert again.report().signatures[0].count == 2
+
+
+def test_the_latest_example_and_a_reservoir_are_kept(database: Database, tmp_path: Path) -> None:
+    bench = Bench(database, tmp_path)
+    for number in range(40):
+        bench.run(pair({"a": number}, {"a": -1}))
+    (signature,) = bench.report().signatures
+    assert RESERVOIR <= len(signature.examples) <= RESERVOIR + 1
+    latest = stored_pair(database, signature.examples[0])
+    assert latest is not None
+    assert latest["differences"][0]["legacy"] == "39"
+    assert len(stored_pairs(database, "items")) == len(signature.examples)
+
+
+def test_every_pair_has_the_same_chance_to_be_kept() -> None:
+    kept = [0] * 50
+    for _ in range(400):
+        slots: dict[int, int] = {}
+        reservoirs = Reservoirs()
+        for number in range(50):
+            for slot in reservoirs.slots("items", "s"):
+                slots[slot] = number
+        for slot, number in slots.items():
+            if slot >= 0:
+                kept[number] += 1
+    # 40 are expected of each; a first-come reservoir would have 400 and 0.
+    assert max(kept) < 100
+    assert sum(kept[:25]) / sum(kept) == pytest.approx(0.5, abs=0.1)
+
+
+def test_old_and_surplus_evidence_is_deleted(database: Database, tmp_path: Path) -> None:
+    bench = Bench(database, tmp_path)
+    bench.run(pair({"a": 1}, {"a": 2}), pair({"b": 1}, {"b": 2}))
+    sizes = [one["size"] for one in stored_pairs(database, "items")]
+    now = stored_pairs(database, "items")[0]["at"]
+
+    def retain(keep: Keep, at: float) -> None:
+        asyncio.run(bench.store.retain({"items": keep}, at))
+
+    retain(Keep(3600.0, sum(sizes)), now)
+    assert len(stored_pairs(database, "items")) == 2
+    retain(Keep(3600.0, sizes[1]), now)
+    (left,) = stored_pairs(database, "items")
+    assert left["differences"][0]["path"] == "$.b"
+    assert bench.report().mismatched == 2
+    retain(Keep(3600.0, 10**9), now + 7200)
+    assert stored_pairs(database, "items") == []
+    assert bench.report().compared == 0
+
+
+def test_what_could_not_be_written_is_written_later() -> None:
+    older, newer = Evidence(), Evidence()
+    key = ("items", "r", "e", 0, "match", "", True)
+    older.outcomes[key] = 2
+    newer.outcomes[key] = 3
+    newer.merge(older)
+    assert newer.outcomes == {key: 5}
+
+
+def test_percentiles_are_right_to_five_percent() -> None:
+    for seconds in (0.00002, 0.0003, 0.0042, 0.051, 0.73, 9.9):
+        assert latency_of_bucket(bucket_of_latency(seconds)) == pytest.approx(seconds, rel=0.05)
+
+
+def test_changed_rules_show_what_they_would_hide(database: Database, tmp_path: Path) -> None:
+    bench = Bench(database, tmp_path)
+    bench.run(pair({"a": 1, "b": 1}, {"a": 2, "b": 1}), pair({"b": 1}, {"b": 2}), pair({"a": 1}, {"a": 1}))
+    model = load(tmp_path / "gateway.yaml", {}).model
+    unchanged = rejudge(stored_pairs(database, "items"), rules_of(model, "items"))
+    assert (unchanged.pairs, unchanged.hidden, unchanged.found) == (3, {}, {})
+    text = json.loads((tmp_path / "gateway.yaml").read_text())
+    text["migrations"]["items"]["compare"] = {"rules": [{"name": "a is noise", "json": "$.a", "ignore": "value"}]}
+    (tmp_path / "changed.yaml").write_text(json.dumps(text))
+    changed = rejudge(stored_pairs(database, "items"), rules_of(load(tmp_path / "changed.yaml", {}).model, "items"))
+    (by_rule,) = changed.hidden.values()
+    assert list(by_rule) == ["a is noise"]
+    assert changed.outcomes == {("mismatch", "ignored"): 1, ("mismatch", "mismatch"): 1, ("match", "match"): 1}
+
+
+def test_pairs_without_values_are_said_not_to_be_rejudged(database: Database, tmp_path: Path) -> None:
+    bench = Bench(database, tmp_path, store="digests")
+    bench.run(pair({"a": 1}, {"a": 2}))
+    model = load(tmp_path / "gateway.yaml", {}).model
+    assert rejudge(stored_pairs(database, "items"), rules_of(model, "items")).without_values == 1
+
+
+def test_the_page_escapes_what_upstreams_say(database: Database, tmp_path: Path) -> None:
+    bench = Bench(database, tmp_path)
+    bench.run(pair({"a": "<script>alert(1)</script>"}, {"a": "<img src=x onerror=alert(2)>"}))
+    html = page(bench.report())
+    assert "<script" not in html
+    assert "<img" not in html
+    assert "&lt;script&gt;" in html
+    assert 'class="changed"' in html
+    assert "http://" not in html.replace("http://127.0.0.1", "")
+
+
+def test_a_store_that_cannot_be_opened_says_which_and_why(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="File exists"):
+        Database(f"sqlite:///{tmp_path}/file/store.sqlite3", metadata)
+    with pytest.raises(StoreError, match="does not exist"):
+        Database(f"sqlite:///{tmp_path}/none.sqlite3", metadata, create=False)
+    (tmp_path / "text").write_text("not a database" * 100)
+    with pytest.raises(StoreError, match="file is not a database"):
+        Database(f"sqlite:///{tmp_path}/text", metadata)
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["shadow", *arguments])
+    return result.exit_code, result.output
+
+
+def test_the_commands_read_the_store_that_the_configuration_names(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/store.sqlite3", metadata)
+    bench = Bench(database, tmp_path)
+    bench.run(*[pair({"a": 1}, {"a": 1})] * 3, pair({"a": 1}, {"a": 2}))
+    database.close()
+    config = ("-c", str(tmp_path / "gateway.yaml"))
+
+    code, output = run("report", "items", *config)
+    assert code == 1
+    assert "1 of 4 pairs differ" in output
+    assert "value at $.a" in output
+    assert "unproven: no pair yet" in output
+    code, output = run("report", "items", *config, "--json", "--since", "1h", "--target", "99")
+    found = json.loads(output)
+    assert code == 0
+    assert (found["compared"], found["mismatched"], found["unproven"]) == (4, 1, ["items/all"])
+    number = str(found["signatures"][0]["examples"][0])
+    assert run("report", "items", *config, "--html", str(tmp_path / "report.html"))[0] == 1
+    assert "Shadow report: items" in (tmp_path / "report.html").read_text()
+
+    code, output = run("show", number, *config)
+    assert code == 0
+    assert "value at $.a: legacy 1, extracted 2" in output
+    assert "curl -i -H 'Host: shop.example' -H \"Authorization: Bearer $TOKEN\"" in output
+    assert "--path-as-is 'http://127.0.0.1:2/items/1?q=shown'" in output
+    assert "abc.def.ghi" not in output
+    code, output = run("show", number, *config, "--json")
+    assert json.loads(output)["id"] == int(number)
+    assert run("show", "4711", *config)[0] == 1
+
+    assert run("rejudge", "items", *config)[0] == 0
+    assert run("suggest", "items", *config)[0] == 0
+    code, output = run("report", "itmes", *config)
+    assert code == 1
+    assert "did you mean 'items'?" in output
+    assert run("report", "items", *config, "--since", "soon")[0] == 2
+
+
+def test_without_a_store_the_commands_say_that_nothing_is_there_yet(tmp_path: Path) -> None:
+    snapshot(tmp_path)
+    code, output = run("report", "items", "-c", str(tmp_path / "gateway.yaml"))
+    assert code == 1
+    assert "nothing has been stored yet" in output
+
+
+def test_an_answer_names_its_side() -> None:
+    assert answered(1).answer.values(b"content-type") == [b"application/json"]
