@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from gateway.config.load import load
 from gateway.config.problems import ConfigurationError
 from gateway.config.snapshot import Snapshot, Stage
 from gateway.config.values import CERTIFICATE_NAMES, parse_header_name, parse_method
-from gateway.proxy.headers import VIA_LINE, forwarded_host_line, forwarded_lines, is_host
+from gateway.proxy.headers import VIA_LINE, forwarded_host_line, forwarded_lines, forwarding_lines, is_host
 from gateway.routing.explain import described, verdicts
 from gateway.routing.rehearse import NO_ROUTE, Rehearsal, rehearse
 from gateway.routing.split import VISITOR_COOKIE
@@ -127,9 +127,10 @@ def _explanation(snapshot: Snapshot, rehearsal: Rehearsal, asked: str) -> dict[s
         return explanation
     assert decision.upstream is not None
     explanation["endpoints"] = [endpoint.url for endpoint in snapshot.upstreams[decision.upstream].endpoints]
-    added = b""
-    if not any(ip_address(request.peer) in ip_network(network) for network in snapshot.trusted_proxies):
-        scheme = "http" if snapshot.tls is None else "https"
+    scheme = "http" if snapshot.tls is None else "https"
+    if rehearsal.forwarding is not None:
+        added = forwarding_lines(rehearsal.forwarding, scheme, request.host)
+    else:
         added = forwarded_lines(request.peer, scheme) + forwarded_host_line(request.host)
     if request.certificate is not None:
         added += request.certificate.header_line

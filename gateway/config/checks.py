@@ -109,6 +109,13 @@ class Checks:
         if listen.port and listen == admin:
             yield self._problem(f"the admin address can't be the one that clients use, {listen}", "admin")
 
+        if self.model.proxy_protocol and not self.model.trusted_proxies:
+            yield self._problem(
+                "every connection would be closed: the PROXY protocol is taken from trusted proxies alone",
+                "proxy_protocol",
+                hint="list the load balancer's addresses in 'trusted_proxies'",
+            )
+
     def _upstreams(self) -> Iterator[Problem]:
         if not self.model.upstreams and not self.names.upstreams:
             yield self._problem("there are no upstreams, so nothing could answer", "upstreams")

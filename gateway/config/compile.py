@@ -226,6 +226,8 @@ def compile_snapshot(
         index=index,
         default=_text(model.default),
         trusted_proxies=tuple(model.trusted_proxies),
+        trusted_header=model.trusted_header,
+        proxy_protocol=model.proxy_protocol,
         limits=Limits(**model.limits.model_dump()),
         access_log=AccessLog(model.access_log.enabled, _text(model.access_log.path)),
         store=compile_store(model.store, folder),

@@ -124,7 +124,19 @@ class Configuration(Section):
     compare: CompareSection = Field(
         default=CompareSection(), description="How answers are compared, for all migrations."
     )
-    trusted_proxies: list[Network] = Field(default=[], description="Peers whose X-Forwarded headers are believed.")
+    trusted_proxies: list[Network] = Field(
+        default=[], description="Proxies in front of the gateway, whose word about the client's address is believed."
+    )
+    trusted_header: Literal["X-Forwarded-For", "Forwarded"] = Field(
+        default="X-Forwarded-For",
+        description="The header in which trusted proxies name the client: `X-Forwarded-For` (with `-Proto` and"
+        " `-Host`) or `Forwarded` (RFC 7239). The other one is dropped, because a client may have written it.",
+    )
+    proxy_protocol: Flag = Field(
+        default=False,
+        description="Whether every connection begins with the PROXY protocol (version 1 or 2); those of peers that"
+        " are not `trusted_proxies`, and those that begin otherwise, are closed.",
+    )
     limits: LimitsSection = Field(default=LimitsSection(), description="What is accepted from clients.")
     access_log: AccessLogSection = Field(default=AccessLogSection(), description="The access log.")
     store: StoreSection = Field(default=StoreSection(), description="What must outlive the gateway.")

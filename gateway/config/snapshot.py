@@ -373,6 +373,8 @@ class Snapshot:
     index: RouteIndex
     default: str | None
     trusted_proxies: tuple[str, ...] = ()
+    trusted_header: Literal["X-Forwarded-For", "Forwarded"] = "X-Forwarded-For"
+    proxy_protocol: bool = False
     limits: Limits = Limits()
     access_log: AccessLog = AccessLog()
     store: Store = Store()

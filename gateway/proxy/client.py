@@ -29,8 +29,9 @@ from gateway.proxy.exchange import Exchange
 from gateway.proxy.headers import REQUEST_ACTIONS, Action, forwarded_lines
 from gateway.proxy.known import KnownFields
 from gateway.proxy.problems import capabilities, problem
-from gateway.proxy.request_head import HeadRefused, RequestHead, parse_target
+from gateway.proxy.request_head import HeadRefused, RequestHead, TrustedPeer, parse_target
 from gateway.routing.decide import Refusal
+from gateway.routing.trust import plain_address
 
 if TYPE_CHECKING:
     from gateway.proxy.plane import DataPlane
@@ -49,13 +50,20 @@ _PLAIN_LINE = re.compile(rb"(GET|HEAD|OPTIONS|DELETE) (/[A-Za-z0-9._~!$&'()*+,;=
 
 
 class ClientConnection(asyncio.Protocol):
-    """Reads requests from one client and hands each to an Exchange."""
+    """Reads requests from one client and hands each to an Exchange.
+
+    `peer` is the address of the other end where the connection itself does not
+    tell it; `believed` false takes its word about clients for nothing, whoever
+    it is.
+    """
 
     __slots__ = (
+        "_believed",
         "_closing",
         "_discarded",
         "_fed",
         "_full",
+        "_generation",
         "_head",
         "_in_head",
         "_known",
@@ -74,16 +82,19 @@ class ClientConnection(asyncio.Protocol):
         "forwarded",
         "peer",
         "plane",
+        "scheme",
         "transport",
         "trusted",
     )
 
-    def __init__(self, plane: DataPlane) -> None:
+    def __init__(self, plane: DataPlane, peer: str = "", believed: bool = True) -> None:
         self.plane = plane
         self.transport: asyncio.Transport = None  # type: ignore[assignment]
         self.exchange: Exchange | None = None
-        self.peer = ""
-        self.trusted = False
+        self.peer = peer
+        self._believed = believed
+        self.scheme = "http"
+        self.trusted: TrustedPeer | None = None
         self.certificate: ClientCertificate | None = None
         self.forwarded = b""
         self.deadline = NEVER
@@ -98,6 +109,7 @@ class ClientConnection(asyncio.Protocol):
         self._unproductive = 0
         self._unsent = NEVER
         self._in_head = False
+        self._generation = 0
         self._url = b""
         self._fed: list[bytes] = []
         self._refusal: Refusal | None = None
@@ -110,12 +122,13 @@ class ClientConnection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         plane = self.plane
         self.transport.set_write_buffer_limits(WRITE_BUFFER)
-        name = transport.get_extra_info("peername")
-        self.peer = name[0] if name else ""
-        self.trusted = plane.is_trusted(self.peer)
+        if not self.peer:
+            name = transport.get_extra_info("peername")
+            self.peer = (plain_address(name[0]) or name[0]) if name else ""
         secure = transport.get_extra_info("ssl_object")
-        if not self.trusted:
-            self.forwarded = forwarded_lines(self.peer, "http" if secure is None else "https")
+        if secure is not None:
+            self.scheme = "https"
+        self._look_at_peer()
         plane.clients.add(self)
         self.deadline = plane.now + plane.snapshot.limits.header_timeout
         if secure is not None and not self._read_certificate(secure):
@@ -131,8 +144,21 @@ class ClientConnection(asyncio.Protocol):
                 self.certificate = certificate_of(der)
             except UnreadableCertificate:
                 return False
-            self.forwarded += self.certificate.header_line
+            self._look_at_peer()
         return True
+
+    def _look_at_peer(self) -> None:
+        """Find out whether the peer is a trusted proxy, and what upstreams are told of the connection."""
+        plane = self.plane
+        self._generation = plane.generation
+        if self._believed and self.peer in plane.trusted_proxies:
+            self.trusted = TrustedPeer(self.peer, self.scheme, plane.trusted_proxies)
+            self.forwarded = b""
+        else:
+            self.trusted = None
+            self.forwarded = forwarded_lines(self.peer, self.scheme)
+        if self.certificate is not None:
+            self.forwarded += self.certificate.header_line
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.plane.clients.discard(self)
@@ -263,6 +289,9 @@ class ClientConnection(asyncio.Protocol):
         self._in_head = True
         self._unproductive = 0
         self._url = b""
+        if self._generation != self.plane.generation:
+            # A connection of a proxy may last for days, and be trusted by now or no longer.
+            self._look_at_peer()
         self._head = RequestHead(self.trusted)
 
     def on_url(self, url: bytes) -> None:

@@ -80,7 +80,7 @@ class Exchange(Request):
         self.query = query
         self.host = head.host or ""
         self.headers = head.fields
-        self.peer = client.peer
+        self.peer = head.client or client.peer
         self.certificate = client.certificate
         self.client = client
         self.head = head

@@ -18,12 +18,17 @@ from __future__ import annotations
 import re
 from enum import IntEnum
 from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gateway.routing.trust import Forwarding
 
 VIA = b"1.1 strangler"
 VIA_LINE = b"Via: " + VIA + b"\r\n"
 REMEMBERED_SPELLINGS = 4096
 
 _NOT_ALPHANUMERIC = re.compile(rb"[^a-z0-9]+")
+_SCHEMES = ("http", "https")
 
 
 class Action(IntEnum):
@@ -145,6 +150,23 @@ def forwarded_lines(peer: str, scheme: str) -> bytes:
 def forwarded_host_line(host: str) -> bytes:
     """What an upstream is told of the Host that the client asked for."""
     return f"X-Forwarded-Host: {host}\r\n".encode("ascii")
+
+
+def forwarding_lines(forwarding: Forwarding, scheme: str, host: str) -> bytes:
+    """What an upstream is told where trusted proxies have passed the request on.
+
+    `scheme` is that of the last connection, `host` the Host that came; both
+    stand where the proxies say nothing usable.
+    """
+    chain = (forwarding.address, *forwarding.hops)
+    said_scheme = forwarding.scheme if forwarding.scheme in _SCHEMES else scheme
+    said_host = forwarding.host if is_host(forwarding.host.encode("latin-1")) else host
+    lines = forwarded_lines(", ".join(chain), said_scheme) + (forwarded_host_line(said_host) if said_host else b"")
+    if forwarding.header == "Forwarded":
+        first, *others = [f'for="[{address}]"' if ":" in address else f"for={address}" for address in chain]
+        about = f"{first};proto={said_scheme}" + (f';host="{said_host}"' if said_host else "")
+        lines += f"Forwarded: {', '.join((about, *others))}\r\n".encode("ascii")
+    return lines
 
 
 def is_host(value: bytes) -> bool:

@@ -64,7 +64,7 @@ class KnownFields:
             decision,
             plane.pools[upstream],
             fields_sent(self.head, client, decision),
-            caller_text(client.peer, self.head.host or "", decision.side or "", upstream, identity),
+            caller_text(self.head.client or client.peer, self.head.host or "", decision.side or "", upstream, identity),
         )
 
 

@@ -1,8 +1,9 @@
-"""How a worker meets clients: over TLS or not, as the newest snapshot says.
+"""How a worker meets clients: over TLS or not, behind the PROXY protocol or not, as the newest snapshot says.
 
 A new certificate counts for the connections that come from then on; those that
-are there keep the one that they were met with. A handshake is bounded by the
-time that a request's head may take, and counts as a connection.
+are there keep the one that they were met with. A handshake, and waiting for a
+PROXY protocol header, are bounded by the time that a request's head may take,
+and count as connections.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 from gateway.config.snapshot import ListenerTls
 from gateway.config.tls import listener_context
 from gateway.proxy.client import ClientConnection
+from gateway.proxy.proxy_protocol import ProxiedConnection
 from gateway.proxy.tls import TlsConnection, reason_of
 
 if TYPE_CHECKING:
@@ -21,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class Listener:
-    """Makes the protocols of accepted connections; `handshakes` are those that are not through with TLS."""
+    """Makes the protocols of accepted connections; `handshakes` are those that no request can come from yet."""
 
     def __init__(self, plane: DataPlane) -> None:
-        self.handshakes: set[TlsConnection] = set()
+        self.handshakes: set[TlsConnection | ProxiedConnection] = set()
         self._plane = plane
         self._tls: ListenerTls | None = None
         self._context: ssl.SSLContext | None = None
@@ -37,16 +39,32 @@ class Listener:
 
     def accept(self) -> asyncio.Protocol:
         """The protocol of a new connection."""
-        if self._context is None:
-            return ClientConnection(self._plane)
         plane = self._plane
-        limits = plane.snapshot.limits
-        if len(self.handshakes) + len(plane.clients) >= limits.connections:
+        if not plane.snapshot.proxy_protocol:
+            return self._meet("", True)
+        if self._full():
             return _TurnedAway()
-        connection = TlsConnection(ClientConnection(plane), self._context, self._settled, server_side=True)
-        connection.deadline = plane.now + limits.header_timeout
+        connection = ProxiedConnection(plane.trusted_proxies, self._meet, self._introduced)
+        connection.deadline = plane.now + plane.snapshot.limits.header_timeout
         self.handshakes.add(connection)
         return connection
+
+    def _meet(self, peer: str, believed: bool) -> asyncio.Protocol:
+        """The protocol for `peer`, "" where the socket tells, who is `believed` about clients or not."""
+        plane = self._plane
+        client = ClientConnection(plane, peer, believed)
+        if self._context is None:
+            return client
+        if self._full():
+            return _TurnedAway()
+        connection = TlsConnection(client, self._context, self._settled, server_side=True)
+        connection.deadline = plane.now + plane.snapshot.limits.header_timeout
+        self.handshakes.add(connection)
+        return connection
+
+    def _full(self) -> bool:
+        plane = self._plane
+        return len(self.handshakes) + len(plane.clients) >= plane.snapshot.limits.connections
 
     def expire(self, now: float) -> None:
         """Give up handshakes whose time is over."""
@@ -57,6 +75,11 @@ class Listener:
         """Give up all handshakes."""
         for connection in list(self.handshakes):
             connection.abort()
+
+    def _introduced(self, connection: ProxiedConnection, reason: str) -> None:
+        self.handshakes.discard(connection)
+        if reason:
+            self._plane.counters.event("proxy_protocol_refused", reason)
 
     def _settled(self, connection: TlsConnection, error: Exception | None) -> None:
         self.handshakes.discard(connection)

@@ -11,7 +11,6 @@ import random
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from ipaddress import ip_address, ip_network
 
 from gateway.auth.keys import KeySet
 from gateway.auth.verify import Verifier
@@ -24,6 +23,7 @@ from gateway.proxy.listener import Listener
 from gateway.proxy.pool import UpstreamPool
 from gateway.proxy.problems import date_field
 from gateway.proxy.requester import Mirroring
+from gateway.routing.trust import TrustedProxies
 
 TICK = 0.1
 REFETCH_DEADLINE = 3.0
@@ -69,8 +69,6 @@ class DataPlane:
         self._ask_refetch = ask_refetch
         self._refetch_after: dict[str, float] = {}
         self._wanting_keys: dict[str, list[Exchange]] = {}
-        self._networks: tuple[object, ...] = ()
-        self._trusted: dict[str, bool] = {}
         self._servers: list[asyncio.Server] = []
         self._drained: asyncio.Event = asyncio.Event()
         self._ticker: asyncio.TimerHandle | None = None
@@ -97,8 +95,7 @@ class DataPlane:
         self.verifiers = {
             name: Verifier(provider, self._keys.get(name)) for name, provider in snapshot.providers.items()
         }
-        self._networks = tuple(ip_network(network) for network in snapshot.trusted_proxies)
-        self._trusted = {}
+        self.trusted_proxies = TrustedProxies(snapshot.trusted_proxies, snapshot.trusted_header)
         self._open_access_log()
         if self.mirror is not None:
             self.mirror.apply(snapshot)
@@ -132,18 +129,6 @@ class DataPlane:
         waiting.append(exchange)
         if len(waiting) == 1:
             self._ask_refetch(provider)
-
-    def is_trusted(self, peer: str) -> bool:
-        """Whether X-Forwarded-* from this address is believed."""
-        if not self._networks:
-            return False
-        known = self._trusted.get(peer)
-        if known is None:
-            address = ip_address(peer.partition("%")[0])
-            known = any(address in network for network in self._networks)  # type: ignore[operator]
-            if len(self._trusted) < 4096:
-                self._trusted[peer] = known
-        return known
 
     def new_request_id(self) -> bytes:
         """A request id for what arrived without one: 32 hexadecimal digits."""

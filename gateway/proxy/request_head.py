@@ -15,6 +15,7 @@ added, so that no client can have removed them.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gateway.proxy.headers import (
@@ -24,11 +25,13 @@ from gateway.proxy.headers import (
     Action,
     connection_options,
     forwarded_host_line,
+    forwarding_lines,
     is_host,
     is_request_id,
     is_traceparent,
 )
 from gateway.routing.decide import Refusal
+from gateway.routing.trust import Forwarding, TrustedProxies, forwarding
 
 if TYPE_CHECKING:
     from gateway.auth.identity import Identity
@@ -40,6 +43,7 @@ _END_TO_END = frozenset({b"host", b"authorization"})
 _OTHER_CODINGS = re.compile(rb"(?:(?!chunked)[!#$%&'*+.^_`|~0-9a-z-]+[ \t]*,[ \t]*)+chunked")
 MOST_PASSES = 3
 """How often a request may have come through a gateway of this name: a few may stand in a row."""
+_SAID_ANEW = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"})
 
 
 class HeadRefused(Exception):
@@ -50,18 +54,30 @@ class HeadRefused(Exception):
         self.refusal = Refusal(status, detail)
 
 
+@dataclass(frozen=True, slots=True)
+class TrustedPeer:
+    """A trusted proxy at the other end of a connection, over which `scheme` is spoken."""
+
+    address: str
+    scheme: str
+    proxies: TrustedProxies
+
+
 class RequestHead:
     """The header fields of one request.
 
     `fields` are as received. `credentials` are the values of all Authorization
     fields. `host` is "" where an HTTP/1.0 request has none. `request_id` and
     `has_trace` tell whether the client sent a usable X-Request-Id and
-    traceparent.
+    traceparent. `client` is the client's address where trusted proxies tell it,
+    else "".
     """
 
     __slots__ = (
         "_connection",
         "_expect",
+        "_forwarded",
+        "_forwarding",
         "_lines",
         "_max_forwards",
         "_passes",
@@ -71,6 +87,7 @@ class RequestHead:
         "_trusted",
         "_upgrade",
         "chunked",
+        "client",
         "content_length",
         "credentials",
         "fields",
@@ -82,7 +99,7 @@ class RequestHead:
         "request_id",
     )
 
-    def __init__(self, trusted: bool) -> None:
+    def __init__(self, trusted: TrustedPeer | None) -> None:
         self.fields: list[tuple[bytes, bytes]] = []
         self.credentials: list[bytes] = []
         self.host: str | None = None
@@ -93,7 +110,10 @@ class RequestHead:
         self.has_body = False
         self.keep_alive = True
         self.minor = 1
+        self.client = ""
         self._trusted = trusted
+        self._forwarded: list[tuple[bytes, bytes]] = []
+        self._forwarding: Forwarding | None = None
         self._size = 0
         self._lines: list[tuple[bytes, bytes]] = []
         self._connection: bytes | None = None
@@ -173,8 +193,8 @@ class RequestHead:
                     self.has_trace = True
                     self._lines.append(field)
             case Action.FORWARDED:
-                if self._trusted:
-                    self._lines.append(field)
+                if self._trusted is not None:
+                    self._forwarded.append(field)
             case Action.EXPECT:
                 if value.lower() != b"100-continue":
                     raise HeadRefused(417, "The only expectation understood is 100-continue.")
@@ -223,6 +243,8 @@ class RequestHead:
             if self.minor == 1:
                 raise HeadRefused(400, "The request has no Host field.")
             self._take_host(target)
+        if self._trusted is not None:
+            self._take_forwarded(self._trusted)
         self.has_body = self.chunked or (self.content_length is not None and self.content_length != b"0")
         if method == "TRACE" and self.has_body:
             raise HeadRefused(400, "A TRACE request must not have a body.")
@@ -257,6 +279,21 @@ class RequestHead:
             for name, value in self._lines
         ]
 
+    def _take_forwarded(self, trusted: TrustedPeer) -> None:
+        """Believe what a trusted proxy says of the client.
+
+        A client must not be able to take that off by naming it in Connection,
+        which proxies without care for HTTP pass on.
+        """
+        self._forwarding = forwarding(trusted.proxies, trusted.address, self._forwarded)
+        self.client = self._forwarding.address
+        for name, value in self._forwarded:
+            lower = name.lower()
+            if lower == b"x-real-ip":
+                self._lines.append((name, self.client.encode("ascii")))
+            elif lower not in _SAID_ANEW:
+                self._lines.append((name, value))
+
     def _strip(self, named: frozenset[bytes]) -> None:
         """Remove what Connection names."""
         if named & _END_TO_END:
@@ -285,7 +322,10 @@ class RequestHead:
         elif self.chunked:
             parts.append(b"Transfer-Encoding: chunked\r\n")
         parts.append(forwarded)
-        if self.host and not self._trusted:
+        if self._forwarding is not None:
+            assert self._trusted is not None
+            parts.append(forwarding_lines(self._forwarding, self._trusted.scheme, self.host or ""))
+        elif self.host:
             parts.append(forwarded_host_line(self.host))
         if identity is not None:
             parts.append(identity.header_lines)

@@ -16,16 +16,18 @@ from gateway.config.expectations import Expectation
 from gateway.config.snapshot import AuthRequirement, Snapshot
 from gateway.routing.decide import Decision, Refusal, decide
 from gateway.routing.request import Request
+from gateway.routing.trust import Forwarding, TrustedProxies, forwarding, plain_address
 
 NO_ROUTE = "default"
 
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """A request and what would become of it."""
+    """A request and what would become of it; `forwarding` is set where a trusted proxy passes it on."""
 
     request: Request
     decision: Decision
+    forwarding: Forwarding | None = None
 
 
 def rehearse(
@@ -39,13 +41,17 @@ def rehearse(
 ) -> Rehearsal:
     """What `snapshot` does with a request for `target` (path and query as sent) from `address`.
 
+    Where `address` is a trusted proxy's, its headers tell who the client is.
     `claims` are those of a token that was verified, `certificate` the client's,
     None for a caller without one.
     """
     path, _, query = target.partition("?")
     fields = [(name.encode("latin-1"), value.encode("utf-8")) for name, value in headers]
     host = next((value for name, value in headers if name.lower() == "host"), "localhost")
-    request = Request(method, path, query, host, fields, address, certificate)
+    proxies = TrustedProxies(snapshot.trusted_proxies, snapshot.trusted_header)
+    passed_on = forwarding(proxies, plain_address(address) or address, fields) if address in proxies else None
+    client = address if passed_on is None else passed_on.address
+    request = Request(method, path, query, host, fields, client, certificate)
 
     def identify(_: Request, requirement: AuthRequirement) -> Identity | Refusal | None:
         if claims is None:
@@ -55,7 +61,7 @@ def rehearse(
         except ClaimsRefused as refused:
             return Refusal(401, str(refused), "invalid_token")
 
-    return Rehearsal(request, decide(snapshot, request, identify))
+    return Rehearsal(request, decide(snapshot, request, identify), passed_on)
 
 
 def differences(expected: Expectation, decision: Decision) -> list[str]:

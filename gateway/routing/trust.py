@@ -1,0 +1,175 @@
+"""Who the client is where proxies stand in front of the gateway, and what of their word is believed.
+
+Facts: a proxy adds the address of whoever spoke to it at the end of
+X-Forwarded-For, or of Forwarded (RFC 7239). So the list is read from its end:
+what a trusted proxy added is true, and the first address from the end that is
+not a trusted proxy's is the client. What stands before it is what the client
+itself claims, and means nothing. A proxy that keeps one of the two fields
+passes the other on as a client wrote it, so one field is read and the other
+dropped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Literal
+
+MOST_HOPS = 32
+"""So many trusted proxies in a row are looked through; a list of more is a loop or an attack."""
+REMEMBERED_ADDRESSES = 4096
+
+TrustedHeader = Literal["X-Forwarded-For", "Forwarded"]
+Fields = list[tuple[bytes, bytes]]
+
+_PORT = re.compile(r"[0-9]{1,5}|_[A-Za-z0-9._-]+")
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_PAIR = re.compile(rf'[ \t]*({_TOKEN})=(?:({_TOKEN})|"((?:[^"\\]|\\.)*)")[ \t]*')
+_ESCAPED = re.compile(r"\\(.)")
+
+
+@lru_cache(REMEMBERED_ADDRESSES)
+def plain_address(text: str) -> str | None:
+    """The address in `text` as it is written everywhere: without a zone, IPv4 also where IPv6 holds it; None for none.
+
+    A zone names an interface of one machine (RFC 4007 section 6); an IPv4
+    client of an IPv6 socket is an IPv4 client (RFC 4291 section 2.5.5.2).
+    """
+    try:
+        address: IPv4Address | IPv6Address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+def node_address(node: str) -> str | None:
+    """The address of an element of X-Forwarded-For or a node of Forwarded, which may have a port; None for none."""
+    node = node.strip(" \t")
+    if node.startswith("["):
+        host, bracket, port = node[1:].partition("]")
+        if not bracket or ":" not in host or (port and not (port[0] == ":" and _PORT.fullmatch(port, 1))):
+            return None
+        return plain_address(host)
+    if node.count(":") == 1:
+        node, _, port = node.partition(":")
+        if _PORT.fullmatch(port) is None:
+            return None
+    return plain_address(node)
+
+
+class TrustedProxies:
+    """The addresses whose word about clients counts."""
+
+    __slots__ = ("_known", "_networks", "header")
+
+    def __init__(self, networks: Iterable[str], header: TrustedHeader) -> None:
+        self.header = header
+        self._networks = tuple(ip_network(network) for network in networks)
+        self._known: dict[str, bool] = {}
+
+    def __contains__(self, address: str) -> bool:
+        if not self._networks:
+            return False
+        known = self._known.get(address)
+        if known is None:
+            plain = plain_address(address)
+            known = plain is not None and any(ip_address(plain) in network for network in self._networks)
+            if len(self._known) < REMEMBERED_ADDRESSES:
+                self._known[address] = known
+        return known
+
+
+class Forwarding:
+    """How a request came here: the client's `address`, then the proxies that passed it on, in `hops`.
+
+    The last of `hops` is the peer. `scheme` and `host` are what the client
+    asked for as the proxies tell it, "" where they tell nothing usable.
+    """
+
+    __slots__ = ("address", "header", "hops", "host", "scheme")
+
+    def __init__(
+        self, header: TrustedHeader, address: str, hops: tuple[str, ...], scheme: str = "", host: str = ""
+    ) -> None:
+        self.header = header
+        self.address = address
+        self.hops = hops
+        self.scheme = scheme
+        self.host = host
+
+
+def forwarding(proxies: TrustedProxies, peer: str, fields: Fields) -> Forwarding:
+    """What a trusted `peer` says in `fields` of where a request came from.
+
+    Where the list can't be read any further, the last proxy that could be is
+    taken for the client: whoever is behind it is its to answer for.
+    """
+    if proxies.header == "Forwarded":
+        return _by_forwarded(proxies, peer, fields)
+    nodes = [node for value in _values(fields, b"x-forwarded-for") for node in value.split(",")]
+    address, hops = _walk(proxies, peer, [node_address(node) for node in nodes[-MOST_HOPS:]])
+    scheme, host = (_single(fields, name) for name in (b"x-forwarded-proto", b"x-forwarded-host"))
+    return Forwarding("X-Forwarded-For", address, hops, scheme.lower(), host)
+
+
+def _by_forwarded(proxies: TrustedProxies, peer: str, fields: Fields) -> Forwarding:
+    elements: list[dict[str, str]] = []
+    for value in _values(fields, b"forwarded"):
+        read = forwarded_elements(value)
+        # One that can't be read hides whatever stands before it.
+        elements = [] if read is None else elements + read
+    elements = elements[-MOST_HOPS:]
+    address, hops = _walk(proxies, peer, [node_address(element.get("for", "")) for element in elements])
+    if not hops:
+        return Forwarding("Forwarded", address, hops)
+    # Its element was added by the proxy that the client spoke to.
+    said = elements[-len(hops)]
+    return Forwarding("Forwarded", address, hops, said.get("proto", "").lower(), said.get("host", ""))
+
+
+def _walk(proxies: TrustedProxies, peer: str, addresses: list[str | None]) -> tuple[str, tuple[str, ...]]:
+    """The client's address, and the proxies after it."""
+    client, hops = peer, []
+    for address in reversed(addresses):
+        if address is None:
+            break
+        hops.append(client)
+        client = address
+        if client not in proxies:
+            break
+    return client, tuple(reversed(hops))
+
+
+def forwarded_elements(value: str) -> list[dict[str, str]] | None:
+    """The elements of a Forwarded field (RFC 7239 section 4), names in lower case; None if it is malformed."""
+    elements: list[dict[str, str]] = [{}]
+    place = 0
+    while place < len(value):
+        pair = _PAIR.match(value, place)
+        if pair is None:
+            return None
+        name, token, quoted = pair[1].lower(), pair[2], pair[3]
+        if name in elements[-1]:
+            return None
+        elements[-1][name] = token if token is not None else _ESCAPED.sub(r"\1", quoted)
+        place = pair.end()
+        if place == len(value):
+            break
+        if value[place] == ",":
+            elements.append({})
+        elif value[place] != ";":
+            return None
+        place += 1
+    return elements
+
+
+def _values(fields: Fields, name: bytes) -> list[str]:
+    return [value.decode("latin-1") for key, value in fields if key.lower() == name]
+
+
+def _single(fields: Fields, name: bytes) -> str:
+    """The value of the field of that name, "" unless there is exactly one."""
+    values = _values(fields, name)
+    return values[0].strip(" \t") if len(values) == 1 else ""
