@@ -1,0 +1,53 @@
+"""The examples of the page about comparing do what it says."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from gateway.config.compare_sections import CompareSection
+from gateway.shadow.answer import Answer
+from gateway.shadow.comparison import compare
+from gateway.shadow.difference import Kind
+from gateway.shadow.rules import DEFAULT_RULES, compile_rules
+
+PAGE = (Path(__file__).parents[2] / "docs" / "compare.md").read_text()
+EXAMPLES: list[dict[str, Any]] = [
+    example
+    for block in re.findall(r"^```yaml\n(- legacy: .*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    for example in yaml.safe_load(block)
+]
+
+
+def answer(body: str) -> Answer:
+    kind = b"text/html" if body.startswith("<") else b"application/json"
+    return Answer(200, ((b"Content-Type", kind),), body.encode())
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.get("rule", {"name": "none"})["name"])
+def test_an_example_finds_what_it_says(example: dict[str, Any]) -> None:
+    rules = compile_rules(CompareSection.model_validate({"rules": [example["rule"]] if "rule" in example else []}))
+    found = compare(answer(example["legacy"]), answer(example["extracted"]), rules)
+    assert sorted(f"{difference.kind} {difference.path}" for difference in found.differences) == sorted(
+        example.get("finds", [])
+    )
+    assert {name for _, name in found.ignored} == set(example.get("ignores", []))
+
+
+def test_the_table_of_risks_is_the_one_that_is_used() -> None:
+    table = dict(re.findall(r"^\| `([a-z ]+)` \| .* \| (high|medium|low) \|$", PAGE, re.MULTILINE))
+    assert table == {str(kind): str(DEFAULT_RULES.risks[kind]) for kind in Kind}
+
+
+def test_the_program_prints_what_the_page_says() -> None:
+    ((program, printed),) = re.findall(r"^```python\n(.*?)^```\n\nprints `(.*)`", PAGE, re.MULTILINE | re.DOTALL)
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        exec(program, {})
+    assert output.getvalue().strip() == printed
