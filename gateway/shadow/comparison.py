@@ -103,7 +103,9 @@ def _compare_bodies(legacy: Answer, extracted: Answer, findings: Findings) -> No
         return
     passing = findings.rules.body_rules
     one, other = (_decoded(answer, findings.rules.decoded_body) for answer in (legacy, extracted))
-    if isinstance(one, str) or isinstance(other, str):
+    if isinstance(one, str) and isinstance(other, str) and legacy.encodings == extracted.encodings:
+        compare_bytes(legacy.body, extracted.body, findings, passing)
+    elif isinstance(one, str) or isinstance(other, str):
         texts = (
             one if isinstance(one, str) else described(one.body),
             other if isinstance(other, str) else described(other.body),

@@ -46,7 +46,7 @@ def _add(findings: Findings, name: str, attribute: str, legacy: str | None, extr
         path,
         kind,
         (ABSENT if legacy is None else legacy, ABSENT if extracted is None else extracted),
-        findings.rules.for_cookie(name, attribute),
+        [*findings.rules.for_cookie(name, attribute), *findings.rules.for_header(b"set-cookie")],
         (None if one is None else shown(one), None if other is None else shown(other)),
         path,
     )

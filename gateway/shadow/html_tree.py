@@ -40,6 +40,15 @@ _INLINE = frozenset((
     "samp", "select", "small", "span", "strong", "sub", "sup", "svg", "textarea", "time", "tt", "u", "var",
 ))
 # fmt: on
+# fmt: off
+_BOOLEAN = frozenset((
+    "allowfullscreen", "async", "autofocus", "autoplay", "checked", "controls", "default", "defer", "disabled",
+    "formnovalidate", "hidden", "inert", "ismap", "itemscope", "loop", "multiple", "muted", "nomodule", "novalidate",
+    "open", "playsinline", "readonly", "required", "reversed", "selected",
+))
+# fmt: on
+"""Attributes that are there or not; what they are set to says nothing (HTML section 2.3.2)."""
+
 _ATOMS = frozenset(("img", "input", "button", "select", "textarea", "svg", "meter", "progress"))
 
 
@@ -113,7 +122,7 @@ def _seems_deep(page: str) -> bool:
 
 
 def _element(node: LexborNode, selected: dict[int, list[tuple[str, Rule]]]) -> Element:
-    attributes = {name: value or "" for name, value in node.attributes.items()}
+    attributes = {name: "" if name in _BOOLEAN else value or "" for name, value in node.attributes.items()}
     if "class" in attributes:
         attributes["class"] = " ".join(sorted(set(attributes["class"].split())))
     return Element(str(node.tag), attributes, rules=selected.get(node.mem_id, []))
