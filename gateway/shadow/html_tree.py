@@ -43,7 +43,7 @@ _INLINE = frozenset((
 # fmt: off
 _BOOLEAN = frozenset((
     "allowfullscreen", "async", "autofocus", "autoplay", "checked", "controls", "default", "defer", "disabled",
-    "formnovalidate", "hidden", "inert", "ismap", "itemscope", "loop", "multiple", "muted", "nomodule", "novalidate",
+    "formnovalidate", "inert", "ismap", "itemscope", "loop", "multiple", "muted", "nomodule", "novalidate",
     "open", "playsinline", "readonly", "required", "reversed", "selected",
 ))
 # fmt: on
