@@ -21,6 +21,11 @@ _MARK = "BENCH-RESULT "
 _SCRIPT = """
 local prepared, next = {}, 0
 function init(arguments)
+  local pause = tonumber(arguments[2])
+  if pause then
+    -- Between half of it and one and a half, so that connections don't come in step.
+    function delay() return math.random(math.floor(pause / 2), math.ceil(pause * 1.5)) end
+  end
   for target in io.lines(arguments[1]) do
     prepared[#prepared + 1] = wrk.format("GET", target)
   end
@@ -75,8 +80,13 @@ class Wrk:
         match = re.search(r"wrk (?:debian/)?(\S+)", said.stdout + said.stderr)
         return match.group(1) if match else "unknown"
 
-    def run(self, url: str, targets: Sequence[str], token: str | None, seconds: float) -> Load:
-        """Put load on `url` for `seconds` (wrk counts in whole ones: rounded, at least 1)."""
+    def run(
+        self, url: str, targets: Sequence[str], token: str | None, seconds: float, pause_ms: int | None = None
+    ) -> Load:
+        """Put load on `url` for `seconds` (wrk counts in whole ones: rounded, at least 1).
+
+        Each connection waits about `pause_ms` before a request, or not at all.
+        """
         listing = self._directory / "targets.txt"
         listing.write_text("\n".join(targets) + "\n")
         lasting = f"-d{max(1, round(seconds))}s"
@@ -84,6 +94,8 @@ class Wrk:
         if token is not None:
             command += ["-H", f"Authorization: Bearer {token}"]
         command += [url, "--", str(listing)]
+        if pause_ms is not None:
+            command.append(str(pause_ms))
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         said = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60, check=False)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -17,6 +17,7 @@ from benchmarks.peers import GATEWAY
 from benchmarks.peers.envoy import CACHED
 from benchmarks.peers.haproxy import HAPROXY
 from benchmarks.peers.nginx import NGINX
+from benchmarks.shadow import ShadowOutcome, ratio
 from benchmarks.stream import StreamOutcome
 from benchmarks.throughput import Outcome, Sample
 from benchmarks.workload import PERCENT, ROUTES
@@ -26,6 +27,9 @@ FULL_OVER_ENVOY = 0.6
 BARE_OVER_NGINX = 2.0
 ROUTES_APART = 1.15
 STREAM_GROWTH_MIB = 16.0
+SHADOW_P99 = 1.2
+SHADOW_CPU = 2.0
+DEAD_P99 = 1.1
 
 _TITLES = {
     "bare": "Bare proxying",
@@ -84,6 +88,7 @@ class Results:
     seconds: float
     jobs: dict[str, list[Outcome]]
     streams: list[StreamOutcome] | None
+    shadows: list[ShadowOutcome] | None = None
     notes: str = ""
 
 
@@ -113,7 +118,20 @@ def goals(results: Results) -> list[Goal]:
     growth = {"up": ours[0].up_mib, "down": ours[0].down_mib} if ours else {"up": None, "down": None}
     for way, grown in growth.items():
         listed.append(Goal(f"{mib} MiB {way}, slow reader, growth", STREAM_GROWTH_MIB, grown, "MiB"))
-    return listed
+    return listed + _shadow_goals(results.shadows or [])
+
+
+def _shadow_goals(shadows: Sequence[ShadowOutcome]) -> list[Goal]:
+    """What shadowing may cost, beside the variant that copies nothing, which is the first."""
+
+    def beside(place: int, figure: str) -> float | None:
+        return ratio(shadows[place], shadows[0], figure) if len(shadows) > place else None
+
+    return [
+        Goal("all GETs shadowed, callers' p99", SHADOW_P99, beside(1, "p99_ms")),
+        Goal("all GETs shadowed, worker's CPU a request", SHADOW_CPU, beside(1, "worker_cpu_us")),
+        Goal("candidate dead, callers' p99", DEAD_P99, beside(2, "p99_ms")),
+    ]
 
 
 def markdown(results: Results) -> str:
@@ -134,6 +152,9 @@ def markdown(results: Results) -> str:
     ]
     for job, outcomes in results.jobs.items():
         parts += [f"## {_TITLES[job]}", _throughput_table(job, outcomes), *_missing(outcomes)]
+    if results.shadows is not None:
+        parts += ["## Shadowing: callers at a steady rate", _shadow_table(results.shadows)]
+        parts += _missing(results.shadows)
     if results.streams is not None:
         parts += ["## Large bodies with a slow reader", _stream_table(results.streams)]
         parts += _missing(results.streams)
@@ -214,12 +235,24 @@ def _stream_table(outcomes: Sequence[StreamOutcome]) -> str:
     return _table(heads, rows) if rows else "Nothing could be measured."
 
 
+def _shadow_table(outcomes: Sequence[ShadowOutcome]) -> str:
+    heads = ["", "requests/s", "p50 ms", "p99 ms", "worker CPU µs a request", "judge CPU µs a request", "compared"]
+    rows = [
+        f"| {each.name} | {each.middle('requests_per_second'):,.0f} | {each.middle('p50_ms'):.2f} "
+        f"| {each.middle('p99_ms'):.2f} | {each.middle('worker_cpu_us'):.1f} | {each.middle('judge_cpu_us'):.1f} "
+        f"| {100 * (each.middle('compared') or 0):.0f} % |"
+        for each in outcomes
+        if each.samples
+    ]
+    return _table(heads, rows) if rows else "Nothing could be measured."
+
+
 def _table(heads: Sequence[str], rows: Sequence[str]) -> str:
     rule = "|" + "|".join(["---"] + ["---:"] * (len(heads) - 1)) + "|"
     return "\n".join(["| " + " | ".join(heads) + " |", rule, *rows])
 
 
-def _missing(outcomes: Sequence[Outcome] | Sequence[StreamOutcome]) -> list[str]:
+def _missing(outcomes: Sequence[Outcome] | Sequence[StreamOutcome] | Sequence[ShadowOutcome]) -> list[str]:
     lines = [f"- **{each.name}: not runnable**: {each.reason}" for each in outcomes if each.reason]
     return ["\n".join(lines)] if lines else []
 

@@ -23,11 +23,12 @@ from benchmarks.measure import Machine
 from benchmarks.origin import start_origin
 from benchmarks.peers.contender import Contender
 from benchmarks.processes import NotRunnable
+from benchmarks.shadow import ShadowOutcome, shadow
 from benchmarks.stream import StreamOutcome, stream
 from benchmarks.throughput import Bench, Outcome, compete
 from benchmarks.workload import ROUTES, Credentials
 
-JOBS = ("bare", "full", "routes", "stream")
+JOBS = ("bare", "full", "routes", "shadow", "stream")
 ROUTE_COUNTS = (10, 100, 1000)
 HERE = Path(__file__).parent
 
@@ -87,6 +88,9 @@ def _run(arguments: argparse.Namespace, stack: ExitStack) -> report.Results:
     if "routes" in wanted and chosen([peers.GATEWAY]):
         entries = [(f"{count} routes", peers.GATEWAY, count) for count in ROUTE_COUNTS]
         jobs["routes"] = compete(bench, entries, "full", rounds, seconds)
+    shadows: list[ShadowOutcome] | None = None
+    if "shadow" in wanted and chosen([peers.GATEWAY]):
+        shadows = shadow(bench, peers.SHADOW, rounds, seconds)
     streams: list[StreamOutcome] | None = None
     if "stream" in wanted:
         streams = stream(bench, chosen(peers.STREAM), 256 if arguments.short else 1024)
@@ -99,6 +103,7 @@ def _run(arguments: argparse.Namespace, stack: ExitStack) -> report.Results:
         seconds=seconds,
         jobs=jobs,
         streams=streams,
+        shadows=shadows,
         notes=notes.read_text() if notes.is_file() else "",
     )
 

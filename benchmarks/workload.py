@@ -90,7 +90,8 @@ class Setting:
     """Everything a contender needs to know to write its configuration.
 
     `job` is "bare" (plain proxying to `legacy`, no access log), "full" (token,
-    routes, split, headers, access log) or "stream" (bare, made for large bodies).
+    routes, split, headers, access log), "stream" (bare, made for large bodies) or
+    "shadow" (the full job in another stage, a token not required).
     """
 
     job: str

@@ -10,5 +10,6 @@ BARE: tuple[Contender, ...] = (GATEWAY, nginx.NGINX, haproxy.HAPROXY, envoy.ENVO
 # nginx stands here too, so that the table says why it has no figure.
 FULL: tuple[Contender, ...] = (GATEWAY, nginx.NGINX, haproxy.HAPROXY, envoy.CACHED, envoy.UNCACHED)
 STREAM: tuple[Contender, ...] = BARE
+SHADOW: tuple[Contender, ...] = gateway.SHADOW
 
-__all__ = ["BARE", "FULL", "GATEWAY", "STREAM", "Contender"]
+__all__ = ["BARE", "FULL", "GATEWAY", "SHADOW", "STREAM", "Contender"]

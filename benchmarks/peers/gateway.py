@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -82,4 +83,30 @@ def _launch(setting: Setting) -> Launch:
     return Launch(command, f"http://127.0.0.1:{setting.admin_port}/readyz")
 
 
+def _shadow(stage: str, *, dead: bool = False) -> Callable[[Setting], Launch]:
+    """The full job in another stage: all GETs are copied in stage shadow, to nobody where `dead`."""
+
+    def launch(setting: Setting) -> Launch:
+        setting.write("jwks.json", setting.credentials.jwks)
+        described = _full(setting)
+        described["migrations"]["bench"] |= {
+            "stage": stage,
+            "shadow": {"noise_percent": 0, "store": "values"},
+            "auth": {"provider": "bench", "required": False},
+        }
+        if dead:
+            # Port 1 of this machine: connections are refused at once.
+            described["upstreams"]["extracted"] = {"endpoints": ["http://127.0.0.1:1"]}
+        config = setting.write("gateway.yaml", json.dumps(described, indent=1))
+        command: list[str | Path] = [_command(), "run", config, "--workers", "1"]
+        return Launch(command, f"http://127.0.0.1:{setting.admin_port}/readyz")
+
+    return launch
+
+
 GATEWAY = Contender("this gateway", _version, _launch)
+SHADOW = (
+    Contender("shadow off", _version, _shadow("legacy")),
+    Contender("shadow on", _version, _shadow("shadow")),
+    Contender("candidate dead", _version, _shadow("shadow", dead=True)),
+)

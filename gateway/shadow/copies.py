@@ -17,6 +17,19 @@ RESTING = 1.0
 """Seconds without copies after the other side could not be reached."""
 
 
+class _Nobody:
+    """The client that a copy does not have: the whole request is in the buffer of its connection already."""
+
+    def pause_reading(self) -> None:
+        """The other side reads slowly."""
+
+    def resume_reading(self) -> None:
+        """It reads again."""
+
+
+_NOBODY = _Nobody()
+
+
 class Copy:
     """A copy of a request on its way to the other side, and what comes back."""
 
@@ -56,7 +69,7 @@ class Copy:
         self.request = request
         self.answer = answer
         self.at = time()
-        self.client = self
+        self.client = _NOBODY
         self.request_complete = True
         self.response_started = False
         self.done = False
@@ -78,12 +91,6 @@ class Copy:
         self._pool.request(self)
 
     # What connections and pools call
-
-    def pause_reading(self) -> None:
-        """The other side reads slowly; the whole request is in the buffer of its connection."""
-
-    def resume_reading(self) -> None:
-        """It reads again."""
 
     def connected(self, connection: UpstreamConnection) -> None:
         """Write the request to `connection`."""

@@ -12,7 +12,7 @@ from users_service.users import User
 DROPPED_FIELD = "dropped-field"
 """Users don't say their e-mail address."""
 ROUNDING = "rounding"
-"""Times are rounded down to the hour."""
+"""Times are rounded down to the day."""
 LOST_FILTER = "lost-filter"
 """Tokens of users who are no longer active are accepted."""
 
@@ -27,7 +27,7 @@ def accepted(bug: str, user: User) -> bool:
 def shown(bug: str, user: User) -> dict[str, object]:
     """What is shown instead of `user`."""
     if bug == ROUNDING:
-        user = replace(user, created_at=user.created_at.replace(minute=0, second=0, microsecond=0))
+        user = replace(user, created_at=user.created_at.replace(hour=0, minute=0, second=0, microsecond=0))
     values = user.shown()
     if bug == DROPPED_FIELD:
         del values["email"]
