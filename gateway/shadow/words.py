@@ -33,7 +33,7 @@ def proof_text(proof: Proof, target: float) -> str:
         return f"proven: fewer than {percent(target)} mismatch"
     if proof.missing is None:
         return f"too many mismatches for fewer than {percent(target)} to be shown"
-    text = f"{proof.missing:,} pairs to go"
+    text = f"{proof.missing:,} pairs {'without another mismatch ' if proof.mismatched else ''}to go"
     return text if proof.seconds_to_go is None else f"{text}, about {duration(proof.seconds_to_go)} at this rate"
 
 
@@ -43,7 +43,12 @@ def headline(report: Report) -> str:
     if not proof.compared:
         return "Nothing is proven: no pair has been compared."
     confidence = f"{report.confidence:.0%}".replace("%", " %")
-    bound = f"at {confidence} confidence, fewer than {percent(proof.bound)} of answers differ"
     if proof.mismatched:
-        return f"{proof.mismatched:,} of {proof.compared:,} pairs differ; {bound}."
-    return f"No difference in {proof.compared:,} pairs: {bound}."
+        return (
+            f"{proof.mismatched:,} of {proof.compared:,} pairs differ: at {confidence} confidence, "
+            f"up to {percent(proof.bound)} of answers."
+        )
+    return (
+        f"No difference in {proof.compared:,} pairs: at {confidence} confidence, "
+        f"fewer than {percent(proof.bound)} of answers differ."
+    )
