@@ -18,6 +18,7 @@ from gateway.shadow.alignment import Alignment, align, equal_ends, match_by_key,
 from gateway.shadow.canonical import Numbering
 from gateway.shadow.difference import Kind
 from gateway.shadow.findings import Findings, Texts, Values
+from gateway.shadow.governed import Governed
 from gateway.shadow.json_document import Path, general_path, path_text, same, type_of, value_text
 from gateway.shadow.rules import Rule
 
@@ -38,30 +39,13 @@ class _JsonComparison:
         self.findings = findings
         self.legacy = legacy
         self.extracted = extracted
-        self.governed: dict[tuple[int, str | int], list[Rule]] = {}
-        self.root_rules: list[Rule] = []
-        for document in (legacy, extracted):
-            self._govern(document)
+        self.governed = Governed(findings.rules.json_rules, (legacy, extracted))
+        self.rules_at = self.governed.at
         self.exact = Numbering()
         self.numbering = Numbering(self.rules_at) if self.governed else self.exact
 
-    def _govern(self, document: object) -> None:
-        """Find what the rules govern; a value is known by what holds it and its key or index in there."""
-        if not isinstance(document, (dict, list)):
-            self.root_rules += [rule for path, rule in self.findings.rules.json_rules if str(path) == "$"]
-            return
-        for path, rule in self.findings.rules.json_rules:
-            for match in path.finditer(document):
-                if match.parent is None:
-                    self.root_rules.append(rule)
-                else:
-                    self.governed.setdefault((id(match.parent.obj), match.parts[-1]), []).append(rule)
-
-    def rules_at(self, holder: object, key: str | int) -> Sequence[Rule]:
-        return self.governed.get((id(holder), key), ())
-
     def compare(self, passing: Sequence[Rule]) -> None:
-        self._values(None, self.legacy, self.extracted, [*passing, *dict.fromkeys(self.root_rules)])
+        self._values(None, self.legacy, self.extracted, [*passing, *dict.fromkeys(self.governed.root)])
 
     def _below(self, rules: Sequence[Rule]) -> list[Rule]:
         """The rules that hold for what is below a value for which `rules` hold."""
