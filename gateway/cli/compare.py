@@ -132,9 +132,9 @@ def _recording(options: Options) -> Recording:
             return read_openapi(options.openapi.read_bytes(), str(options.openapi))
         assert options.urls is not None
         if options.urls == Path("-"):
-            return read_url_list(sys.stdin.read(), "standard input")
-        return read_url_list(options.urls.read_text(), str(options.urls))
-    except (OSError, UnicodeDecodeError) as error:
+            return read_url_list(sys.stdin.buffer.read(), "standard input")
+        return read_url_list(options.urls.read_bytes(), str(options.urls))
+    except OSError as error:
         raise RecordingError(str(error)) from None
 
 

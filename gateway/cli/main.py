@@ -52,11 +52,18 @@ def _options(
 def run(
     config: Config,
     workers: Annotated[int, typer.Option(min=1, help="Worker processes; one a core is a good number.")] = 1,
+    listen: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Listen here, whatever the configuration says; port 0 is any free one."),
+    ] = None,
+    admin: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="The same for the admin API; the log says where it is.")
+    ] = None,
 ) -> None:
     """Run the gateway until SIGTERM or Ctrl-C."""
     from gateway.cli.run import run_gateway
 
-    raise typer.Exit(run_gateway(config, workers))
+    raise typer.Exit(run_gateway(config, workers, listen, admin))
 
 
 @app.command()

@@ -8,15 +8,23 @@ from pathlib import Path
 
 from gateway.cli.validate import print_problems
 from gateway.config.problems import ConfigurationError
+from gateway.config.values import parse_listener
 from gateway.control.supervisor import Supervisor
 from gateway.observe.logs import configure_logs
 
 
-def run_gateway(config: Path, workers: int) -> int:
-    """Run the gateway; 1 where the configuration is invalid or a port is taken."""
+def run_gateway(config: Path, workers: int, listen: str | None, admin: str | None) -> int:
+    """Run the gateway; 1 where the configuration is invalid or a port is taken, 2 for an address that is none."""
+    try:
+        addresses = {
+            name: parse_listener(text) for name, text in (("listen", listen), ("admin", admin)) if text is not None
+        }
+    except ValueError as error:
+        print(f"strangler: {error}", file=sys.stderr)
+        return 2
     configure_logs()
     try:
-        supervisor = Supervisor(config, workers)
+        supervisor = Supervisor(config, workers, addresses)
     except ConfigurationError as error:
         print_problems(error)
         return 1

@@ -13,9 +13,10 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -39,10 +40,14 @@ KEYS_DEADLINE = 2.0
 
 
 class Supervisor:
-    """Runs the gateway of the configuration at `path` with `workers` worker processes."""
+    """Runs the gateway of the configuration at `path` with `workers` worker processes.
 
-    def __init__(self, path: Path, workers: int) -> None:
+    `addresses` are used in place of the configuration's: `listen`, `admin`.
+    """
+
+    def __init__(self, path: Path, workers: int, addresses: Mapping[str, Listener] = MappingProxyType({})) -> None:
         self._path = path
+        self._addresses = addresses
         self._loaded: Loaded = load(path)
         self._seen = digests(self._loaded.watched)
         self._reload_error: list[str] = []
@@ -50,8 +55,8 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._sums = Sums()
-        self._listening = listen(self.snapshot.listen)
-        self._admin_socket = listen(self.snapshot.admin)
+        self._listening = listen(addresses.get("listen", self.snapshot.listen))
+        self._admin_socket = listen(addresses.get("admin", self.snapshot.admin))
         self._workers = Workers(workers, self._listening, self._sums.add, self._refetch)
         self._health = HealthChecks(self._workers.publish_down)
         self._judge = JudgeLink(
@@ -101,8 +106,8 @@ class Supervisor:
         if await self._workers.wait_serving(START_DEADLINE):
             log.info(
                 "ready",
-                listen=str(self.snapshot.listen),
-                admin=str(self.snapshot.admin),
+                listen=address_of(self._listening),
+                admin=address_of(self._admin_socket),
                 version=self.snapshot.version,
                 pid=os.getpid(),
             )
@@ -129,7 +134,7 @@ class Supervisor:
             if loaded.snapshot.version == before.version:
                 return
             for name in ("listen", "admin"):
-                if getattr(loaded.snapshot, name) != getattr(before, name):
+                if name not in self._addresses and getattr(loaded.snapshot, name) != getattr(before, name):
                     log.warning("a changed address takes effect at the next start", setting=name)
             self._loaded = loaded
             self._loaded_at = datetime.now(UTC)
@@ -297,6 +302,12 @@ def _begin(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
 def _say_failure(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         log.error("a task of the control process failed", task=task.get_name(), exc_info=error)
+
+
+def address_of(listening: socket.socket) -> str:
+    """Where a socket listens, with the port that it got."""
+    host, port, *_ = listening.getsockname()
+    return str(Listener(host, port))
 
 
 def listen(address: Listener) -> socket.socket:

@@ -55,11 +55,9 @@ class Side:
         most: int = MOST_BYTES,
     ) -> None:
         self.url = url
-        self._base = httpx.URL(url)
         self._host = host
-        self._headers = list(headers)
-        self._replaced = {name.lower() for name, _ in headers}
-        self._timeout = httpx.Timeout(timeout).as_dict()
+        self._headers = headers
+        self._timeout = timeout
         self._most = most
         limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
         self._client = httpx.AsyncClient(trust_env=False, limits=limits)
@@ -75,7 +73,7 @@ class Side:
 
     async def ask(self, request: RecordedRequest) -> Answered:
         """The answer to `request`. Raises NotAnswered and TooBig."""
-        sent = self._request(request)
+        sent = http_request(self.url, request, self._host, self._headers, self._timeout)
         started = monotonic()
         try:
             response = await self._client.send(sent, stream=True, follow_redirects=False)
@@ -92,15 +90,19 @@ class Side:
         seconds = monotonic() - started
         return Answered(Answer(response.status_code, tuple(response.headers.raw), bytes(body)), seconds)
 
-    def _request(self, request: RecordedRequest) -> httpx.Request:
-        kept = [field for field in request.headers if field[0].lower() not in self._replaced]
-        fields = [("Host", self._host), *kept, *self._headers]
-        if request.body or request.method not in ("GET", "HEAD", "OPTIONS", "TRACE"):
-            fields.append(("Content-Length", str(len(request.body))))
-        return httpx.Request(
-            request.method,
-            self._base,
-            headers=[(name.encode("latin-1"), value.encode("utf-8")) for name, value in fields],
-            content=request.body or None,
-            extensions={"target": request.target.encode("ascii"), "timeout": self._timeout},
-        )
+
+def http_request(
+    url: str, request: RecordedRequest, host: str, headers: Sequence[tuple[str, str]], timeout: float
+) -> httpx.Request:
+    """`request` as it goes to the server at the base URL `url`: with `host`, and `headers` in place of its own."""
+    replaced = {name.lower() for name, _ in headers}
+    fields = [("Host", host), *(field for field in request.headers if field[0].lower() not in replaced), *headers]
+    if request.body or request.method not in ("GET", "HEAD", "OPTIONS", "TRACE"):
+        fields.append(("Content-Length", str(len(request.body))))
+    return httpx.Request(
+        request.method,
+        url,
+        headers=[(name.encode("latin-1"), value.encode("utf-8")) for name, value in fields],
+        content=request.body or None,
+        extensions={"target": request.target.encode("ascii"), "timeout": httpx.Timeout(timeout).as_dict()},
+    )

@@ -5,13 +5,17 @@ from __future__ import annotations
 from gateway.replay.recorded import RecordedRequest, Recording, RecordingError, target_of
 
 
-def read_url_list(text: str, name: str) -> Recording:
-    """The requests of the list `text`; `name` is what messages call it.
+def read_url_list(data: bytes, name: str) -> Recording:
+    """The requests of the list `data`, in UTF-8; `name` is what messages call it.
 
     Raises RecordingError with the first line that can't be understood.
     """
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RecordingError(f"{name}: {error}") from None
     recording = Recording()
-    for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
+    for number, line in enumerate(text.splitlines(), 1):
         words = line.split()
         if not words or words[0].startswith("#"):
             continue

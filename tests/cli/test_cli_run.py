@@ -45,3 +45,10 @@ def test_an_address_that_is_not_of_this_machine_is_said(strangler_process: Stran
     assert said.code == 1
     assert "strangler: can't start: " in said.err
     assert "Traceback" not in said.err
+
+
+def test_an_address_that_is_none_is_wrong_usage(strangler_process: Strangler, write: Write) -> None:
+    file = write("version: 1\nupstreams: {shop: {endpoints: ['http://127.0.0.1:1']}}\n")
+    said = strangler_process("run", file, "--listen", "anywhere")
+    assert said.code == 2
+    assert said.err == "strangler: expected host:port or a port, found the text 'anywhere'\n"

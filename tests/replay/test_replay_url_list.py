@@ -9,7 +9,7 @@ from gateway.replay.url_list import read_url_list
 
 
 def asked(text: str) -> list[str]:
-    return [str(request) for request in read_url_list(text, "urls.txt").requests]
+    return [str(request) for request in read_url_list(text.encode(), "urls.txt").requests]
 
 
 def test_paths_urls_and_methods() -> None:
@@ -27,7 +27,7 @@ def test_what_a_request_line_cannot_hold_is_encoded() -> None:
 
 
 def test_each_request_knows_its_line_and_host() -> None:
-    first, second = read_url_list("/a\nhttp://user@Shop.Example:81/b", "urls.txt").requests
+    first, second = read_url_list(b"/a\nhttp://user@Shop.Example:81/b", "urls.txt").requests
     assert (first.source, first.host) == ("urls.txt:1", None)
     assert (second.source, second.host) == ("urls.txt:2", "shop.example:81")
 
@@ -44,6 +44,6 @@ def test_each_request_knows_its_line_and_host() -> None:
 )
 def test_a_line_that_cannot_be_understood_is_named(line: str, said: str) -> None:
     with pytest.raises(RecordingError) as raised:
-        read_url_list(f"/fine\n{line}\n", "urls.txt")
+        read_url_list(f"/fine\n{line}\n".encode(), "urls.txt")
     assert str(raised.value).startswith("urls.txt:2: ")
     assert said in str(raised.value)
