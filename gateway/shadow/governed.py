@@ -1,8 +1,8 @@
 """Which values of a document the rules with JSONPaths govern.
 
 Paths of names, wildcards and indexes, with `..` or without, are followed all
-at once, in one walk that only goes where one of them can lead; that is ten
-times as fast as asking the library for each. Filters, slices and indexes
+at once, in one walk that only goes where one of them can lead; that takes
+about a sixth of the time of asking the library for each. Filters, slices and indexes
 from the end are left to the library.
 """
 
