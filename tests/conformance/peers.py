@@ -4,8 +4,8 @@
 
 Two proxies differ over a request where one refuses what the other forwards, or
 where they forward different requests. Which fields each adds of its own
-accord, their order, the case of their names, and which 4xx or 5xx a refusal
-has, are no differences. Rows about tokens and identity have no counterpart in
+accord, their order, the case of their names, how a body is framed anew, and
+which 4xx or 5xx a refusal has, are no differences. Rows about tokens and identity have no counterpart in
 the others and are left out.
 """
 
@@ -17,9 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.conformance.conftest import configuration
-from tests.conformance.messages import Ambiguous, Incomplete, fields_of, first_request, first_response, status_of
+from tests.conformance.messages import (
+    Ambiguous,
+    Incomplete,
+    first_request,
+    first_response,
+    status_of,
+)
 from tests.conformance.peer_processes import Peer, haproxy, nginx
-from tests.conformance.playing import ANSWER, ANSWER_TO_HEAD, method_of
+from tests.conformance.playing import ANSWER, ANSWER_TO_HEAD, LARGE, method_of
 from tests.conformance.rows import Forwarded, Refused, Request
 from tests.conformance.tables import TABLES
 from tests.conformance.tables.identity import ISSUER
@@ -35,7 +41,6 @@ SHOWN = 60
 _ADDED = frozenset(
     {b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-request-id", b"traceparent", b"connection"}
 )
-_OWN_VIA = b"1.1 strangler"
 
 
 @dataclass(frozen=True)
@@ -60,30 +65,36 @@ class Outcome:
         return f"{forwards}, then {refusals}" if refusals else forwards
 
 
-def _meaning(request: bytes) -> object:
-    try:
-        head, body = first_request(request)
-        fields = fields_of(head)
-    except (Ambiguous, Incomplete):
-        return request
-    kept = sorted(
-        (name.lower(), value)
-        for name, value in fields
-        if name.lower() not in _ADDED and not (name.lower() == b"via" and value == _OWN_VIA)
-    )
-    line = head.partition(b"\r\n")[0]
-    return line, tuple(kept), _data(head, body)
+def _meaning(request: bytes) -> tuple[bytes, tuple[bytes, ...], bytes]:
+    """Request line, fields, and data; how the data is framed counts for nothing, unless it is framed oddly."""
+    head, _, body = request.partition(b"\r\n\r\n")
+    line, *fields = head.split(b"\r\n")
+    kept = []
+    chunked = False
+    for field in fields:
+        name, _, value = field.partition(b":")
+        name, value = name.lower(), value.strip(b" \t")
+        if name == b"transfer-encoding" and value.lower() == b"chunked":
+            chunked = True
+        elif not (name in _ADDED or (name, value) == (b"via", b"1.1 strangler") or _is_length(name, value)):
+            kept.append(name + b": " + value)
+    if chunked:
+        body, trailers = _data_and_trailers(body)
+        kept += trailers
+    return line, tuple(sorted(kept)), body
 
 
-def _data(head: bytes, body: bytes) -> bytes:
-    if b"transfer-encoding: chunked" not in head.lower():
-        return body
+def _is_length(name: bytes, value: bytes) -> bool:
+    return name == b"content-length" and value == b"%d" % int(value if value.isdigit() else b"0")
+
+
+def _data_and_trailers(body: bytes) -> tuple[bytes, list[bytes]]:
     data = b""
     while size := int(body.partition(b"\r\n")[0], 16):
         start = body.index(b"\r\n") + 2
         data += body[start : start + size]
         body = body[start + size + 2 :]
-    return data
+    return data, [b"trailer " + line for line in body.split(b"\r\n")[1:] if line]
 
 
 def send(wire: Wire, port: int, row: Request) -> Outcome:
@@ -122,7 +133,7 @@ def send(wire: Wire, port: int, row: Request) -> Outcome:
                 statuses.append(status_of(head))
         return client.ended or len(statuses) >= wanted
 
-    client.send(row.sent)
+    client.send(row.sent, in_pieces=len(row.sent) > LARGE)
     wire.is_reached(pump, ANSWERED)
     wire.is_reached(lambda: not pump(), QUIET)
     wire.close_clients()
@@ -173,8 +184,8 @@ def page(peers: list[Peer], found: Found) -> str:
         f"{len(rows)} of these rows are requests without tokens. They were sent through this gateway, {others},",
         "each before an upstream that records what arrives. A difference is that one refuses what another",
         "forwards, or that they forward different requests; which fields a proxy adds, their order, the case of",
-        "their names and the number of a refusal do not count. nginx and HAProxy run as their packages come, and",
-        "both ask for Authorization at `/admin/` and `/reports/secret`, as this gateway does.",
+        "their names, how a body is framed anew and the number of a refusal do not count. nginx and HAProxy run as",
+        "their packages come, and both ask for Authorization at `/admin/` and `/reports/secret`, as this gateway does.",
         "",
         f"nginx does the same as this gateway in {agree[0]} of {len(rows)} rows, HAProxy in {agree[1]}.",
         "Below stand the others, with the reason for what this gateway does.",
@@ -212,11 +223,8 @@ def _difference(ours: tuple[bytes, ...], others: tuple[bytes, ...]) -> str:
 
 
 def _parts(request: bytes) -> list[bytes]:
-    meaning = _meaning(request)
-    if not isinstance(meaning, tuple):
-        return request.split(b"\r\n")
-    line, fields, data = meaning
-    return [line, *(name + b": " + value for name, value in fields), data]
+    line, fields, data = _meaning(request)
+    return [line, *fields, data]
 
 
 def _shown(part: bytes) -> str:

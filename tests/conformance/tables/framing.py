@@ -341,7 +341,7 @@ ROWS: list[Row] = [
     ),
     Request(
         "a length in HTTP/1.0",
-        "RFC 9112 6.2",
+        "RFC 9112 2.3, 6.2: a proxy sends its own version, not the client's",
         lines(b"POST /t HTTP/1.0", b"Host: a", b"Content-Length: 5") + b"hello",
         Forwarded((post(b"Content-Length: 5", body=b"hello"),), closes=True),
     ),

@@ -112,7 +112,7 @@ ROWS: list[Row] = [
     ),
     Request(
         "Connection with a close among others",
-        "RFC 9112 9.6",
+        "RFC 9110 7.6.1, RFC 9112 9.6: answered and closed, and what is named is removed",
         get(b"Connection: X-A, Close", b"X-A: 1"),
         Forwarded((get(),), closes=True),
     ),
@@ -130,13 +130,13 @@ ROWS: list[Row] = [
     ),
     Request(
         "HTTP/1.0 is closed",
-        "RFC 9112 9.3: HTTP/1.0 does not persist unless asked to",
+        "RFC 9112 2.3, 9.3: HTTP/1.0 is closed; a proxy sends its own version on",
         lines(b"GET /t HTTP/1.0", b"Host: a"),
         Forwarded((get(),), closes=True),
     ),
     Request(
         "HTTP/1.0 is kept when it asks",
-        "RFC 9112 9.3",
+        "RFC 9112 2.3, 9.3: a proxy sends its own version, not the client's",
         lines(b"GET /t HTTP/1.0", b"Host: a", b"Connection: keep-alive"),
         Forwarded((get(),)),
     ),

@@ -46,8 +46,15 @@ ROWS: list[Row] = [
         get(b"Host : b"),
         Refused(400),
     ),
-    Request("a folded Host", "RFC 9112 5.2", lines(b"GET /t HTTP/1.1", b"Host:\r\n a"), Refused(400)),
-    Request("a Host behind a fold", "RFC 9112 5.2", get(b"X-A: 1\r\n Host: b"), Refused(400)),
+    Request(
+        "a folded Host",
+        "RFC 9112 5.2: obs-fold is refused by 400",
+        lines(b"GET /t HTTP/1.1", b"Host:\r\n a"),
+        Refused(400),
+    ),
+    Request(
+        "a Host behind a fold", "RFC 9112 5.2: obs-fold is refused by 400", get(b"X-A: 1\r\n Host: b"), Refused(400)
+    ),
     Request(
         "a Host whose name has an underscore",
         "Attack: a server that folds _ and - sees two; such a spelling of a name is no Host",
@@ -144,7 +151,12 @@ ROWS: list[Row] = [
     _target("a target that is a query", b"?q=1", _TARGET),
     _target("a star for GET", b"*", "RFC 9112 3.2.4: the asterisk form is for OPTIONS alone"),
     _target("a star with a path", b"*/t", _TARGET, b"OPTIONS"),
-    Request("a star for OPTIONS", "RFC 9112 3.2.4", get(target=b"*", method=b"OPTIONS"), Forwarded()),
+    Request(
+        "a star for OPTIONS",
+        "RFC 9112 3.2.4: a question about the server as a whole, which is the upstream",
+        get(target=b"*", method=b"OPTIONS"),
+        Forwarded(),
+    ),
     _good_target(
         "OPTIONS of an absolute target without a path",
         b"http://a",

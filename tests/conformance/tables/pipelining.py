@@ -82,6 +82,12 @@ ROWS: list[Row] = [
     _bad_second("a second that is nonsense", b"nonsense\r\n\r\n"),
     _bad_second("a second with a bare line feed", b"GET /t HTTP/1.1\nHost: a\r\n\r\n"),
     _bad_second("a second with CONNECT", b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n", 405),
+    Request(
+        "a bad second behind an upgrade that is not forwarded",
+        _SECOND,
+        get(b"Connection: Upgrade", b"Upgrade: h2c", target=b"/first") + get(b"Host: b") + SECOND,
+        Refused(400, before=(FIRST,)),
+    ),
     _bad_second("a second with an expectation", post(b"Expect: x", b"Content-Length: 0"), 417),
     Request(
         "a second that needs a token",
@@ -106,6 +112,12 @@ ROWS: list[Row] = [
         "RFC 9112 6.3: the length counts, even where it is wrong",
         post(b"Content-Length: 2", body=b"hello") + FIRST,
         Refused(400, before=(post(b"Content-Length: 2", body=b"he"),)),
+    ),
+    Request(
+        "a refused body and a request behind it",
+        "RFC 9112 9.6: the answer closes, so nothing behind the body is a request any more",
+        post(b"Content-Length: 5", body=b"hello", target=b"/admin/x") + SECOND,
+        Refused(401),
     ),
     Conversation(
         "the second waits for the first",
