@@ -26,6 +26,7 @@ class Sums:
     def __init__(self) -> None:
         self.requests: dict[Labels, tuple[int, float, int, list[int]]] = {}
         self.events: dict[tuple[str, str], int] = {}
+        self.tunnel_bytes = {"client": 0, "upstream": 0}
 
     def add(self, report: Report) -> None:
         """Add one worker's figures."""
@@ -36,6 +37,8 @@ class Sums:
             else:
                 summed = [a + b for a, b in zip(known[3], buckets, strict=True)]
                 self.requests[labels] = (known[0] + count, known[1] + seconds, known[2] + bytes_out, summed)
+        for sender, size in report.tunnel_bytes.items():
+            self.tunnel_bytes[sender] += size
         for key, times in report.events.items():
             self.events[key] = self.events.get(key, 0) + times
 
@@ -65,6 +68,12 @@ class _Collector(Collector):
         for (event, label), times in self._sums.events.items():
             events.add_metric((event, label), times)
         yield events
+        passed = CounterMetricFamily(
+            "strangler_tunnel_bytes", "Bytes passed on after 101, by who sent them.", labels=("sender",)
+        )
+        for sender, size in self._sums.tunnel_bytes.items():
+            passed.add_metric((sender,), size)
+        yield passed
         yield from self._others()
 
 

@@ -236,6 +236,10 @@ class Supervisor:
         )
         clients = sum(worker.latest.client_connections for worker in workers)
         yield GaugeMetricFamily("strangler_client_connections", "Open client connections.", clients)
+        tunnels = sum(worker.latest.tunnels for worker in workers)
+        yield GaugeMetricFamily(
+            "strangler_tunnels", "Of these, WebSockets and others that have switched protocols.", tunnels
+        )
         connections = GaugeMetricFamily(
             "strangler_upstream_connections", "Open connections to endpoints.", labels=("endpoint", "state")
         )

@@ -35,18 +35,21 @@ class Report:
 
     requests: dict[Labels, tuple[int, float, int, list[int]]] = field(default_factory=dict)
     events: dict[tuple[str, str], int] = field(default_factory=dict)
+    tunnel_bytes: dict[str, int] = field(default_factory=dict)
     client_connections: int = 0
+    tunnels: int = 0
     upstream_connections: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
 class Counters:
-    """A worker's figures since the last report."""
+    """A worker's figures since the last report; `tunnel_bytes` by who sent them, the client or the upstream."""
 
-    __slots__ = ("_cells", "_events")
+    __slots__ = ("_cells", "_events", "tunnel_bytes")
 
     def __init__(self) -> None:
         self._cells: dict[Labels, Cell] = {}
         self._events: dict[tuple[str, str], int] = {}
+        self.tunnel_bytes = {"client": 0, "upstream": 0}
 
     def request(self, labels: Labels, seconds: float, bytes_out: int) -> None:
         """Count one finished exchange."""
@@ -68,7 +71,9 @@ class Counters:
         report = Report(
             {labels: (cell.count, cell.seconds, cell.bytes_out, cell.buckets) for labels, cell in self._cells.items()},
             self._events,
+            self.tunnel_bytes,
         )
+        self.tunnel_bytes = {"client": 0, "upstream": 0}
         self._cells = {}
         self._events = {}
         return report

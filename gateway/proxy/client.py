@@ -16,9 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 import ssl
-import struct
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
@@ -30,6 +28,7 @@ from gateway.proxy.headers import REQUEST_ACTIONS, Action, forwarded_lines
 from gateway.proxy.known import KnownFields
 from gateway.proxy.problems import capabilities, problem
 from gateway.proxy.request_head import HeadRefused, RequestHead, TrustedPeer, parse_target
+from gateway.proxy.reset import reset
 from gateway.routing.decide import Refusal
 from gateway.routing.trust import plain_address
 
@@ -43,7 +42,6 @@ STALLED = 60.0
 WRITE_BUFFER = 262_144
 READ_AHEAD = 16
 """So many requests without a body may wait before nothing more is read, not even that the client hangs up."""
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 # Methods without a body, and the characters of RFC 3986 in a path and a query.
 _PLAIN_LINE = re.compile(rb"(GET|HEAD|OPTIONS|DELETE) (/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*) HTTP/1\.1\r\n")
@@ -65,6 +63,7 @@ class ClientConnection(asyncio.Protocol):
         "_full",
         "_generation",
         "_head",
+        "_held",
         "_in_head",
         "_known",
         "_parser",
@@ -110,6 +109,7 @@ class ClientConnection(asyncio.Protocol):
         self._unsent = NEVER
         self._in_head = False
         self._generation = 0
+        self._held = b""
         self._url = b""
         self._fed: list[bytes] = []
         self._refusal: Refusal | None = None
@@ -133,7 +133,7 @@ class ClientConnection(asyncio.Protocol):
         self.deadline = plane.now + plane.snapshot.limits.header_timeout
         if secure is not None and not self._read_certificate(secure):
             self._refuse(Refusal(400, "The client certificate can't be read."))
-        elif len(plane.clients) > plane.snapshot.limits.connections:
+        elif len(plane.clients) + len(plane.tunnels) > plane.snapshot.limits.connections:
             self._refuse(Refusal(503, "The gateway has too many connections."))
 
     def _read_certificate(self, secure: ssl.SSLObject) -> bool:
@@ -187,6 +187,10 @@ class ClientConnection(asyncio.Protocol):
             self._parse(data)
 
     def _parse(self, data: bytes) -> None:
+        if self._may_switch():
+            self._held += data
+            self.pause_reading()
+            return
         self._unproductive += len(data)
         self._fed.append(data)
         rest = b""
@@ -277,12 +281,28 @@ class ClientConnection(asyncio.Protocol):
 
     def resume_reading(self) -> None:
         """Read from the client again, unless enough pipelined requests wait, or one with a body, or one is refused."""
-        if self._reading or self._refusal is not None or self.transport.is_closing():
+        if self._reading or self._refusal is not None or self._held or self.transport.is_closing():
             return
         if len(self._waiting) >= READ_AHEAD or any(waiting.head.has_body for waiting in self._waiting):
             return
         self._reading = True
         self.transport.resume_reading()
+
+    # Upgrades
+
+    def _may_switch(self) -> bool:
+        """Whether what comes after the newest request may be of another protocol than HTTP."""
+        newest = self._waiting[-1] if self._waiting else self.exchange
+        return newest is not None and bool(newest.head.upgrade)
+
+    def hand_over(self) -> tuple[bytes, bool]:
+        """Leave the connection to a tunnel; what came already, and whether the client can't take more now."""
+        held, self._held = self._held, b""
+        self.exchange = None
+        self.deadline = NEVER
+        self.plane.clients.discard(self)
+        self.resume_reading()
+        return held, self._full
 
     # httptools callbacks
 
@@ -385,6 +405,12 @@ class ClientConnection(asyncio.Protocol):
         if self._refusal is not None:
             self._answer_refused(self._refusal)
             return
+        if self._held:
+            # The upgrade was refused, so this is HTTP.
+            held, self._held = self._held, b""
+            self.resume_reading()
+            self.data_received(held)
+            return
         self.deadline = self.plane.now + self.plane.snapshot.limits.keep_alive
         self.resume_reading()
         if self.plane.draining:
@@ -473,10 +499,7 @@ class ClientConnection(asyncio.Protocol):
         """
         self.exchange = None
         self._closing = True
-        connection = self.transport.get_extra_info("socket")
-        if connection is not None:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-        self.transport.abort()
+        reset(self.transport)
 
     def expired(self) -> None:
         """The connection's deadline passed."""

@@ -17,13 +17,15 @@ from typing import TYPE_CHECKING
 from orjson import dumps
 
 from gateway.auth.identity import Identity
+from gateway.auth.upgrade_token import take_from_query
 from gateway.auth.verify import NoKeys, TokenRefused, UnknownKey
 from gateway.config.snapshot import AuthRequirement
 from gateway.observe.access_log import caller_text, quoted
-from gateway.proxy.headers import VIA_LINE
+from gateway.proxy.headers import VIA_LINE, protocols
 from gateway.proxy.known import NO_ROUTE, KnownFields, Remembered, fields_sent
 from gateway.proxy.problems import problem
 from gateway.proxy.status import STATUS_LINES
+from gateway.proxy.tunnel import Tunnel
 from gateway.routing.decide import Decision, Refusal, decide, find_route
 from gateway.routing.request import Request
 from gateway.routing.split import VISITOR_COOKIE
@@ -40,6 +42,14 @@ HELD_BODY = 65_536
 VISITOR_LIFETIME = 31_536_000
 
 _AFTER_REQUEST_ID = b"\r\n" + VIA_LINE
+
+
+def _visitor_cookie(visitor: str) -> bytes:
+    return b"Set-Cookie: %b=%b; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax\r\n" % (
+        VISITOR_COOKIE.encode(),
+        visitor.encode(),
+        VISITOR_LIFETIME,
+    )
 
 
 class Exchange(Request):
@@ -157,11 +167,13 @@ class Exchange(Request):
 
     def _identify(self, request: Request, requirement: AuthRequirement) -> Identity | Refusal | None:
         """Verify the one bearer token of the request against the route's provider."""
+        if requirement.upgrade_token and self.head.upgrade:
+            self._take_upgrade_token(requirement)
         credentials = self.head.credentials
         if not credentials:
             return None
         if len(credentials) > 1:
-            return Refusal(400, "The request has more than one Authorization field.", "invalid_request")
+            return Refusal(400, "The request has more than one bearer token.", "invalid_request")
         verifier = self.client.plane.verifiers[requirement.provider]
         try:
             return verifier.verify(credentials[0], time())
@@ -174,6 +186,20 @@ class Exchange(Request):
                 return Refusal(401, "The token names a signing key that is not known.", "invalid_token")
             unknown.provider = requirement.provider
             raise
+
+    def _take_upgrade_token(self, requirement: AuthRequirement) -> None:
+        """Move tokens from where the route lets a handshake carry them to the credentials, so that nobody sees them."""
+        head = self.head
+        for place in requirement.upgrade_token:
+            if place.kind == "subprotocol":
+                tokens = head.take_subprotocol_tokens(place.name)
+            else:
+                tokens, query = take_from_query(self.query, place.name)
+                if tokens:
+                    self.query = query
+                    target = self.line.split(b" ")[1].partition(b"?")[0] + (b"?" + query.encode() if query else b"")
+                    self.line = b"%b %b HTTP/1.1\r\n" % (self.method.encode(), target)
+            head.credentials += [b"Bearer " + token.encode() for token in tokens]
 
     # Towards the upstream
 
@@ -205,6 +231,8 @@ class Exchange(Request):
         else:
             assert self._decision is not None
             fields = fields_sent(head, self.client, self._decision)
+            if head.upgrade:
+                fields += self._upgrade_fields()
         parts = [self.line]
         if not head.host:
             parts += (b"Host: ", pool.endpoint.host_header, b"\r\n")
@@ -280,10 +308,7 @@ class Exchange(Request):
         out = [STATUS_LINES[status], fields, b"X-Request-Id: ", self.request_id, _AFTER_REQUEST_ID]
         decision = self._decision
         if decision is not None and decision.choice is not None and decision.choice.visitor is not None:
-            out.append(
-                b"Set-Cookie: %b=%b; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax\r\n"
-                % (VISITOR_COOKIE.encode(), decision.choice.visitor.encode(), VISITOR_LIFETIME)
-            )
+            out.append(_visitor_cookie(decision.choice.visitor))
         if self.client.plane.draining:
             self.keep_alive = False
         if not self.keep_alive:
@@ -292,6 +317,52 @@ class Exchange(Request):
             out.append(b"Connection: keep-alive\r\n")
         out.append(b"\r\n")
         return out
+
+    # Upgrades
+
+    def _offered(self) -> list[bytes]:
+        """The protocols that the client asks for and the upstream may switch to."""
+        assert self._pool is not None
+        upgrades = self._pool.upstream.upgrades
+        return [protocol for protocol in self.head.upgrade if protocol.lower().decode("latin-1") in upgrades]
+
+    def _upgrade_fields(self) -> bytes:
+        offered = self._offered()
+        return b"Connection: Upgrade\r\nUpgrade: %b\r\n" % b", ".join(offered) if offered else b""
+
+    def switch_protocols(self, connection: UpstreamConnection, fields: bytes, upgrade: bytes, early: bytes) -> bool:
+        """The upstream switches to `upgrade`, and `early` came with its 101: join both connections.
+
+        False, and nothing is done, where that was not asked for.
+        """
+        switched = {protocol.lower() for protocol in protocols(upgrade)}
+        if not switched or not switched <= {protocol.lower() for protocol in self._offered()}:
+            return False
+        client = self.client
+        plane = client.plane
+        self.status = 101
+        self.response_started = True
+        self.connection = None
+        connection.exchange = None
+        out = [STATUS_LINES[101], fields, b"Connection: Upgrade\r\nUpgrade: ", upgrade]
+        out += (b"\r\nX-Request-Id: ", self.request_id, _AFTER_REQUEST_ID)
+        decision = self._decision
+        if decision is not None and decision.choice is not None and decision.choice.visitor is not None:
+            out.append(_visitor_cookie(decision.choice.visitor))
+        out.append(b"\r\n")
+        client.transport.write(b"".join(out))
+        # The handshake's time is what a request's is; how long a tunnel lives says nothing of the upstream.
+        self._record(101, write=False)
+        plane.counters.event("tunnels_opened", connection.pool.upstream.name)
+        held, client_is_full = client.hand_over()
+        Tunnel(self, connection).start(held, early, client_is_full)
+        connection.pool.switched()
+        return True
+
+    def tunnel_over(self, bytes_out: int) -> None:
+        """The tunnel is closed, after the upstream has sent `bytes_out`."""
+        self.bytes_out = bytes_out
+        self._record(101, count=False)
 
     def response_body(self, body: bytes) -> None:
         """A part of the response's body came in."""
@@ -435,7 +506,7 @@ class Exchange(Request):
         self._record(self.status)
         self.client.exchange_finished(self)
 
-    def _record(self, status: int) -> None:
+    def _record(self, status: int, count: bool = True, write: bool = True) -> None:
         plane = self.client.plane
         seconds = monotonic() - self.started
         decision = self._decision
@@ -445,9 +516,10 @@ class Exchange(Request):
             route = decision.route.name if decision.route is not None else ""
             side = decision.side or ""
             upstream = decision.upstream or ""
-        plane.counters.request((route, side, upstream, status), seconds, self.bytes_out)
+        if count:
+            plane.counters.request((route, side, upstream, status), seconds, self.bytes_out)
         log = plane.access_log
-        if log is not None:
+        if log is not None and write:
             remembered = self._remembered
             if remembered is not None:
                 caller = remembered.logged

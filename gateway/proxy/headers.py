@@ -97,7 +97,8 @@ _REQUEST = {
     b"max-forwards": Action.MAX_FORWARDS,
 }
 _RESPONSE = {
-    **dict.fromkeys(HOP_BY_HOP | {b"upgrade"}, Action.DROP),
+    **dict.fromkeys(HOP_BY_HOP, Action.DROP),
+    b"upgrade": Action.UPGRADE,
     b"content-length": Action.CONTENT_LENGTH,
     b"transfer-encoding": Action.TRANSFER_ENCODING,
     b"connection": Action.CONNECTION,
@@ -135,6 +136,11 @@ RESPONSE_ACTIONS = Actions(_RESPONSE, frozenset())
 def connection_options(value: bytes) -> frozenset[bytes]:
     """The options of a Connection field, in lower case (RFC 9110 section 7.6.1)."""
     return frozenset(option.strip(b" \t").lower() for option in value.split(b",")) - {b""}
+
+
+def protocols(value: bytes) -> tuple[bytes, ...]:
+    """The protocols of an Upgrade field, as they are written (RFC 9110 section 7.8)."""
+    return tuple(protocol for part in value.split(b",") if (protocol := part.strip(b" \t")))
 
 
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(:[0-9]{0,5})?")

@@ -64,7 +64,7 @@ class Listener:
 
     def _full(self) -> bool:
         plane = self._plane
-        return len(self.handshakes) + len(plane.clients) >= plane.snapshot.limits.connections
+        return len(self.handshakes) + len(plane.clients) + len(plane.tunnels) >= plane.snapshot.limits.connections
 
     def expire(self, now: float) -> None:
         """Give up handshakes whose time is over."""

@@ -7,6 +7,7 @@ serving with what it has when nobody tells it anything.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import socket
 from collections.abc import Callable, Iterator, Mapping
@@ -23,11 +24,14 @@ from gateway.proxy.listener import Listener
 from gateway.proxy.pool import UpstreamPool
 from gateway.proxy.problems import date_field
 from gateway.proxy.requester import Mirroring
+from gateway.proxy.tunnel import Tunnel
 from gateway.routing.trust import TrustedProxies
 
 TICK = 0.1
 REFETCH_DEADLINE = 3.0
 BACKLOG = 4096
+TUNNEL_END = 1.0
+"""How long tunnels that a drain closes may take to send what was written, in seconds."""
 
 
 def random_digits() -> Iterator[bytes]:
@@ -54,6 +58,7 @@ class DataPlane:
         self.timestamp = ""
         self.date_line = b""
         self.clients: set[ClientConnection] = set()
+        self.tunnels: set[Tunnel] = set()
         self.listener = Listener(self)
         self.counters = Counters()
         self.down: frozenset[str] = frozenset()
@@ -136,7 +141,7 @@ class DataPlane:
 
     def client_closed(self) -> None:
         """A client's connection is gone; a drain may be over."""
-        if self.draining and not self.clients:
+        if self.draining and not self.clients and not self.tunnels:
             self._drained.set()
 
     # Life
@@ -146,7 +151,10 @@ class DataPlane:
         self._servers.append(await self.loop.create_server(self.listener.accept, sock=listening, backlog=BACKLOG))
 
     async def drain(self, deadline: float) -> None:
-        """Accept no more, finish what runs, close idle connections; after `deadline` seconds break off."""
+        """Accept no more, finish what runs, close idle connections; after `deadline` seconds break off.
+
+        Tunnels may go on until then, and what was written into them still goes out.
+        """
         self.draining = True
         for server in self._servers:
             server.close()
@@ -161,6 +169,11 @@ class DataPlane:
         except TimeoutError:
             for client in list(self.clients):
                 client.transport.abort()
+            for tunnel in list(self.tunnels):
+                tunnel.close("drained")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TUNNEL_END):
+                    await self._drained.wait()
 
     def close(self) -> None:
         """Stop the ticker and write out the access log."""
@@ -172,7 +185,8 @@ class DataPlane:
     def report(self) -> Report:
         """The figures since the last report."""
         report = self.counters.take()
-        report.client_connections = len(self.clients)
+        report.client_connections = len(self.clients) + len(self.tunnels)
+        report.tunnels = len(self.tunnels)
         for pool in self.pools.values():
             for endpoint in pool.endpoints:
                 report.upstream_connections[endpoint.endpoint.url] = (endpoint.open, len(endpoint.idle))
@@ -193,6 +207,8 @@ class DataPlane:
         self.date_line = date_field() + b"\r\n"
         for client in [client for client in self.clients if client.deadline <= now]:
             client.expired()
+        for tunnel in [tunnel for tunnel in self.tunnels if tunnel.deadline <= now]:
+            tunnel.expired()
         self.listener.expire(now)
         for pool in self.pools.values():
             for endpoint in pool.endpoints:

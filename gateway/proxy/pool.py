@@ -85,6 +85,11 @@ class EndpointPool:
         connection.idle_until = self.plane.now + self.upstream.keep_alive
         self.idle.append(connection)
 
+    def switched(self) -> None:
+        """A connection has become a tunnel: it carries no more requests, and whoever waits may open another."""
+        self.open -= 1
+        self._serve_waiting()
+
     def lost(self, connection: UpstreamConnection) -> None:
         """A connection is gone; whoever waits may open another."""
         self.open -= 1

@@ -18,6 +18,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gateway.auth.upgrade_token import take_from_subprotocols
 from gateway.proxy.headers import (
     NAME_IN_VIA,
     REQUEST_ACTIONS,
@@ -29,6 +30,7 @@ from gateway.proxy.headers import (
     is_host,
     is_request_id,
     is_traceparent,
+    protocols,
 )
 from gateway.routing.decide import Refusal
 from gateway.routing.trust import Forwarding, TrustedProxies, forwarding
@@ -70,7 +72,7 @@ class RequestHead:
     fields. `host` is "" where an HTTP/1.0 request has none. `request_id` and
     `has_trace` tell whether the client sent a usable X-Request-Id and
     traceparent. `client` is the client's address where trusted proxies tell it,
-    else "".
+    else "". `upgrade` are the protocols to which the connection may switch.
     """
 
     __slots__ = (
@@ -97,6 +99,7 @@ class RequestHead:
         "keep_alive",
         "minor",
         "request_id",
+        "upgrade",
     )
 
     def __init__(self, trusted: TrustedPeer | None) -> None:
@@ -120,7 +123,8 @@ class RequestHead:
         self._max_forwards: bytes | None = None
         self._passes = 0
         self._expect = False
-        self._upgrade = False
+        self._upgrade: bytes | None = None
+        self.upgrade: tuple[bytes, ...] = ()
         self._sent: bytes | None = None
         self._sent_for: tuple[Identity | None, bool] | None = None
 
@@ -136,13 +140,13 @@ class RequestHead:
             self.minor == 1
             and self.keep_alive
             and self._max_forwards is None
-            and not (self.has_body or self._expect or self._upgrade)
+            and not (self.has_body or self._expect or self._upgrade is not None)
         )
 
     @property
     def wants_upgrade(self) -> bool:
         """Whether the client asks for another protocol."""
-        return self._upgrade
+        return self._upgrade is not None
 
     def add(self, name: bytes, value: bytes) -> None:
         """Take in one field.
@@ -201,7 +205,7 @@ class RequestHead:
                 self._expect = True
                 self._lines.append(field)
             case Action.UPGRADE:
-                self._upgrade = True
+                self._upgrade = value if self._upgrade is None else self._upgrade + b"," + value
             case Action.VIA:
                 self._passes += len(NAME_IN_VIA.findall(value))
                 self._lines.append(field)
@@ -235,8 +239,12 @@ class RequestHead:
             self.keep_alive = False
         if self.chunked and (self.content_length is not None or self.minor == 0):
             raise HeadRefused(400, "Transfer-Encoding is combined with Content-Length or HTTP/1.0.")
-        if self._upgrade and (self.chunked or self.content_length is not None):
-            raise HeadRefused(400, "A request that asks for an upgrade must not have a body.")
+        if self._upgrade is not None:
+            if self.chunked or self.content_length is not None:
+                raise HeadRefused(400, "A request that asks for an upgrade must not have a body.")
+            # Without the option in Connection the field is not meant for this hop (RFC 9110 section 7.8).
+            if self.minor == 1 and b"upgrade" in connection_options(self._connection or b""):
+                self.upgrade = protocols(self._upgrade)
         if self._expect and self.minor == 0:
             self._strip(frozenset({b"expect"}))
         if self.host is None:
@@ -304,6 +312,14 @@ class RequestHead:
             self.has_trace = False
         self._lines = [field for field in self._lines if field[0].lower() not in named]
         self.fields = [field for field in self.fields if field[0].lower() not in named]
+
+    def take_subprotocol_tokens(self, name: str) -> list[str]:
+        """Remove the tokens that stand as `name.TOKEN` in Sec-WebSocket-Protocol, and return them."""
+        found, kept = take_from_subprotocols(self.fields, name)
+        if found:
+            self.fields[:] = kept
+            self._lines = take_from_subprotocols(self._lines, name)[1]
+        return found
 
     def sent(self, forwarded: bytes, identity: Identity | None, keep_token: bool) -> bytes:
         """The fields as they go to the upstream, each ended by CRLF; those of one request alone come on top.

@@ -46,7 +46,7 @@ class _Lines(dict[bytes, int]):
                 return _FORWARD
             case Action.DATE:
                 return _DATE
-            case Action.DROP | Action.REQUEST_ID:
+            case Action.DROP | Action.REQUEST_ID | Action.UPGRADE:
                 return _DROP
             case Action.CONTENT_LENGTH if _LENGTH.fullmatch(value) and line.endswith(b": " + value):
                 return _LENGTHS + int(value)

@@ -52,6 +52,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_lines",
         "_parser",
         "_transfer_encoding",
+        "_upgrade",
         "answering",
         "exchange",
         "idle_until",
@@ -81,6 +82,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._content_length: bytes | None = None
         self._length_fields = 0
         self._transfer_encoding: bytes | None = None
+        self._upgrade: bytes | None = None
         self._head_bytes = 0
         self._interim = False
         self._in_body = False
@@ -120,6 +122,12 @@ class UpstreamConnection(asyncio.Protocol):
         begun = exchange.response_started
         try:
             self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            assert self._upgrade is not None
+            fields, early = b"".join(self._lines), data[upgrade.args[0] :]
+            if not exchange.switch_protocols(self, fields, self._upgrade, early):
+                self._malformed(exchange, begun, BadResponse("it switches protocols without being asked"))
+            return
         except httptools.HttpParserError as error:
             self.reusable = False
             # What follows a whole response is nobody's, and does not make the response wrong.
@@ -221,8 +229,8 @@ class UpstreamConnection(asyncio.Protocol):
             elif action == Action.CONNECTION:
                 known = self._connection
                 self._connection = value if known is None else known + b"," + value
-            elif action == Action.REQUEST_ID and self.exchange is not None:
-                return
+            elif action == Action.UPGRADE:
+                self._upgrade = value if self._upgrade is None else self._upgrade + b"," + value
             return
         self._lines.append(b"%b: %b\r\n" % (name, value))
 
@@ -240,7 +248,8 @@ class UpstreamConnection(asyncio.Protocol):
             self._strip(named)
         if status < 200:
             if status == 101:
-                raise BadResponse("it switches protocols without being asked")
+                self._check_switch()
+                return
             if self._length_fields:
                 self._strip(_LENGTH)
             self._interim = True
@@ -258,6 +267,15 @@ class UpstreamConnection(asyncio.Protocol):
         if not self._dated:
             self._lines.append(self.pool.plane.date_line)
         exchange.response_head(status, b"".join(self._lines), delimited)
+
+    def _check_switch(self) -> None:
+        """Raise BadResponse unless this is a whole 101: one that names a protocol, for this hop, without a body."""
+        if self._upgrade is None or b"upgrade" not in connection_options(self._connection or b""):
+            raise BadResponse("it switches protocols without Upgrade and the option in Connection")
+        if self._transfer_encoding is not None or (self._content_length or b"0").strip(b"0"):
+            raise BadResponse("it switches protocols in a message with a body")
+        # Servers send a length of 0 although nothing is to be framed any more; it does not go on.
+        self._strip(_LENGTH)
 
     def _is_delimited(self, status: int, method: str) -> bool:
         """Whether the head tells where the response ends, without a transfer coding; ambiguity raises BadResponse."""

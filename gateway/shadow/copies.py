@@ -107,6 +107,10 @@ class Copy:
     def interim_response(self, status: int, fields: bytes) -> None:
         """A 1xx says nothing that is compared."""
 
+    def switch_protocols(self, connection: UpstreamConnection, fields: bytes, upgrade: bytes, early: bytes) -> bool:
+        """A copy never asks for another protocol."""
+        return False
+
     def whole_response(self, status: int, fields: bytes, body: bytes) -> None:
         """The answer came in one piece; the connection is no longer this copy's."""
         self._connection = None

@@ -132,8 +132,8 @@ class RecordedExchange(Exchange):
         self.recording.broken = True
         super().fail(status, detail)
 
-    def _record(self, status: int) -> None:
-        super()._record(status)
+    def _record(self, status: int, count: bool = True, write: bool = True) -> None:
+        super()._record(status, count, write)
         recording = self.recording
         if status == CLIENT_GONE:
             recording.give_up(Reason.CLIENT_GONE)

@@ -84,6 +84,13 @@ class Reader:
         taken, self._buffer = self._buffer[:count], self._buffer[count:]
         return taken
 
+    def some(self) -> bytes:
+        """Whatever has come, after waiting for something to come; nothing at the end."""
+        if not self._buffer:
+            return self._connection.recv(65_536)
+        taken, self._buffer = self._buffer, b""
+        return taken
+
     def chunks(self) -> list[bytes]:
         """The data of all chunks of a chunked body (RFC 9112 section 7.1) that has no trailers."""
         data = []
@@ -163,6 +170,11 @@ class Client:
             interim.append(status)
         pieces = self._body(method, status, fields)
         return Response(status, fields, b"".join(pieces), tuple(interim), tuple(pieces))
+
+    def head(self) -> Response:
+        """The head of the next message, whatever its status, without a body."""
+        first, fields = parse_head(self.reader.until(b"\r\n\r\n"))
+        return Response(int(first.split(b" ")[1]), fields, b"")
 
     def _body(self, method: str, status: int, fields: Fields) -> list[bytes]:
         length, coding = values(fields, b"content-length"), values(fields, b"transfer-encoding")

@@ -2,92 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 
 from gateway.routing.split import bucket_of
-
-ROOT = Path(__file__).parents[2]
-DEADLINE = 60.0
+from tests.e2e.reference_system import DEADLINE, Reference, reference_system
 
 pytestmark = pytest.mark.xdist_group("reference system")
 
 
-@dataclass(frozen=True)
-class Reference:
-    """The running demo: its base URLs, and where its output goes."""
-
-    gateway: str
-    admin: str
-    ports: tuple[int, ...]
-    process: subprocess.Popen[bytes]
-    output: Path
-
-    def token(self, name: str) -> str:
-        """A token of a sample user, by name and password."""
-        answer = httpx.post(f"{self.gateway}/api/auth/token", json={"name": name, "password": f"{name}-password"})
-        assert answer.status_code == 200
-        return str(answer.json()["access_token"])
-
-
-def free_ports(count: int) -> tuple[int, ...]:
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = tuple(probe.getsockname()[1] for probe in probes)
-    for probe in probes:
-        probe.close()
-    return ports
-
-
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reference]:
-    """The demo on free ports; its databases in the checkout's var/demo are made anew."""
-    ports = free_ports(5)
-    gateway, admin, monolith, users, catalog = (f"127.0.0.1:{port}" for port in ports)
-    environment = {
-        "GATEWAY_LISTEN": gateway,
-        "GATEWAY_ADMIN": admin,
-        "MONOLITH_URL": f"http://{monolith}",
-        "USERS_URL": f"http://{users}",
-        "CATALOG_URL": f"http://{catalog}",
-        "DEMO_FOLDER": str(tmp_path_factory.mktemp("demo")),
-        "PYTHONUNBUFFERED": "1",
-    }
-    output = tmp_path_factory.mktemp("output") / "demo.txt"
-    with output.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "gateway.cli", "demo"],
-            cwd=ROOT,
-            env=os.environ | environment,
-            stdout=file,
-            stderr=file,
-        )
-    reference = Reference(f"http://{gateway}", f"http://{admin}", ports, process, output)
-    try:
-        wait_for(lambda: "Everything runs" in output.read_text() or process.poll() is not None)
-        assert process.poll() is None, output.read_text()
+    """The demo on free ports."""
+    with reference_system(tmp_path_factory.mktemp("demo")) as reference:
         yield reference
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(DEADLINE)
-
-
-def wait_for(condition: object, deadline: float = DEADLINE) -> None:
-    assert callable(condition)
-    end = time.monotonic() + deadline
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def csrf(page: httpx.Response) -> str:

@@ -273,6 +273,32 @@ def test_what_is_too_long_or_has_no_end_is_not_sent_in_part(
     assert [one.target for one in extracted.received] == [b"/items/4"]
 
 
+def test_answers_without_a_body_are_compared_too(
+    start: Start, upstream: RecordingUpstream, extracted: RecordingUpstream
+) -> None:
+    for side in (upstream, extracted):
+        side.on("/items/2")(lambda call: call.send(b"HTTP/1.1 304 Not Modified\r\nETag: a\r\n\r\n"))
+        side.on("/items/3")(lambda call: call.send(b"HTTP/1.1 204 No Content\r\n\r\n"))
+    gateway = start(configuration(upstream, extracted.url))
+    wait_judge(gateway)
+    with gateway.client() as client:
+        client.request("/items/1", method="HEAD")
+        client.request("/items/2", "If-None-Match: a")
+        client.request("/items/3")
+    wait_found(gateway, match=3)
+    assert [one.method for one in extracted.received] == [b"HEAD", b"GET", b"GET"]
+
+
+def test_an_upgrade_is_not_copied(start: Start, upstream: RecordingUpstream, extracted: RecordingUpstream) -> None:
+    answering(upstream, extracted)
+    gateway = start(configuration(upstream, extracted.url))
+    with gateway.client() as client:
+        client.send(b"GET /items/1 HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
+        client.response()
+    wait_found(gateway, not_compared={"upgrade": 1})
+    assert extracted.received == []
+
+
 def test_a_share_of_callers_is_copied_and_the_rest_is_counted(
     start: Start, upstream: RecordingUpstream, extracted: RecordingUpstream
 ) -> None:

@@ -58,6 +58,9 @@ class Transport(asyncio.Transport):
                 self.paused = True
                 self.protocol.pause_writing()
 
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self.protocol = cast(asyncio.Protocol, protocol)
+
     def drain(self) -> None:
         """The other side has read all of it."""
         self.unsent = 0

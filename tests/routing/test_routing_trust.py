@@ -90,9 +90,7 @@ def test_nobody_else_is_trusted(address: str) -> None:
         (["[2001:db8::9]:80, [2001:db8:ffff::1]:80"], "2001:db8::9", ("2001:db8:ffff::1", PEER)),
     ],
 )
-def test_the_client_is_the_last_that_is_no_trusted_proxy(
-    lines: list[str], client: str, hops: tuple[str, ...]
-) -> None:
+def test_the_client_is_the_last_that_is_no_trusted_proxy(lines: list[str], client: str, hops: tuple[str, ...]) -> None:
     fields = [(b"X-Forwarded-For", line.encode("latin-1")) for line in lines]
     found = forwarding(proxies(), PEER, fields)
     assert (found.address, found.hops) == (client, hops)

@@ -6,68 +6,22 @@ wrong reason don't pass for equal.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sqlite3
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from .asked import ASKED, LIST, TAGGED
-from .sides import MONOLITH, Answer, Case, Sides, answers, converse, run, seed_monolith, serving, serving_monolith
+from .asked import ASKED, LIST
+from .both_sides import both_sides
+from .sides import MONOLITH, Case, Sides, answers, converse
 
 pytestmark = pytest.mark.skipif(not (MONOLITH / "manage.py").is_file(), reason="the monolith is not in this checkout")
 
 
 @pytest.fixture(scope="module")
 def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
-    folder = tmp_path_factory.mktemp("sides")
-    shop = folder / "shop.sqlite3"
-    seed_monolith(shop, {})
-    add_products(shop)
-    service = {
-        "DATABASE_URL": f"sqlite:///{folder}/catalog.sqlite3",
-        "MONOLITH_DATABASE_URL": str(shop),
-        "PORT": "0",
-    }
-    command = [sys.executable, "-m", "catalog_service"]
-    run([*command, "fill"], folder, service)
-    with (
-        serving_monolith(shop, {}, folder / "shop.log") as monolith,
-        serving([*command, "serve"], folder, service, folder / "catalog.log") as served,
-    ):
-        tags = {name: entity_tag(monolith.port, target) for name, target in TAGGED.items()}
-        yield Sides(monolith.port, served.port, tags)
-
-
-def add_products(database: Path) -> None:
-    """What the sample shop lacks: letters beyond Latin, marks that LIKE knows, extreme prices and times."""
-    rows = [
-        (201, "Ähre", "100% _raw_ \\ 'quoted' \"twice\"", 9, 1, 1, "2026-01-05 08:00:00.999999"),
-        (202, "ähre", "ÄHRE in capitals", 9, 1, 0, "2026-01-05 08:00:00.000001"),
-        (203, "\U0001f331 seed", "beyond the basic plane", 9, 2147483647, 2147483647, "1999-12-31 23:59:59"),
-        (204, "\uff21 full width", "ﬁ ligature, İ, ß, K", 9, 100, 9, "2026-01-05 08:00:00"),
-        (205, "tab\there", "line\nbreak \x85 \u2028 <b>&amp;</b>", 9, 99, 9, "2026-01-05 08:00:00.5"),
-        (206, "Zz", "", 10, 100, 9, "2030-02-28 00:00:00"),
-        (10**18 - 1, "Last", "of all", 9, 100, 9, "2026-01-05 08:00:00"),
-    ]
-    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
-        connection.executemany(
-            "INSERT INTO catalog_category (id, slug, name) VALUES (?, ?, ?)",
-            [(9, "odd_-9", "Odd & Übrig"), (10, "nearly", "Nearly"), (11, "empty", "Empty")],
-        )
-        connection.executemany(
-            "INSERT INTO catalog_product (id, sku, name, description, category_id, price_cents, stock,"
-            " created_at) VALUES (?1, 'ODD-' || ?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            rows,
-        )
-
-
-def entity_tag(port: int, target: str) -> str:
-    answer = Answer.read(converse(port, Case(200, "GET", target).message({})))
-    return dict(answer.headers)["etag"]
+    with both_sides(tmp_path_factory.mktemp("sides")) as found:
+        yield found[""]
 
 
 @pytest.mark.parametrize("case", ASKED, ids=str)

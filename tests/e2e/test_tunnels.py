@@ -1,0 +1,550 @@
+"""Upgrades byte by byte: the handshake, what comes with it, how each direction ends, and what a refused one leaves."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Start, provider
+from tests.e2e.gateway_process import GatewayProcess, memory
+from tests.e2e.raw_http import Client, Response, request
+from tests.e2e.recording_upstream import Call, RecordingUpstream, Script
+from tests.e2e.tokens import Issuer
+from tests.e2e.waiting import wait_for
+
+MIB = 2**20
+ASKED = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: eA==")
+SWITCH = (
+    b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\n"
+)
+
+
+def configuration(upstream: RecordingUpstream, **more: Any) -> dict[str, Any]:
+    return {"upstreams": {"legacy": {"endpoints": [upstream.url], **more}}, "default": "legacy"}
+
+
+def echo(call: Call) -> None:
+    """Switch, and send back what comes until the client says no more."""
+    call.send(SWITCH)
+    while data := call.reader.some():
+        call.send(data)
+    call.hang_up()
+
+
+def upgraded(client: Client, target: str = "/socket", *fields: str) -> Response:
+    client.send(request(target, *ASKED, *fields))
+    answer = client.head()
+    assert answer.status == 101, answer
+    return answer
+
+
+@pytest.fixture
+def gateway(start: Start, upstream: RecordingUpstream) -> GatewayProcess:
+    upstream.on("/socket")(echo)
+    return start(configuration(upstream))
+
+
+def test_the_handshake_passes_both_ways_as_it_is(gateway: GatewayProcess, upstream: RecordingUpstream) -> None:
+    with gateway.client() as client:
+        answer = upgraded(
+            client,
+            "/socket",
+            "Sec-WebSocket-Protocol: chat, superchat",
+            "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits, x-other",
+            "Origin: https://shop.example",
+        )
+        assert answer.values(b"Upgrade") == [b"websocket"]
+        assert answer.values(b"Connection") == [b"Upgrade"]
+        assert answer.values(b"Sec-WebSocket-Accept") == [b"x"]
+        assert answer.value(b"X-Request-Id")
+        client.send(b"anything at all")
+        assert client.reader.exactly(15) == b"anything at all"
+    seen = upstream.last("/socket")
+    assert seen.values(b"Upgrade") == [b"websocket"]
+    assert seen.values(b"Connection") == [b"Upgrade"]
+    assert seen.values(b"Sec-WebSocket-Protocol") == [b"chat, superchat"]
+    assert seen.values(b"Sec-WebSocket-Extensions") == [b"permessage-deflate; client_max_window_bits, x-other"]
+    assert seen.values(b"Sec-WebSocket-Key") == [b"eA=="]
+    assert seen.values(b"Origin") == [b"https://shop.example"]
+    assert seen.values(b"X-Forwarded-Proto") == [b"http"]
+
+
+def test_bytes_that_come_with_the_handshake_are_not_lost(gateway: GatewayProcess, upstream: RecordingUpstream) -> None:
+    @upstream.on("/early")
+    def early(call: Call) -> None:
+        call.send(SWITCH + b"from upstream")
+        assert call.reader.exactly(11) == b"from client"
+        call.send(b", done")
+        call.wait_hang_up()
+
+    with gateway.client() as client:
+        client.send(request("/early", *ASKED) + b"from client")
+        assert client.head().status == 101
+        assert client.reader.exactly(19) == b"from upstream, done"
+
+
+def test_bytes_behind_a_handshake_that_waits_for_its_turn_are_not_lost(
+    gateway: GatewayProcess, upstream: RecordingUpstream
+) -> None:
+    asked, go_on = threading.Event(), threading.Event()
+
+    @upstream.on("/slow")
+    def slow(call: Call) -> None:
+        asked.set()
+        assert go_on.wait(10)
+        call.answer(b"first")
+
+    with gateway.client() as client:
+        client.send(request("/slow") + request("/socket", *ASKED) + b"GET / HTTP/1.1\r\n\r\n")
+        assert asked.wait(10)
+        go_on.set()
+        assert client.response().body == b"first"
+        assert client.head().status == 101
+        assert client.reader.exactly(18) == b"GET / HTTP/1.1\r\n\r\n"
+
+
+# How it ends
+
+
+def test_each_direction_ends_by_itself(gateway: GatewayProcess, upstream: RecordingUpstream) -> None:
+    @upstream.on("/half")
+    def half(call: Call) -> None:
+        call.send(SWITCH)
+        assert call.reader.rest() == b"all that the client says"
+        call.send(b"all that the upstream says")
+        call.hang_up()
+
+    with gateway.client() as client:
+        upgraded(client, "/half")
+        client.send(b"all that the client says")
+        client.socket.shutdown(socket.SHUT_WR)
+        assert client.reader.rest() == b"all that the upstream says"
+    wait_for(lambda: gateway.metric("strangler_tunnels") == 0, "the tunnel to be gone")
+
+
+def test_an_upstream_that_has_said_all_still_hears_the_client(
+    gateway: GatewayProcess, upstream: RecordingUpstream
+) -> None:
+    heard: list[bytes] = []
+
+    @upstream.on("/half")
+    def half(call: Call) -> None:
+        call.send(SWITCH + b"goodbye")
+        call.socket.shutdown(socket.SHUT_WR)
+        heard.append(call.reader.rest())
+        call.hang_up()
+
+    with gateway.client() as client:
+        upgraded(client, "/half")
+        assert client.reader.rest() == b"goodbye"
+        client.send(b"one more thing")
+    wait_for(lambda: heard == [b"one more thing"], "what the client says last")
+
+
+def test_a_half_closed_tunnel_in_which_nothing_comes_is_closed(start: Start, upstream: RecordingUpstream) -> None:
+    @upstream.on("/half")
+    def half(call: Call) -> None:
+        call.send(SWITCH)
+        call.wait_hang_up()
+        assert over.wait(20)
+
+    over = threading.Event()
+    gateway = start(configuration(upstream, timeouts={"idle": "300ms"}))
+    with gateway.client() as client:
+        upgraded(client, "/half")
+        client.socket.shutdown(socket.SHUT_WR)
+        assert client.reader.rest() == b""
+    over.set()
+    closed = {"event": "tunnels_closed", "label": "idle"}
+    wait_for(lambda: gateway.metric("strangler_events_total", **closed) == 1, "the closed tunnel in the metrics")
+
+
+@pytest.mark.parametrize("who", ["client", "upstream"])
+def test_an_end_that_breaks_breaks_the_other(gateway: GatewayProcess, upstream: RecordingUpstream, who: str) -> None:
+    switched, broken = threading.Event(), threading.Event()
+
+    @upstream.on("/broken")
+    def script(call: Call) -> None:
+        call.send(SWITCH)
+        if who == "upstream":
+            assert switched.wait(10)
+            call.reset()
+            return
+        try:
+            call.reader.rest()
+        except ConnectionResetError:
+            broken.set()
+
+    with gateway.client() as client:
+        upgraded(client, "/broken")
+        switched.set()
+        if who == "client":
+            client.reset()
+            assert broken.wait(10), "the upstream takes it for a proper end"
+        else:
+            with pytest.raises(ConnectionResetError):
+                client.reader.rest()
+
+
+def test_a_tunnel_in_which_nothing_comes_is_closed(start: Start, upstream: RecordingUpstream) -> None:
+    upstream.on("/socket")(echo)
+    gateway = start(configuration(upstream, timeouts={"tunnel": "600ms", "idle": "200ms"}))
+    with gateway.client() as client:
+        upgraded(client)
+        for _ in range(10):
+            # Longer than `idle` in all, and `tunnel` begins again with each byte.
+            client.send(b"x")
+            assert client.reader.exactly(1) == b"x"
+            client.socket.settimeout(0.1)
+            with pytest.raises(TimeoutError):
+                client.socket.recv(1)
+        client.socket.settimeout(10)
+        assert client.is_closed()
+
+
+def test_a_reload_closes_no_tunnel(gateway: GatewayProcess, upstream: RecordingUpstream) -> None:
+    with gateway.client() as client, RecordingUpstream("other") as other:
+        upgraded(client)
+        gateway.reload(configuration(other))
+        with gateway.client() as next_one:
+            assert next_one.request("/next").body == b'{"served by":"other"}'
+        client.send(b"still there")
+        assert client.reader.exactly(11) == b"still there"
+
+
+def test_a_drain_lets_tunnels_end_and_then_closes_them(start: Start, upstream: RecordingUpstream) -> None:
+    upstream.on("/socket")(echo)
+    gateway = start({**configuration(upstream), "shutdown": {"drain": "1500ms"}})
+    with gateway.client() as client, gateway.client() as idle:
+        upgraded(client)
+        assert idle.request("/idle").status == 200
+        gateway.process.terminate()
+        assert idle.is_closed()
+        client.send(b"still there")
+        assert client.reader.exactly(11) == b"still there"
+        # An end, not an error.
+        assert client.reader.rest() == b""
+        assert gateway.process.wait(20) == 0
+
+
+def test_a_drain_is_over_when_the_last_tunnel_is(start: Start, upstream: RecordingUpstream) -> None:
+    upstream.on("/socket")(echo)
+    gateway = start({**configuration(upstream), "shutdown": {"drain": "10m"}})
+    with gateway.client() as client:
+        upgraded(client)
+        gateway.process.terminate()
+        wait_for(lambda: gateway.events("draining"), "the drain")
+        client.send(b"still there")
+        assert client.reader.exactly(11) == b"still there"
+    assert gateway.process.wait(20) == 0
+
+
+# What is counted and written
+
+
+def test_tunnels_are_counted_and_logged(gateway: GatewayProcess) -> None:
+    with gateway.client() as client:
+        upgraded(client)
+        client.send(b"x" * 1000)
+        assert client.reader.exactly(1000) == b"x" * 1000
+        assert gateway.metric("strangler_tunnels") == 1
+        assert gateway.metric("strangler_client_connections") == 1
+        assert gateway.metric("strangler_tunnel_bytes_total", sender="client") == 1000
+        assert gateway.metric("strangler_tunnel_bytes_total", sender="upstream") == 1000
+        assert gateway.metric("strangler_requests_total", status="101", upstream="legacy") == 1
+    (line,) = gateway.access("/socket")
+    assert line["status"] == 101
+    assert line["bytes"] == 1000
+    wait_for(lambda: gateway.metric("strangler_tunnels") == 0, "the tunnel to be gone")
+    assert gateway.metric("strangler_requests_total", status="101") == 1
+    assert gateway.metric("strangler_events_total", event="tunnels_closed", label="client") == 1
+
+
+def test_tunnels_take_no_request_its_connection(start: Start, upstream: RecordingUpstream) -> None:
+    upstream.on("/socket")(echo)
+    gateway = start(configuration(upstream, connections=1, queue=0))
+    clients = [gateway.client() for _ in range(4)]
+    for client in clients:
+        upgraded(client)
+    with gateway.client() as ordinary:
+        assert ordinary.request("/ordinary").status == 200
+    for client in clients:
+        client.socket.close()
+
+
+@pytest.mark.parametrize("slow", ["client", "upstream"])
+def test_a_slow_end_holds_the_other_back(gateway: GatewayProcess, upstream: RecordingUpstream, slow: str) -> None:
+    size, piece = 48 * MIB, bytes(range(256)) * 256
+    go_on = threading.Event()
+    sent = 0
+
+    def send_all(connection: socket.socket) -> None:
+        nonlocal sent
+        view = memoryview(piece * (size // len(piece)))
+        while sent < size:
+            sent += connection.send(view[sent : sent + len(piece)])
+
+    def read_all(exactly: Callable[[int], bytes]) -> None:
+        for _ in range(size // len(piece)):
+            assert exactly(len(piece)) == piece
+
+    @upstream.on("/much")
+    def much(call: Call) -> None:
+        call.send(SWITCH)
+        if slow == "client":
+            send_all(call.socket)
+        else:
+            assert go_on.wait(20)
+            read_all(call.reader.exactly)
+        call.send(b"done")
+        call.wait_hang_up()
+
+    (worker,) = gateway.worker_pids()
+    with gateway.client(receive_buffer=65_536, deadline=30) as client:
+        upgraded(client, "/much")
+        before = memory(worker)
+        sending = threading.Thread(target=send_all, args=(client.socket,), daemon=True)
+        if slow == "upstream":
+            sending.start()
+
+        def stuck() -> bool:
+            seen = sent
+            return 0 < seen < size and not go_on.wait(0.3) and sent == seen
+
+        wait_for(stuck, "the sender to be held back")
+        assert sent < size / 2
+        assert memory(worker) - before < 16 * MIB
+        go_on.set()
+        if slow == "client":
+            read_all(client.reader.exactly)
+        assert client.reader.exactly(4) == b"done"
+
+
+# Refusals
+
+
+def test_after_a_refused_upgrade_the_connection_goes_on(gateway: GatewayProcess, upstream: RecordingUpstream) -> None:
+    upstream.on("/refused")(lambda call: call.answer(b"no", b"Upgrade: websocket", status=b"426 Upgrade Required"))
+    with gateway.client() as client:
+        # What comes behind it, in whatever pieces, is HTTP.
+        client.send(request("/refused", *ASKED) + request("/next/1") + request("/next/2")[:20])
+        assert client.response().status == 426
+        assert client.response().status == 200
+        client.send(request("/next/2")[20:])
+        assert client.response().status == 200
+        assert client.request("/next/3").status == 200
+        upgraded(client)
+        client.send(b"and now it switches")
+        assert client.reader.exactly(19) == b"and now it switches"
+
+
+def test_what_a_refused_handshake_had_with_it_is_judged_as_http(
+    gateway: GatewayProcess, upstream: RecordingUpstream
+) -> None:
+    upstream.on("/refused")(lambda call: call.answer(b"no", status=b"403 Forbidden"))
+    with gateway.client() as client:
+        client.send(request("/refused", *ASKED) + b"\x81\x85\x00\x00\x00\x00hello")
+        assert client.response().status == 403
+        assert client.response().status == 400
+        assert client.is_closed()
+
+
+def test_an_upgrade_with_a_body_is_refused(gateway: GatewayProcess, upstream: RecordingUpstream) -> None:
+    for framing in ("Content-Length: 5", "Content-Length: 0", "Transfer-Encoding: chunked"):
+        with gateway.client() as client:
+            client.send(request("/socket", *ASKED, framing, method="POST") + b"hello")
+            assert client.response().status == 400
+            assert client.is_closed()
+    assert not upstream.received
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA"),
+        ("Connection: Upgrade", "Upgrade: HTTP/2.0, TLS/1.2"),
+        ("Connection: Upgrade", "Upgrade: unheard-of"),
+        ("Upgrade: websocket",),
+        ("Connection: keep-alive", "Upgrade: websocket"),
+    ],
+)
+def test_what_is_not_switched_to_is_an_ordinary_request(
+    gateway: GatewayProcess, upstream: RecordingUpstream, fields: tuple[str, ...]
+) -> None:
+    with gateway.client() as client:
+        client.send(request("/plain", *fields) + request("/plain/next"))
+        assert client.response().status == 200
+        assert client.response().status == 200
+    seen = upstream.last("/plain")
+    for name in (b"Upgrade", b"HTTP2-Settings", b"Connection"):
+        assert seen.values(name) == []
+
+
+def test_only_what_the_upstream_may_switch_to_is_offered(start: Start, upstream: RecordingUpstream) -> None:
+    gateway = start(configuration(upstream, upgrades=["echo/1", "WebSocket"]))
+    with gateway.client() as client:
+        assert client.request("/offered", "Connection: upgrade", "Upgrade: h2c, Echo/1 ,x,websocket").status == 200
+    assert upstream.last("/offered").values(b"Upgrade") == [b"Echo/1, websocket"]
+
+    @upstream.on("/echo")
+    def script(call: Call) -> None:
+        call.send(b"HTTP/1.1 101 Anything\r\nconnection: upgrade\r\nupgrade: ECHO/1\r\nContent-Length: 0\r\n\r\nhello")
+        call.wait_hang_up()
+
+    with gateway.client() as client:
+        client.send(request("/echo", "Connection: upgrade", "Upgrade: echo/1"))
+        answer = client.head()
+        assert (answer.status, answer.values(b"Content-Length")) == (101, [])
+        assert client.reader.exactly(5) == b"hello"
+
+
+def test_an_upstream_can_be_kept_from_switching(start: Start, upstream: RecordingUpstream) -> None:
+    gateway = start(configuration(upstream, upgrades=[]))
+    with gateway.client() as client:
+        assert client.request("/plain", *ASKED).status == 200
+    assert upstream.last("/plain").values(b"Upgrade") == []
+
+
+UNASKED = {
+    "nothing was asked": ((), SWITCH),
+    "another protocol": (ASKED, SWITCH.replace(b"websocket", b"h2c")),
+    "more than was asked": (ASKED, SWITCH.replace(b"websocket", b"websocket, h2c")),
+    "no protocol": (ASKED, SWITCH.replace(b"Upgrade: websocket\r\n", b"")),
+    "no option": (ASKED, SWITCH.replace(b"Connection: Upgrade\r\n", b"")),
+    "a length": (ASKED, SWITCH.replace(b"\r\n\r\n", b"\r\nContent-Length: 3\r\n\r\nabc")),
+    "a coding": (ASKED, SWITCH.replace(b"\r\n\r\n", b"\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")),
+}
+
+
+@pytest.mark.parametrize("case", UNASKED)
+def test_a_switch_that_was_not_asked_for_is_no_answer(
+    gateway: GatewayProcess, upstream: RecordingUpstream, case: str
+) -> None:
+    fields, answer = UNASKED[case]
+
+    def script(call: Call) -> None:
+        call.send(answer)
+        call.wait_hang_up()
+
+    upstream.on("/switch")(script)
+    with gateway.client() as client:
+        assert client.request("/switch", *fields).status == 502
+        assert client.request("/next").status == 200
+    wait_for(lambda: upstream.hung_up, "the gateway to give the connection up")
+
+
+# Who may
+
+
+@pytest.fixture
+def guarded(start: Start, upstream: RecordingUpstream) -> GatewayProcess:
+    """Routes that ask for a token: in the header alone, or in other places as well."""
+
+    def route(name: str, **more: Any) -> dict[str, Any]:
+        auth = {"provider": "shop", **more}
+        return {"name": name, "match": {"path": f"/{name}"}, "upstream": "legacy", "auth": auth}
+
+    script: Script = echo
+    for path in ("/strict", "/query", "/entry", "/maybe"):
+        upstream.on(path)(script)
+    return start(
+        {
+            **configuration(upstream),
+            "auth": {"providers": {"shop": provider("jwks.json")}},
+            "routes": [
+                route("strict"),
+                route("query", upgrade_token="query:access_token"),
+                route("entry", upgrade_token=["subprotocol:bearer"]),
+                route("maybe", upgrade_token=["subprotocol:bearer", "query:access_token"], required=False),
+            ],
+        }
+    )
+
+
+def refused(gateway: GatewayProcess, target: str, *fields: str) -> int:
+    with gateway.client() as client:
+        return client.request(target, *ASKED, *fields).status
+
+
+def test_nobody_switches_without_the_token_that_the_route_needs(
+    guarded: GatewayProcess, upstream: RecordingUpstream, issuer: Issuer
+) -> None:
+    expired = issuer.token(exp=1)
+    for path in ("/strict", "/query", "/entry"):
+        assert refused(guarded, path) == 401
+    assert refused(guarded, f"/strict?access_token={issuer.token()}") == 401
+    assert refused(guarded, "/strict", f"Sec-WebSocket-Protocol: bearer.{issuer.token()}") == 401
+    assert refused(guarded, f"/query?access_token={expired}") == 401
+    assert refused(guarded, "/query?access_token=") == 401
+    assert refused(guarded, "/entry", f"Sec-WebSocket-Protocol: chat, bearer.{expired}") == 401
+    assert refused(guarded, f"/maybe?access_token={expired}") == 401
+    # Nobody prefers one of two tokens silently.
+    assert refused(guarded, f"/query?access_token={issuer.token()}", issuer.bearer()) == 400
+    assert refused(guarded, f"/query?access_token={issuer.token()}&access_token={issuer.token()}") == 400
+    both = f"Sec-WebSocket-Protocol: bearer.{issuer.token()}"
+    assert refused(guarded, f"/maybe?access_token={issuer.token()}", both) == 400
+    assert not upstream.received
+
+
+def test_a_token_in_the_header_is_enough_anywhere(
+    guarded: GatewayProcess, upstream: RecordingUpstream, issuer: Issuer
+) -> None:
+    for path in ("/strict", "/query", "/entry", "/maybe"):
+        with guarded.client() as client:
+            upgraded(client, path, issuer.bearer("user-3"))
+        assert upstream.last(path).values(b"X-Auth-Subject") == [b"user-3"]
+        assert upstream.last(path).values(b"Authorization") == []
+
+
+def test_a_token_in_the_query_goes_no_further(
+    guarded: GatewayProcess, upstream: RecordingUpstream, issuer: Issuer
+) -> None:
+    token = issuer.token("user-4")
+    with guarded.client() as client:
+        upgraded(client, f"/query?a=%20&&access_token={token}&b")
+    seen = upstream.last("/query")
+    assert seen.target == b"/query?a=%20&&b"
+    assert seen.values(b"X-Auth-Subject") == [b"user-4"]
+    with guarded.client() as client:
+        upgraded(client, f"/maybe?access%5Ftoken={token}")
+    assert upstream.last("/maybe").target == b"/maybe"
+    guarded.access("/maybe")
+    signature = token.rpartition(".")[2]
+    everything = guarded.events_text() + (guarded.folder / "stdout").read_text()
+    assert signature not in everything
+    assert all(signature.encode() not in one.head for one in upstream.received)
+
+
+def test_a_token_among_the_subprotocols_goes_no_further(
+    guarded: GatewayProcess, upstream: RecordingUpstream, issuer: Issuer
+) -> None:
+    token = issuer.token("user-5")
+    with guarded.client() as client:
+        upgraded(client, "/entry", f"Sec-WebSocket-Protocol: chat,bearer.{token} , superchat")
+    seen = upstream.last("/entry")
+    assert seen.values(b"Sec-WebSocket-Protocol") == [b"chat, superchat"]
+    assert seen.values(b"X-Auth-Subject") == [b"user-5"]
+    with guarded.client() as client:
+        upgraded(client, "/maybe", f"Sec-WebSocket-Protocol: bearer.{token}", "Sec-WebSocket-Protocol: chat")
+    assert upstream.last("/maybe").values(b"Sec-WebSocket-Protocol") == [b"chat"]
+    assert all(token.encode() not in one.head for one in upstream.received)
+
+
+def test_without_an_upgrade_the_other_places_are_not_looked_at(
+    guarded: GatewayProcess, upstream: RecordingUpstream, issuer: Issuer
+) -> None:
+    del upstream.scripts["/maybe"]
+    with guarded.client() as client:
+        assert client.request(f"/query?access_token={issuer.token()}").status == 401
+        assert client.request("/maybe?access_token=mine").status == 200
+    assert upstream.last("/maybe").target == b"/maybe?access_token=mine"
+
+
+def test_identity_can_not_be_forged_on_an_upgrade(gateway: GatewayProcess, upstream: RecordingUpstream) -> None:
+    with gateway.client() as client:
+        upgraded(client, "/socket", "X-Auth-Subject: admin", "x_auth_subject: admin")
+    assert b"admin" not in upstream.last("/socket").head

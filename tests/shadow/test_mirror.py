@@ -1,0 +1,346 @@
+"""Copies in a worker: when they start, what they never take from a caller, that each request is counted once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.config.load import load
+from gateway.config.snapshot import Snapshot
+from gateway.proxy.exchange import Exchange
+from gateway.routing.request import Request
+from gateway.routing.split import bucket_of, shadow_bucket
+from gateway.shadow.channel import Channel
+from gateway.shadow.mirror import Mirror
+from gateway.shadow.pair import Answered, NotCompared, Pair
+from tests.proxy.in_process import Plane, Transport, run, transport_of
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+NOTHING = Answered("http://127.0.0.1:1", 200, b"", b"", 0.0)
+
+
+class Sent:
+    """Stands where the channel to the judge is."""
+
+    def __init__(self) -> None:
+        self.pairs: list[Pair] = []
+        self.counts: dict[str, int] = {}
+
+    def offer(self, pair: Pair) -> None:
+        self.pairs.append(pair)
+
+    def count(self, what: NotCompared) -> None:
+        self.counts[what.reason] = self.counts.get(what.reason, 0) + 1
+
+    def flush(self, now: float) -> None:
+        pass
+
+    @property
+    def total(self) -> int:
+        return len(self.pairs) + sum(self.counts.values())
+
+
+class Shadowed(Plane):
+    """A data plane that copies; `sent` is what its judge would get."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        super().__init__(snapshot)
+        self.mirror = Mirror(self.plane)
+        self.sent = Sent()
+        self.mirror.channel = cast(Channel, self.sent)
+        self.plane.mirror = self.mirror
+
+    def side(self, port: int) -> list[Transport]:
+        """The connections with work to an endpoint of that port, 1 for legacy and 2 for extracted."""
+        return [
+            transport_of(connection)
+            for connection in self.loop.connections
+            if connection.exchange is not None
+            and connection.pool.endpoint.port == port
+            and not connection.transport.is_closing()
+        ]
+
+    def tick(self, seconds: float) -> None:
+        """Time passes."""
+        self.plane.now += seconds
+        self.mirror.tick(self.plane.now)
+
+    @property
+    def held(self) -> int:
+        return sum(lane.held for lane in (*self.mirror._lanes.values(), *self.mirror._old))
+
+
+def compiled(folder: Path, *, connections: int = 64, **shadow: Any) -> Snapshot:
+    configuration = {
+        "version": 1,
+        "upstreams": {
+            "old": {"endpoints": "http://127.0.0.1:1", "connections": connections},
+            "new": {"endpoints": "http://127.0.0.1:2", "connections": connections},
+        },
+        "default": "old",
+        "migrations": {
+            "items": {
+                "from": "old",
+                "to": "new",
+                "stage": "shadow",
+                "canary": {"percent": 50, "sticky": ["header:X-Caller"]},
+                "shadow": shadow,
+                "routes": [{"name": "one", "match": {"path": "/items/**"}}],
+            }
+        },
+        "access_log": {"enabled": False},
+    }
+    file = folder / "gateway.yaml"
+    file.write_text(json.dumps(configuration))
+    return load(file, {}).snapshot
+
+
+@pytest.fixture
+def snapshot(tmp_path: Path) -> Callable[..., Snapshot]:
+    """Compiles a configuration whose migration `items` is in shadow."""
+    return lambda **options: compiled(tmp_path, **options)
+
+
+def get(path: str = "/items/1", caller: str = "a") -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: a\r\nX-Caller: {caller}\r\n\r\n".encode()
+
+
+def test_the_caller_has_the_answer_before_the_copy_starts(snapshot: Callable[..., Snapshot]) -> None:
+    async def test() -> None:
+        plane = Shadowed(snapshot())
+        client = plane.client()
+        # The second and third have fields that are known by then, which takes another way.
+        for number in range(3):
+            client.feed(get(f"/items/{number}"))
+            await plane.settle()
+            (legacy,) = plane.side(1)
+            legacy.take()
+            legacy.feed(OK)
+            assert client.take().endswith(b"\r\n\r\n{}")
+            assert plane.side(2) == []
+            await plane.settle()
+            (extracted,) = plane.side(2)
+            assert extracted.take().startswith(b"GET /items/%d HTTP/1.1\r\n" % number)
+            extracted.feed(OK)
+        assert [pair.target for pair in plane.sent.pairs] == ["/items/0", "/items/1", "/items/2"]
+        assert plane.held == 0
+
+    run(test)
+
+
+def test_other_routes_are_not_recorded(snapshot: Callable[..., Snapshot]) -> None:
+    async def test() -> None:
+        plane = Shadowed(snapshot())
+        client = plane.client()
+        client.feed(get("/elsewhere"))
+        await plane.settle()
+        (exchange,) = [one.exchange for one in plane.plane.clients]
+        assert type(exchange) is Exchange
+        plane.side(1)[0].feed(OK)
+        await plane.settle()
+        assert plane.side(2) == []
+        assert plane.sent.total == 0
+
+    run(test)
+
+
+def test_a_copy_takes_no_connection_from_callers(snapshot: Callable[..., Snapshot]) -> None:
+    async def test() -> None:
+        plane = Shadowed(snapshot(connections=1))
+        client, other = plane.client(), plane.client()
+        client.feed(get())
+        await plane.settle()
+        plane.side(1)[0].feed(OK)
+        await plane.settle()
+        (hanging,) = plane.side(2)
+        pool = plane.plane.pools["new"].endpoints[0]
+        assert (pool.open, len(pool.waiting)) == (0, 0)
+        other.feed(get("/elsewhere"))
+        await plane.settle()
+        plane.side(1)[0].feed(OK)
+        assert other.take().startswith(b"HTTP/1.1 200")
+        plane.tick(60)
+        assert hanging.aborted
+        assert plane.sent.counts == {"timed out": 1}
+
+    run(test)
+
+
+def test_recordings_count_against_the_bound(snapshot: Callable[..., Snapshot]) -> None:
+    async def test() -> None:
+        plane = Shadowed(snapshot(concurrency=1, queue=1))
+        clients = [plane.client() for _ in range(5)]
+        for client in clients:
+            client.feed(get())
+        await plane.settle()
+        assert plane.sent.counts == {"overload": 3}
+        for legacy in plane.side(1):
+            legacy.feed(OK)
+        await plane.settle()
+        assert len(plane.side(2)) == 1
+        plane.side(2)[0].feed(OK)
+        await plane.settle()
+        plane.side(2)[0].feed(OK)
+        assert len(plane.sent.pairs) == 2
+        assert plane.held == 0
+
+    run(test)
+
+
+def test_a_connection_that_went_stale_is_no_answer(snapshot: Callable[..., Snapshot]) -> None:
+    async def test() -> None:
+        plane = Shadowed(snapshot())
+        client = plane.client()
+        client.feed(get())
+        await plane.settle()
+        plane.side(1)[0].feed(OK)
+        await plane.settle()
+        (stale,) = plane.side(2)
+        stale.feed(OK)
+        client.feed(get())
+        await plane.settle()
+        plane.side(1)[0].feed(OK)
+        await plane.settle()
+        stale.close()
+        await plane.settle()
+        (fresh,) = plane.side(2)
+        fresh.feed(OK)
+        assert len(plane.sent.pairs) == 2
+
+    run(test)
+
+
+def test_a_share_of_callers_is_copied_whole_sessions_at_a_time(snapshot: Callable[..., Snapshot]) -> None:
+    async def test() -> None:
+        plane = Shadowed(snapshot(percent=30))
+        for number in range(200):
+            for _ in range(2):
+                plane.client().feed(get(caller=str(number)))
+                await plane.settle()
+                plane.side(1)[0].feed(OK)
+                await plane.settle()
+                for copy in plane.side(2):
+                    copy.feed(OK)
+        callers = [pair.request.partition(b"X-Caller: ")[2].partition(b"\r")[0] for pair in plane.sent.pairs]
+        assert 35 <= len(set(callers)) <= 85
+        assert all(callers.count(caller) == 2 for caller in callers)
+        assert plane.sent.counts == {"sampled out": 400 - len(callers)}
+
+    run(test)
+
+
+def test_routes_with_too_few_pairs_are_copied_whatever_the_share(snapshot: Callable[..., Snapshot]) -> None:
+    async def test() -> None:
+        for percent, copies in ((0.01, 1), (0, 0)):
+            plane = Shadowed(snapshot(percent=percent))
+            plane.mirror.favoured = frozenset({"items/one"})
+            client = plane.client()
+            client.feed(get())
+            await plane.settle()
+            plane.side(1)[0].feed(OK)
+            await plane.settle()
+            assert len(plane.side(2)) == copies
+
+    run(test)
+
+
+def test_who_is_copied_says_nothing_about_who_is_on_which_side(snapshot: Callable[..., Snapshot]) -> None:
+    migration = snapshot(percent=50).migrations["items"]
+
+    def request(caller: str) -> Request:
+        return Request("GET", "/items/1", "", "a", [(b"X-Caller", caller.encode())], "192.0.2.1")
+
+    callers = [str(number) for number in range(4000)]
+    copied = [caller for caller in callers if shadow_bucket(migration, request(caller), None) < 5000]
+    extracted = [caller for caller in copied if bucket_of("items", caller) < 5000]
+    assert len(copied) / len(callers) == pytest.approx(0.5, abs=0.04)
+    assert len(extracted) / len(copied) == pytest.approx(0.5, abs=0.06)
+    nobody = Request("GET", "/items/1", "", "a", [], "192.0.2.1")
+    assert shadow_bucket(migration, nobody, None) == shadow_bucket(migration, nobody, None)
+
+
+_STEPS = (
+    *("ask", "ask post", "hang up", "answer", "answer half", "too big", "break legacy"),
+    *("answer copy", "half copy", "too big copy", "break copy", "wait", "reload"),
+)
+
+
+@settings(max_examples=120, deadline=None)
+@given(steps=st.lists(st.sampled_from(_STEPS), max_size=40), concurrency=st.integers(1, 3), queue=st.integers(0, 3))
+def test_every_request_is_accounted_for_exactly_once(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[str], concurrency: int, queue: int
+) -> None:
+    snapshot = compiled(
+        tmp_path_factory.getbasetemp(), concurrency=concurrency, queue=queue, response_body="1KiB", timeout="5s"
+    )
+
+    async def test() -> None:
+        plane = Shadowed(snapshot)
+        asked = 0
+        for step in steps:
+            legacy, copies = plane.side(1), plane.side(2)
+            match step:
+                case "ask":
+                    plane.client().feed(get())
+                    asked += 1
+                case "ask post":
+                    plane.client().feed(b"POST /items/1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab")
+                    asked += 1
+                case "hang up":
+                    for client in list(plane.plane.clients)[:1]:
+                        client.transport.abort()
+                case "answer" if legacy:
+                    legacy[0].feed(OK)
+                case "answer half" if legacy:
+                    legacy[0].feed(OK[:-1])
+                case "too big" if legacy:
+                    legacy[0].feed(b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n" + b"x" * 2000)
+                case "break legacy" if legacy:
+                    legacy[0].close()
+                case "answer copy" if copies:
+                    copies[0].feed(OK)
+                case "half copy" if copies:
+                    copies[0].feed(OK[:-1])
+                case "too big copy" if copies:
+                    copies[0].feed(b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n" + b"x" * 1500)
+                case "break copy" if copies:
+                    copies[0].close()
+                case "wait":
+                    plane.tick(3)
+                case "reload":
+                    plane.plane.apply(snapshot)
+            await plane.settle()
+        for client in list(plane.plane.clients):
+            client.transport.abort()
+        for _ in range(concurrency + queue + asked):
+            await plane.settle()
+            plane.tick(6)
+        await plane.settle()
+        assert plane.sent.total == asked, (plane.sent.counts, len(plane.sent.pairs))
+        assert plane.held == 0
+        for pair in plane.sent.pairs:
+            assert (pair.legacy.body, pair.extracted.body) == (b"{}", b"{}")
+
+    run(test)
+
+
+def test_a_judge_that_does_not_listen_costs_pairs_and_nothing_else() -> None:
+    async def main() -> None:
+        channel = Channel(asyncio.get_running_loop())
+        channel.listen_at("/nonexistent/judge")
+        answered = Pair("items", "items/one", "GET /items", 0.0, "legacy", b"GET / HTTP/1.1\r\n\r\n", NOTHING, NOTHING)
+        for _ in range(3):
+            channel.offer(answered)
+            channel.flush(0.0)
+            await asyncio.sleep(0)
+        assert channel._not_compared == {NotCompared("items", "items/one", "GET /items", "overload"): 3}
+        channel.close()
+
+    asyncio.run(main())
