@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import sys
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import orjson
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from gateway.cli.report_text import print_report, printable
 from gateway.cli.validate import print_problems
 from gateway.config.load import load
 from gateway.config.problems import ConfigurationError
@@ -25,12 +27,10 @@ from gateway.replay.har import read_har
 from gateway.replay.openapi import read_openapi
 from gateway.replay.recorded import Recording, RecordingError, fields_of
 from gateway.replay.replay import Judgement, replay
-from gateway.replay.report import Report
-from gateway.replay.report_text import lines
+from gateway.replay.results import Results
 from gateway.replay.url_list import read_url_list
+from gateway.shadow.redaction import Redaction
 from gateway.shadow.rules import DEFAULT_RULES, Rules, rules_of
-
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ class Options:
     rate: float
     timeout: float
     as_json: bool
+    html: Path | None
 
 
 class _Usage(Exception):
@@ -62,24 +63,42 @@ def compare_sides(options: Options) -> int:
     try:
         _check(options)
         fields = _fields(options.headers)
-        rules, confirm_after, recording = _prepared(options)
+        rules, confirm_after, results = _prepared(options)
     except (_Usage, RecordingError) as error:
         print(f"strangler: {error}", file=sys.stderr)
         return 2
     except ConfigurationError as error:
         print_problems(error)
         return 2
-    report = Report(recording)
     try:
-        asyncio.run(_replay(options, fields, rules, confirm_after, report))
+        asyncio.run(_replay(options, fields, rules, confirm_after, results))
     except KeyboardInterrupt:
-        print(f"interrupted after {report.total.outcomes.total()} requests", file=sys.stderr)
+        print(f"interrupted after {results.total.outcomes.total()} requests", file=sys.stderr)
+    if options.html is not None:
+        from gateway.shadow.page import page
+
+        options.html.write_text(page(results.report()), "utf-8")
+        print(f"{options.html} written", file=sys.stderr)
     if options.as_json:
-        print(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2).decode())
-    else:
-        for line in lines(report):
-            print(_UNPRINTABLE.sub(lambda found: f"\\x{ord(found[0]):02x}", line))
-    return 0 if report.equivalent else 1
+        print(orjson.dumps(results.as_json(), option=orjson.OPT_INDENT_2).decode())
+    elif options.html is None:
+        print_report(Console(highlight=False, soft_wrap=True), results.report())
+        for line in _not_asked(results):
+            print(printable(line))
+    return 0 if results.equivalent else 1
+
+
+def _not_asked(results: Results) -> Iterator[str]:
+    """What the report does not say: what is missing of the recording, and of the answers."""
+    recording = results.recording
+    if recording.skipped:
+        listed = ", ".join(f"{reason} {count}" for reason, count in recording.skipped.most_common())
+        yield f"{recording.skipped.total()} not asked: {listed}"
+    yield from (f"not filled: {sentence}" for sentence in recording.unfilled)
+    yield from (f"{reason}: {detail}" for reason, detail in results.unanswered.items())
+    redacted = Counter(name for request in recording.requests for name in request.redacted)
+    for name, count in redacted.most_common():
+        yield f"{count} requests were recorded without the value of {name}: give one with -H '{name}: …'"
 
 
 def _check(options: Options) -> None:
@@ -109,19 +128,24 @@ def _fields(headers: list[str]) -> list[tuple[str, str]]:
     return fields
 
 
-def _prepared(options: Options) -> tuple[Rules, float, Recording]:
-    """The rules, the seconds after which a mismatch is asked again, and the requests."""
+def _prepared(options: Options) -> tuple[Rules, float, Results]:
+    """The rules, the seconds after which a mismatch is asked again, and the results of nothing asked yet."""
     recording = _recording(options)
+    urls = (options.legacy, options.extracted)
     recording.only_methods(_methods(options.methods))
     if options.config is None or options.migration is None:
-        return DEFAULT_RULES, Shadow().confirm_after, recording
+        name = str(options.har or options.openapi or options.urls)
+        return DEFAULT_RULES, Shadow().confirm_after, Results(recording, name, urls)
     loaded = load(options.config)
     if options.migration not in loaded.model.migrations:
         known = ", ".join(loaded.model.migrations) or "none"
         raise _Usage(f"{options.config} has no migration {options.migration!r}; it has {known}")
     only_migration(recording, loaded.snapshot, options.migration, options.host)
-    shadow = loaded.snapshot.migrations[options.migration].shadow or Shadow()
-    return rules_of(loaded.model, options.migration), shadow.confirm_after, recording
+    migration = loaded.snapshot.migrations[options.migration]
+    shadow = migration.shadow or Shadow()
+    routes = [route for route in loaded.snapshot.routes if route.migration is migration]
+    results = Results(recording, options.migration, urls, routes, Redaction(shadow.redact))
+    return rules_of(loaded.model, options.migration), shadow.confirm_after, results
 
 
 def _recording(options: Options) -> Recording:
@@ -148,9 +172,9 @@ def _methods(text: str | None) -> frozenset[str]:
 
 
 async def _replay(
-    options: Options, fields: list[tuple[str, str]], rules: Rules, confirm_after: float, report: Report
+    options: Options, fields: list[tuple[str, str]], rules: Rules, confirm_after: float, results: Results
 ) -> None:
-    requests = report.recording.requests
+    requests = results.recording.requests
     host = options.host or urlsplit(options.legacy).netloc
     console = Console(stderr=True)
     columns = (
@@ -164,8 +188,8 @@ async def _replay(
         task = progress.add_task("comparing", total=len(requests), found="")
 
         def judged(judgement: Judgement) -> None:
-            report.add(judgement)
-            progress.update(task, advance=1, found=f"{report.total.mismatched} mismatch")
+            results.add(judgement)
+            progress.update(task, advance=1, found=f"{results.total.mismatched} mismatched")
 
         async with AsyncExitStack() as stack:
             legacy, extracted = [

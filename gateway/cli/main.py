@@ -160,13 +160,14 @@ def compare(
     rate: Annotated[float, typer.Option(min=0, help="Most requests a second; 0 for as many as are answered.")] = 0,
     timeout: Annotated[float, typer.Option(min=0.001, help="Seconds that a side may be silent.")] = 30,
     as_json: AsJson = False,
+    html: Annotated[Path | None, typer.Option(help="Write one self-contained HTML file.", show_default=False)] = None,
 ) -> None:
     """Ask both sides what was recorded, and say what of their answers differs."""
     from gateway.cli.compare import Options, compare_sides
 
     options = Options(
         legacy, extracted, har, openapi, urls, config, migration,
-        methods, header or [], host, concurrency, rate, timeout, as_json,
+        methods, header or [], host, concurrency, rate, timeout, as_json, html,
     )  # fmt: skip
     raise typer.Exit(compare_sides(options))
 

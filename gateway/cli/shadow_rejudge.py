@@ -11,8 +11,8 @@ from rich.markup import escape
 from gateway.cli.shadow_store import check_migration, with_store
 from gateway.config.load import Loaded, load
 from gateway.shadow.rejudging import Rejudged, rejudge
-from gateway.shadow.report import stored_pairs
 from gateway.shadow.rules import rules_of
+from gateway.shadow.stored_evidence import stored_pairs
 from gateway.store.database import Database
 
 _SHOWN = 5

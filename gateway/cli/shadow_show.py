@@ -11,14 +11,14 @@ from typing import Any
 
 import orjson
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from gateway.cli.report_text import plain
 from gateway.cli.shadow_store import with_store
 from gateway.config.load import Loaded
 from gateway.shadow.page import bodies
 from gateway.shadow.redaction import REDACTED
-from gateway.shadow.report import pair
+from gateway.shadow.stored_evidence import pair
 from gateway.store.database import Database
 
 _STYLES = {"missing": "red", "extra": "green", "changed": "yellow", "skipped": "dim", "equal": ""}
@@ -64,8 +64,8 @@ def _print(found: Mapping[str, Any], commands: Mapping[str, str]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     request = found["request"]
     at = datetime.fromtimestamp(found["at"], UTC).isoformat(timespec="seconds")
-    console.print(f"[bold]pair {found['id']}[/]: {found['outcome']}, {escape(found['migration'])}, {at}")
-    console.print(f"{escape(request['method'])} {escape(request['target'])}  (the caller got {found['served']})")
+    console.print(f"[bold]pair {found['id']}[/]: {found['outcome']}, {plain(found['migration'])}, {at}")
+    console.print(f"{plain(request['method'])} {plain(request['target'])}  (the caller got {found['served']})")
     for side in ("legacy", "extracted"):
         answer = found[side]
         console.print(f"{side:<10} {answer['status']}, {answer['bytes']:,} bytes, {answer['seconds'] * 1000:.1f} ms")
@@ -79,7 +79,7 @@ def _print(found: Mapping[str, Any], commands: Mapping[str, str]) -> None:
         table.add_column("legacy", ratio=1, overflow="fold")
         table.add_column("extracted", ratio=1, overflow="fold")
         for line in lines:
-            table.add_row(escape(line.legacy), escape(line.extracted), style=_STYLES[line.change])
+            table.add_row(plain(line.legacy), plain(line.extracted), style=_STYLES[line.change])
         console.print(table)
     if not found["values"]:
         console.print("Only digests are stored: with `store: values` values, headers and queries are, redacted.")
@@ -93,6 +93,6 @@ def _print_difference(console: Console, difference: Mapping[str, Any], note: str
         "nothing" if difference[side] is None else difference[side] for side in ("legacy", "extracted")
     )
     console.print(
-        f"  {difference['risk']} {difference['kind']} at [bold]{escape(difference['path'])}[/]:"
-        f" legacy {escape(legacy)}, extracted {escape(extracted)}{escape(note)}"
+        f"  {difference['risk']} {difference['kind']} at [bold]{plain(difference['path'])}[/]:"
+        f" legacy {plain(legacy)}, extracted {plain(extracted)}{plain(note)}"
     )

@@ -29,7 +29,7 @@ def only_migration(recording: Recording, snapshot: Snapshot, migration: str, hos
     for request in recording.requests:
         route = _route(snapshot, request, host)
         if route is not None and route.migration is not None and route.migration.name == migration:
-            kept.append(replace(request, endpoint=f"{request.method} {route.path}"))
+            kept.append(replace(request, endpoint=f"{request.method} {route.path}", route=route.name))
         else:
             recording.skipped[f"not of migration {migration}"] += 1
     recording.requests = kept

@@ -40,7 +40,7 @@ class RecordedRequest:
 
     `host` is where it went, None where that was not recorded. `source` says
     where it stands, for people. `endpoint` is the method and the pattern of the
-    path where the recording knows it. `redacted` names fields that are missing
+    path where that is known, `route` the name of a migration's route. `redacted` names fields that are missing
     because their values were never recorded.
     """
 
@@ -51,6 +51,7 @@ class RecordedRequest:
     host: str | None = None
     source: str = ""
     endpoint: str | None = None
+    route: str | None = None
     redacted: tuple[str, ...] = ()
 
     def __str__(self) -> str:

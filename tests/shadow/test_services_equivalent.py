@@ -25,8 +25,7 @@ from gateway.replay.ask import Side
 from gateway.replay.endpoints import only_migration
 from gateway.replay.recorded import RecordedRequest, Recording, fields_of
 from gateway.replay.replay import replay
-from gateway.replay.report import Report
-from gateway.replay.report_text import lines
+from gateway.replay.results import Results
 from gateway.testing import Asker, assert_equivalent, load_rules
 
 CONFIG = Path(__file__).parents[2] / "config" / "gateway.yaml"
@@ -80,9 +79,9 @@ def recorded(cases: Iterable[Case], texts: Mapping[str, str], migration: str) ->
     return recording
 
 
-def compared(recording: Recording, sides: Sides, migration: str) -> Report:
-    """The report of a replay."""
-    report = Report(recording)
+def compared(recording: Recording, sides: Sides, migration: str) -> Results:
+    """What a replay found."""
+    results = Results(recording, migration)
 
     async def run() -> None:
         legacy, extracted = (
@@ -90,10 +89,10 @@ def compared(recording: Recording, sides: Sides, migration: str) -> Report:
         )
         async with legacy, extracted:
             rules = load_rules(CONFIG, migration)
-            await replay(recording.requests, legacy, extracted, rules, report.add, concurrency=4, confirm_after=0)
+            await replay(recording.requests, legacy, extracted, rules, results.add, concurrency=4, confirm_after=0)
 
     asyncio.run(run())
-    return report
+    return results
 
 
 def only(recording: Recording, pattern: str) -> Recording:
@@ -101,13 +100,13 @@ def only(recording: Recording, pattern: str) -> Recording:
     return Recording([request for request in recording.requests if re.match(pattern, request.target)])
 
 
-def assert_equivalent_over_enough(report: Report) -> None:
+def assert_equivalent_over_enough(results: Results) -> None:
     """Nothing differs, in enough pairs, and not because both sides refuse."""
-    assert not report.signatures, "\n".join(lines(report))
-    assert report.equivalent, "\n".join(lines(report))
-    assert report.total.compared >= ENOUGH
-    assert report.total.evidence >= ENOUGH / 2
-    assert len({str(request) + str(request.headers) for request in report.recording.requests}) >= ENOUGH
+    assert not results.signatures
+    assert results.equivalent, results.report()
+    assert results.total.compared >= ENOUGH
+    assert results.total.evidence >= ENOUGH / 2
+    assert len({str(request) + str(request.headers) for request in results.recording.requests}) >= ENOUGH
 
 
 @pytest.mark.parametrize("pattern", [r"/api/catalog/products(?!/)", "/api/catalog/products/"], ids=["list", "one"])
@@ -162,9 +161,9 @@ def test_changes_of_a_profile(users: Mapping[str, Sides]) -> None:
 def test_a_wrong_catalog_is_caught(catalog: Mapping[str, Sides], bug: str, found: set[str]) -> None:
     sides = catalog[bug]
     recording = recorded([*of_catalog.FOUND[:ENOUGH], *PRODUCTS[:20]], sides.texts, "catalog")
-    report = compared(recording, sides, "catalog")
-    assert not report.equivalent
-    assert found <= report.signatures.keys()
+    results = compared(recording, sides, "catalog")
+    assert not results.equivalent
+    assert found <= results.signatures.keys()
 
 
 @pytest.mark.parametrize(
@@ -177,9 +176,9 @@ def test_a_wrong_catalog_is_caught(catalog: Mapping[str, Sides], bug: str, found
 )
 def test_wrong_users_are_caught(users: Mapping[str, Sides], bug: str, found: set[str]) -> None:
     sides = users[bug]
-    report = compared(recorded([*of_users.BAD_TOKENS, *MYSELF], sides.texts, "users"), sides, "users")
-    assert not report.equivalent
-    assert report.signatures.keys() == found
+    results = compared(recorded([*of_users.BAD_TOKENS, *MYSELF], sides.texts, "users"), sides, "users")
+    assert not results.equivalent
+    assert results.signatures.keys() == found
 
 
 def test_a_service_that_is_wrong_on_purpose_says_so(tmp_path: Path) -> None:

@@ -19,8 +19,7 @@ from gateway.shadow.judge import Judge
 from gateway.shadow.page import page
 from gateway.shadow.pair import NotCompared, Pair, Reason
 from gateway.shadow.rejudging import rejudge
-from gateway.shadow.report import Report, report, stored_pairs
-from gateway.shadow.report import pair as stored_pair
+from gateway.shadow.report import Report
 from gateway.shadow.rules import rules_of
 from gateway.shadow.store import (
     RESERVOIR,
@@ -31,6 +30,8 @@ from gateway.shadow.store import (
     latency_of_bucket,
     metadata,
 )
+from gateway.shadow.stored_evidence import pair as stored_pair
+from gateway.shadow.stored_evidence import report, stored_pairs
 from gateway.store.database import Database, StoreError
 from tests.shadow.pairs import answered, pair, snapshot
 

@@ -1,0 +1,224 @@
+"""What a replay found, added up to the same report that shadowing gives."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from time import time
+from typing import Any
+
+from gateway.config.snapshot import Route
+from gateway.replay.ask import Answered
+from gateway.replay.endpoints import endpoint_of
+from gateway.replay.recorded import RecordedRequest, Recording
+from gateway.replay.replay import NOT_ANSWERED, Judgement
+from gateway.shadow import pair as stored
+from gateway.shadow.comparison import Outcome
+from gateway.shadow.difference import Difference
+from gateway.shadow.document import documented
+from gateway.shadow.redaction import Redaction
+from gateway.shadow.report import TARGET, EndpointLatency, Latency, Proof, Report, RouteProof, SignatureCount
+from gateway.shadow.verdict import CONFIDENCE, verdict
+
+_RISKS = ("high", "medium", "low")
+
+
+@dataclass(slots=True)
+class Answers:
+    """One side's answers to an endpoint: the seconds of each, and how many were 5xx or never came."""
+
+    seconds: list[float] = field(default_factory=list)
+    errors: int = 0
+    missing: int = 0
+
+    def latency(self) -> Latency:
+        """As a report shows it."""
+        ordered = sorted(self.seconds)
+        shares = [_percentile(ordered, percent) for percent in (50, 95, 99)]
+        return Latency(len(ordered) + self.missing, self.errors + self.missing, *shares)
+
+
+def _percentile(ordered: list[float], percent: int) -> float | None:
+    """The seconds that `percent` of the answers took at most."""
+    return ordered[max(0, -(-len(ordered) * percent // 100) - 1)] if ordered else None
+
+
+@dataclass(slots=True)
+class Counts:
+    """How many requests came to which outcome, and how many of the pairs are evidence."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    evidence: int = 0
+
+    @property
+    def mismatched(self) -> int:
+        """Pairs that differ."""
+        return self.outcomes[Outcome.MISMATCH]
+
+    @property
+    def compared(self) -> int:
+        """Pairs that match, differ, or differ in nothing but what a rule lets pass."""
+        return self.outcomes[Outcome.MATCH] + self.outcomes[Outcome.IGNORED] + self.mismatched
+
+    def proof(self) -> Proof:
+        """What they prove; how long more would take is not known."""
+        found = verdict(self.evidence, self.mismatched, TARGET)
+        return Proof(self.evidence, self.mismatched, found.bound, found.missing, None, found.proven)
+
+
+@dataclass(slots=True)
+class Found:
+    """A difference that pairs have: the first such one, and how many pairs have it by endpoint."""
+
+    difference: Difference
+    example: dict[str, Any]
+    endpoints: Counter[str] = field(default_factory=Counter)
+
+
+class Results:
+    """Adds up judgements of a recording.
+
+    `name` is what the report calls it: the migration, or the recording.
+    `routes` are the migration's, none where there is no configuration.
+    `urls` are those of the legacy and the extracted side.
+    """
+
+    def __init__(
+        self,
+        recording: Recording,
+        name: str,
+        urls: tuple[str, str] = ("", ""),
+        routes: Iterable[Route] = (),
+        redaction: Redaction | None = None,
+    ) -> None:
+        self.recording = recording
+        self.name = name
+        self.total = Counts()
+        self.signatures: dict[str, Found] = {}
+        self.unanswered: dict[str, str] = {}
+        self._urls = urls
+        self._began = time()
+        self._redaction = redaction or Redaction()
+        self._routes = {(route.name, route.path): Counts() for route in routes}
+        self._ignored: Counter[str] = Counter()
+        self._not_compared: Counter[str] = Counter()
+        self._answers: dict[str, tuple[Answers, Answers]] = {}
+
+    def add(self, judgement: Judgement) -> None:
+        """Add a judgement."""
+        request, comparison = judgement.request, judgement.comparison
+        endpoint = endpoint_of(request)
+        method, _, pattern = endpoint.partition(" ")
+        for counts in (self.total, self._routes.setdefault((request.route or method, pattern), Counts())):
+            counts.outcomes[comparison.outcome] += 1
+            counts.evidence += comparison.evidence
+        if comparison.reason is not None:
+            self._not_compared[comparison.reason] += 1
+            if judgement.detail is not None:
+                self.unanswered.setdefault(comparison.reason, judgement.detail)
+        if comparison.outcome is Outcome.IGNORED:
+            self._ignored[comparison.ignored[0][1]] += 1
+        self._add_answers(endpoint, judgement)
+        for difference in {one.signature: one for one in comparison.differences[::-1]}.values():
+            found = self.signatures.get(difference.signature)
+            if found is None:
+                found = self.signatures[difference.signature] = Found(difference, self._example(judgement, endpoint))
+            found.endpoints[endpoint] += 1
+
+    @property
+    def equivalent(self) -> bool:
+        """Whether something was compared, nothing of it differs, and both sides gave every answer."""
+        return self.total.evidence > 0 and not self.total.mismatched and not self._missing
+
+    @property
+    def _missing(self) -> int:
+        return sum(self._not_compared[reason] for reason in NOT_ANSWERED.values())
+
+    def report(self) -> Report:
+        """All of it, as shadowing would report it."""
+        total = self.total
+        return Report(
+            migration=self.name,
+            since=self._began,
+            until=time(),
+            target=TARGET,
+            confidence=CONFIDENCE,
+            compared=total.compared,
+            matched=total.outcomes[Outcome.MATCH],
+            without_evidence=total.compared - total.evidence,
+            mismatched=total.mismatched,
+            ignored=dict(self._ignored.most_common()),
+            not_compared=dict(self._not_compared.most_common()),
+            proof=total.proof(),
+            signatures=tuple(self._signature(name, found) for name, found in self._by_risk()),
+            endpoints=tuple(
+                EndpointLatency(name, legacy.latency(), extracted.latency())
+                for name, (legacy, extracted) in sorted(self._answers.items())
+            ),
+            routes=tuple(RouteProof(name, pattern, one.proof()) for (name, pattern), one in self._routes.items()),
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The report, and what of the recording was not asked."""
+        recording = self.recording
+        return {
+            "equivalent": self.equivalent,
+            "requests": len(recording.requests),
+            "skipped": dict(recording.skipped.most_common()),
+            "unfilled": recording.unfilled,
+            "redacted": sum(bool(request.redacted) for request in recording.requests),
+            "unanswered": self.unanswered,
+            **self.report().as_json(),
+        }
+
+    def _add_answers(self, endpoint: str, judgement: Judgement) -> None:
+        sides = self._answers.setdefault(endpoint, (Answers(), Answers()))
+        for name, answers, answered in zip(NOT_ANSWERED, sides, (judgement.legacy, judgement.extracted), strict=True):
+            if answered is not None:
+                answers.seconds.append(answered.seconds)
+                answers.errors += answered.answer.status >= 500
+            elif judgement.comparison.reason == NOT_ANSWERED[name]:
+                answers.missing += 1
+
+    def _by_risk(self) -> list[tuple[str, Found]]:
+        return sorted(
+            self.signatures.items(),
+            key=lambda item: (_RISKS.index(item[1].difference.risk), -item[1].endpoints.total(), item[0]),
+        )
+
+    def _signature(self, name: str, found: Found) -> SignatureCount:
+        return SignatureCount(
+            signature=name,
+            path=found.difference.path,
+            kind=str(found.difference.kind),
+            risk=str(found.difference.risk),
+            count=found.endpoints.total(),
+            endpoints=tuple(sorted(found.endpoints)),
+            examples=(),
+            example=found.example,
+        )
+
+    def _example(self, judgement: Judgement, endpoint: str) -> dict[str, Any]:
+        """The pair as it would be stored, redacted, and where its request stands."""
+        request = judgement.request
+        legacy, extracted = (
+            _stored(url, answered)
+            for url, answered in zip(self._urls, (judgement.legacy, judgement.extracted), strict=True)
+        )
+        kept = stored.Pair(
+            self.name, request.route or "", endpoint, time(), "legacy", _message(request), legacy, extracted
+        )
+        return {**documented(kept, judgement.comparison, True, self._redaction), "source": request.source}
+
+
+def _stored(url: str, answered: Answered | None) -> stored.Answered:
+    assert answered is not None, "what differs was answered by both sides"
+    answer = answered.answer
+    head = b"".join(b"%b: %b\r\n" % header for header in answer.headers)
+    return stored.Answered(url, answer.status, head, answer.body, answered.seconds)
+
+
+def _message(request: RecordedRequest) -> bytes:
+    lines = [f"{request.method} {request.target} HTTP/1.1", *(f"{name}: {value}" for name, value in request.headers)]
+    return "\r\n".join([*lines, "", ""]).encode() + request.body
