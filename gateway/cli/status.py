@@ -46,9 +46,18 @@ def _print(status: dict[str, Any]) -> None:
         print(
             f"endpoint {check['endpoint']} of {check['upstream']}: {'up' if check['up'] else 'down'} ({check['last']})"
         )
+    for name, upstream in status["upstreams"].items():
+        for endpoint in upstream.get("endpoints", []):
+            if endpoint["ejected_by_workers"]:
+                print(f"endpoint {endpoint['url']} of {name}: ejected by {endpoint['ejected_by_workers']} workers")
+        breaker = upstream.get("breaker", {"workers": {}})["workers"]
+        if breaker:
+            print(f"breaker of {name}: " + ", ".join(f"{state} in {count}" for state, count in sorted(breaker.items())))
     for name, migration in status["migrations"].items():
         percent = f" at {migration['percent']:g} %" if migration["stage"] == "canary" else ""
         print(f"migration {name}: {migration['stage']}{percent}, {migration['legacy']} → {migration['extracted']}")
+        if migration["fallbacks"]:
+            print(f"  answered by {migration['legacy']} instead: {sum(migration['fallbacks'].values())} requests")
     for name, shadow in status["shadow"].get("migrations", {}).items():
         print(f"shadow of {name}: {_shadow(shadow)}")
 

@@ -14,6 +14,7 @@ from gateway.config.compare_checks import CompareChecks
 from gateway.config.document import Document, Step
 from gateway.config.patterns import PatternError, parse_pattern
 from gateway.config.problems import Problem, suggestion
+from gateway.config.resilience_checks import ResilienceChecks
 from gateway.config.route_sections import MatchSection, MigrationSection
 from gateway.config.schema import Configuration
 from gateway.config.shadow_checks import ShadowChecks
@@ -56,6 +57,7 @@ class Checks:
             yield from self._migration(name, migration)
         yield from self._routes()
         yield from CompareChecks(self.model, self.document).problems()
+        yield from ResilienceChecks(self.model, self.document).problems()
 
     def warnings(self) -> Iterator[Problem]:
         """What is allowed and probably not meant."""
@@ -71,6 +73,7 @@ class Checks:
                     "every peer is trusted, so any client can claim any address", "trusted_proxies", number
                 )
         yield from CompareChecks(self.model, self.document).warnings()
+        yield from ResilienceChecks(self.model, self.document).warnings()
         shadows = ShadowChecks(self.model, self.document)
         for name, migration in self.model.migrations.items():
             yield from shadows.warnings(name, migration)

@@ -19,7 +19,18 @@ from gateway.config.expectations import Expectation, RoutingTest
 from gateway.config.index import AmbiguityError, RouteIndex, build_index
 from gateway.config.patterns import PatternError, parse_pattern
 from gateway.config.problems import Problem
-from gateway.config.route_sections import MatchSection, MigrationSection
+from gateway.config.resilience import Concurrency, Hedging, Retries, RetryBudget
+from gateway.config.resilience_compile import (
+    compile_balancing,
+    compile_breaker,
+    compile_ejection,
+    compile_legacy_fallback,
+    compile_resolve,
+    compile_retries,
+    compile_route_fallback,
+    route_timeouts,
+)
+from gateway.config.route_sections import MigrationRouteSection, MigrationSection, RouteSection
 from gateway.config.schema import Configuration, TestSection
 from gateway.config.shadow_sections import ShadowSection, StoreSection
 from gateway.config.snapshot import (
@@ -53,37 +64,67 @@ _VISITOR = StickyKey("visitor")
 
 def compile_routes(model: Configuration, migrations: Mapping[str, Migration], document: Document) -> tuple[Route, ...]:
     """All routes, those of migrations and the others, in the order of the file."""
-    found: list[tuple[Source, str, MatchSection, str, Migration | None, AuthRequirement | None]] = []
+    upstreams = {str(name): _timeouts(section) for name, section in model.upstreams.items()}
+    found: list[tuple[Source, str, RouteSection | MigrationRouteSection, Migration | None, AuthRequirement | None]] = []
     for name, section in model.migrations.items():
         own = _requirement(section.auth)
         for number, part in enumerate(section.routes):
             source = document.source("migrations", name, "routes", number)
             auth = _requirement(part.auth) or own
             title = f"{name}/{number if part.name is None else part.name}"
-            found.append((source, title, part.match, str(section.from_), migrations[name], auth))
+            found.append((source, title, part, migrations[name], auth))
     for number, route in enumerate(model.routes):
         source = document.source("routes", number)
-        found.append((source, str(route.name), route.match, str(route.upstream), None, _requirement(route.auth)))
+        found.append((source, str(route.name), route, None, _requirement(route.auth)))
     files = {str(file): number for number, file in enumerate(document.files)}
     found.sort(key=lambda item: (files.get(item[0].file, 0), item[0].line, item[0].column))
     alike: dict[tuple[str, str | None, AuthRequirement | None], int] = {}
     return tuple(
-        Route(
-            name=name,
-            number=number,
-            host=match.host or "",
-            path=str(match.path or EVERY_PATH),
-            methods=frozenset(map(str, match.methods or ())),
-            headers=tuple(FieldMatch(key.lower(), _text(value)) for key, value in match.headers.items()),
-            query=tuple(FieldMatch(str(key), _text(value)) for key, value in match.query.items()),
-            upstream=upstream,
-            migration=migration,
-            auth=auth,
-            source=source,
-            alike=alike.setdefault((upstream, None if migration is None else migration.name, auth), len(alike)),
-            shadowed=migration is not None and migration.shadow is not None,
-        )
-        for number, (source, name, match, upstream, migration, auth) in enumerate(found)
+        _route(name, number, part, migration, auth, source, alike, model, upstreams)
+        for number, (source, name, part, migration, auth) in enumerate(found)
+    )
+
+
+def _route(
+    name: str,
+    number: int,
+    part: RouteSection | MigrationRouteSection,
+    migration: Migration | None,
+    auth: AuthRequirement | None,
+    source: Source,
+    alike: dict[tuple[str, str | None, AuthRequirement | None], int],
+    model: Configuration,
+    upstreams: Mapping[str, Timeouts],
+) -> Route:
+    match = part.match
+    if isinstance(part, RouteSection):
+        sides = [str(part.upstream)]
+        timeouts, retries, hedging = [part.timeouts], part.retries, part.hedging
+    else:
+        assert migration is not None
+        common = model.migrations[migration.name]
+        sides = [migration.legacy, migration.extracted]
+        timeouts = [common.timeouts, part.timeouts]
+        retries = part.retries or common.retries
+        hedging = part.hedging or common.hedging
+    return Route(
+        name=name,
+        number=number,
+        host=match.host or "",
+        path=str(match.path or EVERY_PATH),
+        methods=frozenset(map(str, match.methods or ())),
+        headers=tuple(FieldMatch(key.lower(), _text(value)) for key, value in match.headers.items()),
+        query=tuple(FieldMatch(str(key), _text(value)) for key, value in match.query.items()),
+        upstream=sides[0],
+        migration=migration,
+        auth=auth,
+        source=source,
+        alike=alike.setdefault((sides[0], None if migration is None else migration.name, auth), len(alike)),
+        shadowed=migration is not None and migration.shadow is not None,
+        timeouts=route_timeouts({side: upstreams[side] for side in sides if side in upstreams}, timeouts),
+        retries=Retries() if retries is None else compile_retries(retries),
+        hedging=None if hedging is None else Hedging(hedging.after),
+        fallback=compile_route_fallback(part.fallback),
     )
 
 
@@ -141,6 +182,8 @@ def _migration(name: str, section: MigrationSection) -> Migration:
         never=tuple(section.never),
         override=None if override is None else Override(str(override.header), override.permitted),
         shadow=shadow if mirrors else None,
+        breaker=compile_breaker(section.breaker),
+        fallback=compile_legacy_fallback(section.fallback),
     )
 
 
@@ -186,15 +229,25 @@ def _upstream(name: str, section: UpstreamSection, tls: UpstreamTls) -> Upstream
     return Upstream(
         name=name,
         endpoints=tuple(section.endpoints),
-        timeouts=Timeouts(**section.timeouts.model_dump()),
-        health=None if health is None else HealthCheck(**health.model_dump()),
+        timeouts=_timeouts(section),
+        health=None if health is None else HealthCheck(**{**health.model_dump(), "status": frozenset(health.status)}),
         connections=section.connections,
         idle_connections=section.idle_connections,
         keep_alive=section.keep_alive,
         queue=section.queue,
         upgrades=frozenset(section.upgrades),
         tls=tls,
+        resolve=compile_resolve(section.resolve),
+        balancing=compile_balancing(section.balancing),
+        ejection=compile_ejection(section.ejection),
+        breaker=compile_breaker(section.breaker),
+        retry_budget=RetryBudget(**section.retry_budget.model_dump()),
+        concurrency=None if section.concurrency is None else Concurrency(**section.concurrency.model_dump()),
     )
+
+
+def _timeouts(section: UpstreamSection) -> Timeouts:
+    return Timeouts(**section.timeouts.model_dump())
 
 
 def _text(value: str | None) -> str | None:

@@ -23,6 +23,7 @@ from gateway.config.values import (
     parse_listener,
     parse_match_host,
     parse_method,
+    parse_name_server,
     parse_network,
     parse_permission,
     parse_positive_duration,
@@ -110,8 +111,27 @@ EndpointUrl = TypeAliasType(
         PlainValidator(parse_endpoint),
         WithJsonSchema(
             {
-                "type": "string",
-                "description": "A base URL: scheme http or https, host and port, no path.",
+                "anyOf": [
+                    {"type": "string"},
+                    {
+                        "type": "object",
+                        "properties": {
+                            "url": {"type": "string", "description": "The base URL."},
+                            "weight": {
+                                "anyOf": [
+                                    {"type": "integer", "minimum": 1},
+                                    {"type": "string", "pattern": f"^{VARIABLE}$"},
+                                ],
+                                "default": 1,
+                                "description": "Its share of the requests, beside the other endpoints' weights.",
+                            },
+                        },
+                        "required": ["url"],
+                        "additionalProperties": False,
+                    },
+                ],
+                "description": "A base URL: scheme http or https, host and port, no path; or {url: …, weight: …}, "
+                "where the weight, a whole number, is its share of the requests beside the other endpoints' (1).",
                 "examples": ["http://127.0.0.1:8100"],
             }
         ),
@@ -230,7 +250,23 @@ UpgradeToken = TypeAliasType(
         ),
     ],
 )
+NameServer = TypeAliasType(
+    "NameServer",
+    Annotated[
+        tuple[str, int],
+        PlainValidator(parse_name_server),
+        WithJsonSchema(
+            {
+                "type": "string",
+                "description": "The address of a name server, with its port unless that is 53.",
+                "examples": ["10.0.0.10", "127.0.0.1:5353"],
+            }
+        ),
+    ],
+)
 Whole = Annotated[int, BeforeValidator(_number_from_environment)]
+HttpStatus = Annotated[Whole, Field(ge=100, le=599)]
+FailureStatus = Annotated[Whole, Field(ge=400, le=599)]
 Count = Annotated[Whole, Field(ge=1)]
 Number = Annotated[float, BeforeValidator(_number_from_environment), Field(allow_inf_nan=False)]
 Flag = Annotated[bool, BeforeValidator(_boolean_from_environment)]

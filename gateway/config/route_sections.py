@@ -19,6 +19,14 @@ from gateway.config.kinds import (
     Permission,
     Sticky,
 )
+from gateway.config.resilience_sections import (
+    BreakerSection,
+    HedgingSection,
+    LegacyFallbackSection,
+    RetriesSection,
+    RouteFallbackSection,
+    RouteTimeoutsSection,
+)
 from gateway.config.sections import Section, Text
 from gateway.config.shadow_sections import ShadowSection
 from gateway.config.snapshot import Stage
@@ -62,6 +70,12 @@ class RouteSection(Section):
     auth: RequirementSection | None = Field(
         default=None, description="What is asked of the caller; nothing unless given."
     )
+    timeouts: RouteTimeoutsSection | None = Field(default=None, description="Deadlines, where not the upstream's.")
+    retries: RetriesSection | None = Field(default=None, description="When a request is sent again.")
+    hedging: HedgingSection | None = Field(default=None, description="Sending a slow read twice; off unless given.")
+    fallback: RouteFallbackSection | None = Field(
+        default=None, description="What answers when nobody else can; nothing unless given."
+    )
 
 
 class MigrationRouteSection(Section):
@@ -74,6 +88,18 @@ class MigrationRouteSection(Section):
     match: MatchSection = Field(description="Which requests this is.")
     auth: RequirementSection | None = Field(
         default=None, description="What is asked of the caller, instead of what the migration asks."
+    )
+    timeouts: RouteTimeoutsSection | None = Field(
+        default=None, description="Deadlines, where not the migration's or the upstream's."
+    )
+    retries: RetriesSection | None = Field(
+        default=None, description="When a request is sent again, instead of what the migration says."
+    )
+    hedging: HedgingSection | None = Field(
+        default=None, description="Sending a slow read twice; as the migration says unless given."
+    )
+    fallback: RouteFallbackSection | None = Field(
+        default=None, description="What answers when nobody else can; nothing unless given."
     )
 
 
@@ -128,6 +154,20 @@ class MigrationSection(Section):
     override: OverrideSection | None = Field(default=None, description="Picking a side by header; off unless given.")
     auth: RequirementSection | None = Field(default=None, description="What is asked of callers on all its routes.")
     compare: CompareSection = Field(default=CompareSection(), description="How the two sides' answers are compared.")
+    timeouts: RouteTimeoutsSection | None = Field(
+        default=None, description="Deadlines on all its routes, where not the upstreams'."
+    )
+    retries: RetriesSection | None = Field(default=None, description="When a request is sent again, on all its routes.")
+    hedging: HedgingSection | None = Field(
+        default=None, description="Sending a slow read twice, on all its routes; off unless given."
+    )
+    breaker: BreakerSection | None = Field(
+        default=None,
+        description="Refusing requests of this migration while too many fail, each side by itself; off unless given.",
+    )
+    fallback: LegacyFallbackSection = Field(
+        default=LegacyFallbackSection(), description="Having the legacy side answer because the extracted side can't."
+    )
     routes: Annotated[list[MigrationRouteSection], Field(min_length=1)] = Field(
         description="The requests that are this capability."
     )

@@ -14,6 +14,19 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
+from gateway.config.resilience import (
+    Balancing,
+    Breaker,
+    Concurrency,
+    Ejection,
+    Hedging,
+    LegacyFallback,
+    Resolve,
+    Retries,
+    RetryBudget,
+    RouteFallback,
+)
+
 if TYPE_CHECKING:
     from gateway.config.index import RouteIndex
 
@@ -102,23 +115,30 @@ class AuthRequirement:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Deadlines of an upstream, in seconds."""
+    """Deadlines, in seconds; `total` None sets no end to a whole exchange."""
 
     connect: float = 2.0
     response: float = 30.0
     idle: float = 60.0
     tunnel: float = 3600.0
+    total: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One base URL of an upstream, taken apart; `tls` where it is https."""
+    """One base URL of an upstream, taken apart.
+
+    `tls` is set where it is https, `weight` is its share of the requests beside
+    the others', `name` the host that `host` is an address of, where it was looked up.
+    """
 
     url: str
     host: str
     port: int
     host_header: bytes
     tls: bool = False
+    weight: int = 1
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +173,7 @@ class HealthCheck:
     path: str
     interval: float = 5.0
     timeout: float = 2.0
-    status: int = 200
+    status: frozenset[int] = frozenset({200})
     unhealthy_after: int = 3
     healthy_after: int = 2
 
@@ -165,6 +185,8 @@ class Upstream:
     `connections` bounds the connections of one worker to one endpoint;
     `queue` bounds the requests of one worker that wait for one of them.
     `upgrades` are the protocols, in lower case, to which a request may switch.
+    `ejection`, `breaker` and `concurrency` None do without; `resolve` None
+    looks a name up when a connection is made, and takes its first address.
     """
 
     name: str
@@ -177,6 +199,12 @@ class Upstream:
     queue: int = 1024
     upgrades: frozenset[str] = frozenset({"websocket"})
     tls: UpstreamTls = UpstreamTls()
+    resolve: Resolve | None = None
+    balancing: Balancing = Balancing()
+    ejection: Ejection | None = Ejection()
+    breaker: Breaker | None = None
+    retry_budget: RetryBudget = RetryBudget()
+    concurrency: Concurrency | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +293,9 @@ class Migration:
 
     `threshold` is the share of callers on the extracted side in 1/100 of a
     percent, 0 to 10,000; it is meant for stage canary alone. `shadow` is set
-    where requests are copied at this stage.
+    where requests are copied at this stage. Each side has a breaker of its own
+    by `breaker`. `fallback` None never has the legacy side answer for the
+    extracted one.
     """
 
     name: str
@@ -278,6 +308,8 @@ class Migration:
     never: tuple[Condition, ...] = ()
     override: Override | None = None
     shadow: Shadow | None = None
+    breaker: Breaker | None = None
+    fallback: LegacyFallback | None = LegacyFallback()
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +327,7 @@ class Route:
     Routes of the same number `alike` have the same upstream or migration and
     ask the same of a token, so they decide alike for the same header fields.
     `shadowed` tells whether its migration copies requests at its stage.
+    `timeouts` are by upstream, empty where they are the upstream's own.
     """
 
     name: str
@@ -310,6 +343,10 @@ class Route:
     source: Source
     alike: int
     shadowed: bool = False
+    timeouts: Mapping[str, Timeouts] = field(default_factory=dict, hash=False)
+    retries: Retries = Retries()
+    hedging: Hedging | None = None
+    fallback: RouteFallback | None = None
 
 
 @dataclass(frozen=True, slots=True)

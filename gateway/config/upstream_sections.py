@@ -6,7 +6,15 @@ from typing import Annotated
 
 from pydantic import Field
 
-from gateway.config.kinds import Count, Duration, EndpointUrl, OneOrMany, Upgrade, Whole
+from gateway.config.kinds import Count, Duration, EndpointUrl, HttpStatus, OneOrMany, Upgrade, Whole
+from gateway.config.resilience_sections import (
+    BalancingSection,
+    BreakerSection,
+    ConcurrencySection,
+    EjectionSection,
+    ResolveSection,
+    RetryBudgetSection,
+)
 from gateway.config.sections import Section
 from gateway.config.snapshot import HealthCheck, Timeouts, Upstream
 from gateway.config.tls_sections import UpstreamTlsSection
@@ -27,6 +35,10 @@ class TimeoutsSection(Section):
     tunnel: Duration = Field(
         default=_TIMEOUTS.tunnel, description="The longest silence of a WebSocket or another upgraded connection."
     )
+    total: Duration | None = Field(
+        default=None,
+        description="From the request's head to the end of the response, all attempts included; none unless given.",
+    )
 
 
 class HealthSection(Section):
@@ -35,8 +47,8 @@ class HealthSection(Section):
     path: Annotated[str, Field(pattern="^/")] = Field(description="The path to ask.", examples=["/healthz"])
     interval: Duration = Field(default=_HEALTH.interval, description="The time from one check to the next.")
     timeout: Duration = Field(default=_HEALTH.timeout, description="How long an answer may take.")
-    status: Annotated[Whole, Field(ge=100, le=599)] = Field(
-        default=_HEALTH.status, description="The status of an endpoint that is well."
+    status: Annotated[list[HttpStatus], OneOrMany(), Field(min_length=1)] = Field(
+        default=sorted(_HEALTH.status), description="The status, or statuses, of an endpoint that is well."
     )
     unhealthy_after: Count = Field(
         default=_HEALTH.unhealthy_after,
@@ -51,10 +63,26 @@ class UpstreamSection(Section):
     """A named group of endpoints that serve the same thing."""
 
     endpoints: Annotated[list[EndpointUrl], OneOrMany(), Field(min_length=1)] = Field(
-        description="The base URLs; requests go to them in turn."
+        description="The base URLs; `balancing` says which gets a request."
     )
     timeouts: TimeoutsSection = Field(default=TimeoutsSection(), description="Deadlines.")
     health: HealthSection | None = Field(default=None, description="Active health checks; none unless given.")
+    resolve: ResolveSection | None = Field(
+        default=None,
+        description="Looking up names again; unless given, a name is looked up for each new connection, and its first "
+        "address is used.",
+    )
+    balancing: BalancingSection = Field(default=BalancingSection(), description="Which endpoint gets a request.")
+    ejection: EjectionSection = Field(
+        default=EjectionSection(), description="Keeping requests from an endpoint that fails them."
+    )
+    breaker: BreakerSection | None = Field(
+        default=None, description="Refusing requests while too many fail; off unless given."
+    )
+    retry_budget: RetryBudgetSection = Field(default=RetryBudgetSection(), description="How many retries there may be.")
+    concurrency: ConcurrencySection | None = Field(
+        default=None, description="How many requests there may be at once; no limit unless given."
+    )
     connections: Count = Field(
         default=_UPSTREAM.connections, description="Most connections of one worker to one endpoint."
     )

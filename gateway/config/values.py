@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from gateway.config.environment import Substituted
@@ -100,7 +101,23 @@ def parse_listener(value: object) -> Listener:
 
 
 def parse_endpoint(value: object) -> Endpoint:
-    """A base URL `http://host[:port]` or `https://host[:port]`."""
+    """A base URL `http://host[:port]` or `https://host[:port]`, or a mapping of `url` and `weight`."""
+    if not isinstance(value, dict):
+        return _endpoint(value)
+    for key in value:
+        if key not in ("url", "weight"):
+            raise ValueError(f"an endpoint has no '{key}', but url and weight")
+    if "url" not in value:
+        raise ValueError("the key 'url' is missing")
+    weight = value.get("weight", 1)
+    if isinstance(weight, str) and weight.isascii() and weight.isdigit():
+        weight = int(weight)
+    if not isinstance(weight, int) or isinstance(weight, bool) or not 1 <= weight <= 1_000_000:
+        raise ValueError(f"expected a weight from 1 on, a whole number, found {described(weight)}")
+    return replace(_endpoint(value["url"]), weight=weight)
+
+
+def _endpoint(value: object) -> Endpoint:
     if not isinstance(value, str):
         raise ValueError(f"expected a URL such as http://127.0.0.1:8100, found {described(value)}")
     try:
@@ -125,6 +142,22 @@ def parse_endpoint(value: object) -> Endpoint:
     )
 
 
+def parse_name_server(value: object) -> tuple[str, int]:
+    """Address and port of a name server: `10.0.0.10`, `127.0.0.1:5353` or `[::1]:5353`."""
+    if not isinstance(value, str):
+        raise ValueError(f"expected an address such as 10.0.0.10 or 127.0.0.1:5353, found {described(value)}")
+    host, colon, port = value.rpartition(":")
+    if value.endswith("]") or not colon or not (port.isascii() and port.isdigit()) or (":" in host and host[0] != "["):
+        host, port = value, "53"
+    try:
+        address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        raise ValueError(
+            f"expected an address such as 10.0.0.10 or 127.0.0.1:5353, found {described(value)}"
+        ) from None
+    return str(address), _port(int(port))
+
+
 def _host(text: str) -> str:
     if text.startswith("[") or text.endswith("]"):
         try:
@@ -147,6 +180,15 @@ def _port(port: int) -> int:
     if not 0 <= port <= 65535:
         raise ValueError(f"port {port} is not between 0 and 65535")
     return port
+
+
+def is_address(host: str) -> bool:
+    """Whether `host` is an IP address, not a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def is_loopback(host: str) -> bool:

@@ -3,7 +3,7 @@
 GET /livez      the control process runs
 GET /readyz     every worker serves by the newest configuration (200), or not (503, with the reason)
 GET /metrics    Prometheus
-GET /status     configuration, workers, key sets, health and migrations as JSON
+GET /status     configuration, workers, key sets, upstreams and migrations as JSON
 GET /routes     the routing table as JSON
 """
 
@@ -39,7 +39,7 @@ def application(supervisor: Supervisor) -> Starlette:
         return Response(await supervisor.metrics(), media_type=CONTENT_TYPE)
 
     async def status(request: Request) -> Response:
-        return JSONResponse(supervisor.status())
+        return JSONResponse(await supervisor.status_now())
 
     async def routes(request: Request) -> Response:
         return JSONResponse(routing_table(supervisor.snapshot))

@@ -1,8 +1,7 @@
 """Active health checks: the control process asks each endpoint, the workers avoid those that are down.
 
-An endpoint counts as up until `unhealthy_after` checks in a row have failed,
-and as up again after `healthy_after` good ones. Intervals are jittered, so
-that many gateways do not ask in step.
+Intervals are jittered, and the first checks spread over one, so that many
+gateways with many endpoints do not ask in step.
 """
 
 from __future__ import annotations
@@ -10,76 +9,69 @@ from __future__ import annotations
 import asyncio
 import random
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import structlog
 
-from gateway.config.snapshot import HealthCheck, Snapshot
+from gateway.config.snapshot import Endpoint, HealthCheck, Snapshot, UpstreamTls
 from gateway.config.tls import upstream_context
+from gateway.resilience.health import EndpointHealth
 
 log = structlog.get_logger(part="health")
 
 JITTER = 0.1
 
+Key = tuple[str, str]
+"""An upstream's name and an endpoint's URL."""
 
-@dataclass(slots=True)
-class EndpointHealth:
-    """What the checks of one endpoint have found so far."""
 
-    up: bool = True
-    in_a_row: int = 0
-    last: str = "not checked yet"
+@dataclass(frozen=True, slots=True)
+class Check:
+    """How one endpoint is asked."""
 
-    def note(self, good: bool, last: str, check: HealthCheck) -> bool:
-        """Take one result in; whether the endpoint went up or down by it."""
-        self.last = last
-        if good == self.up:
-            self.in_a_row = 0
-            return False
-        self.in_a_row += 1
-        if self.in_a_row < (check.healthy_after if good else check.unhealthy_after):
-            return False
-        self.up = good
-        self.in_a_row = 0
-        return True
+    settings: HealthCheck
+    endpoint: Endpoint
+    tls: UpstreamTls
 
 
 class HealthChecks:
-    """Runs the checks of a snapshot; `on_change` gets the URLs of the endpoints that are down."""
+    """Runs the checks of a snapshot; `on_change` gets the endpoints that are down."""
 
-    def __init__(self, on_change: Callable[[frozenset[str]], None]) -> None:
-        self.endpoints: dict[tuple[str, str], EndpointHealth] = {}
+    def __init__(self, on_change: Callable[[frozenset[Key]], None]) -> None:
+        self.endpoints: dict[Key, EndpointHealth] = {}
         self._on_change = on_change
-        self._tasks: list[asyncio.Task[None]] = []
+        self._checks: dict[Key, tuple[Check, asyncio.Task[None]]] = {}
 
-    def apply(self, snapshot: Snapshot) -> None:
-        """Check what `snapshot` says; what is known of endpoints that stay is kept."""
-        self.stop()
-        known = self.endpoints
-        self.endpoints = {}
-        for upstream in snapshot.upstreams.values():
-            if upstream.health is None:
-                continue
-            for endpoint in upstream.endpoints:
-                key = (upstream.name, endpoint.url)
-                self.endpoints[key] = known.get(key) or EndpointHealth()
-                verify = upstream_context(upstream.tls) if endpoint.tls else True
-                name = upstream.tls.server_name or endpoint.host
-                self._tasks.append(asyncio.create_task(self._check(key, upstream.health, verify, name)))
+    def apply(self, snapshot: Snapshot, addresses: Mapping[str, tuple[Endpoint, ...]]) -> None:
+        """Check what `snapshot` says, at `addresses` where those are known; checks that stay go on undisturbed."""
+        wanted = {
+            (upstream.name, endpoint.url): Check(upstream.health, endpoint, upstream.tls)
+            for upstream in snapshot.upstreams.values()
+            if upstream.health is not None
+            for endpoint in addresses.get(upstream.name) or upstream.endpoints
+        }
+        for key, (check, task) in list(self._checks.items()):
+            if wanted.get(key) != check:
+                task.cancel()
+                del self._checks[key]
+        self.endpoints = {key: self.endpoints.get(key) or EndpointHealth() for key in wanted}
+        for key, check in wanted.items():
+            if key not in self._checks:
+                self._checks[key] = (check, asyncio.create_task(self._run(key, check)))
         self._on_change(self.down())
 
-    def down(self) -> frozenset[str]:
-        """The URLs of the endpoints that are down."""
-        return frozenset(url for (_, url), health in self.endpoints.items() if not health.up)
+    def down(self) -> frozenset[Key]:
+        """The endpoints that are down."""
+        return frozenset(key for key, health in self.endpoints.items() if not health.up)
 
     def stop(self) -> None:
         """End all checks."""
-        for task in self._tasks:
+        for _, task in self._checks.values():
             task.cancel()
-        self._tasks = []
+        self._checks = {}
 
     def as_json(self) -> list[dict[str, Any]]:
         """The state of every checked endpoint."""
@@ -88,25 +80,33 @@ class HealthChecks:
             for (upstream, url), health in self.endpoints.items()
         ]
 
-    async def _check(
-        self, key: tuple[str, str], check: HealthCheck, verify: ssl.SSLContext | bool, server_name: str
-    ) -> None:
+    async def _run(self, key: Key, check: Check) -> None:
         upstream, url = key
         health = self.endpoints[key]
-        async with httpx.AsyncClient(timeout=check.timeout, trust_env=False, verify=verify) as client:
+        endpoint, settings = check.endpoint, check.settings
+        verify: ssl.SSLContext | bool = upstream_context(check.tls) if endpoint.tls else True
+        headers = {"Host": endpoint.host_header.decode("ascii")}
+        name = check.tls.server_name or endpoint.name or endpoint.host
+        async with httpx.AsyncClient(
+            timeout=settings.timeout, trust_env=False, verify=verify, headers=headers
+        ) as client:
+            await asyncio.sleep(random.uniform(0, JITTER * settings.interval))
             while True:
-                good, last = await _ask(client, url + check.path, check.status, server_name)
-                if health.note(good, last, check):
+                good, last = await _ask(client, url + settings.path, settings, name)
+                if health.note(good, last, settings):
                     log.warning(
                         "endpoint went up" if good else "endpoint went down", upstream=upstream, url=url, last=last
                     )
                     self._on_change(self.down())
-                await asyncio.sleep(check.interval * random.uniform(1 - JITTER, 1 + JITTER))
+                await asyncio.sleep(settings.interval * random.uniform(1 - JITTER, 1 + JITTER))
 
 
-async def _ask(client: httpx.AsyncClient, url: str, expected: int, server_name: str) -> tuple[bool, str]:
+async def _ask(client: httpx.AsyncClient, url: str, check: HealthCheck, server_name: str) -> tuple[bool, str]:
     try:
-        response = await client.get(url, extensions={"sni_hostname": server_name})
+        async with asyncio.timeout(check.timeout):
+            response = await client.get(url, extensions={"sni_hostname": server_name})
+    except TimeoutError:
+        return False, f"no answer in {check.timeout:g} s"
     except httpx.HTTPError as error:
         return False, f"{type(error).__name__}: {error}"
-    return response.status_code == expected, f"status {response.status_code}"
+    return response.status_code in check.status, f"status {response.status_code}"

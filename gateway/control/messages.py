@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gateway.config.snapshot import Snapshot
+from gateway.config.snapshot import Endpoint, Snapshot
 from gateway.observe.counters import Report
 
 if TYPE_CHECKING:
@@ -44,9 +44,17 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class Down:
-    """The URLs of the endpoints that health checks found down."""
+    """The endpoints that health checks found down: names of upstreams and URLs."""
 
-    endpoints: frozenset[str]
+    endpoints: frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """What the names of an upstream's endpoints mean now; none where that is not known yet."""
+
+    upstream: str
+    endpoints: tuple[Endpoint, ...]
 
 
 @dataclass(frozen=True, slots=True)

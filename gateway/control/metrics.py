@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from gateway.observe.counters import BUCKETS, Labels, Report
+from gateway.observe.counters import BUCKETS, FallbackLabels, Labels, Report
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -27,6 +27,7 @@ class Sums:
         self.requests: dict[Labels, tuple[int, float, int, list[int]]] = {}
         self.events: dict[tuple[str, str], int] = {}
         self.tunnel_bytes = {"client": 0, "upstream": 0}
+        self.fallbacks: dict[FallbackLabels, int] = {}
 
     def add(self, report: Report) -> None:
         """Add one worker's figures."""
@@ -41,6 +42,16 @@ class Sums:
             self.tunnel_bytes[sender] += size
         for key, times in report.events.items():
             self.events[key] = self.events.get(key, 0) + times
+        for answered, times in report.fallbacks.items():
+            self.fallbacks[answered] = self.fallbacks.get(answered, 0) + times
+
+    def fallbacks_of(self, migration: str) -> dict[str, int]:
+        """How often the legacy side answered for the extracted side of `migration`, by cause."""
+        found: dict[str, int] = {}
+        for (_, of, answered_by, cause), times in self.fallbacks.items():
+            if of == migration and answered_by == "legacy":
+                found[cause] = found.get(cause, 0) + times
+        return found
 
 
 class _Collector(Collector):
@@ -74,6 +85,14 @@ class _Collector(Collector):
         for sender, size in self._sums.tunnel_bytes.items():
             passed.add_metric((sender,), size)
         yield passed
+        fallbacks = CounterMetricFamily(
+            "strangler_fallbacks",
+            "Requests that were answered because their upstream could not.",
+            labels=("route", "migration", "answered_by", "cause"),
+        )
+        for answered, times in self._sums.fallbacks.items():
+            fallbacks.add_metric(answered, times)
+        yield fallbacks
         yield from self._others()
 
 

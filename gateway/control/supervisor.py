@@ -24,19 +24,22 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from gateway.auth.fetch import KeySetSource
 from gateway.config.load import ConfigurationError, Loaded, load
-from gateway.config.snapshot import Listener, Provider, Snapshot
+from gateway.config.snapshot import Endpoint, Listener, Provider, Snapshot
 from gateway.control.admin import AdminServer, migration_state
+from gateway.control.discovery import Discovery
 from gateway.control.health import HealthChecks
 from gateway.control.judge_process import JudgeLink
 from gateway.control.messages import Keys
 from gateway.control.metrics import Sums, exposition, shadow_pairs
+from gateway.control.upstream_status import upstream_gauges, upstreams_as_json
 from gateway.control.watch import digests, watch
 from gateway.control.workers import START_DEADLINE, Workers
+from gateway.observe.counters import Report
 from gateway.proxy.plane import BACKLOG
 
 log = structlog.get_logger(part="control")
 
-KEYS_DEADLINE = 2.0
+FIRST_ANSWERS_DEADLINE = 2.0
 
 
 class Supervisor:
@@ -62,6 +65,7 @@ class Supervisor:
         self._judge = JudgeLink(
             self._workers.publish_judge, lambda judged: self._workers.publish_favoured(judged.favoured)
         )
+        self._discovery = Discovery(self._publish_addresses)
         self._sources: dict[str, tuple[KeySetSource, asyncio.Task[None]]] = {}
         self._background: set[asyncio.Task[None]] = set()
 
@@ -79,9 +83,10 @@ class Supervisor:
         for warning in self._loaded.warnings:
             log.warning("configuration", warning=str(warning))
         self._start_sources()
-        await self._wait_for_keys()
+        self._discovery.apply(self.snapshot)
+        await self._wait_for_keys_and_addresses()
         self._workers.publish(self.snapshot)
-        self._health.apply(self.snapshot)
+        self._health.apply(self.snapshot, self._discovery.addresses)
         self._judge.apply(self._loaded)
         self._workers.start()
         admin = AdminServer(self)
@@ -93,6 +98,7 @@ class Supervisor:
         announcing.cancel()
         watching.cancel()
         self._health.stop()
+        self._discovery.stop()
         for _, task in self._sources.values():
             task.cancel()
         self._listening.close()
@@ -139,8 +145,9 @@ class Supervisor:
             self._loaded = loaded
             self._loaded_at = datetime.now(UTC)
             self._start_sources()
+            self._discovery.apply(self.snapshot)
             self._workers.publish(self.snapshot)
-            self._health.apply(self.snapshot)
+            self._health.apply(self.snapshot, self._discovery.addresses)
             self._judge.apply(self._loaded)
             log.info("configuration reloaded", reason=reason, version=self.snapshot.version)
 
@@ -184,12 +191,18 @@ class Supervisor:
             return
         self._workers.publish_keys(Keys(source.provider.name, source.document, source.refetch_after))
 
-    async def _wait_for_keys(self) -> None:
-        """Give the issuers a moment, so that the first requests are not refused for want of a key."""
+    async def _wait_for_keys_and_addresses(self) -> None:
+        """Give the issuers and name servers a moment, so that the first requests are not refused for want of them."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(KEYS_DEADLINE):
-                while any(source.document is None for source, _ in self._sources.values()):
+            async with asyncio.timeout(FIRST_ANSWERS_DEADLINE):
+                while not self._discovery.complete or any(
+                    source.document is None for source, _ in self._sources.values()
+                ):
                     await asyncio.sleep(0.02)
+
+    def _publish_addresses(self, upstream: str, endpoints: tuple[Endpoint, ...]) -> None:
+        self._workers.publish_addresses(upstream, endpoints)
+        self._health.apply(self.snapshot, self._discovery.addresses)
 
     def _refetch(self, provider: str) -> None:
         known = self._sources.get(provider)
@@ -258,11 +271,20 @@ class Supervisor:
         for (upstream, url), health in self._health.endpoints.items():
             up.add_metric((upstream, url), int(health.up))
         yield up
+        yield from upstream_gauges(self._reports())
         yield GaugeMetricFamily(
             "strangler_configuration_valid",
             "1 where the newest configuration is the running one.",
             int(not self._reload_error),
         )
+
+    def _reports(self) -> list[Report]:
+        return [worker.latest for worker in self._workers.running.values()]
+
+    async def status_now(self) -> dict[str, Any]:
+        """The state of everything, the workers' newest included."""
+        await self._workers.report_now()
+        return self.status()
 
     def status(self) -> dict[str, Any]:
         """The state of everything, for people."""
@@ -291,7 +313,13 @@ class Supervisor:
                 for name, (source, _) in self._sources.items()
             },
             "health": self._health.as_json(),
-            "migrations": {name: migration_state(m) for name, m in self.snapshot.migrations.items()},
+            "upstreams": upstreams_as_json(
+                self.snapshot, self._discovery.addresses, self._health.endpoints, self._reports()
+            ),
+            "migrations": {
+                name: migration_state(m) | {"fallbacks": self._sums.fallbacks_of(name)}
+                for name, m in self.snapshot.migrations.items()
+            },
             "shadow": self._judge.as_json(),
         }
 

@@ -16,6 +16,7 @@ import sys
 import uvloop
 
 from gateway.auth.keys import KeySet, KeySetError, parse_key_set
+from gateway.config.snapshot import Endpoint
 from gateway.control import messages
 from gateway.proxy.plane import DataPlane
 from gateway.shadow.mirror import Mirror
@@ -33,6 +34,8 @@ class Worker:
         self._plane: DataPlane | None = None
         self._mirror: Mirror | None = None
         self._keys: dict[str, KeySet | None] = {}
+        self._down: frozenset[tuple[str, str]] = frozenset()
+        self._addresses: dict[str, tuple[Endpoint, ...]] = {}
         self._ended = asyncio.Event()
         self._drain_deadline = ORPHAN_DRAIN
         self._writer: asyncio.StreamWriter | None = None
@@ -75,8 +78,14 @@ class Worker:
                     self._mirror.channel.listen_at(message.path)
                 case messages.Favour() if self._mirror is not None:
                     self._mirror.favoured = message.routes
-                case messages.Down() if self._plane is not None:
-                    self._plane.set_down(message.endpoints)
+                case messages.Down():
+                    self._down = message.endpoints
+                    if self._plane is not None:
+                        self._plane.set_down(message.endpoints)
+                case messages.Addresses():
+                    self._addresses[message.upstream] = message.endpoints
+                    if self._plane is not None:
+                        self._plane.set_addresses(message.upstream, message.endpoints)
                 case messages.ReportNow() if self._plane is not None:
                     self._say(messages.Reported(self._plane.report(), message.ticket))
                 case messages.Drain():
@@ -96,6 +105,9 @@ class Worker:
     async def _apply(self, message: messages.Apply) -> None:
         if self._plane is None:
             self._plane = DataPlane(message.snapshot, self._keys, self._ask_refetch)
+            for upstream, endpoints in self._addresses.items():
+                self._plane.set_addresses(upstream, endpoints)
+            self._plane.set_down(self._down)
             self._plane.mirror = self._mirror = Mirror(self._plane)
             await self._plane.serve(self._listening)
             # What lives now lives long: a collection need not look at it again.

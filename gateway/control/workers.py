@@ -18,7 +18,7 @@ from time import monotonic
 
 import structlog
 
-from gateway.config.snapshot import Snapshot
+from gateway.config.snapshot import Endpoint, Snapshot
 from gateway.control import messages
 from gateway.observe.counters import Report
 
@@ -78,6 +78,7 @@ class Workers:
         self._down = messages.Down(frozenset())
         self._judge: messages.JudgeAt | None = None
         self._favour = messages.Favour(frozenset())
+        self._addresses: dict[str, messages.Addresses] = {}
         self._stopping = False
         self._slots: list[asyncio.Task[None]] = []
         self._tickets = itertools.count(1)
@@ -96,7 +97,7 @@ class Workers:
         self._keys[keys.provider] = keys
         self._tell(keys)
 
-    def publish_down(self, endpoints: frozenset[str]) -> None:
+    def publish_down(self, endpoints: frozenset[tuple[str, str]]) -> None:
         """Have every worker avoid these endpoints."""
         self._down = messages.Down(endpoints)
         self._tell(self._down)
@@ -111,6 +112,11 @@ class Workers:
         if routes != self._favour.routes:
             self._favour = messages.Favour(routes)
             self._tell(self._favour)
+
+    def publish_addresses(self, upstream: str, endpoints: tuple[Endpoint, ...]) -> None:
+        """Have every worker use these endpoints of `upstream`."""
+        self._addresses[upstream] = messages.Addresses(upstream, endpoints)
+        self._tell(self._addresses[upstream])
 
     def _tell(self, message: object) -> None:
         for worker in self.running.values():
@@ -207,6 +213,8 @@ class Workers:
         for keys in self._keys.values():
             worker.tell(keys)
         worker.tell(self._down)
+        for addresses in self._addresses.values():
+            worker.tell(addresses)
         assert self._snapshot is not None
         worker.tell(messages.Apply(self._snapshot))
         if self._judge is not None:
@@ -237,6 +245,8 @@ class Workers:
                 case messages.Reported():
                     worker.latest = message.report
                     self._on_report(message.report)
+                    for notice in message.report.notices:
+                        log.warning(notice.event, worker=worker.number, **notice.fields)
                     self._settle(message.ticket, worker.number)
 
     def _settle(self, ticket: int, number: int) -> None:

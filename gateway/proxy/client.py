@@ -269,7 +269,7 @@ class ClientConnection(asyncio.Protocol):
                 self._next()
         elif exchange.connection is not None:
             exchange.connection.resume_reading()
-            self.deadline = self.plane.now + exchange.connection.pool.upstream.timeouts.idle
+            self.deadline = self.plane.now + exchange.timeouts.idle
 
     # Flow
 
@@ -461,7 +461,7 @@ class ClientConnection(asyncio.Protocol):
             self._answer_refused(refusal)
         elif last is self._receiving:
             last.keep_alive = False
-            last.upstream_failed(refusal.status, refusal.detail)
+            last.give_up(refusal.status, refusal.detail)
         else:
             # Earlier requests are answered first; what follows is not trusted.
             self._refusal = refusal

@@ -3,14 +3,15 @@
 The client side and the upstream side call in; an exchange knows where it
 stands and what may still happen:
 
-- before a response byte reached the client it may be refused, or sent again to
-  another connection where that is safe (RFC 9110 section 9.2.2);
+- before a response byte reached the client it may be refused, or have another
+  attempt made or somebody else answer, where that is safe (recovery.py);
 - after that it either ends cleanly or is broken off visibly, so that nobody
   takes half an answer for a whole one.
 """
 
 from __future__ import annotations
 
+from math import ceil
 from time import monotonic, time
 from typing import TYPE_CHECKING
 
@@ -21,25 +22,33 @@ from gateway.auth.upgrade_token import take_from_query
 from gateway.auth.verify import NoKeys, TokenRefused, UnknownKey
 from gateway.config.snapshot import AuthRequirement
 from gateway.observe.access_log import caller_text, quoted
+from gateway.proxy.guard import Guard
 from gateway.proxy.headers import VIA_LINE, protocols
+from gateway.proxy.hedge import Hedge, plan_hedge
 from gateway.proxy.known import NO_ROUTE, KnownFields, Remembered, fields_sent
 from gateway.proxy.problems import problem
+from gateway.proxy.recovery import WITHOUT_ROUTE, Recovery, asked_to_wait, is_failure
 from gateway.proxy.status import STATUS_LINES
 from gateway.proxy.tunnel import Tunnel
+from gateway.resilience.retry import SAFE, Cause, Failure
 from gateway.routing.decide import Decision, Refusal, decide, find_route
 from gateway.routing.request import Request
 from gateway.routing.split import VISITOR_COOKIE
 
 if TYPE_CHECKING:
+    from gateway.config.snapshot import Route
     from gateway.proxy.client import ClientConnection
+    from gateway.proxy.endpoints import UpstreamPool
     from gateway.proxy.pool import EndpointPool
     from gateway.proxy.request_head import RequestHead
     from gateway.proxy.upstream import UpstreamConnection
+    from gateway.resilience.breaker import Breaker
 
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+NEVER = float("inf")
 CLIENT_GONE = 499
 HELD_BODY = 65_536
 VISITOR_LIFETIME = 31_536_000
+LARGEST_COPY = 1_048_576
 
 _AFTER_REQUEST_ID = b"\r\n" + VIA_LINE
 
@@ -59,18 +68,22 @@ class Exchange(Request):
         "_body",
         "_body_bytes",
         "_chunked_out",
+        "_copy",
         "_decision",
         "_drawn",
+        "_guard",
+        "_kept",
         "_pool",
+        "_recovery",
         "_refetched",
         "_remembered",
-        "_retried",
-        "_tried",
         "bytes_out",
         "client",
         "connection",
         "done",
+        "ends",
         "head",
+        "hedge",
         "keep_alive",
         "line",
         "pending_out",
@@ -78,8 +91,10 @@ class Exchange(Request):
         "request_complete",
         "request_id",
         "response_started",
+        "sent",
         "started",
         "status",
+        "timeouts",
     )
 
     def __init__(
@@ -112,9 +127,14 @@ class Exchange(Request):
         self._decision: Decision | None = None
         self._remembered: Remembered | None = None
         self._pool: EndpointPool | None = None
-        self._tried: tuple[str, ...] = ()
-        self._retried = False
         self._refetched = False
+        self._recovery: Recovery | None = None
+        self._guard: Guard | None = None
+        self.hedge: Hedge | None = None
+        self._kept: list[bytes] | None = None
+        self._copy: tuple[bytes, list[bytes]] | None = None
+        self.sent = False
+        self.ends = NEVER
 
     # Deciding
 
@@ -131,11 +151,7 @@ class Exchange(Request):
                 if identity is None or identity.expires_at > time():
                     self._decision = Decision(route, before.upstream, before.side, identity, before.choice)
                     self._remembered = remembered
-                    self._pool = pool = remembered.pool.next()
-                    client.deadline = plane.now + pool.upstream.timeouts.connect + 1.0
-                    if route is not None and route.shadowed and plane.mirror is not None:
-                        plane.mirror.begin(self, self._decision)
-                    pool.request(self)
+                    self._first_attempt(route, remembered.pool)
                     return
         self.start()
         decision = self._decision
@@ -157,13 +173,7 @@ class Exchange(Request):
             self._answer(decision.refusal)
             return
         assert decision.upstream is not None
-        upstream = plane.pools[decision.upstream]
-        self._pool = pool = upstream.next()
-        client.deadline = plane.now + pool.upstream.timeouts.connect + 1.0
-        route = decision.route
-        if route is not None and route.shadowed and plane.mirror is not None:
-            plane.mirror.begin(self, decision)
-        pool.request(self)
+        self._first_attempt(decision.route, plane.pools[decision.upstream])
 
     def _identify(self, request: Request, requirement: AuthRequirement) -> Identity | Refusal | None:
         """Verify the one bearer token of the request against the route's provider."""
@@ -201,23 +211,131 @@ class Exchange(Request):
                     self.line = b"%b %b HTTP/1.1\r\n" % (self.method.encode(), target)
             head.credentials += [b"Bearer " + token.encode() for token in tokens]
 
+    # What recovery and guards ask
+
+    @property
+    def decision(self) -> Decision:
+        """What was decided; asked once it was."""
+        assert self._decision is not None
+        return self._decision
+
+    @property
+    def identity(self) -> Identity | None:
+        """Who is calling."""
+        return self.decision.identity
+
+    @property
+    def endpoint_url(self) -> str:
+        """The endpoint of the newest attempt."""
+        return self._pool.endpoint.url if self._pool is not None else ""
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether all that was sent of the request can be sent again."""
+        return not self.sent or not self.head.has_body or self._kept is not None
+
+    @property
+    def stale_key(self) -> tuple[bytes, bytes]:
+        """What tells this request's answer from others' in what is kept of them: host and request line."""
+        return self.host.lower().encode("latin-1"), self.line
+
+    def side_breaker(self) -> Breaker | None:
+        """The breaker of the side of the migration that this goes to."""
+        decision = self.decision
+        route = decision.route
+        if route is None or route.migration is None or decision.side is None:
+            return None
+        return self.client.plane.side_breakers.get((route.migration.name, decision.side))
+
+    def waits_for(self, pool: EndpointPool) -> bool:
+        """Whether a connection of `pool` is wanted: somebody else may have answered, or been asked, by now."""
+        return not self.done and self.connection is None and self._pool is pool
+
     # Towards the upstream
+
+    def _first_attempt(self, route: Route | None, upstream: UpstreamPool) -> None:
+        timeouts = upstream.upstream.timeouts
+        if route is not None and route.timeouts:
+            timeouts = route.timeouts.get(upstream.upstream.name, timeouts)
+        self.timeouts = timeouts
+        client = self.client
+        plane = client.plane
+        if timeouts.total is not None:
+            self.ends = plane.loop.time() + timeouts.total
+            plane.ending.append(self)
+        if self.head.has_body and self._may_be_repeated(route):
+            self._kept = []
+        if route is not None and route.shadowed and plane.mirror is not None:
+            plane.mirror.begin(self, self.decision)
+        if route is not None and route.hedging is not None:
+            plan_hedge(self, route.hedging, upstream)
+        if upstream.guarded:
+            self.attempt(upstream)
+            return
+        self._pool = pool = upstream.next(self)
+        client.deadline = plane.now + timeouts.connect + 1.0
+        pool.request(self)
+
+    def _may_be_repeated(self, route: Route | None) -> bool:
+        retries = WITHOUT_ROUTE if route is None else route.retries
+        return self.method in retries.methods and retries.body > 0
+
+    def redirect(self, decision: Decision) -> None:
+        """Have the next attempt go where `decision` says."""
+        self._decision = decision
+        self._remembered = None
+
+    def attempt(self, upstream: UpstreamPool) -> None:
+        """Send the request to an endpoint of `upstream`, once its guard lets it in."""
+        if self._kept:
+            self._body = self._kept + self._body
+            self._kept = []
+        if upstream.guarded:
+            guard = self._guard = Guard(self, upstream)
+            refused = guard.enter()
+            if refused is not None:
+                self._guard = None
+                self.failed(refused)
+                return
+            if guard.waiting:
+                return
+        self._send_to(upstream)
+
+    def admitted(self) -> None:
+        """The turn of this exchange has come at its upstream."""
+        guard = self._guard
+        assert guard is not None
+        guard.go()
+        self._send_to(guard.upstream)
+
+    def _send_to(self, upstream: UpstreamPool) -> None:
+        route = self.decision.route
+        timeouts = upstream.upstream.timeouts
+        if route is not None and route.timeouts:
+            timeouts = route.timeouts.get(upstream.upstream.name, timeouts)
+        self.timeouts = timeouts
+        recovery = self._recovery
+        self._pool = pool = upstream.next(self) if recovery is None else recovery.next(upstream, self)
+        self.client.deadline = self.client.plane.now + timeouts.connect + 1.0
+        pool.request(self)
 
     def connected(self, connection: UpstreamConnection) -> None:
         """Write the request, as far as it is there, to `connection`."""
         self.connection = connection
+        self.sent = True
         connection.exchange = self
         client = self.client
         parts = self.head_sent()
         parts.append(b"\r\n")
         if self._body:
             parts += self._body
+            if self._kept is not None:
+                self._keep(self._body)
             self._body = []
             self._body_bytes = 0
             client.resume_reading()
         connection.transport.write(b"".join(parts))
-        assert self._pool is not None
-        timeouts = self._pool.upstream.timeouts
+        timeouts = self.timeouts
         client.deadline = client.plane.now + (timeouts.response if self.request_complete else timeouts.idle)
 
     def head_sent(self) -> list[bytes]:
@@ -255,13 +373,23 @@ class Exchange(Request):
         connection = self.connection
         if connection is not None:
             connection.transport.write(data)
-            assert self._pool is not None
-            self.client.deadline = self.client.plane.now + self._pool.upstream.timeouts.idle
+            if self._kept is not None:
+                self._keep([data])
+            self.client.deadline = self.client.plane.now + self.timeouts.idle
             return
         self._body.append(data)
         self._body_bytes += len(data)
         if self._body_bytes > HELD_BODY:
             self.client.pause_reading()
+
+    def _keep(self, parts: list[bytes]) -> None:
+        """Keep what was sent of the body, to send it again, while it is small enough."""
+        kept = self._kept
+        assert kept is not None
+        kept += parts
+        route = self.decision.route
+        if sum(map(len, kept)) > (WITHOUT_ROUTE if route is None else route.retries).body:
+            self._kept = None
 
     def request_ended(self) -> None:
         """The request's last byte came in."""
@@ -269,8 +397,7 @@ class Exchange(Request):
         if self.head.chunked:
             self._send_body(b"0\r\n\r\n")
         if self.connection is not None and not self.response_started:
-            assert self._pool is not None
-            self.client.deadline = self.client.plane.now + self._pool.upstream.timeouts.response
+            self.client.deadline = self.client.plane.now + self.timeouts.response
 
     # From the upstream
 
@@ -285,6 +412,10 @@ class Exchange(Request):
         `fields` are the lines of its head that go on, Content-Length among them.
         """
         self.connection = None
+        if not self._takes(status, fields):
+            return
+        if self._copy is not None:
+            self._copy[1].append(body)
         self.bytes_out = len(body)
         out = self._head_for_client(status, fields)
         out.append(body)
@@ -293,6 +424,12 @@ class Exchange(Request):
 
     def response_head(self, status: int, fields: bytes, delimited: bool) -> None:
         """The final response's head came in: frame it anew for the client, unless its end is `delimited`."""
+        connection, self.connection = self.connection, None
+        assert connection is not None
+        if not self._takes(status, fields):
+            connection.discard()
+            return
+        self.connection = connection
         if not delimited:
             if self.head.minor >= 1:
                 self._chunked_out = True
@@ -300,6 +437,47 @@ class Exchange(Request):
             else:
                 self.keep_alive = False
         self.pending_out += self._head_for_client(status, fields)
+
+    def _takes(self, status: int, fields: bytes) -> bool:
+        """Whether a response with this status and these fields is the answer; else somebody else gives one."""
+        pool = self._pool
+        assert pool is not None
+        if self.hedge is not None:
+            self.hedge.lose()
+            self.hedge = None
+        if pool.watched:
+            pool.owner.endpoint_answered(pool, status)
+        guard = self._guard
+        if guard is not None:
+            guard.answered(status)
+        route = self.decision.route
+        if route is None:
+            return True
+        if status >= 400 and is_failure(self.decision, status):
+            if guard is not None:
+                guard.leave()
+                self._guard = None
+            recovery = self._recovery = self._recovery or Recovery()
+            if recovery.recover(self, Failure("status", status, "", self.sent, asked_to_wait(fields))):
+                return False
+        if route.fallback is not None:
+            self._copy = self._begin_copy(status, fields)
+        return True
+
+    def _begin_copy(self, status: int, fields: bytes) -> tuple[bytes, list[bytes]] | None:
+        """The fields of a response that may be kept for when nobody can answer, and room for its body."""
+        route = self.decision.route
+        answers = None if route is None else self.client.plane.stale_answers.get(route.name)
+        if answers is None:
+            return None
+        return (fields, []) if answers.may_keep(self.method, status, self.headers, fields) else None
+
+    def _keep_copy(self, copy: tuple[bytes, list[bytes]]) -> None:
+        route = self.decision.route
+        plane = self.client.plane
+        answers = None if route is None else plane.stale_answers.get(route.name)
+        if answers is not None:
+            answers.keep(self.stale_key, self.headers, copy[0], b"".join(copy[1]), plane.loop.time())
 
     def _head_for_client(self, status: int, fields: bytes) -> list[bytes]:
         """The parts of the response's head: the gateway's own fields come after `fields`."""
@@ -323,7 +501,7 @@ class Exchange(Request):
     def _offered(self) -> list[bytes]:
         """The protocols that the client asks for and the upstream may switch to."""
         assert self._pool is not None
-        upgrades = self._pool.upstream.upgrades
+        upgrades = self._pool.owner.upstream.upgrades
         return [protocol for protocol in self.head.upgrade if protocol.lower().decode("latin-1") in upgrades]
 
     def _upgrade_fields(self) -> bytes:
@@ -343,7 +521,12 @@ class Exchange(Request):
         self.status = 101
         self.response_started = True
         self.connection = None
+        self.ends = NEVER
         connection.exchange = None
+        if self._guard is not None:
+            self._guard.answered(101)
+            self._guard.leave()
+            self._guard = None
         out = [STATUS_LINES[101], fields, b"Connection: Upgrade\r\nUpgrade: ", upgrade]
         out += (b"\r\nX-Request-Id: ", self.request_id, _AFTER_REQUEST_ID)
         decision = self._decision
@@ -353,7 +536,7 @@ class Exchange(Request):
         client.transport.write(b"".join(out))
         # The handshake's time is what a request's is; how long a tunnel lives says nothing of the upstream.
         self._record(101, write=False)
-        plane.counters.event("tunnels_opened", connection.pool.upstream.name)
+        plane.counters.event("tunnels_opened", connection.pool.owner.upstream.name)
         held, client_is_full = client.hand_over()
         Tunnel(self, connection).start(held, early, client_is_full)
         connection.pool.switched()
@@ -367,6 +550,11 @@ class Exchange(Request):
     def response_body(self, body: bytes) -> None:
         """A part of the response's body came in."""
         self.bytes_out += len(body)
+        copy = self._copy
+        if copy is not None:
+            copy[1].append(body)
+            if self.bytes_out > LARGEST_COPY:
+                self._copy = None
         if self._chunked_out:
             self.pending_out += (b"%x\r\n" % len(body), body, b"\r\n")
         else:
@@ -378,8 +566,7 @@ class Exchange(Request):
         self.pending_out = []
         client = self.client
         client.transport.write(b"".join(out) if len(out) > 1 else out[0])
-        assert self._pool is not None
-        client.deadline = client.plane.now + self._pool.upstream.timeouts.idle
+        client.deadline = client.plane.now + self.timeouts.idle
 
     def response_complete(self) -> None:
         """The response's last byte came in; the connection is no longer this exchange's."""
@@ -393,22 +580,14 @@ class Exchange(Request):
     # When something goes wrong
 
     def connect_failed(self, status: int, detail: str) -> None:
-        """No connection to the chosen endpoint: nothing was sent, so any other may be tried."""
-        if self.done:
-            return
-        assert self._decision is not None
-        assert self._decision.upstream is not None
-        assert self._pool is not None
-        self._tried += (self._pool.endpoint.url,)
-        pool = self.client.plane.pools.get(self._decision.upstream)
-        another = pool.next_but(self._tried) if pool is not None else None
-        if pool is not None and another is not None:
-            self._pool = another
-            self.client.plane.counters.event("connect_retries", pool.upstream.name)
-            self.client.deadline = self.client.plane.now + pool.upstream.timeouts.connect + 1.0
-            self._pool.request(self)
-            return
-        self.fail(status, detail)
+        """No connection to the chosen endpoint."""
+        if self._guard is not None:
+            self._guard.failed()
+        self.failed(Failure("connect", status, detail, self.sent))
+
+    def busy(self, detail: str) -> None:
+        """There are too many requests at the chosen endpoint."""
+        self.failed(Failure("busy", 503, detail, self.sent, 1.0))
 
     def upstream_lost(self) -> None:
         """The connection ended before the response did.
@@ -421,23 +600,76 @@ class Exchange(Request):
         assert connection is not None
         assert self._pool is not None
         stale = connection.used and not connection.answering
-        if stale and not self._retried and not self.head.has_body and self.method in SAFE_METHODS:
-            self._retried = True
+        recovery = self._recovery
+        if stale and not self.head.has_body and self.method in SAFE and not (recovery and recovery.stale_connection):
+            recovery = self._recovery = recovery or Recovery()
+            recovery.stale_connection = True
             self.connection = None
-            self.client.plane.counters.event("stale_connection_retries", self._pool.upstream.name)
+            self.client.plane.counters.event("stale_connection_retries", self._pool.owner.upstream.name)
             self._pool.request(self, fresh=True)
             return
-        self.upstream_failed(502, "The upstream closed the connection before its response was complete.")
+        self.upstream_failed("lost", 502, "The upstream closed the connection before its response was complete.")
 
-    def upstream_failed(self, status: int, detail: str) -> None:
-        """The upstream can't complete this exchange; its connection is not used again."""
+    def upstream_failed(self, cause: Cause, status: int, detail: str, *, blame: bool = True) -> None:
+        """The upstream can't complete this attempt, by its own fault unless told otherwise."""
+        self._drop_connection()
+        if blame:
+            pool = self._pool
+            if pool is not None:
+                pool.owner.endpoint_failed(pool)
+            if self._guard is not None:
+                self._guard.failed()
+        self.failed(Failure(cause, status, detail, self.sent))
+
+    def give_up(self, status: int, detail: str) -> None:
+        """The client can't complete its request, which says nothing about the upstream."""
+        self._drop_connection()
+        self.fail(status, detail)
+
+    def _drop_connection(self) -> None:
         connection = self.connection
         if connection is not None:
             self.connection = None
             connection.discard()
-        self.fail(status, detail)
 
-    def fail(self, status: int, detail: str) -> None:
+    def take_over(self, pool: EndpointPool, connection: UpstreamConnection | None) -> None:
+        """The hedge is answered first, at `pool`: its connection is this exchange's now, the slower one is given up."""
+        self.hedge = None
+        self._drop_connection()
+        self._pool = pool
+        self.connection = connection
+        if connection is not None:
+            connection.exchange = self
+
+    def hedge_failed(self, failure: Failure) -> None:
+        """The hedge can't answer; where the first try could not either, the attempt has failed."""
+        self.hedge = None
+        if self.connection is None:
+            self.failed(failure)
+
+    def failed(self, failure: Failure) -> None:
+        """An attempt failed: have another made or somebody else answer, or tell the client."""
+        if self.done:
+            return
+        if self.hedge is not None and not self.response_started:
+            # The second try is under way, and may do better.
+            self.client.deadline = self.client.plane.now + self.timeouts.response
+            return
+        if self._pool is not None:
+            self._pool.forget(self)
+        if self._guard is not None:
+            self._guard.leave()
+            self._guard = None
+        if not self.response_started:
+            self.pending_out = []
+            self._chunked_out = False
+            self.bytes_out = 0
+            recovery = self._recovery = self._recovery or Recovery()
+            if recovery.recover(self, failure):
+                return
+        self.fail(failure.status, failure.detail, failure.retry_after)
+
+    def fail(self, status: int, detail: str, retry_after: float | None = None) -> None:
         """Answer with a problem, or break off a response that has begun."""
         if self.done:
             return
@@ -447,62 +679,100 @@ class Exchange(Request):
             self.pending_out = []
             self.keep_alive = False
             self.done = True
+            if self._guard is not None:
+                self._guard.leave()
             self.client.plane.counters.event("broken_responses", detail)
             self._record(self.status)
             self.client.break_off()
             return
-        self._answer(Refusal(status, detail))
+        self._answer(Refusal(status, detail), retry_after)
 
-    def _answer(self, refusal: Refusal) -> None:
+    def _answer(self, refusal: Refusal, retry_after: float | None = None) -> None:
+        self._begin_answer(refusal.status)
+        data = problem(
+            refusal,
+            self.request_id,
+            close=not self.keep_alive,
+            head_only=self.method == "HEAD",
+            retry_after=ceil(retry_after or 1) if refusal.status == 503 else None,
+        )
+        self.client.transport.write(data)
+        self._finish()
+
+    def answer_instead(self, status: int, fields: bytes, body: bytes) -> None:
+        """Answer with a response of the gateway's own; `fields` are whole lines, Content-Length among them."""
+        self._begin_answer(status)
+        out = self._head_for_client(status, fields)
+        if self.method != "HEAD":
+            self.bytes_out = len(body)
+            out.append(body)
+        self.client.transport.write(b"".join(out))
+        self._finish()
+
+    def _begin_answer(self, status: int) -> None:
         self.pending_out = []
         self.bytes_out = 0
         if not self.request_complete and self.head.has_body:
             self.keep_alive = False
         if self.client.plane.draining:
             self.keep_alive = False
-        self.status = refusal.status
+        self.status = status
         self.response_started = True
-        data = problem(
-            refusal,
-            self.request_id,
-            close=not self.keep_alive,
-            head_only=self.method == "HEAD",
-            retry_after=1 if refusal.status == 503 else None,
-        )
-        self.client.transport.write(data)
-        self._finish()
 
     def expired(self) -> None:
         """The deadline of what this exchange waits for has passed."""
+        connection = self.connection
         if self.response_started:
-            self.upstream_failed(504, "The response stopped for too long.")
+            # A client that reads nothing stops the response, too.
+            stopped = connection is not None and connection.paused
+            self.upstream_failed("timeout", 504, "The response stopped for too long.", blame=not stopped)
         elif self._decision is None:
             self._refetched = True
             self.start()
-        elif self.connection is None:
-            self.fail(504, "No connection to the upstream could be had in time.")
+        elif self._guard is not None and self._guard.waiting:
+            self.failed(self._guard.too_many())
+        elif connection is None:
+            self.failed(Failure("busy", 504, "No connection to the upstream could be had in time.", self.sent))
         elif not self.request_complete:
-            self.upstream_failed(408, "The request's body stopped for too long.")
+            self.give_up(408, "The request's body stopped for too long.")
         else:
-            self.upstream_failed(504, "The upstream took too long to answer.")
+            self.upstream_failed("timeout", 504, "The upstream took too long to answer.")
+
+    def total_expired(self) -> None:
+        """The deadline of the whole exchange has passed."""
+        if self.done:
+            return
+        if not self.request_complete:
+            self.give_up(408, "The request took longer than it may.")
+        else:
+            waited = self.connection is not None and not self.response_started
+            self.upstream_failed("timeout", 504, "The request took longer than it may.", blame=waited)
 
     def client_gone(self) -> None:
         """The client hung up: end the upstream's work too, and hold it against nobody."""
         if self.done:
             return
         self.done = True
-        connection = self.connection
-        if connection is not None:
-            self.connection = None
-            connection.discard()
+        if self.connection is not None:
+            self._drop_connection()
         elif self._pool is not None:
             self._pool.forget(self)
+        if self._guard is not None:
+            self._guard.leave()
+        if self.hedge is not None:
+            self.hedge.lose()
         self._record(CLIENT_GONE)
 
     def _finish(self) -> None:
         if self.done:
             return
         self.done = True
+        if self._guard is not None:
+            self._guard.leave()
+        if self.hedge is not None:
+            self.hedge.lose()
+        if self._copy is not None:
+            self._keep_copy(self._copy)
         self._record(self.status)
         self.client.exchange_finished(self)
 
@@ -526,9 +796,11 @@ class Exchange(Request):
             else:
                 identity = None if decision is None else decision.identity
                 caller = caller_text(self.peer, self.host, side, upstream, identity)
+            recovery = self._recovery
+            noted = "" if recovery is None else recovery.logged()
             log.write(
                 f'{{"time":"{plane.timestamp}","request_id":"{self.request_id.decode()}","method":"{self.method}"'
                 f',"path":{dumps(self.path).decode()},"status":{status},"route":{quoted(route)}'
                 f',"endpoint":{quoted(self._pool.endpoint.url if self._pool is not None else "")}'
-                f',"bytes":{self.bytes_out},"ms":{seconds * 1000:.3f}{caller}}}\n'
+                f',"bytes":{self.bytes_out},"ms":{seconds * 1000:.3f}{noted}{caller}}}\n'
             )

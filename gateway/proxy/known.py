@@ -18,7 +18,7 @@ from gateway.routing.decide import Decision
 
 if TYPE_CHECKING:
     from gateway.proxy.client import ClientConnection
-    from gateway.proxy.pool import UpstreamPool
+    from gateway.proxy.endpoints import UpstreamPool
     from gateway.proxy.request_head import RequestHead
 
 REMEMBERED_DECISIONS = 16

@@ -15,16 +15,19 @@ from datetime import UTC, datetime
 
 from gateway.auth.keys import KeySet
 from gateway.auth.verify import Verifier
-from gateway.config.snapshot import Snapshot
+from gateway.config.resilience import Breaker as BreakerSettings
+from gateway.config.snapshot import Endpoint, Snapshot, Upstream
 from gateway.observe.access_log import AccessLog
-from gateway.observe.counters import Counters, Report
+from gateway.observe.counters import Counters, Notice, Report, UpstreamState
 from gateway.proxy.client import ClientConnection
-from gateway.proxy.exchange import Exchange
+from gateway.proxy.endpoints import UpstreamPool
+from gateway.proxy.exchange import NEVER, Exchange
 from gateway.proxy.listener import Listener
-from gateway.proxy.pool import UpstreamPool
 from gateway.proxy.problems import date_field
 from gateway.proxy.requester import Mirroring
 from gateway.proxy.tunnel import Tunnel
+from gateway.resilience.breaker import Breaker, State
+from gateway.resilience.stale import StaleAnswers
 from gateway.routing.trust import TrustedProxies
 
 TICK = 0.1
@@ -32,6 +35,12 @@ REFETCH_DEADLINE = 3.0
 BACKLOG = 4096
 TUNNEL_END = 1.0
 """How long tunnels that a drain closes may take to send what was written, in seconds."""
+
+_BREAKER_EVENTS = {
+    State.OPEN: "breaker opened",
+    State.HALF_OPEN: "breaker lets probes through",
+    State.CLOSED: "breaker closed",
+}
 
 
 def random_digits() -> Iterator[bytes]:
@@ -61,15 +70,19 @@ class DataPlane:
         self.tunnels: set[Tunnel] = set()
         self.listener = Listener(self)
         self.counters = Counters()
-        self.down: frozenset[str] = frozenset()
+        self.down: frozenset[tuple[str, str]] = frozenset()
         self.draining = False
         self.refetch_deadline = REFETCH_DEADLINE
         self.generation = 0
         self.drawn = random_digits()
         self.pools: dict[str, UpstreamPool] = {}
+        self.side_breakers: dict[tuple[str, str], Breaker] = {}
+        self.stale_answers: dict[str, StaleAnswers] = {}
+        self.ending: list[Exchange] = []
         self.verifiers: dict[str, Verifier] = {}
         self.access_log: AccessLog | None = None
         self.mirror: Mirroring | None = None
+        self._addresses: dict[str, tuple[Endpoint, ...]] = {}
         self._keys: dict[str, KeySet | None] = dict(keys)
         self._ask_refetch = ask_refetch
         self._refetch_after: dict[str, float] = {}
@@ -84,19 +97,10 @@ class DataPlane:
 
     def apply(self, snapshot: Snapshot) -> None:
         """Serve by `snapshot` from the next request on; exchanges under way keep what they were given."""
-        old = {
-            (pool.upstream, endpoint.endpoint.url): endpoint
-            for pool in self.pools.values()
-            for endpoint in pool.endpoints
-        }
         self.listener.apply(snapshot.tls)
         self.snapshot = snapshot
         self.generation += 1
-        self.pools = {name: UpstreamPool(self, upstream, old) for name, upstream in snapshot.upstreams.items()}
-        kept = {id(endpoint) for pool in self.pools.values() for endpoint in pool.endpoints}
-        for endpoint in old.values():
-            if id(endpoint) not in kept:
-                endpoint.retire()
+        self._apply_upstreams(snapshot)
         self.verifiers = {
             name: Verifier(provider, self._keys.get(name)) for name, provider in snapshot.providers.items()
         }
@@ -118,9 +122,74 @@ class DataPlane:
             if not exchange.done:
                 exchange.start()
 
-    def set_down(self, endpoints: frozenset[str]) -> None:
-        """The URLs of the endpoints that active health checks found down."""
+    def set_down(self, endpoints: frozenset[tuple[str, str]]) -> None:
+        """The endpoints, by upstream and URL, that active health checks found down."""
         self.down = endpoints
+        for pool in self._every_pool():
+            pool.refresh()
+
+    def set_addresses(self, upstream: str, endpoints: tuple[Endpoint, ...]) -> None:
+        """What the names of an upstream's endpoints mean now; none where that is not known."""
+        self._addresses[upstream] = endpoints
+        for pool in self._every_pool():
+            if pool.upstream.name == upstream:
+                pool.set_endpoints(self.endpoints_of(pool.upstream))
+
+    def endpoints_of(self, upstream: Upstream) -> tuple[Endpoint, ...]:
+        """The endpoints of `upstream` as its names are known by now."""
+        found = self._addresses.get(upstream.name) if upstream.resolve is not None else None
+        return found or upstream.endpoints
+
+    def _every_pool(self) -> list[UpstreamPool]:
+        """All pools, those of copies too."""
+        return [*self.pools.values(), *(self.mirror.upstreams() if self.mirror is not None else ())]
+
+    def _apply_upstreams(self, snapshot: Snapshot) -> None:
+        """Pools, breakers and kept answers by `snapshot`; what is known under the same settings is taken over."""
+        before = self.pools
+        self.pools = {}
+        for name, upstream in snapshot.upstreams.items():
+            known = before.pop(name, None)
+            if known is None or known.upstream != upstream:
+                known = UpstreamPool(self, upstream, self.endpoints_of(upstream), known)
+            known.guarded = known.breaker is not None or known.limit is not None
+            self.pools[name] = known
+        for gone in before.values():
+            for endpoint in gone.endpoints:
+                endpoint.retire()
+        breakers = self.side_breakers
+        self.side_breakers = {}
+        for migration in snapshot.migrations.values():
+            if migration.breaker is None:
+                continue
+            for side, name in (("legacy", migration.legacy), ("extracted", migration.extracted)):
+                kept = breakers.get((migration.name, side))
+                if kept is None or kept.settings != migration.breaker:
+                    kept = self.new_breaker(migration.breaker, f"{migration.name} ({side})")
+                self.side_breakers[migration.name, side] = kept
+                self.pools[name].guarded = True
+        stale = {
+            route.name: route.fallback.stale
+            for route in snapshot.routes
+            if route.fallback is not None and route.fallback.stale is not None
+        }
+        answers = self.stale_answers
+        self.stale_answers = {
+            name: kept_answers
+            if (kept_answers := answers.get(name)) and kept_answers.settings == settings
+            else StaleAnswers(settings)
+            for name, settings in stale.items()
+        }
+
+    def new_breaker(self, settings: BreakerSettings, upstream: str) -> Breaker:
+        """A breaker whose changes are logged and counted under the name of `upstream`."""
+        return Breaker(settings, lambda state: self.notice(_BREAKER_EVENTS[state], upstream))
+
+    def notice(self, event: str, upstream: str, endpoint: str = "", **fields: str | int) -> None:
+        """Count something that happened to an upstream, and have it logged."""
+        self.counters.event(event.replace(" ", "_"), upstream)
+        told: dict[str, str | int] = {"upstream": upstream, **({"endpoint": endpoint} if endpoint else {}), **fields}
+        self.counters.notice(Notice(event, told))
 
     # What exchanges ask
 
@@ -187,9 +256,19 @@ class DataPlane:
         report = self.counters.take()
         report.client_connections = len(self.clients) + len(self.tunnels)
         report.tunnels = len(self.tunnels)
-        for pool in self.pools.values():
+        for name, pool in self.pools.items():
             for endpoint in pool.endpoints:
                 report.upstream_connections[endpoint.endpoint.url] = (endpoint.open, len(endpoint.idle))
+            breaker, limit = pool.breaker, pool.limit
+            report.upstreams[name] = UpstreamState(
+                breaker=str(breaker.state) if breaker is not None else "",
+                opened=breaker.opened if breaker is not None else 0,
+                ejected=tuple(one.endpoint.url for one in pool.endpoints if one.record.ejected),
+                running=limit.running if limit is not None else 0,
+                waiting=limit.waiting if limit is not None else 0,
+            )
+        for (migration, side), breaker in self.side_breakers.items():
+            report.upstreams[f"{migration} ({side})"] = UpstreamState(str(breaker.state), breaker.opened)
         return report
 
     def _open_access_log(self) -> None:
@@ -199,6 +278,14 @@ class DataPlane:
             self.access_log = None
         if wanted.enabled and self.access_log is None:
             self.access_log = AccessLog(wanted.path)
+
+    def _end_what_is_over(self, now: float) -> None:
+        """Keep the total deadlines, of those exchanges that have one."""
+        left = [exchange for exchange in self.ending if not exchange.done and exchange.ends < NEVER]
+        self.ending = [exchange for exchange in left if exchange.ends > now]
+        for exchange in left:
+            if exchange.ends <= now:
+                exchange.total_expired()
 
     def _tick(self) -> None:
         """The one timer of a worker: deadlines are kept to within a tick."""
@@ -210,7 +297,10 @@ class DataPlane:
         for tunnel in [tunnel for tunnel in self.tunnels if tunnel.deadline <= now]:
             tunnel.expired()
         self.listener.expire(now)
+        if self.ending:
+            self._end_what_is_over(now)
         for pool in self.pools.values():
+            pool.tick(now)
             for endpoint in pool.endpoints:
                 endpoint.expire(now)
         if self.mirror is not None:

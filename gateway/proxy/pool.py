@@ -1,4 +1,4 @@
-"""Connections to the endpoints of an upstream: who is idle, who waits, whose turn it is."""
+"""Connections to one endpoint: who is idle, who waits for one, and how the endpoint does."""
 
 from __future__ import annotations
 
@@ -6,45 +6,75 @@ import asyncio
 import contextlib
 import ssl
 from collections import deque
-from collections.abc import Container
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from gateway.config.snapshot import Endpoint, Upstream
+from gateway.config.snapshot import Endpoint
 from gateway.config.tls import upstream_context
 from gateway.proxy.tls import connect, reason_of
 from gateway.proxy.upstream import UpstreamConnection
+from gateway.resilience.balancing import seed_of
+from gateway.resilience.ejection import EndpointRecord
 
 if TYPE_CHECKING:
-    from gateway.proxy.plane import DataPlane
+    from gateway.proxy.endpoints import UpstreamPool
     from gateway.proxy.requester import Requester
 
+ALWAYS = float("-inf")
 
 # Reading the machine's authorities takes 20 ms, and most upstreams have the same settings.
 _context_of = lru_cache(64)(upstream_context)
 
 
 class EndpointPool:
-    """One worker's connections to one endpoint, bounded by the upstream's `connections`."""
+    """One worker's connections to one endpoint, bounded by the upstream's `connections`.
 
-    __slots__ = ("_connecting", "_context", "endpoint", "idle", "open", "plane", "retired", "upstream", "waiting")
+    `left_out` tells that it was not well when that was last looked at,
+    `up_since` when it last came back. `watched` tells that an answer from it has
+    to be noted; one that always answers need not be.
+    """
 
-    def __init__(self, plane: DataPlane, upstream: Upstream, endpoint: Endpoint) -> None:
-        self.plane = plane
-        self.upstream = upstream
+    __slots__ = (
+        "_connecting",
+        "_context",
+        "endpoint",
+        "idle",
+        "left_out",
+        "open",
+        "owner",
+        "record",
+        "retired",
+        "seed",
+        "up_since",
+        "waiting",
+        "watched",
+    )
+
+    def __init__(self, owner: UpstreamPool, endpoint: Endpoint) -> None:
+        self.owner = owner
         self.endpoint = endpoint
         self.idle: list[UpstreamConnection] = []
         self.open = 0
         self.waiting: deque[Requester] = deque()
         self.retired = False
+        self.seed = seed_of(endpoint.url)
+        self.record = EndpointRecord(owner.upstream.ejection)
+        self.left_out = False
+        self.up_since = ALWAYS
+        self.watched = False
         self._connecting: set[asyncio.Task[None]] = set()
-        self._context = _context_of(upstream.tls) if endpoint.tls else None
+        self._context = _context_of(owner.upstream.tls) if endpoint.tls else None
 
     def __repr__(self) -> str:
         return (
             f"<EndpointPool {self.endpoint.url} open={self.open} idle={len(self.idle)} "
             f"waiting={len(self.waiting)}{' retired' if self.retired else ''}>"
         )
+
+    @property
+    def busy(self) -> int:
+        """The requests under way or waiting."""
+        return self.open - len(self.idle) + len(self.waiting)
 
     def request(self, exchange: Requester, *, fresh: bool = False) -> None:
         """Give `exchange` a connection: an idle one at once, else a new one, else when its turn comes.
@@ -57,12 +87,13 @@ class EndpointPool:
             if not connection.transport.is_closing():
                 exchange.connected(connection)
                 return
-        if self.open < self.upstream.connections:
+        upstream = self.owner.upstream
+        if self.open < upstream.connections:
             self._connect(exchange)
-        elif len(self.waiting) < self.upstream.queue:
+        elif len(self.waiting) < upstream.queue:
             self.waiting.append(exchange)
         else:
-            exchange.fail(503, f"Upstream {self.upstream.name} is busy.")
+            exchange.busy(f"Upstream {upstream.name} is busy.")
 
     def forget(self, exchange: Requester) -> None:
         """Give up the place of an exchange that no longer waits for a connection, if it has one."""
@@ -76,13 +107,14 @@ class EndpointPool:
             return
         while self.waiting and not connection.transport.is_closing():
             exchange = self.waiting.popleft()
-            if not exchange.done:
+            if exchange.waits_for(self):
                 exchange.connected(connection)
                 return
-        if len(self.idle) >= self.upstream.idle_connections:
+        upstream = self.owner.upstream
+        if len(self.idle) >= upstream.idle_connections:
             connection.transport.close()
             return
-        connection.idle_until = self.plane.now + self.upstream.keep_alive
+        connection.idle_until = self.owner.plane.now + upstream.keep_alive
         self.idle.append(connection)
 
     def switched(self) -> None:
@@ -98,57 +130,61 @@ class EndpointPool:
         self._serve_waiting()
 
     def _serve_waiting(self) -> None:
-        while self.waiting and self.open < self.upstream.connections:
+        while self.waiting and self.open < self.owner.upstream.connections:
             exchange = self.waiting.popleft()
-            if not exchange.done:
+            if exchange.waits_for(self):
                 self._connect(exchange)
 
     def _connect(self, exchange: Requester) -> None:
         self.open += 1
-        task = self.plane.loop.create_task(self._open(exchange))
+        task = self.owner.plane.loop.create_task(self._open(exchange))
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
 
     async def _open(self, exchange: Requester) -> None:
         endpoint = self.endpoint
+        name = self.owner.upstream.name
         try:
-            async with asyncio.timeout(self.upstream.timeouts.connect):
+            async with asyncio.timeout(exchange.timeouts.connect):
                 if self._context is None:
-                    _, connection = await self.plane.loop.create_connection(
+                    _, connection = await self.owner.plane.loop.create_connection(
                         lambda: UpstreamConnection(self), endpoint.host, endpoint.port
                     )
                 else:
                     connection = await connect(
-                        self.plane.loop,
+                        self.owner.plane.loop,
                         lambda: UpstreamConnection(self),
                         endpoint.host,
                         endpoint.port,
                         self._context,
-                        self.upstream.tls.server_name or endpoint.host,
+                        self.owner.upstream.tls.server_name or endpoint.name or endpoint.host,
                     )
         except TimeoutError:
-            self.open -= 1
-            exchange.connect_failed(504, f"Upstream {self.upstream.name} took too long to accept a connection.")
-            self._serve_waiting()
+            self._not_opened(exchange, 504, f"Upstream {name} took too long to accept a connection.")
             return
         except ssl.SSLError as error:
-            self.open -= 1
-            self.plane.counters.event("upstream_tls_failures", f"{self.upstream.name}: {reason_of(error)}")
-            exchange.connect_failed(502, f"The TLS handshake with upstream {self.upstream.name} failed.")
-            self._serve_waiting()
+            self.owner.plane.counters.event("upstream_tls_failures", f"{name}: {reason_of(error)}")
+            self._not_opened(exchange, 502, f"The TLS handshake with upstream {name} failed.")
             return
         except OSError:
-            self.open -= 1
-            exchange.connect_failed(502, f"Upstream {self.upstream.name} can't be reached.")
-            self._serve_waiting()
+            self._not_opened(exchange, 502, f"Upstream {name} can't be reached.")
             return
         if connection.transport.is_closing():
             # Lost as soon as it was there, as where a client certificate is not accepted; `lost` has heard or will.
-            exchange.connect_failed(502, f"Upstream {self.upstream.name} ended the connection at once.")
-        elif exchange.done:
-            self.release(connection)
-        else:
+            self.owner.endpoint_failed(self)
+            if exchange.waits_for(self):
+                exchange.connect_failed(502, f"Upstream {name} ended the connection at once.")
+        elif exchange.waits_for(self):
             exchange.connected(connection)
+        else:
+            self.release(connection)
+
+    def _not_opened(self, exchange: Requester, status: int, detail: str) -> None:
+        self.open -= 1
+        self.owner.endpoint_failed(self)
+        if exchange.waits_for(self):
+            exchange.connect_failed(status, detail)
+        self._serve_waiting()
 
     def expire(self, now: float) -> None:
         """Close connections that have been idle for too long (the oldest stand first)."""
@@ -157,43 +193,8 @@ class EndpointPool:
             idle.pop(0).transport.close()
 
     def retire(self) -> None:
-        """The configuration names this endpoint no more: close what is idle, keep what is at work."""
+        """The upstream has this endpoint no more: close what is idle, keep what is at work."""
         self.retired = True
         for connection in self.idle:
             connection.transport.close()
         self.idle.clear()
-
-
-class UpstreamPool:
-    """The endpoints of one upstream, taken in turns."""
-
-    __slots__ = ("_turn", "endpoints", "plane", "upstream")
-
-    def __init__(self, plane: DataPlane, upstream: Upstream, known: dict[tuple[Upstream, str], EndpointPool]) -> None:
-        self.plane = plane
-        self.upstream = upstream
-        self.endpoints = tuple(
-            known.get((upstream, endpoint.url)) or EndpointPool(plane, upstream, endpoint)
-            for endpoint in upstream.endpoints
-        )
-        self._turn = 0
-
-    def next(self) -> EndpointPool:
-        """Round robin over the endpoints that are not known to be down; over all of them if all are."""
-        endpoints = self.endpoints
-        if len(endpoints) == 1:
-            return endpoints[0]
-        down = self.plane.down
-        for _ in endpoints:
-            self._turn = (self._turn + 1) % len(endpoints)
-            pool = endpoints[self._turn]
-            if pool.endpoint.url not in down:
-                return pool
-        self._turn = (self._turn + 1) % len(endpoints)
-        return endpoints[self._turn]
-
-    def next_but(self, tried: Container[str]) -> EndpointPool | None:
-        """The next one whose URL is not among `tried`, one that is up if there is one; None if all were tried."""
-        left = [pool for pool in self.endpoints if pool.endpoint.url not in tried]
-        up = [pool for pool in left if pool.endpoint.url not in self.plane.down]
-        return next(iter(up or left), None)

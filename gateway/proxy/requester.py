@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from gateway.config.snapshot import Snapshot
+    from gateway.config.snapshot import Snapshot, Timeouts
+    from gateway.proxy.endpoints import UpstreamPool
     from gateway.proxy.exchange import Exchange
+    from gateway.proxy.pool import EndpointPool
     from gateway.proxy.upstream import UpstreamConnection
+    from gateway.resilience.retry import Cause
     from gateway.routing.decide import Decision
 
 
@@ -27,15 +31,18 @@ class Requester(Protocol):
     response_started: bool
     done: bool
     pending_out: list[bytes]
+    timeouts: Timeouts
 
     @property
     def client(self) -> Source: ...
+
+    def waits_for(self, pool: EndpointPool) -> bool: ...
 
     def connected(self, connection: UpstreamConnection) -> None: ...
 
     def connect_failed(self, status: int, detail: str) -> None: ...
 
-    def fail(self, status: int, detail: str) -> None: ...
+    def busy(self, detail: str) -> None: ...
 
     def interim_response(self, status: int, fields: bytes) -> None: ...
 
@@ -53,7 +60,7 @@ class Requester(Protocol):
 
     def upstream_lost(self) -> None: ...
 
-    def upstream_failed(self, status: int, detail: str) -> None: ...
+    def upstream_failed(self, cause: Cause, status: int, detail: str, *, blame: bool = True) -> None: ...
 
 
 class Mirroring(Protocol):
@@ -64,6 +71,9 @@ class Mirroring(Protocol):
 
     def begin(self, exchange: Exchange, decision: Decision) -> None:
         """Watch `exchange`, which is about to be sent by a shadowed route."""
+
+    def upstreams(self) -> Iterable[UpstreamPool]:
+        """The pools of its own, which are told what becomes of endpoints like all others."""
 
     def tick(self, now: float) -> None:
         """Keep deadlines; `now` is the loop's time."""

@@ -33,7 +33,7 @@ class Tunnel:
     __slots__ = ("_closing", "_exchange", "client", "deadline", "idle", "plane", "upstream")
 
     def __init__(self, exchange: Exchange, connection: UpstreamConnection) -> None:
-        timeouts = connection.pool.upstream.timeouts
+        timeouts = connection.pool.owner.upstream.timeouts
         self.plane: DataPlane = exchange.client.plane
         self.idle = timeouts.tunnel
         self.deadline = self.plane.now + self.idle

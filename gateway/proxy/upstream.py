@@ -112,7 +112,7 @@ class UpstreamConnection(asyncio.Protocol):
                     self.pool.release(self)
                 else:
                     self.discard()
-                exchange.whole_response(status, fields if dated else fields + self.pool.plane.date_line, body)
+                exchange.whole_response(status, fields if dated else fields + self.pool.owner.plane.date_line, body)
                 return
         if not self.answering and not data.startswith(b"H"):
             # The parser takes the names of some other protocols for HTTP.
@@ -135,6 +135,12 @@ class UpstreamConnection(asyncio.Protocol):
                 cause = error.__context__ if isinstance(error.__context__, BadResponse) else error
                 self._malformed(exchange, begun, cause)
                 return
+        if self.exchange is not exchange:
+            if self.exchange is None:
+                # The exchange has turned to somebody else.
+                return
+            # A hedge has won, and the response is its exchange's.
+            exchange = self.exchange
         if not self._in_body:
             self._head_bytes += len(data)
             if self._head_bytes > LARGEST_HEAD:
@@ -191,7 +197,7 @@ class UpstreamConnection(asyncio.Protocol):
     def _malformed(self, exchange: Requester, begun: bool, cause: Exception) -> None:
         """Give `exchange` up; `begun` tells whether the client has had a part of the response."""
         exchange.response_started = begun
-        exchange.upstream_failed(502, f"The upstream's response is malformed: {cause}.")
+        exchange.upstream_failed("malformed", 502, f"The upstream's response is malformed: {cause}.")
 
     def pause_reading(self) -> None:
         """Stop reading: the client can't take more."""
@@ -265,7 +271,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._complete = True
             self._parser = httptools.HttpResponseParser(self)
         if not self._dated:
-            self._lines.append(self.pool.plane.date_line)
+            self._lines.append(self.pool.owner.plane.date_line)
         exchange.response_head(status, b"".join(self._lines), delimited)
 
     def _check_switch(self) -> None:

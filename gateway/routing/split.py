@@ -33,10 +33,10 @@ class Choice:
     """A side, and why: the reason, the bucket and key that it came from, the new visitor id if one was made.
 
     `drawn` tells that the bucket came of a random draw: the same request again
-    may get the other side.
+    may get the other side. `overridden` tells that the caller picked the side.
     """
 
-    __slots__ = ("bucket", "drawn", "key", "reason", "side", "visitor")
+    __slots__ = ("bucket", "drawn", "key", "overridden", "reason", "side", "visitor")
 
     def __init__(
         self,
@@ -46,6 +46,7 @@ class Choice:
         key: str | None = None,
         visitor: str | None = None,
         drawn: bool = False,
+        overridden: bool = False,
     ) -> None:
         self.side = side
         self.reason = reason
@@ -53,6 +54,7 @@ class Choice:
         self.key = key
         self.visitor = visitor
         self.drawn = drawn
+        self.overridden = overridden
 
 
 _BY_STAGE: dict[Stage, Choice] = {
@@ -89,9 +91,9 @@ def choose(migration: Migration, request: Request, identity: Identity | None) ->
         wanted = request.header(override.header)
         if wanted is not None and holds(override.permitted, request, identity):
             if wanted == "extracted":
-                return Choice("extracted", f"override header {override.header}")
+                return Choice("extracted", f"override header {override.header}", overridden=True)
             if wanted == "legacy":
-                return Choice("legacy", f"override header {override.header}")
+                return Choice("legacy", f"override header {override.header}", overridden=True)
     if migration.stage is not Stage.CANARY:
         return _BY_STAGE[migration.stage]
     for condition in migration.never:
@@ -106,20 +108,25 @@ def choose(migration: Migration, request: Request, identity: Identity | None) ->
 def _by_percentage(migration: Migration, request: Request, identity: Identity | None) -> Choice:
     for sticky in migration.sticky:
         visitor = None
-        if sticky.kind == "claim":
-            value = _claim(identity, sticky.name)
-        elif sticky.kind == "visitor":
-            value = request.cookie(VISITOR_COOKIE)
-            if value is None or not _VISITOR.fullmatch(value):
-                value = visitor = secrets.token_hex(16)
-        else:
-            value = _plain_key(sticky, request)
+        value = sticky_value(sticky, request, identity)
+        if value is None and sticky.kind == "visitor":
+            value = visitor = secrets.token_hex(16)
         if value:
             bucket = bucket_of(migration.name, value)
             side: SideName = "extracted" if bucket < migration.threshold else "legacy"
             drawn = visitor is not None or sticky.kind == "none"
             return Choice(side, "percentage", bucket, str(sticky), visitor, drawn)
     return Choice("legacy", "no sticky key present")
+
+
+def sticky_value(key: StickyKey, request: Request, identity: Identity | None) -> str | None:
+    """What `key` is in this request, None or "" where it has none; a visitor has one once the split set the cookie."""
+    if key.kind == "claim":
+        return _claim(identity, key.name)
+    if key.kind == "visitor":
+        value = request.cookie(VISITOR_COOKIE)
+        return value if value is not None and _VISITOR.fullmatch(value) else None
+    return _plain_key(key, request)
 
 
 def shadow_bucket(migration: Migration, request: Request, identity: Identity | None) -> int:
@@ -130,12 +137,7 @@ def shadow_bucket(migration: Migration, request: Request, identity: Identity | N
     """
     key = request.peer
     for sticky in migration.sticky:
-        if sticky.kind == "claim":
-            value = _claim(identity, sticky.name)
-        elif sticky.kind == "visitor":
-            value = request.cookie(VISITOR_COOKIE)
-        else:
-            value = _plain_key(sticky, request)
+        value = sticky_value(sticky, request, identity)
         if value:
             key = value
             break

@@ -12,6 +12,7 @@ from gateway.shadow.recording import Recording
 
 if TYPE_CHECKING:
     from gateway.proxy.upstream import UpstreamConnection
+    from gateway.resilience.retry import Cause
 
 RESTING = 1.0
 """Seconds without copies after the other side could not be reached."""
@@ -56,6 +57,7 @@ class Copy:
         "response_started",
         "route",
         "side",
+        "timeouts",
         "upstream",
     )
 
@@ -65,6 +67,7 @@ class Copy:
         self.route = recording.route
         self.side = recording.side
         self.upstream = recording.pool
+        self.timeouts = recording.pool.upstream.timeouts
         self.method = recording.method
         self.request = request
         self.answer = answer
@@ -87,7 +90,7 @@ class Copy:
     def start(self, now: float) -> None:
         """Go to the other side; `now` is the loop's time."""
         self.deadline = now + self.lane.shadow.timeout
-        self._pool = self.upstream.next()
+        self._pool = self.upstream.next(None)
         self._pool.request(self)
 
     # What connections and pools call
@@ -99,10 +102,14 @@ class Copy:
         self._sent_at = monotonic()
         connection.transport.write(self.request)
 
+    def waits_for(self, pool: EndpointPool) -> bool:
+        """Whether a connection of `pool` is wanted."""
+        return not self.done and self._connection is None and self._pool is pool
+
     def connect_failed(self, status: int, detail: str) -> None:
         """The other side can't be reached: leave it alone for a moment."""
         self.lane.resting_until = self.mirror.plane.now + RESTING
-        self.fail(status, detail)
+        self.give_up(Reason.UNREACHABLE)
 
     def interim_response(self, status: int, fields: bytes) -> None:
         """A 1xx says nothing that is compared."""
@@ -166,11 +173,11 @@ class Copy:
             return
         self.give_up(Reason.UNREACHABLE)
 
-    def upstream_failed(self, status: int, detail: str) -> None:
+    def upstream_failed(self, cause: Cause, status: int, detail: str, *, blame: bool = True) -> None:
         """The answer can't be understood."""
         self.give_up(Reason.UNREACHABLE)
 
-    def fail(self, status: int, detail: str) -> None:
+    def busy(self, detail: str) -> None:
         """There is no connection to be had."""
         self.give_up(Reason.UNREACHABLE)
 

@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gateway.config.snapshot import SAFE_METHODS, Migration, Shadow, SideName, Snapshot, Upstream
-from gateway.proxy.pool import EndpointPool, UpstreamPool
+from gateway.proxy.endpoints import UpstreamPool
+from gateway.proxy.pool import EndpointPool
 
 if TYPE_CHECKING:
     from gateway.proxy.plane import DataPlane
@@ -35,14 +36,23 @@ class Lane:
         shadow = self.shadow
         timeouts = replace(upstream.timeouts, connect=min(upstream.timeouts.connect, shadow.timeout))
         bounded = replace(
-            upstream, connections=shadow.concurrency, idle_connections=shadow.concurrency, timeouts=timeouts
+            upstream,
+            connections=shadow.concurrency,
+            idle_connections=shadow.concurrency,
+            timeouts=timeouts,
+            ejection=None,
+            breaker=None,
+            concurrency=None,
         )
-        return UpstreamPool(plane, bounded, {})
+        return UpstreamPool(plane, bounded, plane.endpoints_of(upstream), None)
+
+    def upstreams(self) -> list[UpstreamPool]:
+        """Where copies go."""
+        return [pool for pool in (self.safe, self.reverse, self.sandbox) if pool is not None]
 
     def pools(self) -> list[EndpointPool]:
         """All connections to endpoints."""
-        pools = (self.safe, self.reverse, self.sandbox)
-        return [endpoint for pool in pools if pool is not None for endpoint in pool.endpoints]
+        return [endpoint for pool in self.upstreams() for endpoint in pool.endpoints]
 
     def pool_for(self, side: SideName, method: str) -> UpstreamPool | None:
         """Where a copy of a request goes that `side` serves; None where it must not be copied.

@@ -28,6 +28,7 @@ from gateway.shadow.pair import NotCompared, Reason
 from gateway.shadow.recording import RecordedExchange, Recording
 
 if TYPE_CHECKING:
+    from gateway.proxy.endpoints import UpstreamPool
     from gateway.proxy.plane import DataPlane
 
 
@@ -131,11 +132,17 @@ class Mirror:
             lane.flying.add(following)
             following.start(self.plane.now)
 
+    def upstreams(self) -> list[UpstreamPool]:
+        """Where copies go, by the newest snapshot."""
+        return [pool for lane in self._lanes.values() for pool in lane.upstreams()]
+
     def tick(self, now: float) -> None:
         """Give up copies whose time is over, close idle connections, and send what has gathered."""
         for lane in (*self._lanes.values(), *self._old):
             for copy in [copy for copy in lane.flying if copy.deadline <= now]:
                 copy.give_up(Reason.TIMED_OUT)
+            for upstream in lane.upstreams():
+                upstream.tick(now)
             for pool in lane.pools():
                 pool.expire(now)
         if self._lanes or self._old:

@@ -12,11 +12,12 @@ import re
 from typing import TYPE_CHECKING
 
 from gateway.config.snapshot import Route, SideName
+from gateway.proxy.endpoints import UpstreamPool
 from gateway.proxy.exchange import CLIENT_GONE, Exchange
-from gateway.proxy.pool import UpstreamPool
 from gateway.shadow.pair import Answered, Reason
 
 if TYPE_CHECKING:
+    from gateway.routing.decide import Decision
     from gateway.shadow.lane import Lane
     from gateway.shadow.mirror import Mirror
 
@@ -93,6 +94,12 @@ class Recording:
         if self.size > self.lane.shadow.response_body:
             self.give_up(Reason.TOO_BIG)
 
+    def forget_answer(self) -> None:
+        """Another attempt is made: what came of the one before is not what the caller gets."""
+        self.status = self.size = 0
+        self.head = b""
+        self.body.clear()
+
     def give_up(self, reason: str) -> None:
         """Compare nothing, for `reason`."""
         if self.given_up:
@@ -128,9 +135,22 @@ class RecordedExchange(Exchange):
         self.recording.answer_body(body)
         super().response_body(body)
 
-    def fail(self, status: int, detail: str) -> None:
+    def attempt(self, upstream: UpstreamPool) -> None:
+        self.recording.forget_answer()
+        super().attempt(upstream)
+
+    def redirect(self, decision: Decision) -> None:
+        # The other side answers now, so there is nothing to compare its answer with.
+        self.recording.give_up(Reason.UNANSWERED)
+        super().redirect(decision)
+
+    def answer_instead(self, status: int, fields: bytes, body: bytes) -> None:
         self.recording.broken = True
-        super().fail(status, detail)
+        super().answer_instead(status, fields, body)
+
+    def fail(self, status: int, detail: str, retry_after: float | None = None) -> None:
+        self.recording.broken = True
+        super().fail(status, detail, retry_after)
 
     def _record(self, status: int, count: bool = True, write: bool = True) -> None:
         super()._record(status, count, write)

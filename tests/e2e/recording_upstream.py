@@ -111,15 +111,18 @@ def response(body: bytes = b"", *fields: bytes, status: bytes = b"200 OK") -> by
 
 
 class RecordingUpstream:
-    """Listens on a free port (or `port`) of 127.0.0.1 from `start` on, over TLS where there is a `context`.
+    """Listens on a free port (or `port`) of 127.0.0.1 (or `host`) from `start` on, over TLS where there is a `context`.
 
     `received` are all requests in the order in which they were complete,
     `hung_up` the paths of scripts that saw the gateway hang up, `failed` what
     went wrong in a script.
     """
 
-    def __init__(self, name: str, port: int = 0, context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, name: str, port: int = 0, context: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+    ) -> None:
         self._context = context
+        self._host = host
         self.name = name
         self.received: list[Received] = []
         self.hung_up: list[str] = []
@@ -128,7 +131,7 @@ class RecordingUpstream:
         self.early: set[str] = set()
         self._numbers = itertools.count(1)
         self._open: set[socket.socket] = set()
-        self._listening = socket.create_server(("127.0.0.1", port), backlog=1024)
+        self._listening = socket.create_server((host, port), backlog=1024)
         self.port: int = self._listening.getsockname()[1]
         self._accepting = threading.Thread(target=self._accept, name=f"upstream {name}", daemon=True)
         self._accepting.start()
@@ -136,7 +139,7 @@ class RecordingUpstream:
     @property
     def url(self) -> str:
         """The endpoint's URL."""
-        return f"{'http' if self._context is None else 'https'}://127.0.0.1:{self.port}"
+        return f"{'http' if self._context is None else 'https'}://{self._host}:{self.port}"
 
     def __enter__(self) -> Self:
         return self
