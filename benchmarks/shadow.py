@@ -8,6 +8,7 @@ request. The judge has a process of its own, and its CPU is shown beside.
 from __future__ import annotations
 
 import json
+import time
 import urllib.request
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -25,6 +26,9 @@ PAUSE_MS = 48
 """Milliseconds that each of wrk's 64 connections waits between two requests: about 1,300 requests/s."""
 
 _WARM_UP = 2.0
+# The judge reports once a second.
+_SETTLING = 2.5
+_PATIENCE = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +102,11 @@ def _measure(bench: Bench, contestant: Contestant, number: int, seconds: float) 
     token, asked = bench.credentials.token(), targets(setting.routes)
     bench.wrk.run(setting.url, asked, token, _WARM_UP, PAUSE_MS)
     worker, judge = (_running(process.pids(), module) for module in ("gateway.control.worker", "gateway.control.judge"))
-    before, pairs = cpu_seconds([*worker, *judge]), _pairs(setting.admin_port)
+    pairs = _judged(setting.admin_port)
+    before = cpu_seconds([*worker, *judge])
     load = bench.wrk.run(setting.url, asked, token, seconds, PAUSE_MS)
-    after, judged = cpu_seconds([*worker, *judge]), _pairs(setting.admin_port)
+    judged = _judged(setting.admin_port)
+    after = cpu_seconds([*worker, *judge])
     if load.refused or load.broken or not load.requests:
         raise NotRunnable(f"{load.refused} refused and {load.broken} broken of {load.requests} requests")
     process.trim_logs()
@@ -121,6 +127,18 @@ def _measure(bench: Bench, contestant: Contestant, number: int, seconds: float) 
 
 def _running(pids: Sequence[int], module: str) -> list[int]:
     return [pid for pid in pids if module.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")]
+
+
+def _judged(admin_port: int) -> int:
+    """How many pairs were compared so far, once the judge has caught up."""
+    before = -1
+    for _ in range(_PATIENCE):
+        pairs = _pairs(admin_port)
+        if pairs == before:
+            break
+        before = pairs
+        time.sleep(_SETTLING)
+    return before
 
 
 def _pairs(admin_port: int) -> int:

@@ -52,26 +52,33 @@ Ask = Callable[[str, bytes, float, int], Awaitable[Answered]]
 
 @dataclass(slots=True)
 class Tally:
-    """What became of a migration's requests since the judge began, and of late."""
+    """What became of a migration's requests since the judge began, and of late.
+
+    `recent` has a second, how many requests came in it, and how many of them were compared.
+    """
 
     outcomes: dict[tuple[str, str], int] = field(default_factory=dict)
-    recent: deque[tuple[float, bool, int]] = field(default_factory=deque)
+    recent: deque[tuple[int, int, int]] = field(default_factory=deque)
 
     def add(self, outcome: Outcome, reason: str, count: int) -> None:
         """Count `count` requests; `reason` is a reason or a rule."""
         key = (str(outcome), reason)
         self.outcomes[key] = self.outcomes.get(key, 0) + count
-        now = monotonic()
-        compared = outcome is not Outcome.NOT_COMPARED or reason == Reason.RACY
-        self.recent.append((now, compared, count))
-        while self.recent and self.recent[0][0] < now - WINDOW:
-            self.recent.popleft()
+        second = int(monotonic())
+        compared = count if outcome is not Outcome.NOT_COMPARED or reason == Reason.RACY else 0
+        if self.recent and self.recent[-1][0] == second:
+            _, seen, before = self.recent.pop()
+            self.recent.append((second, seen + count, before + compared))
+        else:
+            self.recent.append((second, count, compared))
+            while self.recent[0][0] < second - WINDOW:
+                self.recent.popleft()
 
     def problem(self) -> str | None:
         """Why this shadow proves nothing at the moment, or None."""
         recent = [entry for entry in self.recent if entry[0] >= monotonic() - WINDOW]
-        seen = sum(count for _, _, count in recent)
-        if seen < SILENT_AFTER or any(compared for _, compared, _ in recent):
+        seen = sum(count for _, count, _ in recent)
+        if seen < SILENT_AFTER or any(compared for _, _, compared in recent):
             return None
         reasons = sorted(
             ((count, reason) for (outcome, reason), count in self.outcomes.items() if outcome == Outcome.NOT_COMPARED),

@@ -1,10 +1,9 @@
-"""What is kept, for how long, and what a report makes of it; with PostgreSQL, too, where one is given."""
+"""What is kept, for how long, and what a report makes of it; with PostgreSQL, too, where it is installed."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,22 +33,25 @@ from gateway.shadow.stored_evidence import pair as stored_pair
 from gateway.shadow.stored_evidence import report, stored_pairs
 from gateway.store.database import Database, StoreError
 from tests.shadow.pairs import answered, pair, snapshot
+from tests.shadow.postgresql_server import postgresql_server, programs
 
-POSTGRESQL = os.environ.get("TEST_POSTGRESQL_URL")
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[str]:
+    """The URL of a PostgreSQL database, where one can be had."""
+    if programs() is None:
+        pytest.skip("PostgreSQL is not installed")
+    with postgresql_server() as url:
+        yield url
 
 
-@pytest.fixture(
-    params=[
-        "sqlite",
-        pytest.param(
-            "postgresql", marks=pytest.mark.skipif(not POSTGRESQL, reason="no server given by TEST_POSTGRESQL_URL")
-        ),
-    ]
-)
+@pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """An empty store."""
-    url = f"sqlite:///{tmp_path}/store.sqlite3" if request.param == "sqlite" else str(POSTGRESQL)
-    opened = Database(url, metadata)
+    sqlite = request.param == "sqlite"
+    opened = Database(
+        f"sqlite:///{tmp_path}/store.sqlite3" if sqlite else request.getfixturevalue("postgresql"), metadata
+    )
     opened.read(metadata.drop_all)
     opened.read(metadata.create_all)
     yield opened
