@@ -44,11 +44,12 @@ def show(
     number: Annotated[int, typer.Argument(metavar="ID", help="The number of a stored pair.", show_default=False)],
     config: Config = _CONFIG,
     as_json: AsJson = False,
+    as_pytest: Annotated[bool, typer.Option("--pytest", help="Print a test file that asks both sides again.")] = False,
 ) -> None:
     """Show a stored pair, and a curl command for each side to repeat it."""
     from gateway.cli.shadow_show import show_pair
 
-    raise typer.Exit(show_pair(config, number, as_json))
+    raise typer.Exit(show_pair(config, number, as_json, as_pytest))
 
 
 @app.command()

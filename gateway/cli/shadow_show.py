@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.cli.report_text import plain
+from gateway.cli.shadow_show_pytest import NoTest, test_file
 from gateway.cli.shadow_store import with_store
 from gateway.config.load import Loaded
 from gateway.shadow.page import bodies
@@ -24,14 +25,21 @@ from gateway.store.database import Database
 _STYLES = {"missing": "red", "extra": "green", "changed": "yellow", "skipped": "dim", "equal": ""}
 
 
-def show_pair(config: Path, number: int, as_json: bool) -> int:
-    """1 where there is no such pair."""
+def show_pair(config: Path, number: int, as_json: bool, as_pytest: bool = False) -> int:
+    """1 where there is no such pair, or it holds too little for a test."""
 
     def work(loaded: Loaded, database: Database) -> int:
         found = pair(database, number)
         if found is None:
             print(f"strangler: there is no pair {number}: it may have been replaced by a newer one", file=sys.stderr)
             return 1
+        if as_pytest:
+            try:
+                print(test_file(found, config), end="")
+            except NoTest as error:
+                print(f"strangler: {error}", file=sys.stderr)
+                return 1
+            return 0
         commands = {side: curl(found["request"], found[side]["endpoint"]) for side in ("legacy", "extracted")}
         if as_json:
             shown = {**found, "curl": commands}

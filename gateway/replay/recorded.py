@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
-REDACTED = "[redacted]"
+from gateway.shadow.redaction import REDACTED
 
 _NOT_REPEATED = frozenset(
     (
