@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # A checkout may lack a service for a while; pip is told of those that are there.
 SERVICES := $(patsubst %/pyproject.toml,-e %,$(wildcard extracted/*/pyproject.toml))
 
-.PHONY: help setup demo test lint check bench conformance-peers fuzz clean
+.PHONY: help setup demo test lint check bench conformance-peers fuzz slow-clients clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -43,6 +43,9 @@ conformance-peers: setup ## send the conformance requests through nginx and HAPr
 fuzz: setup ## fuzz the data plane for SECONDS (900), guided by coverage where atheris installs
 	-$(BIN)/python -m pip install --quiet --constraint constraints.txt atheris
 	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),900)
+
+slow-clients: setup ## measure what 5,000 clients that never finish a request cost the others
+	$(BIN)/python -m benchmarks.slow_heads
 
 clean: ## remove the virtual environment and the databases of the demo
 	rm -rf $(VENV) var legacy_monolith/var extracted/*/var

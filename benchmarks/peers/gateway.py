@@ -42,6 +42,7 @@ def _common(setting: Setting) -> Json:
             "extracted": {"endpoints": [f"http://127.0.0.1:{setting.extracted_port}"]},
         },
         "default": "legacy",
+        "limits": {"body_bytes": "4GiB"},  # as the peers', which have none
     }
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from gateway.config.changes_compile import with_changes
 from gateway.config.checks import Checks, Names
 from gateway.config.compile import (
     compile_index,
@@ -86,7 +87,7 @@ def _load(path: Path, document: Document, problems: list[Problem]) -> Loaded | N
     }
     tls = read_tls(model, understood, problems)
     migrations = compile_migrations(model)
-    routes = compile_routes(model, migrations, understood)
+    routes = with_changes(compile_routes(model, migrations, understood), model)
     index = compile_index(routes, problems)
     if complete:
         problems += checks.tests(route.name for route in routes)

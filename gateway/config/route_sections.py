@@ -17,6 +17,7 @@ from gateway.config.kinds import (
     Number,
     OneOrMany,
     Permission,
+    Size,
     Sticky,
 )
 from gateway.config.resilience_sections import (
@@ -61,6 +62,12 @@ class MatchSection(Section):
         return self
 
 
+class RouteLimitsSection(Section):
+    """What is accepted from clients on a route, where it is not what `limits` says for all."""
+
+    body_bytes: Size = Field(description="Largest body of a request.")
+
+
 class RouteSection(Section):
     """Requests that go to one upstream."""
 
@@ -70,6 +77,7 @@ class RouteSection(Section):
     auth: RequirementSection | None = Field(
         default=None, description="What is asked of the caller; nothing unless given."
     )
+    limits: RouteLimitsSection | None = Field(default=None, description="What is accepted, where not as everywhere.")
     timeouts: RouteTimeoutsSection | None = Field(default=None, description="Deadlines, where not the upstream's.")
     retries: RetriesSection | None = Field(default=None, description="When a request is sent again.")
     hedging: HedgingSection | None = Field(default=None, description="Sending a slow read twice; off unless given.")
@@ -88,6 +96,9 @@ class MigrationRouteSection(Section):
     match: MatchSection = Field(description="Which requests this is.")
     auth: RequirementSection | None = Field(
         default=None, description="What is asked of the caller, instead of what the migration asks."
+    )
+    limits: RouteLimitsSection | None = Field(
+        default=None, description="What is accepted, where not as on the migration's other routes."
     )
     timeouts: RouteTimeoutsSection | None = Field(
         default=None, description="Deadlines, where not the migration's or the upstream's."
@@ -153,6 +164,9 @@ class MigrationSection(Section):
     )
     override: OverrideSection | None = Field(default=None, description="Picking a side by header; off unless given.")
     auth: RequirementSection | None = Field(default=None, description="What is asked of callers on all its routes.")
+    limits: RouteLimitsSection | None = Field(
+        default=None, description="What is accepted on all its routes, where not as everywhere."
+    )
     compare: CompareSection = Field(default=CompareSection(), description="How the two sides' answers are compared.")
     timeouts: RouteTimeoutsSection | None = Field(
         default=None, description="Deadlines on all its routes, where not the upstreams'."

@@ -50,10 +50,24 @@ class LimitsSection(Section):
     header_timeout: Duration = Field(
         default=_LIMITS.header_timeout, description="How long a request's head may take to arrive."
     )
+    body_bytes: Size = Field(
+        default=_LIMITS.body_bytes, description="Largest body of a request, where its route says nothing else."
+    )
+    body_timeout: Duration = Field(
+        default=_LIMITS.body_timeout,
+        description="The longest silence within a request's body, where the upstream's `timeouts.idle` is not shorter.",
+    )
     keep_alive: Duration = Field(
         default=_LIMITS.keep_alive, description="How long a connection may wait for its next request."
     )
+    requests: Count = Field(
+        default=_LIMITS.requests, description="Most requests of one connection; it is closed after the last of them."
+    )
     connections: Count = Field(default=_LIMITS.connections, description="Most client connections.")
+    connections_per_address: Count = Field(
+        default=_LIMITS.connections_per_address,
+        description="Most connections of one client address; trusted proxies may have more.",
+    )
 
 
 class AccessLogSection(Section):

@@ -326,6 +326,7 @@ class Route:
 
     Routes of the same number `alike` have the same upstream or migration and
     ask the same of a token, so they decide alike for the same header fields.
+    `body_bytes` None is the limit of all routes.
     `shadowed` tells whether its migration copies requests at its stage.
     `timeouts` are by upstream, empty where they are the upstream's own.
     """
@@ -347,6 +348,7 @@ class Route:
     retries: Retries = Retries()
     hedging: Hedging | None = None
     fallback: RouteFallback | None = None
+    body_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,14 +357,21 @@ class Limits:
 
     A target of 8,000 bytes is what RFC 9110 section 4.1 wants everybody to
     take; servers behind often take little more (gunicorn: a line of 8,190).
+    `requests` bounds those of one connection, `connections_per_address` the
+    connections of one client address that is not a trusted proxy's. Bodies
+    flow and fill no memory, so their limit is wide.
     """
 
     target_bytes: int = 8000
     header_bytes: int = 32_768
     header_count: int = 100
     header_timeout: float = 10.0
+    body_bytes: int = 1_073_741_824
+    body_timeout: float = 30.0
     keep_alive: float = 75.0
+    requests: int = 10_000
     connections: int = 20_000
+    connections_per_address: int = 2_000
 
 
 @dataclass(frozen=True, slots=True)

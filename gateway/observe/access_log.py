@@ -37,12 +37,31 @@ def caller_text(client: str, host: str, side: str, upstream: str, identity: Iden
     return "," + dumps(entry)[1:-1].decode()
 
 
+def refused_line(
+    time: str, request_id: bytes, method: str, path: str, status: int, seconds: float, client: str, host: str
+) -> str:
+    """The line of a request that was refused before routing; what is not known of it is empty."""
+    entry = {
+        "time": time,
+        "request_id": request_id.decode(),
+        "method": method,
+        "path": path,
+        "status": status,
+        "route": "",
+        "endpoint": "",
+        "bytes": 0,
+        "ms": round(seconds * 1000, 3),
+    }
+    return dumps(entry)[:-1].decode() + caller_text(client, host, "", "", None) + "}\n"
+
+
 class AccessLog:
     """Writes to `path`, appending, or to standard output where it is None."""
 
     def __init__(self, path: str | None) -> None:
         self.path = path
-        self.dropped = 0
+        self._overflowed = 0
+        self._unwritten = 0
         self._lines: list[str] = []
         self._descriptor = 1
         if path is not None:
@@ -54,6 +73,11 @@ class AccessLog:
             self._batch_lines = THREAD_BATCH_LINES
             self._thread = threading.Thread(target=self._write_batches, name="access-log", daemon=True)
             self._thread.start()
+
+    @property
+    def dropped(self) -> int:
+        """How many lines could not be written so far; each of the two threads that drop some counts for itself."""
+        return self._overflowed + self._unwritten
 
     def write(self, line: str) -> None:
         """Add one line, its end included; it is on its way at the next flush."""
@@ -75,7 +99,7 @@ class AccessLog:
         try:
             self._batches.put_nowait(batch)
         except queue.Full:
-            self.dropped += len(lines)
+            self._overflowed += len(lines)
 
     def close(self) -> None:
         """Write what has gathered; waits for the thread a second at the most."""
@@ -99,4 +123,4 @@ class AccessLog:
             while view:
                 view = view[os.write(self._descriptor, view) :]
         except OSError:
-            self.dropped += batch.count(b"\n")
+            self._unwritten += batch.count(b"\n")

@@ -95,10 +95,10 @@ class Counters:
         cell.bytes_out += bytes_out
         cell.buckets[bisect_left(BUCKETS, seconds)] += 1
 
-    def event(self, name: str, label: str = "") -> None:
+    def event(self, name: str, label: str = "", times: int = 1) -> None:
         """Count something that happened beside a request, such as a retry."""
         key = (name, label)
-        self._events[key] = self._events.get(key, 0) + 1
+        self._events[key] = self._events.get(key, 0) + times
 
     def fallback(self, labels: FallbackLabels) -> None:
         """Count a request that somebody else than its upstream answered."""

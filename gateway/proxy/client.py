@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, cast
 import httptools
 
 from gateway.auth.certificate import ClientCertificate, UnreadableCertificate, certificate_of
+from gateway.observe.access_log import refused_line
 from gateway.proxy.exchange import Exchange
 from gateway.proxy.headers import REQUEST_ACTIONS, Action, forwarded_lines
 from gateway.proxy.known import KnownFields
@@ -56,6 +57,7 @@ class ClientConnection(asyncio.Protocol):
     """
 
     __slots__ = (
+        "_begun",
         "_believed",
         "_closing",
         "_discarded",
@@ -81,6 +83,7 @@ class ClientConnection(asyncio.Protocol):
         "forwarded",
         "peer",
         "plane",
+        "requests_left",
         "scheme",
         "transport",
         "trusted",
@@ -97,6 +100,7 @@ class ClientConnection(asyncio.Protocol):
         self.certificate: ClientCertificate | None = None
         self.forwarded = b""
         self.deadline = NEVER
+        self.requests_left = 0
         self._parser = httptools.HttpRequestParser(self)
         self._waiting: deque[Exchange] = deque()
         self._receiving: Exchange | None = None
@@ -108,6 +112,7 @@ class ClientConnection(asyncio.Protocol):
         self._unproductive = 0
         self._unsent = NEVER
         self._in_head = False
+        self._begun = 0.0
         self._generation = 0
         self._held = b""
         self._url = b""
@@ -130,11 +135,16 @@ class ClientConnection(asyncio.Protocol):
             self.scheme = "https"
         self._look_at_peer()
         plane.clients.add(self)
-        self.deadline = plane.now + plane.snapshot.limits.header_timeout
+        limits = plane.snapshot.limits
+        self.deadline = plane.now + limits.header_timeout
+        self.requests_left = limits.requests
+        of_address = plane.addresses[self.peer] = plane.addresses.get(self.peer, 0) + 1
         if secure is not None and not self._read_certificate(secure):
             self._refuse(Refusal(400, "The client certificate can't be read."))
-        elif len(plane.clients) + len(plane.tunnels) > plane.snapshot.limits.connections:
+        elif len(plane.clients) + len(plane.tunnels) > limits.connections:
             self._refuse(Refusal(503, "The gateway has too many connections."))
+        elif of_address > limits.connections_per_address and self.trusted is None:
+            self._refuse(Refusal(429, "The client's address has too many connections."))
 
     def _read_certificate(self, secure: ssl.SSLObject) -> bool:
         """Take over what the client's certificate says, if it has shown one; whether that could be read."""
@@ -162,6 +172,7 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.plane.clients.discard(self)
+        self._leave_address()
         self._closing = True
         self.deadline = NEVER
         exchange = self.exchange
@@ -172,6 +183,14 @@ class ClientConnection(asyncio.Protocol):
             waiting.done = True
         self._waiting.clear()
         self.plane.client_closed()
+
+    def _leave_address(self) -> None:
+        addresses = self.plane.addresses
+        left = addresses[self.peer] - 1
+        if left:
+            addresses[self.peer] = left
+        else:
+            del addresses[self.peer]
 
     def data_received(self, data: bytes) -> None:
         if self._closing:
@@ -279,6 +298,11 @@ class ClientConnection(asyncio.Protocol):
             self._reading = False
             self.transport.pause_reading()
 
+    @property
+    def is_reading(self) -> bool:
+        """Whether whatever the client sends is taken: nobody further on has asked to wait."""
+        return self._reading
+
     def resume_reading(self) -> None:
         """Read from the client again, unless enough pipelined requests wait, or one with a body, or one is refused."""
         if self._reading or self._refusal is not None or self._held or self.transport.is_closing():
@@ -308,6 +332,7 @@ class ClientConnection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         self._in_head = True
+        self._begun = self.plane.loop.time()
         self._unproductive = 0
         self._url = b""
         if self._generation != self.plane.generation:
@@ -366,6 +391,7 @@ class ClientConnection(asyncio.Protocol):
             receiving.request_body(body)
 
     def on_message_complete(self) -> None:
+        self._url = b""
         receiving = self._receiving
         if receiving is None:
             return
@@ -469,22 +495,38 @@ class ClientConnection(asyncio.Protocol):
 
     def _answer_refused(self, refusal: Refusal) -> None:
         self._refusal = None
-        request_id = self._head.request_id if self._head is not None else None
+        # What is no request at all must not be taken for the one before it.
+        head = self._head if self._url else None
         plane = self.plane
-        request_id = request_id or plane.new_request_id()
+        request_id = (head.request_id if head is not None else None) or plane.new_request_id()
         plane.counters.request(("", "", "", refusal.status), 0.0, 0)
         plane.counters.event("refused_requests", str(refusal.status))
+        self._log_refused(refusal, request_id, head)
         if refusal.status == 200:
             answer = capabilities(request_id)
         else:
             head_only = self._url != b"" and self._parser.get_method() == b"HEAD"
-            answer = problem(refusal, request_id, close=True, head_only=head_only)
+            busy = refusal.status in (429, 503)
+            answer = problem(refusal, request_id, close=True, head_only=head_only, retry_after=1 if busy else None)
         self.transport.write(answer)
         self._discarded = 0
         self.deadline = plane.now + LINGER
         self.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
+
+    def _log_refused(self, refusal: Refusal, request_id: bytes, head: RequestHead | None) -> None:
+        """Write the access log's line, with what is known of the request."""
+        log = self.plane.access_log
+        if log is None:
+            return
+        method = self._parser.get_method().decode("latin-1") if head is not None else ""
+        path = self._url.partition(b"?")[0][: self.plane.snapshot.limits.target_bytes].decode("latin-1")
+        client, host = (self.peer, "") if head is None else (head.client or self.peer, head.host or "")
+        seconds = 0.0 if head is None else self.plane.loop.time() - self._begun
+        log.write(
+            refused_line(self.plane.timestamp, request_id, method, path, refusal.status, seconds, client, host)
+        )
 
     def close(self) -> None:
         """Close after what was written is out."""

@@ -67,6 +67,8 @@ class Exchange(Request):
     __slots__ = (
         "_body",
         "_body_bytes",
+        "_body_limit",
+        "_body_received",
         "_chunked_out",
         "_copy",
         "_decision",
@@ -110,7 +112,8 @@ class Exchange(Request):
         self.client = client
         self.head = head
         self.line = line
-        self.keep_alive = head.keep_alive
+        client.requests_left -= 1
+        self.keep_alive = head.keep_alive and client.requests_left > 0
         self.request_complete = False
         self.response_started = False
         self.done = False
@@ -123,6 +126,8 @@ class Exchange(Request):
         self.request_id = head.request_id or drawn[:32]
         self._body: list[bytes] = []
         self._body_bytes = 0
+        self._body_limit = NEVER
+        self._body_received = 0
         self._chunked_out = False
         self._decision: Decision | None = None
         self._remembered: Remembered | None = None
@@ -172,8 +177,21 @@ class Exchange(Request):
         if decision.refusal is not None:
             self._answer(decision.refusal)
             return
+        if self.head.has_body and self._is_too_large(decision.route):
+            return
         assert decision.upstream is not None
         self._first_attempt(decision.route, plane.pools[decision.upstream])
+
+    def _is_too_large(self, route: Route | None) -> bool:
+        """Refuse a body that is larger than `route` takes as far as it is known; whether it is."""
+        limit = None if route is None else route.body_bytes
+        self._body_limit = limit = limit or self.client.plane.snapshot.limits.body_bytes
+        length = self.head.content_length
+        # A number of more digits than any limit's need not be worked out.
+        if (int(length[:20]) if length is not None else self._body_received) <= limit:
+            return False
+        self.give_up(413, f"The request's body is larger than {limit} bytes.")
+        return True
 
     def _identify(self, request: Request, requirement: AuthRequirement) -> Identity | Refusal | None:
         """Verify the one bearer token of the request against the route's provider."""
@@ -335,8 +353,12 @@ class Exchange(Request):
             self._body_bytes = 0
             client.resume_reading()
         connection.transport.write(b"".join(parts))
-        timeouts = self.timeouts
-        client.deadline = client.plane.now + (timeouts.response if self.request_complete else timeouts.idle)
+        silence = self.timeouts.response if self.request_complete else self._longest_silence()
+        client.deadline = client.plane.now + silence
+
+    def _longest_silence(self) -> float:
+        """Seconds that the request's body may stop for."""
+        return min(self.timeouts.idle, self.client.plane.snapshot.limits.body_timeout)
 
     def head_sent(self) -> list[bytes]:
         """The parts of the head as the upstream gets it, but for its last, empty line."""
@@ -364,6 +386,10 @@ class Exchange(Request):
     def request_body(self, body: bytes) -> None:
         """A part of the request's body came in."""
         if self.head.chunked:
+            self._body_received += len(body)
+            if self._body_received > self._body_limit:
+                self.give_up(413, f"The request's body is larger than {self._body_limit} bytes.")
+                return
             body = b"%x\r\n%b\r\n" % (len(body), body)
         self._send_body(body)
 
@@ -375,7 +401,7 @@ class Exchange(Request):
             connection.transport.write(data)
             if self._kept is not None:
                 self._keep([data])
-            self.client.deadline = self.client.plane.now + self.timeouts.idle
+            self.client.deadline = self.client.plane.now + self._longest_silence()
             return
         self._body.append(data)
         self._body_bytes += len(data)
@@ -733,8 +759,10 @@ class Exchange(Request):
             self.failed(self._guard.too_many())
         elif connection is None:
             self.failed(Failure("busy", 504, "No connection to the upstream could be had in time.", self.sent))
-        elif not self.request_complete:
+        elif not self.request_complete and self.client.is_reading:
             self.give_up(408, "The request's body stopped for too long.")
+        elif not self.request_complete:
+            self.upstream_failed("timeout", 504, "The upstream took too long to read the request's body.")
         else:
             self.upstream_failed("timeout", 504, "The upstream took too long to answer.")
 

@@ -68,6 +68,7 @@ class DataPlane:
         self.date_line = b""
         self.clients: set[ClientConnection] = set()
         self.tunnels: set[Tunnel] = set()
+        self.addresses: dict[str, int] = {}
         self.listener = Listener(self)
         self.counters = Counters()
         self.down: frozenset[tuple[str, str]] = frozenset()
@@ -81,6 +82,7 @@ class DataPlane:
         self.ending: list[Exchange] = []
         self.verifiers: dict[str, Verifier] = {}
         self.access_log: AccessLog | None = None
+        self._dropped_lines = 0
         self.mirror: Mirroring | None = None
         self._addresses: dict[str, tuple[Endpoint, ...]] = {}
         self._keys: dict[str, KeySet | None] = dict(keys)
@@ -253,6 +255,7 @@ class DataPlane:
 
     def report(self) -> Report:
         """The figures since the last report."""
+        self._count_dropped_lines()
         report = self.counters.take()
         report.client_connections = len(self.clients) + len(self.tunnels)
         report.tunnels = len(self.tunnels)
@@ -275,9 +278,18 @@ class DataPlane:
         wanted = self.snapshot.access_log
         if self.access_log is not None and (not wanted.enabled or self.access_log.path != wanted.path):
             self.access_log.close()
+            self._count_dropped_lines()
             self.access_log = None
         if wanted.enabled and self.access_log is None:
             self.access_log = AccessLog(wanted.path)
+            self._dropped_lines = 0
+
+    def _count_dropped_lines(self) -> None:
+        if self.access_log is not None:
+            dropped = self.access_log.dropped
+            if dropped > self._dropped_lines:
+                self.counters.event("dropped_log_lines", times=dropped - self._dropped_lines)
+                self._dropped_lines = dropped
 
     def _end_what_is_over(self, now: float) -> None:
         """Keep the total deadlines, of those exchanges that have one."""
