@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 
-from gateway.shadow.acceptance import FloatText, Ignore, NullEqualsMissing, Unordered
+from gateway.shadow.acceptance import FloatText, Mask, NullEqualsMissing, Treatment, Unordered, decimal_of
 from gateway.shadow.alignment import Element
+from gateway.shadow.difference import Kind
 from gateway.shadow.rules import Rule
 
 RulesAt = Callable[[object, str | int], Sequence[Rule]]
@@ -27,8 +28,8 @@ _GOVERNED = ("governed",)
 class Numbering:
     """Numbers the values of the two documents of a pair.
 
-    Values that a rule governs all count as the same, so that what passes does
-    not disturb how the elements of lists are aligned.
+    Values between which a rule lets a difference pass count as the same, so that
+    it does not disturb how the elements of lists are aligned.
     """
 
     def __init__(self, rules_at: RulesAt | None = None) -> None:
@@ -38,8 +39,10 @@ class Numbering:
 
     def number(self, value: object, rules: Sequence[Rule] = ()) -> int:
         """The number of a value for which `rules` hold."""
-        if rules and (not isinstance(value, (dict, list)) or any(_ignores(rule) for rule in rules)):
-            return self._of(_GOVERNED)
+        for rule in rules:
+            form = _passing_form(value, rule.treatment)
+            if form is not None:
+                return self._of(form)
         if isinstance(value, dict):
             return self._container(value, lambda: ("object", *sorted(self._members(value))))
         if isinstance(value, list):
@@ -95,5 +98,13 @@ class Numbering:
         return None
 
 
-def _ignores(rule: Rule) -> bool:
-    return isinstance(rule.treatment, Ignore)
+def _passing_form(value: object, treatment: Treatment) -> Hashable | None:
+    """The same for all values between which the difference would pass; None where it would not."""
+    if isinstance(treatment, Mask):
+        return ("masked", treatment.pattern.sub("\0", value)) if isinstance(value, str) else None
+    if treatment.accepts(Kind.VALUE, value, value):
+        return _GOVERNED
+    if treatment.accepts(Kind.NUMBER_FORM, value, value):
+        number = decimal_of(value)
+        return None if number is None else ("any form", number)
+    return None

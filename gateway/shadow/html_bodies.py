@@ -166,7 +166,7 @@ class _HtmlComparison:
             return self._of(("text", child.value))
         number = self.governed.get(id(child))
         if number is None:
-            if any(not part and isinstance(rule.treatment, Ignore) for part, rule in child.rules):
+            if any(not part and rule.treatment.accepts(Kind.VALUE, "", "") for part, rule in child.rules):
                 form: Hashable = ("governed", child.tag)
             else:
                 governed = any(part in ("", "text()") for part, _ in child.rules)
