@@ -73,6 +73,7 @@ class ClientConnection(asyncio.Protocol):
         "_receiving",
         "_refusal",
         "_starting",
+        "_stopped",
         "_unproductive",
         "_unsent",
         "_url",
@@ -118,6 +119,7 @@ class ClientConnection(asyncio.Protocol):
         self._url = b""
         self._fed: list[bytes] = []
         self._refusal: Refusal | None = None
+        self._stopped: HeadRefused | None = None
         self._head: RequestHead | None = None
         self._known: KnownFields | None = None
 
@@ -221,8 +223,8 @@ class ClientConnection(asyncio.Protocol):
             if self._closing:
                 return
             cause = error.__context__
-            if isinstance(cause, HeadRefused):
-                self._refuse(cause.refusal)
+            if self._stopped is not None:
+                self._refuse(self._stopped.refusal)
             elif isinstance(error, httptools.HttpParserCallbackError) and cause is not None:
                 raise cause from None
             else:
@@ -230,7 +232,6 @@ class ClientConnection(asyncio.Protocol):
         if not self._in_head:
             self._fed.clear()
         if rest and not self._closing:
-            # Not in the handler above, where the parser's exception would become the context of the next.
             self.data_received(rest)
             return
         if (self._in_head or self._receiving is not None) and not self._closing:
@@ -343,22 +344,45 @@ class ClientConnection(asyncio.Protocol):
     def on_url(self, url: bytes) -> None:
         self._url += url
         if len(self._url) > self.plane.snapshot.limits.target_bytes:
-            raise HeadRefused(414, "The request target is too long.")
+            raise self._stop(HeadRefused(414, "The request target is too long."))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         # Trailers come this way, too, and are not forwarded.
         if self._in_head:
             assert self._head is not None
-            self._head.add(name, value)
+            try:
+                self._head.add(name, value)
+            except HeadRefused as refused:
+                raise self._stop(refused) from None
         elif REQUEST_ACTIONS[name] == Action.CONNECTION:
             # The parser would let it count (RFC 9110 section 6.5.1).
-            raise HeadRefused(400, "A trailer must not be about the connection.")
+            raise self._stop(HeadRefused(400, "A trailer must not be about the connection."))
 
     def on_headers_complete(self) -> None:
         self._in_head = False
         if self._closing:
             # The answer before said so: nothing behind it is a request any more (RFC 9112 section 9.6).
             return
+        try:
+            exchange = self._read_head()
+        except HeadRefused as refused:
+            raise self._stop(refused) from None
+        self._receiving = exchange
+        if self.exchange is None and not self._full:
+            self.exchange = exchange
+            exchange.start()
+        else:
+            self._waiting.append(exchange)
+            if exchange.head.has_body or len(self._waiting) >= READ_AHEAD:
+                self.pause_reading()
+
+    def _stop(self, refused: HeadRefused) -> HeadRefused:
+        """Note why the parser is stopped: where an exception is handled already, the one that it raises hides it."""
+        self._stopped = refused
+        return refused
+
+    def _read_head(self) -> Exchange:
+        """The exchange that the whole head asks for; raises HeadRefused."""
         head = self._head
         assert head is not None
         parser = self._parser
@@ -372,15 +396,7 @@ class ClientConnection(asyncio.Protocol):
         assert head.host is not None
         target, path, query = parse_target(self._url, method, head.host)
         line = b"%b %b HTTP/1.1\r\n" % (method.encode(), target)
-        exchange = Exchange(self, head, line, method, path, query)
-        self._receiving = exchange
-        if self.exchange is None and not self._full:
-            self.exchange = exchange
-            exchange.start()
-        else:
-            self._waiting.append(exchange)
-            if head.has_body or len(self._waiting) >= READ_AHEAD:
-                self.pause_reading()
+        return Exchange(self, head, line, method, path, query)
 
     def on_body(self, body: bytes) -> None:
         self._unproductive = 0

@@ -120,6 +120,7 @@ class UpstreamConnection(asyncio.Protocol):
             return
         self.answering = True
         begun = exchange.response_started
+        malformed: Exception | None = None
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -132,9 +133,10 @@ class UpstreamConnection(asyncio.Protocol):
             self.reusable = False
             # What follows a whole response is nobody's, and does not make the response wrong.
             if not self._complete:
-                cause = error.__context__ if isinstance(error.__context__, BadResponse) else error
-                self._malformed(exchange, begun, cause)
-                return
+                malformed = error.__context__ if isinstance(error.__context__, BadResponse) else error
+        if malformed is not None:
+            self._malformed(exchange, begun, malformed)
+            return
         if self.exchange is not exchange:
             if self.exchange is None:
                 # The exchange has turned to somebody else.

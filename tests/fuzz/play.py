@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gateway.config.snapshot import Snapshot
+from gateway.proxy.tunnel import TunnelEnd
 from tests.conformance.messages import Ambiguous, Incomplete, first_request, first_response, status_of, values
 from tests.conformance.messages import without_own_request_fields as plain_request
 from tests.fuzz.configuration import KEYS
@@ -178,6 +179,10 @@ class _Play:
             if not moved:
                 break
         connection: Any = client.protocol
+        if isinstance(connection, TunnelEnd):
+            if waiting and not client.closed:
+                raise Broken(f"{len(waiting)} reads are not taken by the tunnel")
+            return bytes(client.written)
         exchange = connection.exchange
         if not client.closed and waiting and exchange is None and not client.ended:
             raise Broken(f"{len(waiting)} reads are not taken, and nobody is waited for")
@@ -251,7 +256,7 @@ class _Play:
             for _ in range(6):
                 if client.closed:
                     break
-                connection.expired()
+                (connection.tunnel if isinstance(connection, TunnelEnd) else connection).expired()
                 await self.settle()
             else:
                 raise Broken("deadlines passed, and the connection is still open")
@@ -284,6 +289,9 @@ class _Play:
                     return
                 raise Broken(f"the client got {got!r}: {error}") from error
             got = got[len(head) + len(body) :]
+            if status_of(head) == 101:
+                # What follows is another protocol's.
+                return
             if status_of(head) < 200:
                 continue
             if numbered is not None:
@@ -304,8 +312,8 @@ class _Play:
             connection.transport.abort()
         await self.settle()
         plane = self.world.plane
-        if plane.clients:
-            raise Broken(f"clients are left: {plane.clients}")
+        if plane.clients or plane.tunnels:
+            raise Broken(f"clients are left: {plane.clients}, {plane.tunnels}")
         for pool in plane.pools.values():
             for endpoint in pool.endpoints:
                 if endpoint.open or endpoint.idle or endpoint.waiting:

@@ -23,6 +23,7 @@ WORDS = (
     b"Connection: keep-alive, x\r\n",
     b"Expect: 100-continue\r\n",
     b"Upgrade: websocket\r\nConnection: upgrade\r\n",
+    b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
     b"Host: a\r\n",
     b"Via: 1.1 strangler\r\n",
     b"Max-Forwards: 1\r\n",
@@ -46,9 +47,23 @@ WORDS = (
 )
 
 
+HANDSHAKE = (
+    b"GET /socket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+REFUSED = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\n\r\nno"
+
+
 def seeds() -> list[bytes]:
-    """One input for each row, those that are long left out."""
-    found = []
+    """One input for each row, those that are long left out, and some with upgrades."""
+    found = [
+        joined(HANDSHAKE + ahead, answer + behind, how)
+        for ahead in (b"", b"from the client", WORDS[0])
+        for answer in (SWITCHED, REFUSED)
+        for behind in (b"", b"from the upstream")
+        for how in (b"", b"\4", b"\2\7")
+    ]
     for row in [row for rows in TABLES.values() for row in rows]:
         if isinstance(row, Request):
             found.append(joined(row.sent))

@@ -15,6 +15,7 @@ from tests.conformance.tables import (
     responses,
     syntax,
     tokens,
+    upgrades,
 )
 
 TABLES: dict[str, list[Row]] = {
@@ -29,4 +30,5 @@ TABLES: dict[str, list[Row]] = {
     "responses": responses.ROWS,
     "interim": interim.ROWS,
     "pipelining": pipelining.ROWS,
+    "upgrades": upgrades.ROWS,
 }
