@@ -134,15 +134,15 @@ class UpstreamConnection(asyncio.Protocol):
             # What follows a whole response is nobody's, and does not make the response wrong.
             if not self._complete:
                 malformed = error.__context__ if isinstance(error.__context__, BadResponse) else error
-        if malformed is not None:
-            self._malformed(exchange, begun, malformed)
-            return
         if self.exchange is not exchange:
             if self.exchange is None:
                 # The exchange has turned to somebody else.
                 return
             # A hedge has won, and the response is its exchange's.
             exchange = self.exchange
+        if malformed is not None:
+            self._malformed(exchange, begun, malformed)
+            return
         if not self._in_body:
             self._head_bytes += len(data)
             if self._head_bytes > LARGEST_HEAD:
