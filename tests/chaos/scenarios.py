@@ -1,0 +1,230 @@
+"""What goes wrong in production, one function each: it makes it happen under load and says what came of it.
+
+What must hold is stated with each scenario, as `promises`: which figures of its
+outcome are zero. Wrong answers, duplicated and lost writes are zero everywhere.
+A write that was under way when its endpoint died may fail, because nobody knows
+whether it was done (RFC 9110 section 9.2.2); a read may not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.chaos.load import Load
+from tests.chaos.stage import Outcome, Stage, split_config, under_load
+from tests.e2e.gateway_process import GatewayProcess
+from tests.e2e.waiting import wait_for
+
+ALWAYS = ("wrong", "duplicated", "lost")
+READS = (*ALWAYS, "failed_reads")
+ALL = (*READS, "failed_writes")
+
+# Faults of an endpoint that show before a byte of the answer has reached the client.
+BEFORE_THE_ANSWER = ("refuse", "reset-before", "garbage", "stall", "half-open", "unavailable")
+# Faults in the middle of an answer: the client must see that it is broken.
+IN_THE_ANSWER = ("reset-in-head", "reset-in-body", "short")
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """`play` makes it happen; the figures of its outcome that `promises` names must be zero."""
+
+    name: str
+    title: str
+    promises: tuple[str, ...]
+    play: Callable[[Stage, float], Awaitable[Outcome]]
+
+
+SCENARIOS: dict[str, Scenario] = {}
+
+
+def _scenario(
+    title: str, promises: tuple[str, ...]
+) -> Callable[[Callable[[Stage, float], Awaitable[Outcome]]], Callable[[Stage, float], Awaitable[Outcome]]]:
+    def register(
+        play: Callable[[Stage, float], Awaitable[Outcome]],
+    ) -> Callable[[Stage, float], Awaitable[Outcome]]:
+        name = play.__name__.replace("_", "-")
+        SCENARIOS[name] = Scenario(name, title, promises, play)
+        return play
+
+    return register
+
+
+def run(name: str, folder: Path, scale: float = 1.0) -> Outcome:
+    """Play the scenario in `folder`; `scale` shortens what lasts and what is repeated."""
+
+    async def main() -> Outcome:
+        with ExitStack() as stack:
+            return await SCENARIOS[name].play(Stage(folder, stack), scale)
+
+    return asyncio.run(main())
+
+
+def broken_promises(outcome: Outcome) -> list[str]:
+    """The figures that should be zero and are not."""
+    return [
+        f"{figure} is {getattr(outcome, figure)}"
+        for figure in SCENARIOS[outcome.scenario].promises
+        if getattr(outcome, figure)
+    ]
+
+
+@_scenario("an endpoint of two is killed and started again", READS)
+async def endpoint_killed(stage: Stage, scale: float) -> Outcome:
+    legacy, one, two = (stage.endpoint(name) for name in ("monolith", "one", "two"))
+    gateway = stage.gateway(split_config(legacy, one, two, health={"path": "/healthz", "interval": "200ms"}))
+
+    async def happening(load: Load) -> None:
+        for _ in range(max(1, round(3 * scale))):
+            await asyncio.to_thread(two.kill)
+            await load.answered(300)
+            await asyncio.to_thread(two.start)
+            await load.answered(300)
+
+    tally = await under_load(gateway.port, happening)
+    return stage.outcome("endpoint-killed", tally, {"one", "two"})
+
+
+@_scenario("the extracted service is away for 10 s, in stage extracted", READS)
+async def service_down(stage: Stage, scale: float) -> Outcome:
+    legacy, service = stage.endpoint("monolith"), stage.endpoint("orders")
+    gateway = stage.gateway(split_config(legacy, service))
+
+    async def happening(load: Load) -> None:
+        await asyncio.to_thread(service.kill)
+        await asyncio.sleep(10 * scale)
+        await load.answered(100)
+        await asyncio.to_thread(service.start)
+
+    tally = await under_load(gateway.port, happening)
+    return stage.outcome("service-down", tally, {"orders"})
+
+
+@_scenario("the extracted service fails in every way before it answers", READS)
+async def faults_before_the_answer(stage: Stage, scale: float) -> Outcome:
+    legacy, service = stage.endpoint("monolith"), stage.endpoint("orders")
+    config = split_config(legacy, service, timeouts={"connect": "500ms", "response": "500ms"})
+    gateway = stage.gateway(config)
+
+    async def happening(load: Load) -> None:
+        for fault in BEFORE_THE_ANSWER:
+            await asyncio.to_thread(service.fault, fault)
+            await load.answered(max(20, round(100 * scale)))
+            await asyncio.to_thread(service.fault, "none")
+            await load.answered(max(20, round(100 * scale)))
+
+    tally = await under_load(gateway.port, happening)
+    return stage.outcome("faults-before-the-answer", tally, {"orders"})
+
+
+@_scenario("the extracted service fails in the middle of its answers", ALWAYS)
+async def faults_in_the_answer(stage: Stage, scale: float) -> Outcome:
+    legacy, service = stage.endpoint("monolith"), stage.endpoint("orders")
+    gateway = stage.gateway(split_config(legacy, service))
+
+    async def happening(load: Load) -> None:
+        for fault in (*IN_THE_ANSWER, "trickle"):
+            before = load.tally.sent
+            await asyncio.to_thread(service.fault, fault)
+            while load.tally.sent < before + max(30, 150 * scale):
+                await asyncio.sleep(0.01)
+            await asyncio.to_thread(service.fault, "none")
+            await load.answered(50)
+
+    tally = await under_load(gateway.port, happening)
+    return stage.outcome("faults-in-the-answer", tally, {"orders"})
+
+
+@_scenario("every endpoint takes 400 ms to answer", ALL)
+async def all_endpoints_slow(stage: Stage, scale: float) -> Outcome:
+    legacy, one, two = (stage.endpoint(name) for name in ("monolith", "one", "two"))
+    gateway = stage.gateway(split_config(legacy, one, two))
+
+    async def happening(load: Load) -> None:
+        for endpoint in (legacy, one, two):
+            await asyncio.to_thread(endpoint.fault, "slow")
+        await load.answered(max(50, round(300 * scale)), 60)
+        for endpoint in (legacy, one, two):
+            await asyncio.to_thread(endpoint.fault, "none")
+
+    tally = await under_load(gateway.port, happening)
+    return stage.outcome("all-endpoints-slow", tally, {"one", "two"})
+
+
+@_scenario("100 reloads under load", ALL)
+async def reloads(stage: Stage, scale: float) -> Outcome:
+    legacy, service = stage.endpoint("monolith"), stage.endpoint("orders")
+    config = split_config(legacy, service)
+    gateway = stage.gateway(config)
+
+    async def happening(load: Load) -> None:
+        for number in range(max(3, round(100 * scale))):
+            more = {"name": f"route{number}", "match": {"path": f"/r{number}"}, "upstream": "monolith"}
+            await asyncio.to_thread(gateway.reload, {**config, "routes": [more]})
+            await load.answered(10)
+
+    tally = await under_load(gateway.port, happening)
+    return stage.outcome("reloads", tally, {"orders"})
+
+
+@_scenario("100 invalid configurations under load", ALL)
+async def invalid_reloads(stage: Stage, scale: float) -> Outcome:
+    legacy, service = stage.endpoint("monolith"), stage.endpoint("orders")
+    config = split_config(legacy, service)
+    gateway = stage.gateway(config)
+
+    def write_and_wait(number: int) -> None:
+        gateway.write({**config, f"mistake{number}": 1})
+        wait_for(
+            lambda: any(f"mistake{number}" in problem for problem in gateway.status()["configuration"]["problems"]),
+            "the problem at /status",
+        )
+
+    async def happening(load: Load) -> None:
+        for number in range(max(3, round(100 * scale))):
+            await asyncio.to_thread(write_and_wait, number)
+            await load.answered(10)
+
+    tally = await under_load(gateway.port, happening)
+    return stage.outcome("invalid-reloads", tally, {"orders"})
+
+
+def _kill_a_worker(gateway: GatewayProcess) -> None:
+    victim = gateway.worker_pids()[0]
+    os.kill(victim, signal.SIGKILL)
+    wait_for(lambda: victim not in gateway.worker_pids() and len(gateway.worker_pids()) == 2, "another worker")
+
+
+@_scenario("a worker of two is killed (SIGKILL) every second", ALWAYS)
+async def workers_killed(stage: Stage, scale: float) -> Outcome:
+    legacy, service = stage.endpoint("monolith"), stage.endpoint("orders")
+    gateway = stage.gateway(split_config(legacy, service))
+
+    async def happening(load: Load) -> None:
+        for _ in range(max(2, round(10 * scale))):
+            await asyncio.to_thread(_kill_a_worker, gateway)
+            await load.answered(100)
+
+    tally = await under_load(gateway.port, happening)
+    assert not tally.refused_connections, "the port was closed"
+    return stage.outcome("workers-killed", tally, {"orders"})
+
+
+@_scenario("SIGTERM with requests under way", READS)
+async def terminated(stage: Stage, scale: float) -> Outcome:
+    legacy, service = stage.endpoint("monolith"), stage.endpoint("orders")
+    gateway = stage.gateway(split_config(legacy, service))
+    service.fault("slow")
+    load = Load(gateway.port)
+    await load.answered(max(30, round(100 * scale)))
+    gateway.process.send_signal(signal.SIGTERM)
+    await asyncio.to_thread(gateway.process.wait, 20)
+    tally = await load.stop()
+    return stage.outcome("terminated", tally, {"orders"})

@@ -1,0 +1,18 @@
+"""The scenarios in short: what is promised must hold here as in the long run of `make chaos`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.scenarios import SCENARIOS, broken_promises, run
+
+SHORT = 0.03
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_what_is_promised_under_faults_holds(name: str, tmp_path: Path) -> None:
+    outcome = run(name, tmp_path, SHORT)
+    assert outcome.right
+    assert not broken_promises(outcome), outcome
