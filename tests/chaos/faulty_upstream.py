@@ -1,9 +1,10 @@
-"""An upstream that can fail in every way: `python -m tests.chaos.faulty_upstream NAME PORT CONTROL_PORT`.
+"""An upstream that can fail in every way: `python -m tests.chaos.faulty_upstream NAME PORT CONTROL_PORT WRITES`.
 
-It answers every request with its name and the request's nonce, and counts the
-writes of each nonce, so that an answer of another request, a write that was
-lost and one that was done twice all show. What goes wrong is switched at the
-control port: `POST /fault/NAME`; `GET /writes` tells what was written.
+It answers every request with its name and the request's nonce, and notes the
+nonce of each write in the file WRITES before it answers, so that an answer of
+another request, a write that was lost and one that was done twice all show,
+also when it is killed. What goes wrong is switched at the control port:
+`POST /fault/NAME`.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import socket
 import struct
 import sys
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qs, urlsplit
 
@@ -26,12 +27,11 @@ FILLER = b"x" * 2048
 class FaultyUpstream:
     """One endpoint; `fault` is what goes wrong with every request from now on."""
 
-    def __init__(self, name: str, port: int) -> None:
+    def __init__(self, name: str, port: int, writes: str) -> None:
         self.name = name
         self.port = port
         self.fault = "none"
-        self.writes: Counter[str] = Counter()
-        self.requests = 0
+        self._writes = os.open(writes, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
 
@@ -83,10 +83,9 @@ class FaultyUpstream:
             name, _, value = field.partition(":")
             if name.lower() == "content-length":
                 body = await reader.readexactly(int(value))
-        self.requests += 1
         nonce = parse_qs(urlsplit(target).query).get("nonce", [""])[0]
         if method == "POST":
-            self.writes[nonce] += 1
+            os.write(self._writes, f"{nonce}\n".encode())
         answer = json.dumps({"name": self.name, "nonce": nonce, "received": body.decode()}).encode() + FILLER
         whole = (
             b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(answer) + answer
@@ -164,14 +163,14 @@ async def _control(upstream: FaultyUpstream, reader: asyncio.StreamReader, write
     path = head.split(b" ")[1].decode()
     if path.startswith("/fault/"):
         await upstream.switch(path.removeprefix("/fault/"))
-    body = json.dumps({"name": upstream.name, "fault": upstream.fault, "writes": upstream.writes}).encode()
+    body = json.dumps({"name": upstream.name, "fault": upstream.fault}).encode()
     writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
     await writer.drain()
     writer.close()
 
 
-async def _main(name: str, port: int, control_port: int) -> None:
-    upstream = FaultyUpstream(name, port)
+async def _main(name: str, port: int, control_port: int, writes: str) -> None:
+    upstream = FaultyUpstream(name, port, writes)
     await upstream.listen()
     control = await asyncio.start_server(
         lambda reader, writer: _control(upstream, reader, writer), "127.0.0.1", control_port
@@ -181,4 +180,4 @@ async def _main(name: str, port: int, control_port: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
+    asyncio.run(_main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]))

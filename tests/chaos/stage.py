@@ -51,10 +51,10 @@ class Outcome:
 class Endpoint:
     """A process of `faulty_upstream`, started at once."""
 
-    def __init__(self, name: str, stack: ExitStack) -> None:
+    def __init__(self, name: str, folder: Path, stack: ExitStack) -> None:
         self.name = name
         self.port, self._control = free_ports(2)
-        self._past: Counter[str] = Counter()
+        self._writes = folder / f"writes-{name}"
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
         stack.callback(self.kill)
@@ -66,14 +66,13 @@ class Endpoint:
 
     def start(self) -> None:
         """Start the process and wait until it answers."""
-        command = [sys.executable, "-m", "tests.chaos.faulty_upstream", self.name, str(self.port), str(self._control)]
-        self._process = subprocess.Popen(command, cwd=ROOT)
+        arguments = [self.name, str(self.port), str(self._control), str(self._writes)]
+        self._process = subprocess.Popen([sys.executable, "-m", "tests.chaos.faulty_upstream", *arguments], cwd=ROOT)
         wait_for(self._answers, f"the upstream {self.name}")
 
     def kill(self) -> None:
-        """SIGKILL; what it has counted is asked for first, as far as it still answers."""
+        """SIGKILL."""
         if self._process is not None:
-            self._past += Counter(self._ask("/writes")["writes"])
             self._process.kill()
             self._process.wait()
             self._process = None
@@ -84,11 +83,11 @@ class Endpoint:
 
     def writes(self) -> Counter[str]:
         """How often each write was done, in all its lives."""
-        return self._past if self._process is None else self._past + Counter(self._ask("/writes")["writes"])
+        return Counter(self._writes.read_text().split())
 
     def _answers(self) -> bool:
         try:
-            return bool(self._ask("/writes"))
+            return bool(self._ask("/"))
         except httpx.TransportError:
             return False
 
@@ -107,7 +106,7 @@ class Stage:
 
     def endpoint(self, name: str) -> Endpoint:
         """One more endpoint."""
-        endpoint = Endpoint(name, self._stack)
+        endpoint = Endpoint(name, self.folder, self._stack)
         self._endpoints.append(endpoint)
         return endpoint
 
