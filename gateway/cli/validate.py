@@ -42,11 +42,18 @@ def validate_configuration(config: Path, as_json: bool) -> int:
     for warning in loaded.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     snapshot = loaded.snapshot
-    print(
-        f"{config} is valid: {len(snapshot.routes)} routes, {len(snapshot.migrations)} migrations, "
-        f"{len(snapshot.upstreams)} upstreams, {len(loaded.tests)} tests (version {snapshot.version})"
+    counts = (
+        _count(len(snapshot.routes), "route"),
+        _count(len(snapshot.migrations), "migration"),
+        _count(len(snapshot.upstreams), "upstream"),
+        _count(len(loaded.tests), "test"),
     )
+    print(f"{config} is valid: {', '.join(counts)} (version {snapshot.version})")
     return 0
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def _print_json(value: Any) -> None:

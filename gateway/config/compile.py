@@ -285,6 +285,7 @@ def compile_snapshot(
         access_log=AccessLog(model.access_log.enabled, _text(model.access_log.path)),
         store=compile_store(model.store, folder),
         drain=model.shutdown.drain,
+        delay=model.shutdown.delay,
         tls=tls.listener,
     )
 

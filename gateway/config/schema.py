@@ -80,7 +80,12 @@ class AccessLogSection(Section):
 class ShutdownSection(Section):
     """What happens on SIGTERM."""
 
-    drain: DurationOrZero = Field(default=30.0, description="How long requests in flight may take to end.")
+    delay: DurationOrZero = Field(
+        default=0.0,
+        description="How long connections are still accepted while /readyz says 503, so that a load balancer can "
+        "notice; longer than the interval of its checks.",
+    )
+    drain: DurationOrZero = Field(default=30.0, description="How long requests in flight may take to end after that.")
 
 
 class ExpectSection(Section):

@@ -425,4 +425,5 @@ class Snapshot:
     access_log: AccessLog = AccessLog()
     store: Store = Store()
     drain: float = 30.0
+    delay: float = 0.0
     tls: ListenerTls | None = None

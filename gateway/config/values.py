@@ -152,9 +152,7 @@ def parse_name_server(value: object) -> tuple[str, int]:
     try:
         address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
     except ValueError:
-        raise ValueError(
-            f"expected an address such as 10.0.0.10 or 127.0.0.1:5353, found {described(value)}"
-        ) from None
+        raise ValueError(f"expected an address such as 10.0.0.10 or 127.0.0.1:5353, found {described(value)}") from None
     return str(address), _port(int(port))
 
 

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from gateway.config.snapshot import Migration, Snapshot
+from gateway.config.snapshot import Migration, Snapshot, Stage
 from gateway.control.metrics import CONTENT_TYPE
 
 if TYPE_CHECKING:
@@ -76,10 +76,21 @@ def migration_state(migration: Migration) -> dict[str, Any]:
     """Where a migration stands."""
     return {
         "stage": str(migration.stage),
-        "percent": migration.threshold / 100,
+        "percent": _percent(migration),
         "legacy": migration.legacy,
         "extracted": migration.extracted,
     }
+
+
+def _percent(migration: Migration) -> float:
+    """The share of callers on the extracted side."""
+    match migration.stage:
+        case Stage.CANARY:
+            return migration.threshold / 100
+        case Stage.EXTRACTED | Stage.RETIRED:
+            return 100.0
+        case _:
+            return 0.0
 
 
 class AdminServer(uvicorn.Server):

@@ -2,7 +2,7 @@
 
 Each message is a pickle behind its length in four bytes, over a socket pair
 that the worker inherits and nobody else can reach. A worker that loses its
-control process serves on with what it has.
+control process serves on with what it has, until another one comes (handover.py).
 """
 
 from __future__ import annotations
@@ -81,9 +81,15 @@ class Favour:
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """Accept no more, finish within `deadline` seconds, and end."""
+    """Accept for `delay` more seconds, then finish within `deadline` seconds, and end."""
 
     deadline: float
+    delay: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ReopenLog:
+    """Open the access log's file again, because it may have been renamed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +104,13 @@ class Ready:
     """The worker serves by the snapshot of this version."""
 
     version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The worker could not do what it was told; one that serves by no snapshot yet ends."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

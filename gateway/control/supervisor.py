@@ -2,7 +2,8 @@
 
 It does everything that may wait. SIGHUP and a change of the files reload; an
 invalid configuration leaves the running one in place, and the log and `/status`
-say so. SIGTERM and SIGINT drain. On its first start an invalid configuration
+say so. SIGHUP also opens the access log's file again, SIGUSR2 replaces the
+workers, SIGTERM and SIGINT drain. On its first start an invalid configuration
 or a taken port is an error.
 """
 
@@ -12,7 +13,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 from collections.abc import Coroutine, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,13 +29,14 @@ from gateway.control.admin import AdminServer, migration_state
 from gateway.control.discovery import Discovery
 from gateway.control.health import HealthChecks
 from gateway.control.judge_process import JudgeLink
+from gateway.control.listening import address_of, listen, open_listening
 from gateway.control.messages import Keys
 from gateway.control.metrics import Sums, exposition, shadow_pairs
+from gateway.control.notify import ServiceManager
 from gateway.control.upstream_status import upstream_gauges, upstreams_as_json
 from gateway.control.watch import digests, watch
 from gateway.control.workers import START_DEADLINE, Workers
 from gateway.observe.counters import Report
-from gateway.proxy.plane import BACKLOG
 
 log = structlog.get_logger(part="control")
 
@@ -58,9 +59,10 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._sums = Sums()
-        self._listening = listen(addresses.get("listen", self.snapshot.listen))
+        self._listening = open_listening(addresses.get("listen", self.snapshot.listen))
         self._admin_socket = listen(addresses.get("admin", self.snapshot.admin))
-        self._workers = Workers(workers, self._listening, self._sums.add, self._refetch)
+        self._workers = Workers(workers, self._listening.socket, self._listening.folder, self._sums.add, self._refetch)
+        self._service = ServiceManager(os.environ)
         self._health = HealthChecks(self._workers.publish_down)
         self._judge = JudgeLink(
             self._workers.publish_judge, lambda judged: self._workers.publish_favoured(judged.favoured)
@@ -79,7 +81,8 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, self._stopping.set)
-        loop.add_signal_handler(signal.SIGHUP, lambda: self._later(self.reload("SIGHUP")))
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+        loop.add_signal_handler(signal.SIGUSR2, lambda: self._later(self._workers.replace()))
         for warning in self._loaded.warnings:
             log.warning("configuration", warning=str(warning))
         self._start_sources()
@@ -88,37 +91,65 @@ class Supervisor:
         self._workers.publish(self.snapshot)
         self._health.apply(self.snapshot, self._discovery.addresses)
         self._judge.apply(self._loaded)
-        self._workers.start()
+        await self._workers.start(self._listening.former)
         admin = AdminServer(self)
         serving_admin = asyncio.create_task(admin.serve([self._admin_socket]))
         watching = _begin(self._watch(), "watching files")
         announcing = _begin(self._announce(), "start")
+        signs_of_life = _begin(self._show_life(), "signs of life")
         await self._stopping.wait()
-        log.info("draining", deadline_seconds=self.snapshot.drain)
+        snapshot = self.snapshot
+        log.info("draining", delay_seconds=snapshot.delay, deadline_seconds=snapshot.drain)
+        self._service.stopping()
         announcing.cancel()
         watching.cancel()
         self._health.stop()
         self._discovery.stop()
         for _, task in self._sources.values():
             task.cancel()
-        self._listening.close()
-        await self._workers.stop(self.snapshot.drain)
+        self._listening.socket.close()
+        await self._workers.stop(snapshot.drain, snapshot.delay)
         await self._judge.stop()
         admin.should_exit = True
-        await asyncio.gather(serving_admin, announcing, watching, return_exceptions=True)
+        signs_of_life.cancel()
+        await asyncio.gather(serving_admin, announcing, watching, signs_of_life, return_exceptions=True)
+        if self._listening.folder is not None:
+            self._listening.folder.release()
         log.info("stopped")
 
     async def _announce(self) -> None:
-        if await self._workers.wait_serving(START_DEADLINE):
-            log.info(
-                "ready",
-                listen=address_of(self._listening),
-                admin=address_of(self._admin_socket),
-                version=self.snapshot.version,
-                pid=os.getpid(),
-            )
+        while not await self._workers.wait_serving(START_DEADLINE):
+            reason = self.why_not_ready()
+            log.error("not ready yet", reason=reason)
+            self._service.status(f"Not ready: {reason}")
+        log.info(
+            "ready",
+            listen=address_of(self._listening.socket),
+            admin=address_of(self._admin_socket),
+            version=self.snapshot.version,
+            pid=os.getpid(),
+        )
+        self._service.ready()
+
+    async def _show_life(self) -> None:
+        interval = self._service.watchdog_interval
+        while interval is not None:
+            self._service.alive()
+            await asyncio.sleep(interval)
 
     # Reload
+
+    def _hang_up(self) -> None:
+        log.info("access log is opened again", reason="SIGHUP")
+        self._workers.reopen_logs()
+        self._later(self._reload_as_asked())
+
+    async def _reload_as_asked(self) -> None:
+        """Reload for the service manager, which waits until that is done."""
+        self._service.reloading()
+        await self.reload("SIGHUP")
+        await self._workers.wait_serving(START_DEADLINE)
+        self._service.ready()
 
     async def reload(self, reason: str) -> None:
         """Load the configuration again and serve by it, or keep the running one if it is invalid."""
@@ -228,9 +259,7 @@ class Supervisor:
         """Why the gateway is not ready to serve, or None if it is."""
         if self._stopping.is_set():
             return "draining"
-        if not self._workers.serving(self.snapshot.version):
-            return "workers are starting or taking over the newest configuration"
-        return None
+        return self._workers.why_not_serving(self.snapshot.version)
 
     async def metrics(self) -> bytes:
         """All metrics, the workers' newest figures included."""
@@ -298,11 +327,7 @@ class Supervisor:
                 "problems": self._reload_error,
                 "warnings": [str(warning) for warning in self._loaded.warnings],
             },
-            "workers": [
-                {"number": worker.number, "pid": worker.pid, "version": worker.version}
-                for worker in self._workers.running.values()
-            ],
-            "worker_restarts": self._workers.restarts,
+            **self._workers.as_json(),
             "providers": {
                 name: {
                     "keys": source.document is not None,
@@ -334,17 +359,3 @@ def _begin(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
 def _say_failure(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         log.error("a task of the control process failed", task=task.get_name(), exc_info=error)
-
-
-def address_of(listening: socket.socket) -> str:
-    """Where a socket listens, with the port that it got."""
-    host, port, *_ = listening.getsockname()
-    return str(Listener(host, port))
-
-
-def listen(address: Listener) -> socket.socket:
-    """A listening TCP socket at `address`; raises OSError where it is taken."""
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    listening = socket.create_server((address.host, address.port), family=family, backlog=BACKLOG)
-    listening.setblocking(False)
-    return listening

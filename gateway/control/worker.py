@@ -1,7 +1,9 @@
 """A worker process: a data plane on the inherited listening socket, told what to do over the link.
 
-Started by the supervisor as `python -m gateway.control.worker LISTEN LINK`,
-with the numbers of the two inherited file descriptors.
+Started by the control process as `python -m gateway.control.worker LISTEN LINK
+FOLDER`, with the numbers of the two inherited file descriptors and the runtime
+folder, "" where there is none. When the control process is gone it serves on,
+and hands over to the next one that comes.
 """
 
 from __future__ import annotations
@@ -12,56 +14,95 @@ import gc
 import signal
 import socket
 import sys
+from pathlib import Path
 
 import uvloop
 
 from gateway.auth.keys import KeySet, KeySetError, parse_key_set
 from gateway.config.snapshot import Endpoint
 from gateway.control import messages
+from gateway.control.handover import Handover
 from gateway.proxy.plane import DataPlane
 from gateway.shadow.mirror import Mirror
 
 REPORT_INTERVAL = 1.0
-ORPHAN_DRAIN = 30.0
 
 
 class Worker:
     """Joins a data plane to the link with the control process."""
 
-    def __init__(self, listening: socket.socket, link: socket.socket) -> None:
+    def __init__(self, listening: socket.socket, link: socket.socket, folder: Path | None) -> None:
         self._listening = listening
         self._link = link
+        self._folder = folder
         self._plane: DataPlane | None = None
         self._mirror: Mirror | None = None
         self._keys: dict[str, KeySet | None] = {}
         self._down: frozenset[tuple[str, str]] = frozenset()
         self._addresses: dict[str, tuple[Endpoint, ...]] = {}
         self._ended = asyncio.Event()
-        self._drain_deadline = ORPHAN_DRAIN
+        self._drain: messages.Drain | None = None
+        self._failure: BaseException | None = None
         self._writer: asyncio.StreamWriter | None = None
+        self._told: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Serve until told to drain, or asked to by SIGTERM."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._ended.set)
-        for ignored in (signal.SIGINT, signal.SIGHUP):
-            # A terminal sends these to the whole group; the control process decides what they mean.
+        for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR2):
+            # A terminal sends the first two to the whole group; the control process decides what all of them mean.
             signal.signal(ignored, signal.SIG_IGN)
-        reader, self._writer = await asyncio.open_connection(sock=self._link)
-        told = asyncio.create_task(self._listen_to(reader))
+        handover = None
+        if self._folder is not None:
+            handover = Handover(self._folder, (self._listening.fileno(),), self._follow)
+        self._follow(self._link)
         reporting = asyncio.create_task(self._report())
         await self._ended.wait()
+        if handover is not None:
+            handover.close()
         if self._plane is not None:
-            await self._plane.drain(self._drain_deadline)
+            drain = self._drain or messages.Drain(self._plane.snapshot.drain, self._plane.snapshot.delay)
+            await self._plane.drain(drain.deadline, drain.delay)
             self._say(messages.Reported(self._plane.report()))
             self._plane.close()
         if self._mirror is not None:
             await self._mirror.close()
-        for task in (told, reporting):
-            task.cancel()
-        with contextlib.suppress(ConnectionError):
-            await self._writer.drain()
-        self._writer.close()
+        reporting.cancel()
+        if self._told is not None:
+            self._told.cancel()
+        if self._writer is not None:
+            with contextlib.suppress(ConnectionError):
+                await self._writer.drain()
+            self._writer.close()
+        if self._failure is not None:
+            raise self._failure
+
+    def _follow(self, link: socket.socket) -> None:
+        """Do what is said over `link` from now on."""
+        if self._told is not None:
+            self._told.cancel()
+        self._told = asyncio.create_task(self._be_told(link))
+
+    async def _be_told(self, link: socket.socket) -> None:
+        reader, writer = await asyncio.open_connection(sock=link)
+        self._writer = writer
+        try:
+            await self._listen_to(reader)
+        except Exception as error:
+            # Without knowing what to do there is no serving; the control process says why and starts another.
+            self._failure = error
+            self._say(messages.Failed(repr(error)))
+            self._ended.set()
+            return
+        writer.close()
+        if self._plane is None:
+            # The control process was gone before it said what to serve.
+            self._ended.set()
+
+    @property
+    def _is_linked(self) -> bool:
+        return self._writer is not None and not self._writer.is_closing()
 
     def _say(self, message: object) -> None:
         if self._writer is not None and not self._writer.is_closing():
@@ -88,8 +129,10 @@ class Worker:
                         self._plane.set_addresses(message.upstream, message.endpoints)
                 case messages.ReportNow() if self._plane is not None:
                     self._say(messages.Reported(self._plane.report(), message.ticket))
+                case messages.ReopenLog() if self._plane is not None:
+                    self._reopen_log(self._plane)
                 case messages.Drain():
-                    self._drain_deadline = message.deadline
+                    self._drain = message
                     self._ended.set()
 
     def _take_keys(self, message: messages.Keys) -> None:
@@ -114,8 +157,19 @@ class Worker:
             gc.collect()
             gc.freeze()
         else:
-            self._plane.apply(message.snapshot)
+            try:
+                self._plane.apply(message.snapshot)
+            except Exception as error:
+                # Such as of a log file. The control process says so; a worker that served so far goes on.
+                self._say(messages.Failed(repr(error)))
+                return
         self._say(messages.Ready(message.snapshot.version))
+
+    def _reopen_log(self, plane: DataPlane) -> None:
+        try:
+            plane.reopen_access_log()
+        except OSError as error:
+            self._say(messages.Failed(f"the access log can't be opened again: {error}"))
 
     def _ask_refetch(self, provider: str) -> None:
         self._say(messages.Refetch(provider))
@@ -123,7 +177,8 @@ class Worker:
     async def _report(self) -> None:
         while True:
             await asyncio.sleep(REPORT_INTERVAL)
-            if self._plane is not None:
+            # Figures that nobody can take now go to the next control process.
+            if self._plane is not None and self._is_linked:
                 self._say(messages.Reported(self._plane.report()))
 
 
@@ -135,9 +190,13 @@ def main() -> None:
     link.setblocking(False)
 
     async def serve() -> None:
-        await Worker(listening, link).run()
+        await Worker(listening, link, Path(sys.argv[3]) if sys.argv[3] else None).run()
 
-    uvloop.run(serve())
+    try:
+        uvloop.run(serve())
+    except OSError:
+        # The control process has been told what it was, and says so.
+        sys.exit(1)
 
 
 if __name__ == "__main__":

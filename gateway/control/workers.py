@@ -1,76 +1,61 @@
-"""The workers as the control process sees them: started, told, replaced when they die.
+"""The workers as the control process sees them: started, told, replaced when they die or are to be.
 
 All workers accept from one listening socket that the control process holds
 open, so a worker that dies takes no waiting connection with it and the port
-never closes. A worker that dies soon after its start is replaced later and
-later, so that a crash loop does not eat the machine.
+never closes. A worker that is replaced leaves only once another one serves: it
+accepts no more, finishes what it has begun, and ends.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
-import signal
 import socket
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from time import monotonic
+from typing import Any
 
 import structlog
 
 from gateway.config.snapshot import Endpoint, Snapshot
 from gateway.control import messages
+from gateway.control.crash_loop import CrashLoop
+from gateway.control.runtime_folder import FormerWorker, RuntimeFolder
+from gateway.control.worker_process import FORMER, WorkerProcess, start_worker, take_over
 from gateway.observe.counters import Report
 
 log = structlog.get_logger(part="workers")
 
-STABLE_AFTER = 10.0
-LONGEST_WAIT = 10.0
 START_DEADLINE = 30.0
 REPORT_DEADLINE = 0.5
 KILL_AFTER = 2.0
-
-
-class WorkerProcess:
-    """One worker: its process, its link, and what is known of it."""
-
-    def __init__(self, number: int, process: asyncio.subprocess.Process, writer: asyncio.StreamWriter) -> None:
-        self.number = number
-        self.process = process
-        self.started = monotonic()
-        self.version = ""
-        self.latest = Report()
-        self._writer = writer
-
-    @property
-    def pid(self) -> int:
-        """The process id."""
-        return self.process.pid
-
-    def tell(self, message: object) -> None:
-        """Send a message; a worker that is gone hears nothing."""
-        if not self._writer.is_closing():
-            self._writer.write(messages.encode(message))
+SILENT_AFTER = 30.0
+LISTENING_LATE = 3.0
 
 
 class Workers:
-    """Keeps `count` workers running on `listening`.
+    """Keeps `count` workers running on `listening`, which they hand over in `folder`, if there is one.
 
     `on_report` takes each worker's figures, `on_refetch` the name of a provider
-    whose key set is too old.
+    whose key set is too old. `running` are the workers by their number,
+    `leaving` those that others replace.
     """
 
     def __init__(
         self,
         count: int,
         listening: socket.socket,
+        folder: RuntimeFolder | None,
         on_report: Callable[[Report], None],
         on_refetch: Callable[[str], None],
     ) -> None:
         self.running: dict[int, WorkerProcess] = {}
+        self.leaving: set[WorkerProcess] = set()
         self.restarts = 0
         self._count = count
         self._listening = listening
+        self._folder = folder
         self._on_report = on_report
         self._on_refetch = on_refetch
         self._snapshot: Snapshot | None = None
@@ -79,10 +64,17 @@ class Workers:
         self._judge: messages.JudgeAt | None = None
         self._favour = messages.Favour(frozenset())
         self._addresses: dict[str, messages.Addresses] = {}
-        self._stopping = False
-        self._slots: list[asyncio.Task[None]] = []
+        self._drain: messages.Drain | None = None
+        self._stopping = asyncio.Event()
+        self._crash_loops = {number: CrashLoop() for number in range(count)}
+        self._starts_at: dict[int, float] = {}
+        self._coming: set[WorkerProcess] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._following: set[asyncio.Task[None]] = set()
+        self._relieving: asyncio.Task[None] | None = None
+        self._replacing = asyncio.Lock()
         self._tickets = itertools.count(1)
-        self._awaited: dict[int, tuple[set[int], asyncio.Event]] = {}
+        self._awaited: dict[int, tuple[set[WorkerProcess], asyncio.Event]] = {}
         self._changed = asyncio.Condition()
 
     # What all workers are told
@@ -119,28 +111,76 @@ class Workers:
         self._tell(self._addresses[upstream])
 
     def _tell(self, message: object) -> None:
-        for worker in self.running.values():
+        for worker in (*self.running.values(), *self._coming):
             worker.tell(message)
+
+    def reopen_logs(self) -> None:
+        """Have every worker open its access log's file again."""
+        for worker in self._everyone():
+            worker.tell(messages.ReopenLog())
 
     async def report_now(self) -> None:
         """Fetch the figures of all workers; one that does not answer in time is left out."""
         ticket = next(self._tickets)
         event = asyncio.Event()
-        self._awaited[ticket] = (set(self.running), event)
-        self._tell(messages.ReportNow(ticket))
+        self._awaited[ticket] = (set(self.running.values()), event)
+        for worker in self.running.values():
+            worker.tell(messages.ReportNow(ticket))
         if not self.running:
             event.set()
         try:
             async with asyncio.timeout(REPORT_DEADLINE):
                 await event.wait()
         except TimeoutError:
-            log.warning("workers did not report in time", workers=sorted(self._awaited[ticket][0]))
+            late = sorted(worker.number for worker in self._awaited[ticket][0])
+            log.warning("workers did not report in time", workers=late)
         finally:
             del self._awaited[ticket]
+
+    # What is known of them
 
     def serving(self, version: str) -> bool:
         """Whether every worker is there and serves by the snapshot of `version`."""
         return len(self.running) == self._count and all(w.version == version for w in self.running.values())
+
+    def why_not_serving(self, version: str) -> str | None:
+        """Why not every worker serves by the snapshot of `version`; None if all do."""
+        if self.serving(version):
+            return None
+        for number, crash_loop in self._crash_loops.items():
+            worker = self.running.get(number)
+            if worker is not None and worker.failure is not None:
+                return f"worker {number} keeps an older configuration: {worker.failure}"
+            if crash_loop.in_a_row > 1 and (worker is None or not worker.version):
+                return f"worker {number} ended {crash_loop.in_a_row} times in a row: {crash_loop.reason}"
+        return "workers are starting or taking over the newest configuration"
+
+    def as_json(self) -> dict[str, Any]:
+        """The state of all workers."""
+        now = monotonic()
+        return {
+            "workers": [
+                {
+                    "number": worker.number,
+                    "pid": worker.pid,
+                    "version": worker.version,
+                    "failure": worker.failure,
+                    "last_end": self._crash_loops[worker.number].reason,
+                }
+                for worker in self.running.values()
+            ],
+            "workers_waiting": [
+                {
+                    "number": number,
+                    "ended_in_a_row": self._crash_loops[number].in_a_row,
+                    "last_end": self._crash_loops[number].reason,
+                    "starts_in_seconds": round(max(0.0, at - now), 1),
+                }
+                for number, at in self._starts_at.items()
+            ],
+            "workers_leaving": [worker.pid for worker in self.leaving],
+            "worker_restarts": self.restarts,
+        }
 
     async def wait_serving(self, deadline: float) -> bool:
         """Wait until all serve by the newest snapshot, `deadline` seconds at the most."""
@@ -153,63 +193,89 @@ class Workers:
             return False
         return True
 
+    def _everyone(self) -> list[WorkerProcess]:
+        return [*self.running.values(), *self._coming, *self.leaving]
+
     # Life
 
-    def start(self) -> None:
-        """Start the workers; `publish` must have been called."""
-        self._slots = [asyncio.create_task(self._keep_running(number)) for number in range(self._count)]
+    async def start(self, former: Sequence[FormerWorker] = ()) -> None:
+        """Start the workers; `former` ones serve until these do. `publish` must have been called."""
+        for one in former:
+            worker = await take_over(one)
+            log.info("took over a worker of an earlier start", pid=worker.pid)
+            self.leaving.add(worker)
+            self._follow(worker)
+        for number in range(self._count):
+            self._later(self._start(number, 0.0))
+        if former:
+            self._relieving = asyncio.create_task(self._relieve(tuple(self.leaving)))
+        self._later(self._end_the_silent())
 
-    async def stop(self, drain: float) -> None:
-        """Drain all workers; after `drain` seconds and a moment they are killed."""
-        self._stopping = True
-        self._tell(messages.Drain(drain))
-        if not self._slots:
-            return
-        _, pending = await asyncio.wait(self._slots, timeout=drain + KILL_AFTER)
-        for worker in self.running.values():
+    async def replace(self) -> None:
+        """Replace the workers one by one, each once another one serves in its place."""
+        async with self._replacing:
+            for number in range(self._count):
+                successor = await self._launch(number)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(successor.settled.wait(), START_DEADLINE)
+                self._coming.discard(successor)
+                if self._stopping.is_set():
+                    # `stop` waits for it.
+                    self.leaving.add(successor)
+                    return
+                if successor.gone or not successor.version:
+                    successor.kill()
+                    log.error("a new worker does not serve, the others stay", worker=number, why=successor.failure)
+                    return
+                before = self.running.get(number)
+                self.running[number] = successor
+                self._starts_at.pop(number, None)
+                if before is not None:
+                    self._dismiss(before)
+            log.info("workers replaced")
+
+    async def stop(self, drain: float, delay: float) -> None:
+        """Drain all workers, which accept for `delay` seconds; after `drain` more and a moment they are killed."""
+        self._stopping.set()
+        if self._relieving is not None:
+            self._relieving.cancel()
+        self._drain = messages.Drain(drain, delay)
+        for worker in self._everyone():
+            worker.tell(self._drain)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=KILL_AFTER)
+        if self._following:
+            await asyncio.wait(self._following, timeout=delay + drain + KILL_AFTER)
+        for worker in self._everyone():
             log.warning("worker did not drain in time, killed", worker=worker.number, pid=worker.pid)
-            worker.process.kill()
-        for slot in pending:
-            if not self.running:
-                slot.cancel()
-        await asyncio.gather(*self._slots, return_exceptions=True)
+            worker.kill()
+        await asyncio.gather(*self._following, *self._tasks, return_exceptions=True)
 
-    async def _keep_running(self, number: int) -> None:
-        wait = 0.0
-        while not self._stopping:
-            started = monotonic()
-            code = await self._run(number)
-            if self._stopping:
-                return
-            self.restarts += 1
-            lived = monotonic() - started
-            wait = 0.0 if lived >= STABLE_AFTER else min(LONGEST_WAIT, wait * 2 or 0.1)
-            reason = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-            log.error(
-                "worker ended, starting another",
-                worker=number,
-                reason=reason,
-                lived_seconds=round(lived, 1),
-                wait_seconds=wait,
-            )
-            await asyncio.sleep(wait)
+    async def _start(self, number: int, wait: float) -> None:
+        """Start the worker `number` after `wait` seconds, unless somebody else has, or the end comes first."""
+        self._starts_at[number] = due = monotonic() + wait
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), wait)
+        if self._stopping.is_set() or self._starts_at.get(number) != due:
+            return
+        del self._starts_at[number]
+        worker = await self._launch(number)
+        self._coming.discard(worker)
+        if number in self.running:
+            self._dismiss(worker)
+        else:
+            self.running[number] = worker
 
-    async def _run(self, number: int) -> int:
-        ours, theirs = socket.socketpair()
-        try:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "gateway.control.worker",
-                str(self._listening.fileno()),
-                str(theirs.fileno()),
-                pass_fds=(self._listening.fileno(), theirs.fileno()),
-            )
-        finally:
-            theirs.close()
-        ours.setblocking(False)
-        reader, writer = await asyncio.open_connection(sock=ours)
-        worker = WorkerProcess(number, process, writer)
+    async def _launch(self, number: int) -> WorkerProcess:
+        worker = await start_worker(number, self._listening, self._folder.path if self._folder else None)
+        self._coming.add(worker)
+        self._brief(worker)
+        log.info("worker started", worker=number, pid=worker.pid)
+        self._follow(worker)
+        return worker
+
+    def _brief(self, worker: WorkerProcess) -> None:
+        """Tell a new worker all that the others know."""
         for keys in self._keys.values():
             worker.tell(keys)
         worker.tell(self._down)
@@ -220,38 +286,123 @@ class Workers:
         if self._judge is not None:
             worker.tell(self._judge)
             worker.tell(self._favour)
-        self.running[number] = worker
-        log.info("worker started", worker=number, pid=process.pid)
+        if self._drain is not None:
+            worker.tell(self._drain)
+
+    def _dismiss(self, worker: WorkerProcess) -> None:
+        """Have a worker leave that another one replaces."""
+        assert self._snapshot is not None
+        self.leaving.add(worker)
+        worker.tell(messages.Drain(self._snapshot.drain))
+
+    async def _relieve(self, former: Sequence[WorkerProcess]) -> None:
+        while not await self.wait_serving(START_DEADLINE):
+            log.warning("the new workers do not serve yet, those of the earlier start go on")
+        for worker in former:
+            if worker in self.leaving:
+                self._dismiss(worker)
+
+    async def _end_the_silent(self) -> None:
+        """Kill workers that do not report any more: their event loop stands, and so do their clients."""
+        while not self._stopping.is_set():
+            before = monotonic()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), 1.0)
+            now = monotonic()
+            for worker in self.running.values():
+                if now - before > LISTENING_LATE:
+                    # This process stood itself, so it can't tell.
+                    worker.heard = now
+                elif now - worker.heard > SILENT_AFTER:
+                    worker.failure = f"it was silent for {SILENT_AFTER:g} s"
+                    log.error("worker is silent, killed", worker=worker.number, pid=worker.pid)
+                    worker.kill()
+
+    def _follow(self, worker: WorkerProcess) -> None:
+        self._begin(self._until_its_end(worker), self._following)
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        self._begin(work, self._tasks)
+
+    def _begin(self, work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]]) -> None:
+        task = asyncio.create_task(work)
+        among.add(task)
+        task.add_done_callback(among.discard)
+        task.add_done_callback(_say_failure)
+
+    async def _until_its_end(self, worker: WorkerProcess) -> None:
         try:
-            await self._listen_to(worker, reader)
-            return await process.wait()
+            await self._listen_to(worker)
         finally:
-            writer.close()
-            del self.running[number]
-            for waiting, event in self._awaited.values():
-                waiting.discard(number)
-                if not waiting:
-                    event.set()
+            reason = await worker.ended()
+            lived = monotonic() - worker.started
+            if self._folder is not None:
+                self._folder.forget(worker.pid)
+            for ticket in list(self._awaited):
+                self._settle(ticket, worker)
+            if worker in self.leaving:
+                self.leaving.discard(worker)
+                log.info("worker left", pid=worker.pid, reason=reason)
+            elif self.running.get(worker.number) is worker:
+                del self.running[worker.number]
+                self._replace_ended(worker.number, reason, lived)
 
-    async def _listen_to(self, worker: WorkerProcess, reader: asyncio.StreamReader) -> None:
-        while (message := await messages.read(reader)) is not None:
-            match message:
-                case messages.Ready():
-                    worker.version = message.version
-                    async with self._changed:
-                        self._changed.notify_all()
-                case messages.Refetch():
-                    self._on_refetch(message.provider)
-                case messages.Reported():
-                    worker.latest = message.report
-                    self._on_report(message.report)
-                    for notice in message.report.notices:
-                        log.warning(notice.event, worker=worker.number, **notice.fields)
-                    self._settle(message.ticket, worker.number)
+    def _replace_ended(self, number: int, reason: str, lived: float) -> None:
+        if self._stopping.is_set():
+            return
+        self.restarts += 1
+        crash_loop = self._crash_loops[number]
+        wait = crash_loop.ended(lived, reason)
+        log.error(
+            "worker ended, starting another",
+            worker=number,
+            reason=reason,
+            lived_seconds=round(lived, 1),
+            ended_in_a_row=crash_loop.in_a_row,
+            wait_seconds=wait,
+        )
+        self._later(self._start(number, wait))
 
-    def _settle(self, ticket: int, number: int) -> None:
+    async def _listen_to(self, worker: WorkerProcess) -> None:
+        while True:
+            try:
+                message = await messages.read(worker.reader)
+                if message is None:
+                    return
+                await self._take(message, worker)
+            except Exception as error:
+                if worker.number != FORMER:
+                    raise
+                # It may run another version, with other messages. The next one is sound again.
+                log.warning("a former worker said what is not understood", pid=worker.pid, error=repr(error))
+
+    async def _take(self, message: object, worker: WorkerProcess) -> None:
+        worker.heard = monotonic()
+        match message:
+            case messages.Ready():
+                worker.serves(message.version)
+                async with self._changed:
+                    self._changed.notify_all()
+            case messages.Failed():
+                worker.failure = message.reason
+                log.error("worker failed", worker=worker.number, pid=worker.pid, reason=message.reason)
+            case messages.Refetch():
+                self._on_refetch(message.provider)
+            case messages.Reported():
+                worker.latest = message.report
+                self._on_report(message.report)
+                for notice in message.report.notices:
+                    log.warning(notice.event, worker=worker.number, **notice.fields)
+                self._settle(message.ticket, worker)
+
+    def _settle(self, ticket: int, worker: WorkerProcess) -> None:
         awaited = self._awaited.get(ticket)
         if awaited is not None:
-            awaited[0].discard(number)
+            awaited[0].discard(worker)
             if not awaited[0]:
                 awaited[1].set()
+
+
+def _say_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("a task about workers failed", exc_info=error)

@@ -55,6 +55,10 @@ def refused_line(
     return dumps(entry)[:-1].decode() + caller_text(client, host, "", "", None) + "}\n"
 
 
+def _open(path: str) -> int:
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+
+
 class AccessLog:
     """Writes to `path`, appending, or to standard output where it is None."""
 
@@ -65,7 +69,7 @@ class AccessLog:
         self._lines: list[str] = []
         self._descriptor = 1
         if path is not None:
-            self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            self._descriptor = _open(path)
         self._batches: queue.Queue[bytes | None] = queue.Queue(WAITING_BATCHES)
         self._thread: threading.Thread | None = None
         self._batch_lines = FILE_BATCH_LINES
@@ -100,6 +104,15 @@ class AccessLog:
             self._batches.put_nowait(batch)
         except queue.Full:
             self._overflowed += len(lines)
+
+    def reopen(self) -> None:
+        """Go on in the file that now has the path, if it is a file; raises OSError, and goes on in the old one."""
+        if self.path is None or self._thread is not None:
+            return
+        self.flush()
+        opened = _open(self.path)
+        os.close(self._descriptor)
+        self._descriptor = opened
 
     def close(self) -> None:
         """Write what has gathered; waits for the thread a second at the most."""

@@ -40,6 +40,7 @@ NEVER = float("inf")
 DISCARDED_BODY = 262_144
 LINGER = 2.0
 STALLED = 60.0
+LAST_REQUEST = 1.0
 WRITE_BUFFER = 262_144
 READ_AHEAD = 16
 """So many requests without a body may wait before nothing more is read, not even that the client hangs up."""
@@ -147,6 +148,8 @@ class ClientConnection(asyncio.Protocol):
             self._refuse(Refusal(503, "The gateway has too many connections."))
         elif of_address > limits.connections_per_address and self.trusted is None:
             self._refuse(Refusal(429, "The client's address has too many connections."))
+        elif not plane.accepting:
+            self.drain()
 
     def _read_certificate(self, secure: ssl.SSLObject) -> bool:
         """Take over what the client's certificate says, if it has shown one; whether that could be read."""
@@ -425,7 +428,7 @@ class ClientConnection(asyncio.Protocol):
         if not exchange.keep_alive:
             self._close_after(exchange)
         elif exchange.request_complete:
-            if self._full or self._waiting or not self._reading or self.plane.draining:
+            if self._full or self._waiting or not self._reading or not self.plane.accepting:
                 self._next()
             else:
                 self.deadline = self.plane.now + self.plane.snapshot.limits.keep_alive
@@ -455,8 +458,8 @@ class ClientConnection(asyncio.Protocol):
             return
         self.deadline = self.plane.now + self.plane.snapshot.limits.keep_alive
         self.resume_reading()
-        if self.plane.draining:
-            self.close()
+        if not self.plane.accepting:
+            self.drain()
 
     def _start_waiting(self) -> None:
         """Start those who wait, until one of them has something to wait for itself."""
@@ -540,9 +543,12 @@ class ClientConnection(asyncio.Protocol):
         path = self._url.partition(b"?")[0][: self.plane.snapshot.limits.target_bytes].decode("latin-1")
         client, host = (self.peer, "") if head is None else (head.client or self.peer, head.host or "")
         seconds = 0.0 if head is None else self.plane.loop.time() - self._begun
-        log.write(
-            refused_line(self.plane.timestamp, request_id, method, path, refusal.status, seconds, client, host)
-        )
+        log.write(refused_line(self.plane.timestamp, request_id, method, path, refusal.status, seconds, client, host))
+
+    def drain(self) -> None:
+        """Close soon if idle, unless a last request comes: it may be on its way, and closing would lose it."""
+        if self.exchange is None and not self._closing and not self._in_head:
+            self.deadline = min(self.deadline, self.plane.now + LAST_REQUEST)
 
     def close(self) -> None:
         """Close after what was written is out."""

@@ -85,6 +85,7 @@ class Listener:
         self.handshakes.discard(connection)
         if error is not None:
             self._plane.counters.event("tls_handshakes_failed", reason_of(error))
+            self._plane.client_closed()
 
 
 class _TurnedAway(asyncio.Protocol):

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from gateway.auth.keys import KeySet
 from gateway.auth.verify import Verifier
 from gateway.config.resilience import Breaker as BreakerSettings
+from gateway.config.snapshot import AccessLog as AccessLogPlace
 from gateway.config.snapshot import Endpoint, Snapshot, Upstream
 from gateway.observe.access_log import AccessLog
 from gateway.observe.counters import Counters, Notice, Report, UpstreamState
@@ -73,6 +74,7 @@ class DataPlane:
         self.counters = Counters()
         self.down: frozenset[tuple[str, str]] = frozenset()
         self.draining = False
+        self.accepting = True
         self.refetch_deadline = REFETCH_DEADLINE
         self.generation = 0
         self.drawn = random_digits()
@@ -100,6 +102,7 @@ class DataPlane:
     def apply(self, snapshot: Snapshot) -> None:
         """Serve by `snapshot` from the next request on; exchanges under way keep what they were given."""
         self.listener.apply(snapshot.tls)
+        self._open_access_log(snapshot.access_log)
         self.snapshot = snapshot
         self.generation += 1
         self._apply_upstreams(snapshot)
@@ -107,7 +110,6 @@ class DataPlane:
             name: Verifier(provider, self._keys.get(name)) for name, provider in snapshot.providers.items()
         }
         self.trusted_proxies = TrustedProxies(snapshot.trusted_proxies, snapshot.trusted_header)
-        self._open_access_log()
         if self.mirror is not None:
             self.mirror.apply(snapshot)
 
@@ -212,7 +214,7 @@ class DataPlane:
 
     def client_closed(self) -> None:
         """A client's connection is gone; a drain may be over."""
-        if self.draining and not self.clients and not self.tunnels:
+        if not (self.accepting or self.clients or self.tunnels or self.listener.handshakes):
             self._drained.set()
 
     # Life
@@ -221,23 +223,27 @@ class DataPlane:
         """Accept connections from `listening` until drained."""
         self._servers.append(await self.loop.create_server(self.listener.accept, sock=listening, backlog=BACKLOG))
 
-    async def drain(self, deadline: float) -> None:
-        """Accept no more, finish what runs, close idle connections; after `deadline` seconds break off.
+    async def drain(self, deadline: float, delay: float = 0.0) -> None:
+        """Accept for `delay` more seconds, then finish what runs; after `deadline` more break off.
 
-        Tunnels may go on until then, and what was written into them still goes out.
+        Every answer from now on is its connection's last, and says so. An idle
+        connection may bring one more request for a moment, as it may be on its
+        way already. Tunnels may go on until the end, and what was written into
+        them still goes out.
         """
         self.draining = True
+        await asyncio.sleep(delay)
+        self.accepting = False
         for server in self._servers:
             server.close()
-        self.listener.close()
         for client in list(self.clients):
-            if client.exchange is None:
-                client.close()
+            client.drain()
         self.client_closed()
         try:
             async with asyncio.timeout(deadline):
                 await self._drained.wait()
         except TimeoutError:
+            self.listener.close()
             for client in list(self.clients):
                 client.transport.abort()
             for tunnel in list(self.tunnels):
@@ -255,7 +261,8 @@ class DataPlane:
 
     def report(self) -> Report:
         """The figures since the last report."""
-        self._count_dropped_lines()
+        if self.access_log is not None:
+            self._count_dropped_lines(self.access_log)
         report = self.counters.take()
         report.client_connections = len(self.clients) + len(self.tunnels)
         report.tunnels = len(self.tunnels)
@@ -274,22 +281,25 @@ class DataPlane:
             report.upstreams[f"{migration} ({side})"] = UpstreamState(str(breaker.state), breaker.opened)
         return report
 
-    def _open_access_log(self) -> None:
-        wanted = self.snapshot.access_log
-        if self.access_log is not None and (not wanted.enabled or self.access_log.path != wanted.path):
-            self.access_log.close()
-            self._count_dropped_lines()
-            self.access_log = None
-        if wanted.enabled and self.access_log is None:
-            self.access_log = AccessLog(wanted.path)
+    def reopen_access_log(self) -> None:
+        """Open the access log's file again, because it may have been renamed; raises OSError, and keeps the old one."""
+        if self.access_log is not None:
+            self.access_log.reopen()
+
+    def _open_access_log(self, wanted: AccessLogPlace) -> None:
+        before = self.access_log
+        if before is not None and wanted.enabled and before.path == wanted.path:
+            return
+        self.access_log = AccessLog(wanted.path) if wanted.enabled else None
+        if before is not None:
+            before.close()
+            self._count_dropped_lines(before)
             self._dropped_lines = 0
 
-    def _count_dropped_lines(self) -> None:
-        if self.access_log is not None:
-            dropped = self.access_log.dropped
-            if dropped > self._dropped_lines:
-                self.counters.event("dropped_log_lines", times=dropped - self._dropped_lines)
-                self._dropped_lines = dropped
+    def _count_dropped_lines(self, log: AccessLog) -> None:
+        if log.dropped > self._dropped_lines:
+            self.counters.event("dropped_log_lines", times=log.dropped - self._dropped_lines)
+            self._dropped_lines = log.dropped
 
     def _end_what_is_over(self, now: float) -> None:
         """Keep the total deadlines, of those exchanges that have one."""

@@ -85,9 +85,7 @@ class StaleAnswers:
         fresh = max(0, (_seconds(control.get(b"max-age", b"")) or 0) - age)
         stale = _seconds(control.get(b"stale-if-error", b""))
         kept = Kept(
-            lines=b"".join(
-                b"%b: %b\r\n" % field for field in _spelled(lines) if field[0].lower() not in _WRITTEN_ANEW
-            ),
+            lines=b"".join(b"%b: %b\r\n" % field for field in _spelled(lines) if field[0].lower() not in _WRITTEN_ANEW),
             body=body,
             stored=now,
             age=age,

@@ -9,14 +9,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.e2e.gateway_process import ROOT, GatewayProcess
-from tests.e2e.raw_http import Client
+from tests.e2e.load import load
 from tests.e2e.recording_upstream import Call, RecordingUpstream
 from tests.e2e.tokens import AUDIENCE, ISSUER, Issuer
 from tests.e2e.waiting import wait_for
@@ -34,38 +33,6 @@ def configuration(upstream: RecordingUpstream, **more: Any) -> dict[str, Any]:
 
 def a_route(name: str) -> dict[str, Any]:
     return {"name": name, "match": {"path": f"/{name}"}, "upstream": "legacy"}
-
-
-class Load:
-    """Requests, one after the other on each of a few kept-alive connections."""
-
-    def __init__(self) -> None:
-        self.statuses: list[int] = []
-        self.errors: list[BaseException] = []
-        self.stop = threading.Event()
-
-    def run(self, port: int) -> None:
-        """Ask until told to stop or something goes wrong."""
-        try:
-            with Client(port) as client:
-                while not self.stop.is_set():
-                    self.statuses.append(client.request("/load").status)
-        except BaseException as error:  # it is judged by the test
-            self.errors.append(error)
-
-
-@contextmanager
-def load(port: int) -> Iterator[Load]:
-    running = Load()
-    threads = [threading.Thread(target=running.run, args=(port,)) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield running
-    finally:
-        running.stop.set()
-        for thread in threads:
-            thread.join(20)
 
 
 def test_a_reload_under_load_fails_not_one_request(tmp_path: Path, upstream: RecordingUpstream) -> None:

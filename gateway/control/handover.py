@@ -1,0 +1,72 @@
+"""How the listening socket outlives the control process: workers hand it to the next one.
+
+Each worker listens on a Unix socket in the runtime folder. Whoever connects is
+the control process from then on: it gets the descriptors that all workers share
+(SCM_RIGHTS, unix(7)), and the connection is the worker's link to it. So the
+port stays open, and nothing that waits on it is lost, whatever ended the
+control process before. Only processes of the same user are let in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+GREETING = b"1"
+SHARED = 1
+"""How many descriptors a worker hands over: the listening socket."""
+
+_CREDENTIALS = struct.Struct("iII")
+
+
+class Handover:
+    """A worker's side: hands `descriptors` to the next control process, and gives `on_link` the connection to it."""
+
+    def __init__(self, folder: Path, descriptors: tuple[int, ...], on_link: Callable[[socket.socket], None]) -> None:
+        self._path = socket_path(folder, os.getpid())
+        self._descriptors = descriptors
+        self._on_link = on_link
+        self._path.unlink(missing_ok=True)
+        self._listening = socket.socket(socket.AF_UNIX)
+        self._listening.bind(str(self._path))
+        self._path.chmod(0o600)
+        self._listening.listen()
+        self._listening.setblocking(False)
+        self._serving = asyncio.create_task(self._serve())
+
+    async def _serve(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            link, _ = await loop.sock_accept(self._listening)
+            if peer_of(link)[1] != os.geteuid():
+                link.close()
+                continue
+            try:
+                socket.send_fds(link, [GREETING], self._descriptors)
+            except OSError:
+                # It is gone again: the next one that comes gets them.
+                link.close()
+                continue
+            self._on_link(link)
+
+    def close(self) -> None:
+        """Hand over no more."""
+        self._serving.cancel()
+        self._listening.close()
+        self._path.unlink(missing_ok=True)
+
+
+def socket_path(folder: Path, pid: int) -> Path:
+    """Where the worker `pid` is to be met."""
+    return folder / f"{pid}.sock"
+
+
+def peer_of(connection: socket.socket) -> tuple[int, int]:
+    """The process and the user at the other end (SO_PEERCRED, unix(7))."""
+    found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    pid, user, _ = _CREDENTIALS.unpack(found)
+    return pid, user

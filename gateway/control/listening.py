@@ -1,0 +1,62 @@
+"""The listening sockets: opened, or taken over from the workers that an earlier control process has left."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+
+import structlog
+
+from gateway.config.snapshot import Listener
+from gateway.control.runtime_folder import AddressOccupied, FormerWorker, RuntimeFolder, runtime_root
+from gateway.proxy.plane import BACKLOG
+
+log = structlog.get_logger(part="control")
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where clients connect: the socket, who accepts from it already, and where workers hand it over, if anywhere."""
+
+    socket: socket.socket
+    folder: RuntimeFolder | None
+    former: list[FormerWorker]
+
+
+def open_listening(address: Listener) -> Listening:
+    """The socket for clients; raises OSError where somebody else has the address."""
+    folder = _claim(address)
+    shared, former = folder.take_over() if folder is not None else ((), [])
+    if not shared:
+        return Listening(listen(address), folder, former)
+    taken = socket.socket(fileno=shared[0])
+    taken.setblocking(False)
+    return Listening(taken, folder, former)
+
+
+def listen(address: Listener) -> socket.socket:
+    """A listening TCP socket at `address`; raises OSError where it is taken."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    listening = socket.create_server((address.host, address.port), family=family, backlog=BACKLOG)
+    listening.setblocking(False)
+    return listening
+
+
+def address_of(listening: socket.socket) -> str:
+    """Where a socket listens, with the port that it got."""
+    host, port, *_ = listening.getsockname()
+    return str(Listener(host, port))
+
+
+def _claim(address: Listener) -> RuntimeFolder | None:
+    if address.port == 0:
+        # Another port at each start: nothing to take over.
+        return None
+    try:
+        return RuntimeFolder(runtime_root(os.environ), address)
+    except AddressOccupied:
+        raise
+    except OSError as error:
+        log.warning("no runtime folder, so workers can't be taken over at the next start", error=str(error))
+        return None
