@@ -83,20 +83,23 @@ def compare_sides(options: Options) -> int:
         print(orjson.dumps(results.as_json(), option=orjson.OPT_INDENT_2).decode())
     elif options.html is None:
         print_report(Console(highlight=False, soft_wrap=True), results.report())
-        for line in _not_asked(results):
+        for line in _not_asked(results, {name.lower() for name, _ in fields}):
             print(printable(line))
     return 0 if results.equivalent else 1
 
 
-def _not_asked(results: Results) -> Iterator[str]:
-    """What the report does not say: what is missing of the recording, and of the answers."""
+def _not_asked(results: Results, given: set[str]) -> Iterator[str]:
+    """What the report does not say: what is missing of the recording, and of the answers.
+
+    `given` are the names of headers on the command line.
+    """
     recording = results.recording
     if recording.skipped:
         listed = ", ".join(f"{reason} {count}" for reason, count in recording.skipped.most_common())
         yield f"{recording.skipped.total()} not asked: {listed}"
     yield from (f"not filled: {sentence}" for sentence in recording.unfilled)
     yield from (f"{reason}: {detail}" for reason, detail in results.unanswered.items())
-    redacted = Counter(name for request in recording.requests for name in request.redacted)
+    redacted = Counter(name for request in recording.requests for name in request.redacted if name.lower() not in given)
     for name, count in redacted.most_common():
         yield f"{count} requests were recorded without the value of {name}: give one with -H '{name}: …'"
 

@@ -173,6 +173,24 @@ def compare(
 
 
 @app.command()
+def capture(
+    migration: Annotated[str, typer.Argument(help="The migration, which must be shadowed.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="The HTTP Archive to write.", show_default=False)],
+    config: Annotated[
+        Path,
+        typer.Option("--config", "-c", envvar="STRANGLER_CONFIG", help="The gateway's configuration; names the store."),
+    ] = Path("config/gateway.yaml"),
+    requests: Annotated[int, typer.Option(min=1, help="Most requests.")] = 1000,
+    duration: Annotated[str, typer.Option(help="Longest time, such as 30s or 10m.")] = "1m",
+    size: Annotated[str, typer.Option(help="Most bytes of what is taken.")] = "16MiB",
+) -> None:
+    """Write a sample of live traffic to an HTTP Archive, without credentials."""
+    from gateway.cli.capture import capture_traffic
+
+    raise typer.Exit(capture_traffic(config, migration, out, requests, duration, size))
+
+
+@app.command()
 def demo(
     workers: Annotated[int, typer.Option(min=1, help="Worker processes of the gateway.")] = 2,
 ) -> None:

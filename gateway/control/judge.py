@@ -22,8 +22,10 @@ import uvloop
 from gateway.config.snapshot import Snapshot
 from gateway.control import messages
 from gateway.observe.logs import configure_logs
+from gateway.shadow.capture import Captures
 from gateway.shadow.channel import read_batch
 from gateway.shadow.judge import Judge
+from gateway.shadow.redaction import Redaction
 from gateway.shadow.rules import compile_rules
 from gateway.shadow.store import Evidence, Reservoirs, ShadowStore, metadata
 from gateway.store.database import Database, StoreError
@@ -46,6 +48,7 @@ class JudgeProcess:
         self._store: ShadowStore | None = None
         self._store_error: str | None = None
         self._judge: Judge | None = None
+        self._captures = Captures()
         self._unwritten = Evidence()
         self._retained_at = monotonic()
         self._workers: set[asyncio.Task[None]] = set()
@@ -101,6 +104,7 @@ class JudgeProcess:
         if self._judge is None:
             self._judge = self._new_judge()
         self._judge.apply(snapshot, {name: compile_rules(*said) for name, said in message.comparisons.items()})
+        self._captures.redactions = {name: Redaction(shadow.redact) for name, shadow in self._judge.shadows().items()}
 
     def _open_store(self, snapshot: Snapshot) -> None:
         if self._store is not None:
@@ -134,6 +138,8 @@ class JudgeProcess:
                 assert self._judge is not None
                 for pair in batch.pairs:
                     self._judge.judge(pair)
+                    if self._captures.wanted:
+                        self._captures.take(pair)
                     # One pair at a time: reports and questions must not wait for a whole batch.
                     await asyncio.sleep(0)
                 self._judge.count(batch.not_compared)
@@ -162,6 +168,11 @@ class JudgeProcess:
             self._store_error = None
         except StoreError as error:
             self._unwritten = evidence
+            self._failed(error)
+            return
+        try:
+            await self._captures.exchange(self._store.database, time())
+        except StoreError as error:
             self._failed(error)
 
     def _judged(self) -> messages.Judged:

@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 import orjson
 
 from gateway.replay.recorded import RecordedRequest, Recording, RecordingError, fields_of, target_of
+from gateway.shadow.redaction import REDACTED
 
 
 def read_har(data: bytes, name: str) -> Recording:
@@ -56,11 +57,15 @@ def _request(entry: Any, place: str) -> RecordedRequest | str:
         return "upgrade"
     if scheme not in ("http", "https"):
         return f"scheme {scheme}"
+    if REDACTED in url:
+        return "target redacted"
     target, host = target_of(url)
     headers = [(field["name"], field["value"]) for field in request.get("headers") or []]
     body = _body(request.get("postData"), headers)
     if body is None:
         return "body not recorded"
+    if REDACTED.encode() in body:
+        return "body redacted"
     fields, redacted = fields_of(headers)
     return RecordedRequest(request["method"].upper(), target, fields, body, host, place, redacted=redacted)
 

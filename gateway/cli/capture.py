@@ -1,0 +1,73 @@
+"""`strangler capture`: a sample of a migration's live traffic, redacted, in an HTTP Archive."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from time import monotonic, sleep, time
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from gateway.cli.shadow_store import check_migration, with_store
+from gateway.config.load import Loaded
+from gateway.config.values import parse_positive_duration, parse_size
+from gateway.replay.har_writing import har_of
+from gateway.shadow.capture import collect, count, order
+from gateway.store.database import Database
+
+_POLL = 0.5
+_GRACE = 3.0
+"""Seconds after the end for the judge to write what it took last."""
+
+
+def capture_traffic(config: Path, migration: str, out: Path, requests: int, duration: str, size: str) -> int:
+    """Write `out`; 1 where nothing came by or the migration is not shadowed, 2 for a duration or size that is none."""
+    try:
+        seconds, most = parse_positive_duration(duration), parse_size(size)
+    except ValueError as error:
+        print(f"strangler: {error}", file=sys.stderr)
+        return 2
+
+    def work(loaded: Loaded, database: Database) -> int:
+        check_migration(loaded, migration)
+        if loaded.snapshot.migrations[migration].shadow is None:
+            print(
+                f"strangler: migration {migration} is not shadowed at its stage, so there are no pairs to take: "
+                "see docs/compare-offline.md",
+                file=sys.stderr,
+            )
+            return 1
+        number = order(database, migration, time() + seconds, requests, most)
+        try:
+            _wait(database, number, requests, seconds)
+        except KeyboardInterrupt:
+            print("interrupted: what has come by until now is kept", file=sys.stderr)
+        documents = collect(database, number)
+        if not documents:
+            print(f"strangler: no pair of {migration} came by in {seconds:g} s", file=sys.stderr)
+            return 1
+        _write(out, har_of(documents))
+        print(f"{len(documents)} requests in {out}")
+        return 0
+
+    return with_store(config, work)
+
+
+def _wait(database: Database, number: int, requests: int, seconds: float) -> None:
+    console = Console(stderr=True)
+    columns = (TextColumn("capturing"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("capturing", total=requests)
+        end = monotonic() + seconds + _GRACE
+        while (found := count(database, number)) < requests and monotonic() < end:
+            progress.update(task, completed=found)
+            sleep(_POLL)
+
+
+def _write(out: Path, archive: bytes) -> None:
+    """Write a file that only this user can read: it holds what callers sent, though redacted."""
+    descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "wb") as file:
+        file.write(archive)
