@@ -59,7 +59,10 @@ class _Usage(Exception):
 
 
 def compare_sides(options: Options) -> int:
-    """Print the report; 1 where a pair differs, an answer is missing or nothing was compared, 2 for wrong usage."""
+    """Print the report; 2 for wrong usage.
+
+    1 where a pair differs, an answer is missing, nothing was compared, or Ctrl-C ended it early.
+    """
     try:
         _check(options)
         fields = _fields(options.headers)
@@ -70,9 +73,11 @@ def compare_sides(options: Options) -> int:
     except ConfigurationError as error:
         print_problems(error)
         return 2
+    interrupted = False
     try:
         asyncio.run(_replay(options, fields, rules, confirm_after, results))
     except KeyboardInterrupt:
+        interrupted = True
         print(f"interrupted after {results.total.outcomes.total()} requests", file=sys.stderr)
     if options.html is not None:
         from gateway.shadow.page import page
@@ -85,7 +90,7 @@ def compare_sides(options: Options) -> int:
         print_report(Console(highlight=False, soft_wrap=True), results.report())
         for line in _not_asked(results, {name.lower() for name, _ in fields}):
             print(printable(line))
-    return 0 if results.equivalent else 1
+    return 0 if results.equivalent and not interrupted else 1
 
 
 def _not_asked(results: Results, given: set[str]) -> Iterator[str]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Said, Strangler
+from tests.cli.conftest import ROOT, Said, Strangler
 from tests.e2e.gateway_process import free_ports
 from tests.e2e.recording_upstream import Call, RecordingUpstream
 
@@ -265,6 +269,33 @@ def test_no_more_requests_at_a_time_than_allowed(
     said = compare("".join(f"/{number}\n" for number in range(6)), "--concurrency", "2")
     assert said.code == 0, said.out
     assert most == [2]
+
+
+def test_no_more_requests_a_second_than_allowed(compare: Compare) -> None:
+    began = time.monotonic()
+    assert compare("/a\n/b\n/c\n/d\n", "--rate", "10").code == 0
+    assert time.monotonic() - began >= 0.3
+
+
+def test_ctrl_c_reports_what_was_compared(
+    legacy: RecordingUpstream, extracted: RecordingUpstream, tmp_path: Path
+) -> None:
+    legacy.on("/b")(lambda call: call.wait_hang_up())
+    (tmp_path / "urls.txt").write_text("/a\n/b\n/c\n")
+    command = [sys.executable, "-m", "gateway.cli", "compare", "--legacy", legacy.url, "--extracted", extracted.url]
+    process = subprocess.Popen(
+        [*command, "--urls", tmp_path / "urls.txt", "--concurrency", "1"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    legacy.last("/b")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert err == "interrupted after 1 requests\n"
+    assert "1 compared: 1 matched" in out
 
 
 def test_a_dead_side(strangler: Strangler, legacy: RecordingUpstream, tmp_path: Path) -> None:
