@@ -1,4 +1,4 @@
-"""An upstream that can fail in every way: `python -m tests.chaos.faulty_upstream NAME PORT CONTROL_PORT WRITES`.
+"""An upstream that can fail in every way: `python -m tests.chaos.faulty_upstream NAME HOST PORT CONTROL_PORT WRITES`.
 
 It answers every request with its name and the request's nonce, and notes the
 nonce of each write in the file WRITES before it answers, so that an answer of
@@ -27,8 +27,9 @@ FILLER = b"x" * 2048
 class FaultyUpstream:
     """One endpoint; `fault` is what goes wrong with every request from now on."""
 
-    def __init__(self, name: str, port: int, writes: str) -> None:
+    def __init__(self, name: str, host: str, port: int, writes: str) -> None:
         self.name = name
+        self.host = host
         self.port = port
         self.fault = "none"
         self._writes = os.open(writes, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
@@ -38,7 +39,7 @@ class FaultyUpstream:
     async def listen(self) -> None:
         """Accept connections."""
         if self._server is None:
-            self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, backlog=512)
+            self._server = await asyncio.start_server(self._serve, self.host, self.port, backlog=512)
 
     async def refuse(self) -> None:
         """Accept no more and break off what is open, as when the process has died."""
@@ -169,8 +170,8 @@ async def _control(upstream: FaultyUpstream, reader: asyncio.StreamReader, write
     writer.close()
 
 
-async def _main(name: str, port: int, control_port: int, writes: str) -> None:
-    upstream = FaultyUpstream(name, port, writes)
+async def _main(name: str, host: str, port: int, control_port: int, writes: str) -> None:
+    upstream = FaultyUpstream(name, host, port, writes)
     await upstream.listen()
     control = await asyncio.start_server(
         lambda reader, writer: _control(upstream, reader, writer), "127.0.0.1", control_port
@@ -180,4 +181,4 @@ async def _main(name: str, port: int, control_port: int, writes: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]))
+    asyncio.run(_main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]))

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.chaos.load import Load
-from tests.chaos.stage import Outcome, Stage, split_config, under_load
+from tests.chaos.stage import Endpoint, Outcome, Stage, split_config, under_load
 from tests.e2e.gateway_process import GatewayProcess
+from tests.e2e.name_server import NameServer
 from tests.e2e.waiting import wait_for
 
 ALWAYS = ("wrong", "duplicated", "lost")
@@ -215,6 +216,77 @@ async def workers_killed(stage: Stage, scale: float) -> Outcome:
     tally = await under_load(gateway.port, happening)
     assert not tally.refused_connections, "the port was closed"
     return stage.outcome("workers-killed", tally, {"orders"})
+
+
+@_scenario("workers are replaced one by one (SIGUSR2)", ALL)
+async def workers_replaced(stage: Stage, scale: float) -> Outcome:
+    legacy, service = stage.endpoint("monolith"), stage.endpoint("orders")
+    gateway = stage.gateway(split_config(legacy, service))
+
+    def replace_all() -> None:
+        former = set(gateway.worker_pids())
+        gateway.process.send_signal(signal.SIGUSR2)
+        wait_for(lambda: not former & set(gateway.worker_pids()), "other workers")
+        gateway.wait_ready()
+
+    async def happening(load: Load) -> None:
+        for _ in range(max(1, round(5 * scale))):
+            await asyncio.to_thread(replace_all)
+            await load.answered(100)
+
+    tally = await under_load(gateway.port, happening)
+    return stage.outcome("workers-replaced", tally, {"orders"})
+
+
+@_scenario("the control process is killed (SIGKILL) and started again", ALL)
+async def control_killed(stage: Stage, scale: float) -> Outcome:
+    legacy, service = stage.endpoint("monolith"), stage.endpoint("orders")
+    gateway = stage.gateway(split_config(legacy, service))
+
+    def succeed() -> None:
+        gateway.start()
+        gateway.wait_ready()
+
+    async def happening(load: Load) -> None:
+        for _ in range(max(1, round(3 * scale))):
+            gateway.process.kill()
+            await asyncio.to_thread(gateway.process.wait)
+            await load.answered(100)
+            await asyncio.to_thread(succeed)
+            await load.answered(100)
+
+    tally = await under_load(gateway.port, happening)
+    return stage.outcome("control-killed", tally, {"orders"})
+
+
+@_scenario("the service's name means other addresses, and the old ones go away", READS)
+async def addresses_change(stage: Stage, scale: float) -> Outcome:
+    legacy, one = stage.endpoint("monolith"), stage.endpoint("one", "127.0.0.2")
+    two = stage.endpoint("two", "127.0.0.3", one.port)
+    with NameServer("127.0.0.2") as names:
+        resolve = {"interval": "100ms", "nameservers": [f"127.0.0.1:{names.port}"]}
+        config = split_config(legacy, f"http://orders.shop.example:{one.port}", resolve=resolve)
+        gateway = stage.gateway(config)
+
+        def known() -> set[str]:
+            return {each["url"] for each in gateway.status()["upstreams"]["orders"]["endpoints"]}
+
+        def move(old: Endpoint, new: Endpoint) -> None:
+            names.addresses = [new.host]
+            wait_for(lambda: known() == {new.url}, "the new address")
+            old.kill()
+
+        async def happening(load: Load) -> None:
+            for _ in range(max(1, round(3 * scale))):
+                await asyncio.to_thread(move, one, two)
+                await load.answered(100)
+                await asyncio.to_thread(one.start)
+                await asyncio.to_thread(move, two, one)
+                await load.answered(100)
+                await asyncio.to_thread(two.start)
+
+        tally = await under_load(gateway.port, happening)
+    return stage.outcome("addresses-change", tally, {"one", "two"})
 
 
 @_scenario("SIGTERM with requests under way", READS)

@@ -51,9 +51,11 @@ class Outcome:
 class Endpoint:
     """A process of `faulty_upstream`, started at once."""
 
-    def __init__(self, name: str, folder: Path, stack: ExitStack) -> None:
+    def __init__(self, name: str, folder: Path, stack: ExitStack, host: str, port: int | None) -> None:
         self.name = name
-        self.port, self._control = free_ports(2)
+        self.host = host
+        free, self._control = free_ports(2)
+        self.port = port or free
         self._writes = folder / f"writes-{name}"
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
@@ -62,11 +64,11 @@ class Endpoint:
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     def start(self) -> None:
         """Start the process and wait until it answers."""
-        arguments = [self.name, str(self.port), str(self._control), str(self._writes)]
+        arguments = [self.name, self.host, str(self.port), str(self._control), str(self._writes)]
         self._process = subprocess.Popen([sys.executable, "-m", "tests.chaos.faulty_upstream", *arguments], cwd=ROOT)
         wait_for(self._answers, f"the upstream {self.name}")
 
@@ -104,9 +106,9 @@ class Stage:
         self._stack = stack
         self._endpoints: list[Endpoint] = []
 
-    def endpoint(self, name: str) -> Endpoint:
-        """One more endpoint."""
-        endpoint = Endpoint(name, self.folder, self._stack)
+    def endpoint(self, name: str, host: str = "127.0.0.1", port: int | None = None) -> Endpoint:
+        """One more endpoint, on any free port unless told."""
+        endpoint = Endpoint(name, self.folder, self._stack, host, port)
         self._endpoints.append(endpoint)
         return endpoint
 
@@ -144,19 +146,19 @@ async def under_load(port: int, happening: Callable[[Load], Awaitable[None]], **
     return await load.stop()
 
 
-def split_config(legacy: Endpoint, *extracted: Endpoint, stage: str = "extracted", **more: Any) -> dict[str, Any]:
-    """One migration of everything, from `legacy` to the endpoints `extracted`."""
+def split_config(legacy: Endpoint, *extracted: Endpoint | str, **more: Any) -> dict[str, Any]:
+    """One migration, `legacy` to the endpoints `extracted`, in stage extracted; `more` is of the upstream `orders`."""
     return {
         "upstreams": {
             "monolith": {"endpoints": [legacy.url]},
-            "orders": {"endpoints": [endpoint.url for endpoint in extracted], **more},
+            "orders": {"endpoints": [getattr(each, "url", each) for each in extracted], **more},
         },
         "default": "monolith",
         "migrations": {
             "orders": {
                 "from": "monolith",
                 "to": "orders",
-                "stage": stage,
+                "stage": "extracted",
                 "routes": [{"match": {"path": "/orders"}}],
             }
         },
