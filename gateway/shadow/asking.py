@@ -7,11 +7,15 @@ sides may have answered differently.
 from __future__ import annotations
 
 import asyncio
+import ssl
+from dataclasses import dataclass
 from time import monotonic
 from urllib.parse import urlsplit
 
 import httptools
 
+from gateway.config.snapshot import Upstream
+from gateway.config.tls import upstream_context
 from gateway.shadow.pair import Answered
 
 _READ = 65_536
@@ -20,6 +24,27 @@ _BODYLESS = (204, 304)
 
 class NotAnswered(Exception):
     """The endpoint gave no whole answer; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secure:
+    """How an https endpoint is met."""
+
+    context: ssl.SSLContext
+    server_name: str
+
+
+def secure(upstream: Upstream, endpoint: str) -> Secure | None:
+    """How the endpoint at the base URL `endpoint` of `upstream` is met; None where it is http."""
+    parts = urlsplit(endpoint)
+    if parts.scheme != "https":
+        return None
+    host = parts.hostname or ""
+    names = {one.host for one in upstream.endpoints}
+    if host not in names and len(names) == 1:
+        # An address that was looked up: its certificate is for the name.
+        (host,) = names
+    return Secure(upstream_context(upstream.tls), upstream.tls.server_name or host)
 
 
 class _Reading:
@@ -31,6 +56,7 @@ class _Reading:
         self.body: list[bytes] = []
         self.size = 0
         self.complete = False
+        self.until_close = False
         self._bodyless = method == "HEAD"
         self._most = most
 
@@ -43,6 +69,8 @@ class _Reading:
             self.head = []
         elif self._bodyless or status in _BODYLESS:
             self.complete = True
+        else:
+            self.until_close = not _announced(self.head)
 
     def on_body(self, body: bytes) -> None:
         self.size += len(body)
@@ -55,8 +83,8 @@ class _Reading:
             self.complete = True
 
 
-async def ask(endpoint: str, request: bytes, timeout: float, most: int) -> Answered:
-    """The answer of the endpoint at the base URL `endpoint` to the bytes `request`.
+async def ask(endpoint: str, request: bytes, timeout: float, most: int, secure: Secure | None = None) -> Answered:
+    """The answer of the endpoint at the base URL `endpoint` to the bytes `request`; `secure` where it is https.
 
     Raises NotAnswered after `timeout` seconds, for a body of more than `most`
     bytes, and where there is no whole answer.
@@ -65,7 +93,7 @@ async def ask(endpoint: str, request: bytes, timeout: float, most: int) -> Answe
     started = monotonic()
     try:
         async with asyncio.timeout(timeout):
-            reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 80)
+            reader, writer = await _open(parts.hostname or "", parts.port, secure)
             try:
                 writer.write(request)
                 reading = await _read(reader, request.partition(b" ")[0].decode("ascii"), most)
@@ -79,12 +107,20 @@ async def ask(endpoint: str, request: bytes, timeout: float, most: int) -> Answe
     return Answered(endpoint, status, b"".join(reading.head), b"".join(reading.body), monotonic() - started)
 
 
+async def _open(
+    host: str, port: int | None, secure: Secure | None
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    if secure is None:
+        return await asyncio.open_connection(host, port or 80)
+    return await asyncio.open_connection(host, port or 443, ssl=secure.context, server_hostname=secure.server_name)
+
+
 async def _read(reader: asyncio.StreamReader, method: str, most: int) -> _Reading:
     reading = _Reading(method, most)
     while not reading.complete:
         data = await reader.read(_READ)
         if not data:
-            if reading.head and not _announced(reading.head):
+            if reading.until_close:
                 return reading
             raise NotAnswered("the connection ended before the answer did")
         try:

@@ -21,8 +21,8 @@ from typing import Any
 
 import structlog
 
-from gateway.config.snapshot import SAFE_METHODS, Migration, Shadow, Snapshot, Stage
-from gateway.shadow.asking import NotAnswered, ask
+from gateway.config.snapshot import SAFE_METHODS, Migration, Shadow, Snapshot, Stage, Upstream
+from gateway.shadow.asking import NotAnswered, Secure, ask, secure
 from gateway.shadow.comparison import Comparison, Outcome, compare
 from gateway.shadow.document import documented
 from gateway.shadow.noise import Judgement, Noise
@@ -47,7 +47,7 @@ LEARNED = "noise, learned"
 WINDOW = 60.0
 SILENT_AFTER = 20
 
-Ask = Callable[[str, bytes, float, int], Awaitable[Answered]]
+Ask = Callable[[str, bytes, float, int, Secure | None], Awaitable[Answered]]
 
 
 @dataclass(slots=True)
@@ -97,7 +97,10 @@ class Case:
     rules: Rules
     redaction: Redaction
     noise: Noise
+    legacy: Upstream
+    extracted: Upstream
     asking: asyncio.Semaphore
+    met: dict[str, Secure | None] = field(default_factory=dict)
     waiting: int = 0
     noise_changed: bool = False
 
@@ -136,6 +139,8 @@ class Judge:
                 rules.get(name, DEFAULT_RULES),
                 Redaction(migration.shadow.redact),
                 self._noise_of(name, rules.get(name, DEFAULT_RULES)),
+                snapshot.upstreams[migration.legacy],
+                snapshot.upstreams[migration.extracted],
                 asyncio.Semaphore(ASKING),
             )
             for name, migration in snapshot.migrations.items()
@@ -235,7 +240,11 @@ class Judge:
             case.noise_changed = True
 
     async def _ask_side(self, case: Case, pair: Pair, answered: Answered) -> Answered:
-        return await self._ask(answered.endpoint, pair.request, case.shadow.timeout, case.shadow.response_body)
+        upstream = case.legacy if answered is pair.legacy else case.extracted
+        met = case.met.get(answered.endpoint)
+        if met is None and answered.endpoint.startswith("https:"):
+            met = case.met[answered.endpoint] = secure(upstream, answered.endpoint)
+        return await self._ask(answered.endpoint, pair.request, case.shadow.timeout, case.shadow.response_body, met)
 
     def _settle(self, case: Case, pair: Pair, comparison: Comparison) -> None:
         outcome = comparison.outcome

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.shadow import judge as judging
-from gateway.shadow.asking import NotAnswered
+from gateway.shadow.asking import NotAnswered, Secure
 from gateway.shadow.judge import Judge
 from gateway.shadow.pair import Answered, NotCompared, Reason
 from tests.shadow.pairs import answered, pair, snapshot
@@ -24,7 +24,7 @@ class Sides:
         self.answers = {LEGACY: legacy, EXTRACTED: extracted}
         self.asked: list[tuple[str, bytes]] = []
 
-    async def ask(self, endpoint: str, request: bytes, timeout: float, most: int) -> Answered:
+    async def ask(self, endpoint: str, request: bytes, timeout: float, most: int, secure: Secure | None) -> Answered:
         self.asked.append((endpoint, request))
         answer = self.answers[endpoint]
         if isinstance(answer, Iterator):

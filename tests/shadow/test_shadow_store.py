@@ -74,7 +74,9 @@ class Bench:
         async def main() -> None:
             for one in pairs:
 
-                async def again(endpoint: str, request: bytes, timeout: float, most: int, one: Pair = one) -> Any:
+                async def again(
+                    endpoint: str, request: bytes, timeout: float, most: int, secure: object, one: Pair = one
+                ) -> Any:
                     return one.legacy if endpoint == one.legacy.endpoint else one.extracted
 
                 self.judge._ask = again
