@@ -74,7 +74,7 @@ def wait_found(gateway: GatewayProcess, **wanted: Any) -> dict[str, Any]:
         return all(now[key] == value for key, value in wanted.items())
 
     try:
-        wait_for(holds, f"the judge to find {wanted}", 10)
+        wait_for(holds, f"the judge to find {wanted}", 30)
     except AssertionError:
         raise AssertionError(f"wanted {wanted}, found {found(gateway)}") from None
     return found(gateway)
@@ -82,7 +82,7 @@ def wait_found(gateway: GatewayProcess, **wanted: Any) -> dict[str, Any]:
 
 def wait_judge(gateway: GatewayProcess) -> None:
     """Wait until the judge is there, so that no pair is lost for want of one."""
-    wait_for(lambda: gateway.status()["shadow"].get("ready"), "the judge to listen")
+    wait_for(lambda: gateway.status()["shadow"].get("ready"), "the judge to listen", 30)
 
 
 def test_the_caller_gets_legacy_and_extracted_is_asked_the_same(
@@ -189,7 +189,7 @@ def test_a_hanging_candidate_changes_nothing_and_beyond_the_queue_copies_are_dro
 ) -> None:
     answering(upstream)
     extracted.on("/items/1")(lambda call: call.wait_hang_up())
-    gateway = start(configuration(upstream, extracted.url, concurrency=2, queue=3, timeout="700ms"))
+    gateway = start(configuration(upstream, extracted.url, concurrency=5, queue=0, timeout="4s"))
     wait_judge(gateway)
     with gateway.client() as client:
         for _ in range(12):
