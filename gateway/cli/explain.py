@@ -17,9 +17,14 @@ from gateway.config.load import load
 from gateway.config.problems import ConfigurationError
 from gateway.config.snapshot import Snapshot, Stage
 from gateway.config.values import CERTIFICATE_NAMES, parse_header_name, parse_method
+from gateway.proxy.changes import added_to_request
 from gateway.proxy.headers import VIA_LINE, forwarded_host_line, forwarded_lines, forwarding_lines, is_host
+from gateway.routing.cors import response_fields
+from gateway.routing.decide import Decision
 from gateway.routing.explain import described, verdicts
 from gateway.routing.rehearse import NO_ROUTE, Rehearsal, rehearse
+from gateway.routing.request import Request
+from gateway.routing.rewrite import inner_path
 from gateway.routing.split import VISITOR_COOKIE
 
 _SHOWN = 12
@@ -100,11 +105,14 @@ def _explanation(snapshot: Snapshot, rehearsal: Rehearsal, asked: str) -> dict[s
         "migration": None,
         "side": decision.side,
         "upstream": decision.upstream,
+        "sent": None,
         "endpoints": [],
         "request_headers_added": [],
         "request_headers_removed": [],
         "response_headers_added": [],
+        "response_headers_removed": [],
         "refused": None,
+        "answered": None,
         "others": [
             {"route": verdict.route.name, "match": described(verdict.route), "reason": verdict.reason}
             for verdict in verdicts(snapshot, request, route)
@@ -125,6 +133,10 @@ def _explanation(snapshot: Snapshot, rehearsal: Rehearsal, asked: str) -> dict[s
     if refusal is not None:
         explanation["refused"] = {"status": refusal.status, "detail": refusal.detail}
         return explanation
+    if decision.preflight is not None:
+        explanation["answered"] = {"status": 204, "detail": "a preflight, by the route's 'cors'"}
+        explanation["response_headers_added"] = decision.preflight.decode("latin-1").splitlines()
+        return explanation
     assert decision.upstream is not None
     explanation["endpoints"] = [endpoint.url for endpoint in snapshot.upstreams[decision.upstream].endpoints]
     scheme = "http" if snapshot.tls is None else "https"
@@ -144,9 +156,28 @@ def _explanation(snapshot: Snapshot, rehearsal: Rehearsal, asked: str) -> dict[s
         *(added + VIA_LINE).decode("ascii").splitlines(),
         *(f"{name}: (a new one)" for name in ("X-Request-Id", "traceparent") if request.header(name) is None),
     ]
+    _add_changes(explanation, decision, request)
     if choice is not None and choice.visitor is not None:
-        explanation["response_headers_added"] = [f"Set-Cookie: {VISITOR_COOKIE}=(a new one)"]
+        explanation["response_headers_added"] += [f"Set-Cookie: {VISITOR_COOKIE}=(a new one)"]
     return explanation
+
+
+def _add_changes(explanation: dict[str, Any], decision: Decision, request: Request) -> None:
+    """What the route changes on the way."""
+    changes = decision.changes
+    if changes is None:
+        return
+    if changes.rewrite is not None:
+        query = f"?{request.query}" if request.query else ""
+        explanation["sent"] = inner_path(changes.rewrite, request.path) + query
+    explanation["request_headers_removed"] += sorted(name.decode("ascii") for name in changes.request.removed)
+    fields = added_to_request(changes, request.headers).decode("latin-1").splitlines()
+    if changes.endpoint_host:
+        fields.append("Host: (the endpoint's)")
+    explanation["request_headers_added"] += fields
+    answered = changes.response.added + (b"" if changes.cors is None else response_fields(changes.cors, request))
+    explanation["response_headers_added"] += answered.decode("latin-1").splitlines()
+    explanation["response_headers_removed"] = sorted(name.decode("ascii") for name in changes.response.removed)
 
 
 def _print(explanation: dict[str, Any]) -> None:
@@ -164,11 +195,16 @@ def _print(explanation: dict[str, Any]) -> None:
         _line("side", f"{explanation['side']}: {_why(explanation)}")
     if explanation["refused"] is not None:
         _line("refused", f"{explanation['refused']['status']} {explanation['refused']['detail']}")
+    elif explanation["answered"] is not None:
+        _line("answered", f"{explanation['answered']['status']} {explanation['answered']['detail']}")
     else:
         _line("upstream", f"{explanation['upstream']}  ({', '.join(explanation['endpoints'])})")
+    if explanation["sent"] is not None:
+        _line("sent as", explanation["sent"])
     _lines("added", explanation["request_headers_added"])
     _lines("removed", explanation["request_headers_removed"])
     _lines("answer", explanation["response_headers_added"])
+    _lines("less", explanation["response_headers_removed"])
     others = explanation["others"]
     _lines("others", [f"{other['route']}: {other['reason']}" for other in others[:_SHOWN]])
     if len(others) > _SHOWN:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.config.auth_sections import RequirementSection
+from gateway.config.changes_compile import default_changes
 from gateway.config.document import Document
 from gateway.config.expectations import Expectation, RoutingTest
 from gateway.config.index import AmbiguityError, RouteIndex, build_index
@@ -235,6 +236,7 @@ def _upstream(name: str, section: UpstreamSection, tls: UpstreamTls) -> Upstream
         idle_connections=section.idle_connections,
         keep_alive=section.keep_alive,
         queue=section.queue,
+        host=section.host,
         upgrades=frozenset(section.upgrades),
         tls=tls,
         resolve=compile_resolve(section.resolve),
@@ -281,6 +283,7 @@ def compile_snapshot(
         trusted_proxies=tuple(model.trusted_proxies),
         trusted_header=model.trusted_header,
         proxy_protocol=model.proxy_protocol,
+        default_changes=None if model.default is None else default_changes(model, str(model.default)),
         limits=Limits(**model.limits.model_dump()),
         access_log=AccessLog(model.access_log.enabled, _text(model.access_log.path)),
         store=compile_store(model.store, folder),

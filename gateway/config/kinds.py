@@ -20,11 +20,13 @@ from gateway.config.values import (
     parse_duration,
     parse_endpoint,
     parse_header_name,
+    parse_header_value,
     parse_listener,
     parse_match_host,
     parse_method,
     parse_name_server,
     parse_network,
+    parse_origin,
     parse_permission,
     parse_positive_duration,
     parse_scope,
@@ -186,6 +188,17 @@ Permission = TypeAliasType(
 )
 HeaderName = TypeAliasType(
     "HeaderName", Annotated[str, PlainValidator(parse_header_name), WithJsonSchema({"type": "string"})]
+)
+HeaderValue = TypeAliasType(
+    "HeaderValue", Annotated[str, PlainValidator(parse_header_value), WithJsonSchema({"type": "string"})]
+)
+Origin = TypeAliasType(
+    "Origin",
+    Annotated[
+        str,
+        PlainValidator(parse_origin),
+        WithJsonSchema({"type": "string", "examples": ["https://app.example", "https://*.app.example", "*"]}),
+    ],
 )
 Method = TypeAliasType(
     "Method",

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from gateway.config.change_checks import ChangeChecks
 from gateway.config.changes_compile import with_changes
 from gateway.config.checks import Checks, Names
 from gateway.config.compile import (
@@ -82,12 +83,15 @@ def _load(path: Path, document: Document, problems: list[Problem]) -> Loaded | N
 
     checks = Checks(model, understood, names)
     problems += checks.problems()
+    problems += ChangeChecks(model, understood).problems()
     credentials = {
         str(name): read_provider(name, section, understood, problems) for name, section in model.auth.providers.items()
     }
     tls = read_tls(model, understood, problems)
     migrations = compile_migrations(model)
-    routes = with_changes(compile_routes(model, migrations, understood), model)
+    routes = compile_routes(model, migrations, understood)
+    if not problems:
+        routes = with_changes(routes, model)
     index = compile_index(routes, problems)
     if complete:
         problems += checks.tests(route.name for route in routes)

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, field_validator, model_validator
 
 from gateway.config.auth_sections import RequirementSection
+from gateway.config.change_sections import CorsSection, HeaderChangesSection, RewriteSection
 from gateway.config.compare_sections import CompareSection
 from gateway.config.kinds import (
     CallerCondition,
@@ -78,6 +79,9 @@ class RouteSection(Section):
         default=None, description="What is asked of the caller; nothing unless given."
     )
     limits: RouteLimitsSection | None = Field(default=None, description="What is accepted, where not as everywhere.")
+    headers: HeaderChangesSection | None = Field(default=None, description="Header fields that are changed.")
+    cors: CorsSection | None = Field(default=None, description="Pages of other origins that may ask.")
+    rewrite: RewriteSection | None = Field(default=None, description="The path that the upstream sees.")
     timeouts: RouteTimeoutsSection | None = Field(default=None, description="Deadlines, where not the upstream's.")
     retries: RetriesSection | None = Field(default=None, description="When a request is sent again.")
     hedging: HedgingSection | None = Field(default=None, description="Sending a slow read twice; off unless given.")
@@ -99,6 +103,15 @@ class MigrationRouteSection(Section):
     )
     limits: RouteLimitsSection | None = Field(
         default=None, description="What is accepted, where not as on the migration's other routes."
+    )
+    headers: HeaderChangesSection | None = Field(
+        default=None, description="Header fields that are changed, instead of the migration's."
+    )
+    cors: CorsSection | None = Field(
+        default=None, description="Pages of other origins that may ask, instead of the migration's."
+    )
+    rewrite: RewriteSection | None = Field(
+        default=None, description="The path that the extracted side sees; the legacy side sees the client's."
     )
     timeouts: RouteTimeoutsSection | None = Field(
         default=None, description="Deadlines, where not the migration's or the upstream's."
@@ -167,6 +180,10 @@ class MigrationSection(Section):
     limits: RouteLimitsSection | None = Field(
         default=None, description="What is accepted on all its routes, where not as everywhere."
     )
+    headers: HeaderChangesSection | None = Field(
+        default=None, description="Header fields that are changed on all its routes."
+    )
+    cors: CorsSection | None = Field(default=None, description="Pages of other origins that may ask on all its routes.")
     compare: CompareSection = Field(default=CompareSection(), description="How the two sides' answers are compared.")
     timeouts: RouteTimeoutsSection | None = Field(
         default=None, description="Deadlines on all its routes, where not the upstreams'."

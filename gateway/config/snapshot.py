@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
+from gateway.config.changes import Changes, Cors
 from gateway.config.resilience import (
     Balancing,
     Breaker,
@@ -184,6 +185,7 @@ class Upstream:
 
     `connections` bounds the connections of one worker to one endpoint;
     `queue` bounds the requests of one worker that wait for one of them.
+    `host` tells whose Host it sees, the client's or the endpoint's.
     `upgrades` are the protocols, in lower case, to which a request may switch.
     `ejection`, `breaker` and `concurrency` None do without; `resolve` None
     looks a name up when a connection is made, and takes its first address.
@@ -197,6 +199,7 @@ class Upstream:
     idle_connections: int = 128
     keep_alive: float = 55.0
     queue: int = 1024
+    host: Literal["preserve", "endpoint"] = "preserve"
     upgrades: frozenset[str] = frozenset({"websocket"})
     tls: UpstreamTls = UpstreamTls()
     resolve: Resolve | None = None
@@ -326,7 +329,8 @@ class Route:
 
     Routes of the same number `alike` have the same upstream or migration and
     ask the same of a token, so they decide alike for the same header fields.
-    `body_bytes` None is the limit of all routes.
+    `body_bytes` None is the limit of all routes. `changes` are by upstream, None
+    where nothing is changed on the way.
     `shadowed` tells whether its migration copies requests at its stage.
     `timeouts` are by upstream, empty where they are the upstream's own.
     """
@@ -349,6 +353,12 @@ class Route:
     hedging: Hedging | None = None
     fallback: RouteFallback | None = None
     body_bytes: int | None = None
+    changes: Mapping[str, Changes] | None = field(default=None, hash=False)
+    cors: Cors | None = None
+
+    def changes_for(self, upstream: str) -> Changes | None:
+        """What is changed on the way to and from `upstream`."""
+        return None if self.changes is None else self.changes.get(upstream)
 
 
 @dataclass(frozen=True, slots=True)
@@ -406,7 +416,7 @@ class Snapshot:
 
     `version` is the digest of the configuration that it was compiled from.
     `routes[0]` to the last stand in the order of the file; `index` finds the
-    one that matches.
+    one that matches. `default_changes` are those on the way to `default`.
     """
 
     version: str
@@ -421,6 +431,7 @@ class Snapshot:
     trusted_proxies: tuple[str, ...] = ()
     trusted_header: Literal["X-Forwarded-For", "Forwarded"] = "X-Forwarded-For"
     proxy_protocol: bool = False
+    default_changes: Changes | None = None
     limits: Limits = Limits()
     access_log: AccessLog = AccessLog()
     store: Store = Store()

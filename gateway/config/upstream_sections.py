@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -64,6 +64,10 @@ class UpstreamSection(Section):
 
     endpoints: Annotated[list[EndpointUrl], OneOrMany(), Field(min_length=1)] = Field(
         description="The base URLs; `balancing` says which gets a request."
+    )
+    host: Literal["preserve", "endpoint"] = Field(
+        default=_UPSTREAM.host,
+        description="The Host that it sees: the client's (`preserve`), or that of the endpoint's URL (`endpoint`).",
     )
     timeouts: TimeoutsSection = Field(default=TimeoutsSection(), description="Deadlines.")
     health: HealthSection | None = Field(default=None, description="Active health checks; none unless given.")

@@ -22,6 +22,8 @@ _SIZE = re.compile(r"([0-9]+)(B|KiB|MiB|GiB)")
 CERTIFICATE_NAMES = ("subject", "dns", "uri")
 _BYTES = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_FIELD_VALUE = re.compile(r"(?![ \t])[\t -~\x80-\xff]*(?<![ \t])")
+_ORIGIN = re.compile(r"(?P<scheme>https?)://(?:\*\.)?(?:\[[0-9a-f:]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::(?P<port>[0-9]{1,5}))?")
 _SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
 _PROTOCOL = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+(/[A-Za-z0-9!#$%&'*+.^_`|~-]+)?")
 _PLACE = re.compile(r"[A-Za-z0-9._~-]+")
@@ -310,6 +312,29 @@ def parse_header_name(value: object) -> str:
     if not isinstance(value, str) or _TOKEN.fullmatch(value) is None:
         raise ValueError(f"{described(value)} can't be a header's name")
     return value
+
+
+def parse_header_value(value: object) -> str:
+    """A header's value (RFC 9110 section 5.5): no control characters, no white space around it."""
+    if not isinstance(value, str):
+        raise ValueError(f"expected text, found {described(value)}")
+    if _FIELD_VALUE.fullmatch(value) is None:
+        raise ValueError("holds what can't stand in a header: a control character, or white space around it")
+    return str(value)
+
+
+def parse_origin(value: object) -> str:
+    """An origin as browsers write it (RFC 6454 section 6.2), with `*.` for all names below a domain, or `*`."""
+    if not isinstance(value, str):
+        raise ValueError(f"expected an origin such as https://app.example, found {described(value)}")
+    if value == "*":
+        return value
+    match = _ORIGIN.fullmatch(value)
+    if match is None:
+        raise ValueError(f"'{value}' is no origin: scheme, host and perhaps a port, as in https://app.example")
+    if (match["scheme"], match["port"]) in (("http", "80"), ("https", "443")):
+        raise ValueError(f"browsers leave the port out; did you mean '{value.rpartition(':')[0]}'?")
+    return str(value)
 
 
 def parse_method(value: object) -> str:

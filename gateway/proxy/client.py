@@ -45,8 +45,8 @@ WRITE_BUFFER = 262_144
 READ_AHEAD = 16
 """So many requests without a body may wait before nothing more is read, not even that the client hangs up."""
 
-# Methods without a body, and the characters of RFC 3986 in a path and a query.
-_PLAIN_LINE = re.compile(rb"(GET|HEAD|OPTIONS|DELETE) (/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*) HTTP/1\.1\r\n")
+# Methods without a body (but OPTIONS, which may be a preflight), and the characters of RFC 3986 in a path and a query.
+_PLAIN_LINE = re.compile(rb"(GET|HEAD|DELETE) (/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*) HTTP/1\.1\r\n")
 
 
 class ClientConnection(asyncio.Protocol):

@@ -22,6 +22,7 @@ from gateway.auth.upgrade_token import take_from_query
 from gateway.auth.verify import NoKeys, TokenRefused, UnknownKey
 from gateway.config.snapshot import AuthRequirement
 from gateway.observe.access_log import caller_text, quoted
+from gateway.proxy.changes import changed_line, changed_response
 from gateway.proxy.guard import Guard
 from gateway.proxy.headers import VIA_LINE, protocols
 from gateway.proxy.hedge import Hedge, plan_hedge
@@ -31,8 +32,10 @@ from gateway.proxy.recovery import WITHOUT_ROUTE, Recovery, asked_to_wait, is_fa
 from gateway.proxy.status import STATUS_LINES
 from gateway.proxy.tunnel import Tunnel
 from gateway.resilience.retry import SAFE, Cause, Failure
+from gateway.routing.cors import response_fields
 from gateway.routing.decide import Decision, Refusal, decide, find_route
 from gateway.routing.request import Request
+from gateway.routing.rewrite import is_cut_alike
 from gateway.routing.split import VISITOR_COOKIE
 
 if TYPE_CHECKING:
@@ -154,7 +157,13 @@ class Exchange(Request):
                 before = remembered.decision
                 identity = before.identity
                 if identity is None or identity.expires_at > time():
-                    self._decision = Decision(route, before.upstream, before.side, identity, before.choice)
+                    changes = before.changes
+                    if changes is not None and changes.rewrite is not None and not is_cut_alike(self.path):
+                        self.start()
+                        return
+                    self._decision = Decision(
+                        route, before.upstream, before.side, identity, before.choice, changes=changes
+                    )
                     self._remembered = remembered
                     self._first_attempt(route, remembered.pool)
                     return
@@ -176,6 +185,9 @@ class Exchange(Request):
             return
         if decision.refusal is not None:
             self._answer(decision.refusal)
+            return
+        if decision.preflight is not None:
+            self.answer_instead(204, decision.preflight, b"")
             return
         if self.head.has_body and self._is_too_large(decision.route):
             return
@@ -360,21 +372,33 @@ class Exchange(Request):
         """Seconds that the request's body may stop for."""
         return min(self.timeouts.idle, self.client.plane.snapshot.limits.body_timeout)
 
-    def head_sent(self) -> list[bytes]:
-        """The parts of the head as the upstream gets it, but for its last, empty line."""
+    def head_sent(self, other: UpstreamPool | None = None) -> list[bytes]:
+        """The parts of the head as the upstream gets it, but for its last, empty line.
+
+        With `other`, as that upstream would get it, which is another one of the same route.
+        """
         pool = self._pool
         assert pool is not None
+        decision = self._decision
+        assert decision is not None
         head = self.head
+        changes = decision.changes
         remembered = self._remembered
+        if other is not None and decision.route is not None and decision.route.changes is not None:
+            changes = decision.route.changes_for(other.upstream.name)
+            remembered = None
+            pool = other.endpoints[0]
         if remembered is not None:
             fields = remembered.fields
         else:
-            assert self._decision is not None
-            fields = fields_sent(head, self.client, self._decision)
+            fields = fields_sent(head, self.client, decision, changes)
             if head.upgrade:
                 fields += self._upgrade_fields()
-        parts = [self.line]
-        if not head.host:
+        if changes is None or changes.rewrite is None:
+            parts = [self.line]
+        else:
+            parts = [changed_line(changes.rewrite, self.line, self.path)]
+        if not head.host or (changes is not None and changes.endpoint_host):
             parts += (b"Host: ", pool.endpoint.host_header, b"\r\n")
         parts.append(fields)
         if head.request_id is None:
@@ -509,8 +533,10 @@ class Exchange(Request):
         """The parts of the response's head: the gateway's own fields come after `fields`."""
         self.status = status
         self.response_started = True
-        out = [STATUS_LINES[status], fields, b"X-Request-Id: ", self.request_id, _AFTER_REQUEST_ID]
         decision = self._decision
+        if decision is not None and decision.changes is not None:
+            fields = changed_response(decision.changes, fields, self)
+        out = [STATUS_LINES[status], fields, b"X-Request-Id: ", self.request_id, _AFTER_REQUEST_ID]
         if decision is not None and decision.choice is not None and decision.choice.visitor is not None:
             out.append(_visitor_cookie(decision.choice.visitor))
         if self.client.plane.draining:
@@ -715,9 +741,11 @@ class Exchange(Request):
 
     def _answer(self, refusal: Refusal, retry_after: float | None = None) -> None:
         self._begin_answer(refusal.status)
+        route = None if self._decision is None else self._decision.route
         data = problem(
             refusal,
             self.request_id,
+            fields=b"" if route is None or route.cors is None else response_fields(route.cors, self),
             close=not self.keep_alive,
             head_only=self.method == "HEAD",
             retry_after=ceil(retry_after or 1) if refusal.status == 503 else None,

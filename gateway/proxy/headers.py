@@ -27,7 +27,7 @@ VIA = b"1.1 strangler"
 VIA_LINE = b"Via: " + VIA + b"\r\n"
 REMEMBERED_SPELLINGS = 4096
 
-_NOT_ALPHANUMERIC = re.compile(rb"[^a-z0-9]+")
+NOT_ALPHANUMERIC = re.compile(rb"[^a-z0-9]+")
 _SCHEMES = ("http", "https")
 
 
@@ -121,7 +121,7 @@ class Actions(dict[bytes, int]):
     def __missing__(self, spelling: bytes) -> int:
         name = spelling.lower()
         action = int(self._known.get(name, Action.FORWARD))
-        if not action and _NOT_ALPHANUMERIC.sub(b"-", name) in self._guarded:
+        if not action and NOT_ALPHANUMERIC.sub(b"-", name) in self._guarded:
             action = int(Action.DROP)
         if len(self) < REMEMBERED_SPELLINGS:
             self[spelling] = action

@@ -17,6 +17,7 @@ from gateway.observe.access_log import caller_text
 from gateway.routing.decide import Decision
 
 if TYPE_CHECKING:
+    from gateway.config.changes import Changes
     from gateway.proxy.client import ClientConnection
     from gateway.proxy.endpoints import UpstreamPool
     from gateway.proxy.request_head import RequestHead
@@ -63,13 +64,13 @@ class KnownFields:
         self.decided[NO_ROUTE if route is None else route.alike] = Remembered(
             decision,
             plane.pools[upstream],
-            fields_sent(self.head, client, decision),
+            fields_sent(self.head, client, decision, decision.changes),
             caller_text(self.head.client or client.peer, self.head.host or "", decision.side or "", upstream, identity),
         )
 
 
-def fields_sent(head: RequestHead, client: ClientConnection, decision: Decision) -> bytes:
-    """The header fields of `head` as the upstream gets them, but those of one request alone."""
+def fields_sent(head: RequestHead, client: ClientConnection, decision: Decision, changes: Changes | None) -> bytes:
+    """The header fields of `head` as the upstream gets them after `changes`, but those of one request alone."""
     identity = decision.identity
     keep_token = identity is None
     if identity is not None:
@@ -78,4 +79,4 @@ def fields_sent(head: RequestHead, client: ClientConnection, decision: Decision)
         # A reload may have taken the provider away since the decision.
         provider = client.plane.snapshot.providers.get(decision.route.auth.provider)
         keep_token = provider is not None and provider.forward_token
-    return head.sent(client.forwarded, identity, keep_token)
+    return head.sent(client.forwarded, identity, keep_token, changes)

@@ -20,12 +20,18 @@ def date_field() -> bytes:
 
 
 def problem(
-    refusal: Refusal, request_id: bytes, *, close: bool, head_only: bool = False, retry_after: int | None = None
+    refusal: Refusal,
+    request_id: bytes,
+    *,
+    close: bool,
+    head_only: bool = False,
+    retry_after: int | None = None,
+    fields: bytes = b"",
 ) -> bytes:
     """A whole HTTP/1.1 response that says why the gateway refuses, with the request id.
 
     `head_only` leaves the body out, as the answer to HEAD. `retry_after` is in
-    seconds.
+    seconds. `fields` are more lines of the head, each ended by CRLF.
     """
     status = refusal.status
     body = orjson.dumps(
@@ -54,7 +60,7 @@ def problem(
         lines.append(b"Retry-After: %d" % retry_after)
     if close:
         lines.append(b"Connection: close")
-    return b"\r\n".join(lines) + b"\r\n\r\n" + (b"" if head_only else body)
+    return b"\r\n".join(lines) + b"\r\n" + fields + b"\r\n" + (b"" if head_only else body)
 
 
 def capabilities(request_id: bytes) -> bytes:

@@ -130,7 +130,8 @@ class Recovery:
         self._count(exchange, failure, "legacy")
         self.retries = 0
         self.tried.clear()
-        exchange.redirect(Decision(route, migration.legacy, "legacy", decision.identity, choice))
+        changes = route.changes_for(migration.legacy)
+        exchange.redirect(Decision(route, migration.legacy, "legacy", decision.identity, choice, changes=changes))
         exchange.attempt(legacy)
         return True
 

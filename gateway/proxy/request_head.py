@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gateway.auth.upgrade_token import take_from_subprotocols
+from gateway.proxy.changes import added_to_request, changed_request
 from gateway.proxy.headers import (
     NAME_IN_VIA,
     REQUEST_ACTIONS,
@@ -37,6 +38,7 @@ from gateway.routing.trust import Forwarding, TrustedProxies, forwarding
 
 if TYPE_CHECKING:
     from gateway.auth.identity import Identity
+    from gateway.config.changes import Changes
     from gateway.config.snapshot import Limits
 
 _DIGITS = frozenset(b"0123456789")
@@ -126,7 +128,7 @@ class RequestHead:
         self._upgrade: bytes | None = None
         self.upgrade: tuple[bytes, ...] = ()
         self._sent: bytes | None = None
-        self._sent_for: tuple[Identity | None, bool] | None = None
+        self._sent_for: tuple[Identity | None, bool, Changes | None] | None = None
 
     @property
     def size(self) -> int:
@@ -321,16 +323,18 @@ class RequestHead:
             self._lines = take_from_subprotocols(self._lines, name)[1]
         return found
 
-    def sent(self, forwarded: bytes, identity: Identity | None, keep_token: bool) -> bytes:
+    def sent(
+        self, forwarded: bytes, identity: Identity | None, keep_token: bool, changes: Changes | None = None
+    ) -> bytes:
         """The fields as they go to the upstream, each ended by CRLF; those of one request alone come on top.
 
-        `forwarded` are the lines about the client's connection.
+        `forwarded` are the lines about the client's connection, `changes` those that the route makes.
         """
-        wanted = (identity, keep_token)
+        wanted = (identity, keep_token, changes)
         if self._sent is not None and self._sent_for == wanted:
             return self._sent
         parts: list[bytes] = []
-        for name, value in self._lines:
+        for name, value in self._lines if changes is None else changed_request(changes, self._lines):
             if keep_token or identity is None or REQUEST_ACTIONS[name] != Action.AUTHORIZATION:
                 parts += (name, b": ", value, b"\r\n")
         if self.content_length is not None:
@@ -345,6 +349,8 @@ class RequestHead:
             parts.append(forwarded_host_line(self.host))
         if identity is not None:
             parts.append(identity.header_lines)
+        if changes is not None:
+            parts.append(added_to_request(changes, self._lines))
         parts.append(VIA_LINE)
         self._sent = b"".join(parts)
         self._sent_for = wanted

@@ -12,9 +12,12 @@ from collections.abc import Callable
 
 from gateway.auth.identity import Identity
 from gateway.auth.require import missing, missing_certificate
+from gateway.config.changes import Changes
 from gateway.config.patterns import PathError, is_plain, readings
 from gateway.config.snapshot import AuthRequirement, FieldMatch, Route, SideName, Snapshot
+from gateway.routing.cors import asked_method, preflight_fields
 from gateway.routing.request import Request
+from gateway.routing.rewrite import is_cut_alike
 from gateway.routing.split import Choice, choose
 
 
@@ -37,11 +40,12 @@ class Refusal:
 class Decision:
     """What the snapshot says about one request.
 
-    Either `refusal` is set, or `upstream` names who answers. `side`, `choice`
-    belong to a route of a migration alone.
+    Either `refusal` is set, or `preflight` holds the fields of the gateway's own
+    answer, or `upstream` names who answers. `side`, `choice` belong to a route
+    of a migration alone. `changes` are made on the way to `upstream` and back.
     """
 
-    __slots__ = ("choice", "identity", "refusal", "route", "side", "upstream")
+    __slots__ = ("changes", "choice", "identity", "preflight", "refusal", "route", "side", "upstream")
 
     def __init__(
         self,
@@ -51,7 +55,11 @@ class Decision:
         identity: Identity | None = None,
         choice: Choice | None = None,
         refusal: Refusal | None = None,
+        changes: Changes | None = None,
+        preflight: bytes | None = None,
     ) -> None:
+        self.changes = changes
+        self.preflight = preflight
         self.route = route
         self.upstream = upstream
         self.side = side
@@ -66,13 +74,17 @@ Identify = Callable[[Request, AuthRequirement], Identity | Refusal | None]
 
 def decide(snapshot: Snapshot, request: Request, identify: Identify) -> Decision:
     """What becomes of `request` under `snapshot`; whatever `identify` raises passes through."""
+    if request.method == "OPTIONS":
+        answered = _preflight(snapshot, request)
+        if answered is not None:
+            return answered
     route = find_route(snapshot, request)
     if isinstance(route, Refusal):
         return Decision(None, refusal=route)
     if route is None:
         if snapshot.default is None:
             return Decision(None, refusal=Refusal(404, "No route matches this request."))
-        return Decision(None, snapshot.default)
+        return Decision(None, snapshot.default, changes=snapshot.default_changes)
     identity = None
     requirement = route.auth
     if requirement is not None:
@@ -90,10 +102,37 @@ def decide(snapshot: Snapshot, request: Request, identify: Identify) -> Decision
             identity = who
     migration = route.migration
     if migration is None:
-        return Decision(route, route.upstream, None, identity)
+        changes = route.changes_for(route.upstream)
+        return _sent(request, Decision(route, route.upstream, None, identity, changes=changes))
     choice = choose(migration, request, identity)
     upstream = migration.extracted if choice.side == "extracted" else migration.legacy
-    return Decision(route, upstream, choice.side, identity, choice)
+    return _sent(
+        request, Decision(route, upstream, choice.side, identity, choice, changes=route.changes_for(upstream))
+    )
+
+
+def _sent(request: Request, decision: Decision) -> Decision:
+    """`decision`, unless it would rewrite a path that could be read in another way than it is cut up."""
+    changes = decision.changes
+    if changes is None or changes.rewrite is None or is_cut_alike(request.path):
+        return decision
+    refusal = Refusal(400, "The path is rewritten here, and means different ones; send its normal form.")
+    return Decision(decision.route, None, decision.side, decision.identity, decision.choice, refusal)
+
+
+def _preflight(snapshot: Snapshot, request: Request) -> Decision | None:
+    """The answer to a preflight, where the route that it asks for has a policy for other origins."""
+    method = asked_method(request)
+    if method is None:
+        return None
+    asked = Request(method, request.path, request.query, request.host, request.headers, request.peer)
+    route = find_route(snapshot, asked)
+    if isinstance(route, Refusal) or route is None or route.cors is None:
+        return None
+    fields = preflight_fields(route.cors, request, method)
+    if isinstance(fields, str):
+        return Decision(route, refusal=Refusal(403, fields))
+    return Decision(route, preflight=fields)
 
 
 def check(requirement: AuthRequirement, identity: Identity | None) -> Refusal | None:

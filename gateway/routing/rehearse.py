@@ -72,7 +72,7 @@ def differences(expected: Expectation, decision: Decision) -> list[str]:
         "migration": route.migration.name if route is not None and route.migration is not None else None,
         "side": decision.side,
         "upstream": decision.upstream,
-        "status": decision.refusal.status if decision.refusal is not None else None,
+        "status": 204 if decision.preflight is not None else decision.refusal and decision.refusal.status,
     }
     sentences = []
     for name, value in found.items():

@@ -1,0 +1,101 @@
+"""What `headers`, `cors`, `rewrite` and `limits` of routes may not say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.config.changes import Changes
+from gateway.config.load import ConfigurationError, load
+
+BASE = """
+version: 1
+upstreams:
+  legacy: {endpoints: "http://127.0.0.1:1"}
+  extracted: {endpoints: "http://127.0.0.1:2", host: endpoint}
+routes:
+  - name: shop
+    match: {path: "/shop/{id}/**", methods: [GET]}
+    upstream: legacy
+"""
+
+
+def problems(tmp_path: Path, lines: str) -> list[str]:
+    """What is wrong with a route that also says `lines`."""
+    file = tmp_path / "gateway.yaml"
+    file.write_text(BASE + "".join(f"    {line}\n" for line in lines.splitlines()))
+    with pytest.raises(ConfigurationError) as raised:
+        load(file)
+    return [f"{problem.message} / {problem.hint}" for problem in raised.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("headers: {request: {set: {Host: evil}}}", "the header Host can't be changed"),
+        ("headers: {request: {remove: [content-length]}}", "how messages are framed"),
+        ("headers: {response: {set: {Transfer-Encoding: gzip}}}", "how messages are framed"),
+        ("headers: {request: {add: {X_Auth_Subject: admin}}}", "who the caller is"),
+        ("headers: {request: {remove: X-Forwarded-For}}", "where the request came from"),
+        ("headers: {response: {remove: Via}}", "the gateway's own"),
+        ("headers: {request: {set: {X-A: a}, remove: x-a}}", "stands under 'set' and 'remove'"),
+        ('headers: {request: {set: {X-A: "a\\r\\nX-B: c"}}}', "can't stand in a header"),
+        ("headers: {request: {set: {X A: a}}}", "can't be a header's name"),
+        ("cors: {origins: '*', credentials: true}", "act as its visitor"),
+        ("cors: {origins: ['*', 'https://a.example']}", "every origin already"),
+        ("cors: {origins: https://a.example/}", "is no origin"),
+        ("cors: {origins: https://a.example:443}", "did you mean 'https://a.example'"),
+        ("cors: {origins: 'null'}", "is no origin"),
+        ("cors: {origins: https://*}", "is no origin"),
+        (
+            "cors: {origins: https://a.example}\nheaders: {response: {set: {Access-Control-Allow-Origin: '*'}}}",
+            "comes from 'cors' here",
+        ),
+        ("rewrite: {strip_prefix: /other}", "not every path of the route begins with '/other'"),
+        ("rewrite: {strip_prefix: /sho}", "not every path of the route begins with '/sho'"),
+        ("rewrite: {strip_prefix: shop}", "is not whole segments"),
+        ("rewrite: {add_prefix: /}", "is not whole segments"),
+        ("rewrite: {add_prefix: /a/../b}", "is not whole segments"),
+        ("rewrite: {path: '/a/{name}'}", "the path has {name}, which match.path does not"),
+        ("rewrite: {path: '/a/*'}", "the path has *"),
+        ("rewrite: {path: '/a/{id}', add_prefix: /b}", "can't stand beside it"),
+        ("limits: {body_bytes: 0}", "at least 1 byte"),
+        ("limits: {}", "the key 'body_bytes' is missing"),
+    ],
+)
+def test_it_is_an_error(tmp_path: Path, lines: str, said: str) -> None:
+    found = problems(tmp_path, lines)
+    assert len(found) == 1, found
+    assert said in found[0]
+
+
+def test_the_rest_needs_to_be_in_the_match_too(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.yaml"
+    file.write_text(BASE.replace("/{id}/**", "/{id}") + "    rewrite: {path: '/a/{id}/**'}\n")
+    with pytest.raises(ConfigurationError, match=r"ends with '\*\*', and match.path does not"):
+        load(file)
+
+
+def test_routes_that_change_differently_are_not_alike_and_others_are(tmp_path: Path) -> None:
+    route = "  - {{name: {0}, match: {{path: /{0}}}, upstream: {1}, {2}}}\n"
+    written = [
+        ("a", "legacy", ""),
+        ("b", "legacy", ""),
+        ("c", "legacy", "headers: {request: {remove: X-A}}"),
+        ("d", "legacy", "headers: {request: {remove: X-A}}"),
+        ("e", "legacy", "headers: {request: {remove: X-B}}"),
+        ("f", "legacy", "cors: {origins: https://a.example}"),
+        ("g", "extracted", ""),
+    ]
+    file = tmp_path / "gateway.yaml"
+    file.write_text(BASE + "".join(route.format(*one) for one in written).replace(", }", "}"))
+    snapshot = load(file).snapshot
+    routes = {one.name: one for one in snapshot.routes}
+    assert routes["a"].alike == routes["b"].alike
+    assert routes["c"].alike == routes["d"].alike
+    assert len({routes[name].alike for name in "acefg"}) == 5
+    assert routes["a"].changes is None
+    assert routes["g"].changes == {
+        "extracted": Changes(endpoint_host=True, authorities=frozenset({"127.0.0.1:2"})),
+    }
