@@ -30,6 +30,7 @@ from gateway.config.values import (
     parse_permission,
     parse_positive_duration,
     parse_scope,
+    parse_server_name,
     parse_size,
     parse_sticky,
     parse_store_url,
@@ -218,6 +219,14 @@ MatchHost = TypeAliasType(
         str,
         PlainValidator(parse_match_host),
         WithJsonSchema({"type": "string", "examples": ["shop.example", "*.shop.example"]}),
+    ],
+)
+ServerName = TypeAliasType(
+    "ServerName",
+    Annotated[
+        str,
+        PlainValidator(parse_server_name),
+        WithJsonSchema({"type": "string", "examples": ["catalog.internal.example"]}),
     ],
 )
 Scope = TypeAliasType(

@@ -44,6 +44,7 @@ _KINDS = {
     "Network": "network",
     "MatchHost": "host",
     "Scope": "scope",
+    "ServerName": "host",
     "Upgrade": "protocol",
     "UpgradeToken": "token place",
     "Stage": "stage",

@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from gateway.config.kinds import Flag
+from gateway.config.kinds import Flag, ServerName
 from gateway.config.sections import Section, Text
 from gateway.config.snapshot import UpstreamTls
 
@@ -46,7 +46,7 @@ class UpstreamTlsSection(Section):
         description="The file with the authorities that may have issued the endpoints' certificates; those that"
         " the machine trusts unless given.",
     )
-    server_name: Text | None = Field(
+    server_name: ServerName | None = Field(
         default=None,
         description="The name that is asked for (SNI) and must be in the certificate; the endpoint's host unless"
         " given.",

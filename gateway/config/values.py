@@ -158,6 +158,16 @@ def parse_name_server(value: object) -> tuple[str, int]:
     return str(address), _port(int(port))
 
 
+def parse_server_name(value: object) -> str:
+    """A host name or an address that a certificate can be for."""
+    if not isinstance(value, str):
+        raise ValueError(f"expected a host name or an address, found {described(value)}")
+    name = _host(f"[{value}]" if ":" in value else value).rstrip(".")
+    if any(len(label) > 63 for label in name.split(".")):
+        raise ValueError(f"'{value}' has a part of more than 63 characters")
+    return name
+
+
 def _host(text: str) -> str:
     if text.startswith("[") or text.endswith("]"):
         try:

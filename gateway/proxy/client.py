@@ -211,9 +211,8 @@ class ClientConnection(asyncio.Protocol):
             self._parse(data)
 
     def _parse(self, data: bytes) -> None:
-        if self._may_switch():
-            self._held += data
-            self.pause_reading()
+        if self.exchange is not None and self._may_switch():
+            self._hold(data)
             return
         self._unproductive += len(data)
         self._fed.append(data)
@@ -235,7 +234,10 @@ class ClientConnection(asyncio.Protocol):
         if not self._in_head:
             self._fed.clear()
         if rest and not self._closing:
-            self.data_received(rest)
+            if self._may_switch():
+                self._hold(rest)
+            else:
+                self.data_received(rest)
             return
         if (self._in_head or self._receiving is not None) and not self._closing:
             limits = self.plane.snapshot.limits
@@ -323,6 +325,11 @@ class ClientConnection(asyncio.Protocol):
         newest = self._waiting[-1] if self._waiting else self.exchange
         return newest is not None and bool(newest.head.upgrade)
 
+    def _hold(self, data: bytes) -> None:
+        """Keep `data` until it is known of which protocol it is."""
+        self._held += data
+        self.pause_reading()
+
     def hand_over(self) -> tuple[bytes, bool]:
         """Leave the connection to a tunnel; what came already, and whether the client can't take more now."""
         held, self._held = self._held, b""
@@ -392,6 +399,9 @@ class ClientConnection(asyncio.Protocol):
         method = parser.get_method().decode()
         version = parser.get_http_version()
         head.complete(method, self._url, version, parser.should_keep_alive(), self.plane.snapshot.limits)
+        if head.upgrade and not parser.should_upgrade():
+            # Only where the parser stops is it known where the other protocol begins.
+            head.upgrade = ()
         if method == "CONNECT":
             raise HeadRefused(405, "CONNECT is not allowed here.")
         if b"%b %b HTTP/%b\r\n" % (method.encode(), self._url, version.encode()) not in b"".join(self._fed):

@@ -575,6 +575,8 @@ class Exchange(Request):
         self.connection = None
         self.ends = NEVER
         connection.exchange = None
+        if connection.pool.watched:
+            connection.pool.owner.endpoint_answered(connection.pool, 101)
         if self._guard is not None:
             self._guard.answered(101)
             self._guard.leave()

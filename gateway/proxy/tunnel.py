@@ -14,6 +14,7 @@ the other, so that nobody takes it for a proper end.
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING
 
 from gateway.proxy.reset import reset
@@ -24,16 +25,16 @@ if TYPE_CHECKING:
     from gateway.proxy.upstream import UpstreamConnection
 
 CLOSING = 5.0
-"""How long what was written may take to go out once a tunnel is to be closed, in seconds."""
+"""How long nothing of what was written may go out once a tunnel is to be closed, in seconds."""
 
 
 class Tunnel:
     """Two ends, and what they have in common; the exchange that asked for it is recorded when it is over."""
 
-    __slots__ = ("_closing", "_exchange", "client", "deadline", "idle", "plane", "upstream")
+    __slots__ = ("_closing", "_exchange", "_unsent", "client", "deadline", "idle", "plane", "upstream")
 
     def __init__(self, exchange: Exchange, connection: UpstreamConnection) -> None:
-        timeouts = connection.pool.owner.upstream.timeouts
+        timeouts = exchange.timeouts
         self.plane: DataPlane = exchange.client.plane
         self.idle = timeouts.tunnel
         self.deadline = self.plane.now + self.idle
@@ -43,6 +44,7 @@ class Tunnel:
         self.upstream.other = self.client
         self._exchange = exchange
         self._closing = False
+        self._unsent = math.inf
         self.plane.tunnels.add(self)
 
     def __repr__(self) -> str:
@@ -62,7 +64,7 @@ class Tunnel:
             self.upstream.data_received(from_upstream)
 
     def close(self, reason: str) -> None:
-        """Close both ends when what was written is out; who does not read it in time is cut off."""
+        """Close both ends when what was written is out; who does not read it is cut off."""
         if self._closing:
             return
         self._closing = True
@@ -73,10 +75,15 @@ class Tunnel:
 
     def expired(self) -> None:
         """Nothing came for too long."""
-        if self._closing:
-            self.abort()
-        else:
+        if not self._closing:
             self.close("idle")
+            return
+        unsent = sum(end.transport.get_write_buffer_size() for end in (self.client, self.upstream) if not end.gone)
+        if 0 < unsent < self._unsent:
+            self._unsent = unsent
+            self.deadline = self.plane.now + CLOSING
+        else:
+            self.abort()
 
     def abort(self) -> None:
         """Close both ends at once."""
@@ -86,7 +93,8 @@ class Tunnel:
     def lost(self, end: TunnelEnd, exc: Exception | None) -> None:
         """`end` is gone, broken by `exc` if that is one."""
         if not end.other.gone:
-            if exc is not None and not self._closing:
+            # Who has said all before may well be gone when the other's last words arrive.
+            if exc is not None and not end.ended and not self._closing:
                 reset(end.other.transport)
             self.close(end.name)
             return
@@ -136,8 +144,6 @@ class TunnelEnd(asyncio.Protocol):
             self.other.transport.pause_reading()
 
     def resume_writing(self) -> None:
-        tunnel = self.tunnel
-        tunnel.deadline = tunnel.plane.now + tunnel.idle
         if not self.other.transport.is_closing():
             self.other.transport.resume_reading()
 

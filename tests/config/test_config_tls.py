@@ -84,6 +84,14 @@ def test_an_expired_certificate_is_a_warning(write: Write) -> None:
             "'certificate' and 'key' need each other",
         ),
         (
+            PLAIN.replace("http:", "https:").replace("1'}", "1', tls: {server_name: 'a b'}}"),
+            "'a b' is not a host name or address",
+        ),
+        (
+            PLAIN.replace("http:", "https:").replace("1'}", f"1', tls: {{server_name: {'a' * 64}.example}}}}"),
+            "has a part of more than 63 characters",
+        ),
+        (
             PLAIN.replace("http:", "https:").replace("1'}", "1', tls: {ca: tls/none}}"),
             "upstreams.a.tls: tls/none can't be read",
         ),
