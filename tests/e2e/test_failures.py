@@ -467,7 +467,7 @@ def test_requests_wait_for_a_connection_and_are_refused_when_too_many_wait(
         refused = [answer.result() for answer in answers if answer.done()]
         assert [answer.status for answer in refused] == [503] * 3
         assert all(answer.value(b"Retry-After") for answer in refused)
-        assert len(upstream.requests("/slow")) == 2
+        wait_for(lambda: len(upstream.requests("/slow")) == 2, "two to be with the upstream")
         go_on.set()
         assert sorted(answer.result().status for answer in answers) == [200] * 5 + [503] * 3
     assert len({one.connection for one in upstream.requests("/slow")}) == 2
