@@ -120,8 +120,8 @@ def test_a_closed_tunnel_lets_a_slow_reader_have_the_rest_and_cuts_off_one_that_
         client.stuck = True
         upstream.feed(SWITCH + b"x" * BIG)
         (tunnel,) = plane.plane.tunnels
+        client.close = lambda: None  # what was written is not out yet, so the socket is still there
         tunnel.close("idle")
-        client.closed = False  # what was written is not out yet, so the socket is still there
         for unsent in (200_000, 100_000):
             client.unsent = unsent
             tunnel.expired()
@@ -142,6 +142,7 @@ def test_words_to_an_end_that_has_said_all_do_not_break_the_tunnel(snapshot: Sna
         upstream.feed(SWITCH + b"goodbye")
         upstream.protocol.eof_received()
         client.feed(b"what?")
+        upstream.closed = True
         upstream.protocol.connection_lost(ConnectionResetError())
         await plane.settle()
         assert client.take().endswith(b"goodbye")
