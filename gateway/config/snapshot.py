@@ -332,7 +332,8 @@ class Route:
     `body_bytes` None is the limit of all routes. `changes` are by upstream, None
     where nothing is changed on the way.
     `shadowed` tells whether its migration copies requests at its stage.
-    `timeouts` are by upstream, empty where they are the upstream's own.
+    `timeouts` are by upstream, empty where they are the upstream's own. `plain`
+    tells that an exchange by it needs nothing beside being sent and answered.
     """
 
     name: str
@@ -355,6 +356,11 @@ class Route:
     body_bytes: int | None = None
     changes: Mapping[str, Changes] | None = field(default=None, hash=False)
     cors: Cors | None = None
+    plain: bool = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        special = self.shadowed or self.timeouts or self.hedging is not None or self.fallback is not None
+        object.__setattr__(self, "plain", not special)
 
     def changes_for(self, upstream: str) -> Changes | None:
         """What is changed on the way to and from `upstream`."""

@@ -21,6 +21,7 @@ from gateway.resilience.ejection import Ejections
 from gateway.routing.split import sticky_value
 
 if TYPE_CHECKING:
+    from gateway.proxy.attempts import Attempts
     from gateway.proxy.exchange import Exchange
     from gateway.proxy.plane import DataPlane
 
@@ -37,7 +38,8 @@ class UpstreamPool:
 
     `available` are those that are well, or all where none is: with all bad, any
     may be tried. `guarded` tells that a request must be let in by a breaker or
-    a concurrency limit first. `requests` counts first attempts.
+    a concurrency limit first, `special` that, or that there is a deadline for
+    whole exchanges. `requests` counts first attempts.
     """
 
     __slots__ = (
@@ -53,6 +55,7 @@ class UpstreamPool:
         "limit",
         "plane",
         "requests",
+        "special",
         "upstream",
     )
 
@@ -64,8 +67,9 @@ class UpstreamPool:
         self.upstream = upstream
         self.requests = 0
         self.guarded = False
+        self.special = False
         self.breaker: Breaker | None = None
-        self.limit: ConcurrencyLimit[Exchange] | None = None
+        self.limit: ConcurrencyLimit[Attempts] | None = None
         self.endpoints: tuple[EndpointPool, ...] = ()
         self.available: tuple[EndpointPool, ...] = ()
         self.budget = RetryBudget(upstream.retry_budget, plane.now)
@@ -87,6 +91,11 @@ class UpstreamPool:
                 for pool in before.endpoints:
                     pool.retire()
         self.set_endpoints(endpoints)
+
+    def set_guarded(self, guarded: bool) -> None:
+        """Whether requests must be let in first."""
+        self.guarded = guarded
+        self.special = guarded or self.upstream.timeouts.total is not None
 
     def set_endpoints(self, endpoints: Iterable[Endpoint]) -> None:
         """Use these endpoints; connections to those that stay are kept."""

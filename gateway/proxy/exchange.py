@@ -4,7 +4,7 @@ The client side and the upstream side call in; an exchange knows where it
 stands and what may still happen:
 
 - before a response byte reached the client it may be refused, or have another
-  attempt made or somebody else answer, where that is safe (recovery.py);
+  attempt made or somebody else answer, where that is safe (attempts.py, recovery.py);
 - after that it either ends cleanly or is broken off visibly, so that nobody
   takes half an answer for a whole one.
 """
@@ -22,13 +22,12 @@ from gateway.auth.upgrade_token import take_from_query
 from gateway.auth.verify import NoKeys, TokenRefused, UnknownKey
 from gateway.config.snapshot import AuthRequirement
 from gateway.observe.access_log import caller_text, quoted
+from gateway.proxy.attempts import NEVER, Attempts, is_repeated
 from gateway.proxy.changes import changed_line, changed_response
-from gateway.proxy.guard import Guard
 from gateway.proxy.headers import VIA_LINE, protocols
-from gateway.proxy.hedge import Hedge, plan_hedge
 from gateway.proxy.known import NO_ROUTE, KnownFields, Remembered, fields_sent
 from gateway.proxy.problems import problem
-from gateway.proxy.recovery import WITHOUT_ROUTE, Recovery, asked_to_wait, is_failure
+from gateway.proxy.recovery import is_failure
 from gateway.proxy.status import STATUS_LINES
 from gateway.proxy.tunnel import Tunnel
 from gateway.resilience.retry import SAFE, Cause, Failure
@@ -47,11 +46,9 @@ if TYPE_CHECKING:
     from gateway.proxy.upstream import UpstreamConnection
     from gateway.resilience.breaker import Breaker
 
-NEVER = float("inf")
 CLIENT_GONE = 499
 HELD_BODY = 65_536
 VISITOR_LIFETIME = 31_536_000
-LARGEST_COPY = 1_048_576
 
 _AFTER_REQUEST_ID = b"\r\n" + VIA_LINE
 
@@ -73,22 +70,17 @@ class Exchange(Request):
         "_body_limit",
         "_body_received",
         "_chunked_out",
-        "_copy",
         "_decision",
         "_drawn",
-        "_guard",
-        "_kept",
         "_pool",
-        "_recovery",
         "_refetched",
         "_remembered",
+        "attempts",
         "bytes_out",
         "client",
         "connection",
         "done",
-        "ends",
         "head",
-        "hedge",
         "keep_alive",
         "line",
         "pending_out",
@@ -96,7 +88,6 @@ class Exchange(Request):
         "request_complete",
         "request_id",
         "response_started",
-        "sent",
         "started",
         "status",
         "timeouts",
@@ -136,13 +127,7 @@ class Exchange(Request):
         self._remembered: Remembered | None = None
         self._pool: EndpointPool | None = None
         self._refetched = False
-        self._recovery: Recovery | None = None
-        self._guard: Guard | None = None
-        self.hedge: Hedge | None = None
-        self._kept: list[bytes] | None = None
-        self._copy: tuple[bytes, list[bytes]] | None = None
-        self.sent = False
-        self.ends = NEVER
+        self.attempts: Attempts | None = None
 
     # Deciding
 
@@ -241,13 +226,18 @@ class Exchange(Request):
                     self.line = b"%b %b HTTP/1.1\r\n" % (self.method.encode(), target)
             head.credentials += [b"Bearer " + token.encode() for token in tokens]
 
-    # What recovery and guards ask
+    # What attempts ask
 
     @property
     def decision(self) -> Decision:
         """What was decided; asked once it was."""
         assert self._decision is not None
         return self._decision
+
+    @property
+    def decided(self) -> bool:
+        """Whether it was."""
+        return self._decision is not None
 
     @property
     def identity(self) -> Identity | None:
@@ -258,11 +248,6 @@ class Exchange(Request):
     def endpoint_url(self) -> str:
         """The endpoint of the newest attempt."""
         return self._pool.endpoint.url if self._pool is not None else ""
-
-    @property
-    def repeatable(self) -> bool:
-        """Whether all that was sent of the request can be sent again."""
-        return not self.sent or not self.head.has_body or self._kept is not None
 
     @property
     def stale_key(self) -> tuple[bytes, bytes]:
@@ -284,83 +269,54 @@ class Exchange(Request):
     # Towards the upstream
 
     def _first_attempt(self, route: Route | None, upstream: UpstreamPool) -> None:
-        timeouts = upstream.upstream.timeouts
-        if route is not None and route.timeouts:
-            timeouts = route.timeouts.get(upstream.upstream.name, timeouts)
-        self.timeouts = timeouts
-        client = self.client
-        plane = client.plane
-        if timeouts.total is not None:
-            self.ends = plane.loop.time() + timeouts.total
-            plane.ending.append(self)
-        if self.head.has_body and self._may_be_repeated(route):
-            self._kept = []
-        if route is not None and route.shadowed and plane.mirror is not None:
-            plane.mirror.begin(self, self.decision)
-        if route is not None and route.hedging is not None:
-            plan_hedge(self, route.hedging, upstream)
-        if upstream.guarded:
-            self.attempt(upstream)
+        self.timeouts = upstream.upstream.timeouts
+        if (
+            (route is not None and not route.plain)
+            or upstream.special
+            or (self.head.has_body and is_repeated(route, self.method))
+        ):
+            if route is not None and route.timeouts:
+                self.timeouts = route.timeouts.get(upstream.upstream.name, self.timeouts)
+            self.attempts = attempts = Attempts(self)
+            attempts.prepare(route, upstream)
             return
         self._pool = pool = upstream.next(self)
-        client.deadline = plane.now + timeouts.connect + 1.0
+        client = self.client
+        client.deadline = client.plane.now + self.timeouts.connect + 1.0
         pool.request(self)
-
-    def _may_be_repeated(self, route: Route | None) -> bool:
-        retries = WITHOUT_ROUTE if route is None else route.retries
-        return self.method in retries.methods and retries.body > 0
 
     def redirect(self, decision: Decision) -> None:
         """Have the next attempt go where `decision` says."""
         self._decision = decision
         self._remembered = None
 
-    def attempt(self, upstream: UpstreamPool) -> None:
-        """Send the request to an endpoint of `upstream`, once its guard lets it in."""
-        if self._kept:
-            self._body = self._kept + self._body
-            self._kept = []
-        if upstream.guarded:
-            guard = self._guard = Guard(self, upstream)
-            refused = guard.enter()
-            if refused is not None:
-                self._guard = None
-                self.failed(refused)
-                return
-            if guard.waiting:
-                return
-        self._send_to(upstream)
+    def send_body_again(self, parts: list[bytes]) -> None:
+        """Have the next attempt begin its body with what was sent of it before."""
+        self._body = parts + self._body
 
-    def admitted(self) -> None:
-        """The turn of this exchange has come at its upstream."""
-        guard = self._guard
-        assert guard is not None
-        guard.go()
-        self._send_to(guard.upstream)
-
-    def _send_to(self, upstream: UpstreamPool) -> None:
+    def send_to(self, upstream: UpstreamPool) -> None:
+        """Send the request to an endpoint of `upstream`, in an attempt that `attempts` makes."""
         route = self.decision.route
         timeouts = upstream.upstream.timeouts
         if route is not None and route.timeouts:
             timeouts = route.timeouts.get(upstream.upstream.name, timeouts)
         self.timeouts = timeouts
-        recovery = self._recovery
-        self._pool = pool = upstream.next(self) if recovery is None else recovery.next(upstream, self)
+        assert self.attempts is not None
+        self._pool = pool = self.attempts.next(upstream)
         self.client.deadline = self.client.plane.now + timeouts.connect + 1.0
         pool.request(self)
 
     def connected(self, connection: UpstreamConnection) -> None:
         """Write the request, as far as it is there, to `connection`."""
         self.connection = connection
-        self.sent = True
         connection.exchange = self
         client = self.client
         parts = self.head_sent()
         parts.append(b"\r\n")
         if self._body:
             parts += self._body
-            if self._kept is not None:
-                self._keep(self._body)
+            if self.attempts is not None:
+                self.attempts.keep_body(self._body)
             self._body = []
             self._body_bytes = 0
             client.resume_reading()
@@ -423,23 +379,14 @@ class Exchange(Request):
         connection = self.connection
         if connection is not None:
             connection.transport.write(data)
-            if self._kept is not None:
-                self._keep([data])
+            if self.attempts is not None:
+                self.attempts.keep_body([data])
             self.client.deadline = self.client.plane.now + self._longest_silence()
             return
         self._body.append(data)
         self._body_bytes += len(data)
         if self._body_bytes > HELD_BODY:
             self.client.pause_reading()
-
-    def _keep(self, parts: list[bytes]) -> None:
-        """Keep what was sent of the body, to send it again, while it is small enough."""
-        kept = self._kept
-        assert kept is not None
-        kept += parts
-        route = self.decision.route
-        if sum(map(len, kept)) > (WITHOUT_ROUTE if route is None else route.retries).body:
-            self._kept = None
 
     def request_ended(self) -> None:
         """The request's last byte came in."""
@@ -462,11 +409,14 @@ class Exchange(Request):
         `fields` are the lines of its head that go on, Content-Length among them.
         """
         self.connection = None
-        if not self._takes(status, fields):
-            return
-        if self._copy is not None:
-            self._copy[1].append(body)
         self.bytes_out = len(body)
+        pool = self._pool
+        assert pool is not None
+        if self.attempts is not None or status >= 400 or pool.watched:
+            if not self._takes(status, fields):
+                return
+            if self.attempts is not None:
+                self.attempts.copy_body(body)
         out = self._head_for_client(status, fields)
         out.append(body)
         self.client.transport.write(b"".join(out))
@@ -492,42 +442,13 @@ class Exchange(Request):
         """Whether a response with this status and these fields is the answer; else somebody else gives one."""
         pool = self._pool
         assert pool is not None
-        if self.hedge is not None:
-            self.hedge.lose()
-            self.hedge = None
         if pool.watched:
             pool.owner.endpoint_answered(pool, status)
-        guard = self._guard
-        if guard is not None:
-            guard.answered(status)
-        route = self.decision.route
-        if route is None:
-            return True
-        if status >= 400 and is_failure(self.decision, status):
-            if guard is not None:
-                guard.leave()
-                self._guard = None
-            recovery = self._recovery = self._recovery or Recovery()
-            if recovery.recover(self, Failure("status", status, "", self.sent, asked_to_wait(fields))):
-                return False
-        if route.fallback is not None:
-            self._copy = self._begin_copy(status, fields)
-        return True
-
-    def _begin_copy(self, status: int, fields: bytes) -> tuple[bytes, list[bytes]] | None:
-        """The fields of a response that may be kept for when nobody can answer, and room for its body."""
-        route = self.decision.route
-        answers = None if route is None else self.client.plane.stale_answers.get(route.name)
-        if answers is None:
-            return None
-        return (fields, []) if answers.may_keep(self.method, status, self.headers, fields) else None
-
-    def _keep_copy(self, copy: tuple[bytes, list[bytes]]) -> None:
-        route = self.decision.route
-        plane = self.client.plane
-        answers = None if route is None else plane.stale_answers.get(route.name)
-        if answers is not None:
-            answers.keep(self.stale_key, self.headers, copy[0], b"".join(copy[1]), plane.loop.time())
+        if self.attempts is None:
+            if status < 400 or not is_failure(self.decision, status):
+                return True
+            self.attempts = Attempts(self)
+        return self.attempts.take(status, fields)
 
     def _head_for_client(self, status: int, fields: bytes) -> list[bytes]:
         """The parts of the response's head: the gateway's own fields come after `fields`."""
@@ -573,14 +494,11 @@ class Exchange(Request):
         self.status = 101
         self.response_started = True
         self.connection = None
-        self.ends = NEVER
         connection.exchange = None
         if connection.pool.watched:
             connection.pool.owner.endpoint_answered(connection.pool, 101)
-        if self._guard is not None:
-            self._guard.answered(101)
-            self._guard.leave()
-            self._guard = None
+        if self.attempts is not None:
+            self.attempts.switched()
         out = [STATUS_LINES[101], fields, b"Connection: Upgrade\r\nUpgrade: ", upgrade]
         out += (b"\r\nX-Request-Id: ", self.request_id, _AFTER_REQUEST_ID)
         decision = self._decision
@@ -604,11 +522,8 @@ class Exchange(Request):
     def response_body(self, body: bytes) -> None:
         """A part of the response's body came in."""
         self.bytes_out += len(body)
-        copy = self._copy
-        if copy is not None:
-            copy[1].append(body)
-            if self.bytes_out > LARGEST_COPY:
-                self._copy = None
+        if self.attempts is not None:
+            self.attempts.copy_body(body)
         if self._chunked_out:
             self.pending_out += (b"%x\r\n" % len(body), body, b"\r\n")
         else:
@@ -635,13 +550,19 @@ class Exchange(Request):
 
     def connect_failed(self, status: int, detail: str) -> None:
         """No connection to the chosen endpoint."""
-        if self._guard is not None:
-            self._guard.failed()
-        self.failed(Failure("connect", status, detail, self.sent))
+        attempts = self._care()
+        if attempts.guard is not None:
+            attempts.guard.failed()
+        self._failed(Failure("connect", status, detail, attempts.sent))
 
     def busy(self, detail: str) -> None:
         """There are too many requests at the chosen endpoint."""
-        self.failed(Failure("busy", 503, detail, self.sent, 1.0))
+        self._failed(Failure("busy", 503, detail, self._care().sent, 1.0))
+
+    def _care(self) -> Attempts:
+        if self.attempts is None:
+            self.attempts = Attempts(self)
+        return self.attempts
 
     def upstream_lost(self) -> None:
         """The connection ended before the response did.
@@ -654,10 +575,9 @@ class Exchange(Request):
         assert connection is not None
         assert self._pool is not None
         stale = connection.used and not connection.answering
-        recovery = self._recovery
-        if stale and not self.head.has_body and self.method in SAFE and not (recovery and recovery.stale_connection):
-            recovery = self._recovery = recovery or Recovery()
-            recovery.stale_connection = True
+        attempts = self._care()
+        if stale and not self.head.has_body and self.method in SAFE and not attempts.stale_connection:
+            attempts.stale_connection = True
             self.connection = None
             self.client.plane.counters.event("stale_connection_retries", self._pool.owner.upstream.name)
             self._pool.request(self, fresh=True)
@@ -666,14 +586,16 @@ class Exchange(Request):
 
     def upstream_failed(self, cause: Cause, status: int, detail: str, *, blame: bool = True) -> None:
         """The upstream can't complete this attempt, by its own fault unless told otherwise."""
+        attempts = self._care()
+        if self.connection is not None:
+            attempts.sent = True
         self._drop_connection()
         if blame:
-            pool = self._pool
-            if pool is not None:
-                pool.owner.endpoint_failed(pool)
-            if self._guard is not None:
-                self._guard.failed()
-        self.failed(Failure(cause, status, detail, self.sent))
+            if self._pool is not None:
+                self._pool.owner.endpoint_failed(self._pool)
+            if attempts.guard is not None:
+                attempts.guard.failed()
+        self._failed(Failure(cause, status, detail, attempts.sent))
 
     def give_up(self, status: int, detail: str) -> None:
         """The client can't complete its request, which says nothing about the upstream."""
@@ -686,42 +608,27 @@ class Exchange(Request):
             self.connection = None
             connection.discard()
 
-    def take_over(self, pool: EndpointPool, connection: UpstreamConnection | None) -> None:
-        """The hedge is answered first, at `pool`: its connection is this exchange's now, the slower one is given up."""
-        self.hedge = None
+    def change_connection(self, pool: EndpointPool, connection: UpstreamConnection | None) -> None:
+        """Go on with `connection`, of `pool`, where the response has begun; give up the one there is."""
         self._drop_connection()
         self._pool = pool
         self.connection = connection
         if connection is not None:
             connection.exchange = self
 
-    def hedge_failed(self, failure: Failure) -> None:
-        """The hedge can't answer; where the first try could not either, the attempt has failed."""
-        self.hedge = None
-        if self.connection is None:
-            self.failed(failure)
-
-    def failed(self, failure: Failure) -> None:
+    def _failed(self, failure: Failure) -> None:
         """An attempt failed: have another made or somebody else answer, or tell the client."""
         if self.done:
             return
-        if self.hedge is not None and not self.response_started:
-            # The second try is under way, and may do better.
-            self.client.deadline = self.client.plane.now + self.timeouts.response
-            return
         if self._pool is not None:
             self._pool.forget(self)
-        if self._guard is not None:
-            self._guard.leave()
-            self._guard = None
-        if not self.response_started:
-            self.pending_out = []
-            self._chunked_out = False
-            self.bytes_out = 0
-            recovery = self._recovery = self._recovery or Recovery()
-            if recovery.recover(self, failure):
-                return
-        self.fail(failure.status, failure.detail, failure.retry_after)
+        if self.response_started:
+            self.fail(failure.status, failure.detail)
+            return
+        self.pending_out = []
+        self._chunked_out = False
+        self.bytes_out = 0
+        self._care().failed(failure)
 
     def fail(self, status: int, detail: str, retry_after: float | None = None) -> None:
         """Answer with a problem, or break off a response that has begun."""
@@ -733,8 +640,8 @@ class Exchange(Request):
             self.pending_out = []
             self.keep_alive = False
             self.done = True
-            if self._guard is not None:
-                self._guard.leave()
+            if self.attempts is not None:
+                self.attempts.over(whole=False)
             self.client.plane.counters.event("broken_responses", detail)
             self._record(self.status)
             self.client.break_off()
@@ -785,26 +692,17 @@ class Exchange(Request):
         elif self._decision is None:
             self._refetched = True
             self.start()
-        elif self._guard is not None and self._guard.waiting:
-            self.failed(self._guard.too_many())
+        elif self.attempts is not None and self.attempts.guard is not None and self.attempts.guard.waiting:
+            self._failed(self.attempts.guard.too_many())
         elif connection is None:
-            self.failed(Failure("busy", 504, "No connection to the upstream could be had in time.", self.sent))
+            detail = "No connection to the upstream could be had in time."
+            self._failed(Failure("busy", 504, detail, self._care().sent))
         elif not self.request_complete and self.client.is_reading:
             self.give_up(408, "The request's body stopped for too long.")
         elif not self.request_complete:
             self.upstream_failed("timeout", 504, "The upstream took too long to read the request's body.")
         else:
             self.upstream_failed("timeout", 504, "The upstream took too long to answer.")
-
-    def total_expired(self) -> None:
-        """The deadline of the whole exchange has passed."""
-        if self.done:
-            return
-        if not self.request_complete:
-            self.give_up(408, "The request took longer than it may.")
-        else:
-            waited = self.connection is not None and not self.response_started
-            self.upstream_failed("timeout", 504, "The request took longer than it may.", blame=waited)
 
     def client_gone(self) -> None:
         """The client hung up: end the upstream's work too, and hold it against nobody."""
@@ -815,22 +713,16 @@ class Exchange(Request):
             self._drop_connection()
         elif self._pool is not None:
             self._pool.forget(self)
-        if self._guard is not None:
-            self._guard.leave()
-        if self.hedge is not None:
-            self.hedge.lose()
+        if self.attempts is not None:
+            self.attempts.over(whole=False)
         self._record(CLIENT_GONE)
 
     def _finish(self) -> None:
         if self.done:
             return
         self.done = True
-        if self._guard is not None:
-            self._guard.leave()
-        if self.hedge is not None:
-            self.hedge.lose()
-        if self._copy is not None:
-            self._keep_copy(self._copy)
+        if self.attempts is not None:
+            self.attempts.over(whole=True)
         self._record(self.status)
         self.client.exchange_finished(self)
 
@@ -854,8 +746,7 @@ class Exchange(Request):
             else:
                 identity = None if decision is None else decision.identity
                 caller = caller_text(self.peer, self.host, side, upstream, identity)
-            recovery = self._recovery
-            noted = "" if recovery is None else recovery.logged()
+            noted = "" if self.attempts is None else self.attempts.logged()
             log.write(
                 f'{{"time":"{plane.timestamp}","request_id":"{self.request_id.decode()}","method":"{self.method}"'
                 f',"path":{dumps(self.path).decode()},"status":{status},"route":{quoted(route)}'

@@ -1,8 +1,8 @@
 """What lets a request in at an upstream: its breaker, that of the migration's side, its concurrency limit.
 
 An attempt that was let in has to leave again: it tells the breakers how it went
-and makes room for the next. An exchange has a guard only where there is
-something of this kind at its upstream.
+and makes room for the next. There is a guard only where the
+upstream has something of this kind.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from gateway.resilience.concurrency import ConcurrencyLimit
 from gateway.resilience.retry import Failure
 
 if TYPE_CHECKING:
+    from gateway.proxy.attempts import Attempts
     from gateway.proxy.endpoints import UpstreamPool
-    from gateway.proxy.exchange import Exchange
 
 
 class Guard:
-    """What one attempt of `exchange` has entered."""
+    """What one of the `attempts` has entered."""
 
-    __slots__ = ("_exchange", "_limit", "_tickets", "began", "upstream", "waiting")
+    __slots__ = ("_attempts", "_limit", "_tickets", "began", "upstream", "waiting")
 
-    def __init__(self, exchange: Exchange, upstream: UpstreamPool) -> None:
+    def __init__(self, attempts: Attempts, upstream: UpstreamPool) -> None:
         self.upstream = upstream
         self.waiting = False
         self.began = 0.0
-        self._exchange = exchange
+        self._attempts = attempts
         self._tickets: list[tuple[Breaker, int]] = []
-        self._limit: ConcurrencyLimit[Exchange] | None = None
+        self._limit: ConcurrencyLimit[Attempts] | None = None
 
     def enter(self) -> Failure | None:
-        """Enter, or say why not; while `waiting`, the exchange is told by `admitted` when its turn has come."""
-        exchange = self._exchange
+        """Enter, or say why not; while `waiting`, the attempts are told by `admitted` when its turn has come."""
+        exchange = self._attempts.exchange
         plane = exchange.client.plane
         upstream = self.upstream
         now = plane.loop.time()
@@ -45,13 +45,13 @@ class Guard:
                 self.abandon()
                 plane.counters.event("breaker_refusals", upstream.upstream.name)
                 detail = f"Upstream {upstream.upstream.name} fails too often and gets no requests for a moment."
-                return Failure("breaker", 503, detail, exchange.sent, breaker.retry_after(now))
+                return Failure("breaker", 503, detail, self._attempts.sent, breaker.retry_after(now))
             self._tickets.append((breaker, ticket))
         limit = upstream.limit
         if limit is not None:
             if limit.enter():
                 self._limit = limit
-            elif limit.wait(exchange):
+            elif limit.wait(self._attempts):
                 self._limit = limit
                 self.waiting = True
                 exchange.client.deadline = plane.now + limit.settings.wait
@@ -64,25 +64,24 @@ class Guard:
     def go(self) -> None:
         """The turn has come."""
         self.waiting = False
-        self.began = self._exchange.client.plane.loop.time()
+        self.began = self._attempts.exchange.client.plane.loop.time()
 
     def too_many(self) -> Failure:
         """Why an exchange that can't get its turn fails."""
-        exchange = self._exchange
         name = self.upstream.upstream.name
-        exchange.client.plane.counters.event("concurrency_refusals", name)
-        return Failure("busy", 503, f"Upstream {name} has too many requests.", exchange.sent, 1.0)
+        self._attempts.exchange.client.plane.counters.event("concurrency_refusals", name)
+        return Failure("busy", 503, f"Upstream {name} has too many requests.", self._attempts.sent, 1.0)
 
     def answered(self, status: int) -> None:
         """A response began."""
-        now = self._exchange.client.plane.loop.time()
+        now = self._attempts.exchange.client.plane.loop.time()
         for breaker, ticket in self._tickets:
             breaker.answered(ticket, now, now - self.began, status)
         self._tickets = []
 
     def failed(self) -> None:
         """No usable response came, by the upstream's fault."""
-        now = self._exchange.client.plane.loop.time()
+        now = self._attempts.exchange.client.plane.loop.time()
         for breaker, ticket in self._tickets:
             breaker.failed(ticket, now)
         self._tickets = []
@@ -101,7 +100,7 @@ class Guard:
             return
         self._limit = None
         if self.waiting:
-            limit.forget(self._exchange)
+            limit.forget(self._attempts)
             return
         following = limit.leave()
         if following is not None:

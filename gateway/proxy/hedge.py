@@ -14,6 +14,7 @@ from gateway.resilience.breaker import State
 from gateway.resilience.retry import Cause, Failure
 
 if TYPE_CHECKING:
+    from gateway.proxy.attempts import Attempts
     from gateway.proxy.client import ClientConnection
     from gateway.proxy.endpoints import UpstreamPool
     from gateway.proxy.exchange import Exchange
@@ -23,16 +24,18 @@ if TYPE_CHECKING:
 HEDGED = frozenset({"GET", "HEAD"})
 
 
-def plan_hedge(exchange: Exchange, hedging: Hedging, upstream: UpstreamPool) -> None:
-    """Send `exchange` to another endpoint of `upstream`, too, if it is not answered in time."""
+def plan_hedge(attempts: Attempts, hedging: Hedging, upstream: UpstreamPool) -> None:
+    """Send the request to another endpoint of `upstream`, too, if it is not answered in time."""
+    exchange = attempts.exchange
     if exchange.method not in HEDGED or exchange.head.has_body or exchange.head.upgrade:
         return
     if len(upstream.endpoints) > 1:
-        exchange.client.plane.loop.call_later(hedging.after, _begin, exchange, upstream)
+        exchange.client.plane.loop.call_later(hedging.after, _begin, attempts, upstream)
 
 
-def _begin(exchange: Exchange, upstream: UpstreamPool) -> None:
-    if exchange.done or exchange.response_started or exchange.connection is None or exchange.hedge is not None:
+def _begin(attempts: Attempts, upstream: UpstreamPool) -> None:
+    exchange = attempts.exchange
+    if exchange.done or exchange.response_started or exchange.connection is None or attempts.hedge is not None:
         return
     pool = upstream.next_but({exchange.endpoint_url}, exchange)
     breaker, limit = upstream.breaker, upstream.limit
@@ -44,16 +47,16 @@ def _begin(exchange: Exchange, upstream: UpstreamPool) -> None:
     if limit is not None and not limit.enter():
         return
     plane.counters.event("hedges", upstream.upstream.name)
-    exchange.hedge = hedge = Hedge(exchange, upstream, pool)
+    attempts.hedge = hedge = Hedge(attempts, upstream, pool)
     pool.request(hedge)
 
 
 class Hedge:
-    """The second try of `exchange`, at `pool`; `done` once it has won, lost or failed."""
+    """The second try, at `pool`; `done` once it has won, lost or failed."""
 
     __slots__ = (
+        "_attempts",
         "_connection",
-        "_exchange",
         "_upstream",
         "client",
         "done",
@@ -65,7 +68,8 @@ class Hedge:
         "timeouts",
     )
 
-    def __init__(self, exchange: Exchange, upstream: UpstreamPool, pool: EndpointPool) -> None:
+    def __init__(self, attempts: Attempts, upstream: UpstreamPool, pool: EndpointPool) -> None:
+        exchange = attempts.exchange
         self.pool = pool
         self.client: ClientConnection = exchange.client
         self.method = exchange.method
@@ -74,7 +78,7 @@ class Hedge:
         self.response_started = False
         self.done = False
         self.pending_out: list[bytes] = []
-        self._exchange = exchange
+        self._attempts = attempts
         self._upstream = upstream
         self._connection: UpstreamConnection | None = None
 
@@ -98,17 +102,17 @@ class Hedge:
         """This try is over; the exchange goes on with the other, or has failed too."""
         if not self.done:
             self._end()
-            self._exchange.hedge_failed(Failure(cause, status, detail, True))
+            self._attempts.hedge_failed(Failure(cause, status, detail, True))
 
     def _win(self, connection: UpstreamConnection | None) -> Exchange:
         self._end()
         self.client.plane.counters.event("hedges_won", self._upstream.upstream.name)
-        self._exchange.take_over(self.pool, connection)
-        return self._exchange
+        self._attempts.take_over(self.pool, connection)
+        return self._attempts.exchange
 
     def _is_wanted(self, status: int) -> bool:
         """Whether an answer with `status` is: an error is not, while the other may still do better."""
-        return status < 500 or self._exchange.connection is None
+        return status < 500 or self._attempts.exchange.connection is None
 
     # What connections and pools call
 
@@ -120,7 +124,7 @@ class Hedge:
         """Write the request to `connection`."""
         self._connection = connection
         connection.exchange = self
-        connection.transport.write(b"".join([*self._exchange.head_sent(), b"\r\n"]))
+        connection.transport.write(b"".join([*self._attempts.exchange.head_sent(), b"\r\n"]))
 
     def connect_failed(self, status: int, detail: str) -> None:
         """No connection; the pool has noted that."""

@@ -20,9 +20,10 @@ from gateway.config.snapshot import AccessLog as AccessLogPlace
 from gateway.config.snapshot import Endpoint, Snapshot, Upstream
 from gateway.observe.access_log import AccessLog
 from gateway.observe.counters import Counters, Notice, Report, UpstreamState
+from gateway.proxy.attempts import NEVER, Attempts
 from gateway.proxy.client import ClientConnection
 from gateway.proxy.endpoints import UpstreamPool
-from gateway.proxy.exchange import NEVER, Exchange
+from gateway.proxy.exchange import Exchange
 from gateway.proxy.listener import Listener
 from gateway.proxy.problems import date_field
 from gateway.proxy.requester import Mirroring
@@ -81,7 +82,7 @@ class DataPlane:
         self.pools: dict[str, UpstreamPool] = {}
         self.side_breakers: dict[tuple[str, str], Breaker] = {}
         self.stale_answers: dict[str, StaleAnswers] = {}
-        self.ending: list[Exchange] = []
+        self.ending: list[Attempts] = []
         self.verifiers: dict[str, Verifier] = {}
         self.access_log: AccessLog | None = None
         self._dropped_lines = 0
@@ -156,7 +157,7 @@ class DataPlane:
             known = before.pop(name, None)
             if known is None or known.upstream != upstream:
                 known = UpstreamPool(self, upstream, self.endpoints_of(upstream), known)
-            known.guarded = known.breaker is not None or known.limit is not None
+            known.set_guarded(known.breaker is not None or known.limit is not None)
             self.pools[name] = known
         for gone in before.values():
             for endpoint in gone.endpoints:
@@ -171,7 +172,7 @@ class DataPlane:
                 if kept is None or kept.settings != migration.breaker:
                     kept = self.new_breaker(migration.breaker, f"{migration.name} ({side})")
                 self.side_breakers[migration.name, side] = kept
-                self.pools[name].guarded = True
+                self.pools[name].set_guarded(True)
         stale = {
             route.name: route.fallback.stale
             for route in snapshot.routes
@@ -303,11 +304,11 @@ class DataPlane:
 
     def _end_what_is_over(self, now: float) -> None:
         """Keep the total deadlines, of those exchanges that have one."""
-        left = [exchange for exchange in self.ending if not exchange.done and exchange.ends < NEVER]
-        self.ending = [exchange for exchange in left if exchange.ends > now]
-        for exchange in left:
-            if exchange.ends <= now:
-                exchange.total_expired()
+        left = [attempts for attempts in self.ending if not attempts.exchange.done and attempts.ends < NEVER]
+        self.ending = [attempts for attempts in left if attempts.ends > now]
+        for attempts in left:
+            if attempts.ends <= now:
+                attempts.total_expired()
 
     def _tick(self) -> None:
         """The one timer of a worker: deadlines are kept to within a tick."""

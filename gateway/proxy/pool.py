@@ -42,6 +42,7 @@ class EndpointPool:
         "left_out",
         "open",
         "owner",
+        "plane",
         "record",
         "retired",
         "seed",
@@ -52,6 +53,7 @@ class EndpointPool:
 
     def __init__(self, owner: UpstreamPool, endpoint: Endpoint) -> None:
         self.owner = owner
+        self.plane = owner.plane
         self.endpoint = endpoint
         self.idle: list[UpstreamConnection] = []
         self.open = 0
@@ -114,7 +116,7 @@ class EndpointPool:
         if len(self.idle) >= upstream.idle_connections:
             connection.transport.close()
             return
-        connection.idle_until = self.owner.plane.now + upstream.keep_alive
+        connection.idle_until = self.plane.now + upstream.keep_alive
         self.idle.append(connection)
 
     def switched(self) -> None:
@@ -137,7 +139,7 @@ class EndpointPool:
 
     def _connect(self, exchange: Requester) -> None:
         self.open += 1
-        task = self.owner.plane.loop.create_task(self._open(exchange))
+        task = self.plane.loop.create_task(self._open(exchange))
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
 
@@ -147,12 +149,12 @@ class EndpointPool:
         try:
             async with asyncio.timeout(exchange.timeouts.connect):
                 if self._context is None:
-                    _, connection = await self.owner.plane.loop.create_connection(
+                    _, connection = await self.plane.loop.create_connection(
                         lambda: UpstreamConnection(self), endpoint.host, endpoint.port
                     )
                 else:
                     connection = await connect(
-                        self.owner.plane.loop,
+                        self.plane.loop,
                         lambda: UpstreamConnection(self),
                         endpoint.host,
                         endpoint.port,
@@ -163,7 +165,7 @@ class EndpointPool:
             self._not_opened(exchange, 504, f"Upstream {name} took too long to accept a connection.")
             return
         except ssl.SSLError as error:
-            self.owner.plane.counters.event("upstream_tls_failures", f"{name}: {reason_of(error)}")
+            self.plane.counters.event("upstream_tls_failures", f"{name}: {reason_of(error)}")
             self._not_opened(exchange, 502, f"The TLS handshake with upstream {name} failed.")
             return
         except OSError:

@@ -112,7 +112,7 @@ class UpstreamConnection(asyncio.Protocol):
                     self.pool.release(self)
                 else:
                     self.discard()
-                exchange.whole_response(status, fields if dated else fields + self.pool.owner.plane.date_line, body)
+                exchange.whole_response(status, fields if dated else fields + self.pool.plane.date_line, body)
                 return
         if not self.answering and not data.startswith(b"H"):
             # The parser takes the names of some other protocols for HTTP.
@@ -273,7 +273,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._complete = True
             self._parser = httptools.HttpResponseParser(self)
         if not self._dated:
-            self._lines.append(self.pool.owner.plane.date_line)
+            self._lines.append(self.pool.plane.date_line)
         exchange.response_head(status, b"".join(self._lines), delimited)
 
     def _check_switch(self) -> None:

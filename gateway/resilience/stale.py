@@ -5,7 +5,8 @@ may be kept is what a shared cache may serve stale (RFC 9111): a 200 to GET
 without `no-store`, `private`, `no-cache`, `must-revalidate`, `proxy-revalidate`
 or `s-maxage` (which implies the latter); with `Vary`, for requests alike in
 those fields, never with `Vary: *`. Answers that set a cookie are not kept, and
-those to requests with Authorization or Cookie only if they say `public`.
+those to callers with Authorization, Cookie or a certificate only if they say
+`public`.
 """
 
 from __future__ import annotations
@@ -64,8 +65,8 @@ class StaleAnswers:
         """The longest body worth keeping, in bytes: a quarter of the memory, so that one does not push out all."""
         return self.settings.memory // 4
 
-    def may_keep(self, method: str, status: int, request: Fields, lines: bytes) -> bool:
-        """Whether the response with these head lines may be kept."""
+    def may_keep(self, method: str, status: int, request: Fields, lines: bytes, *, certified: bool = False) -> bool:
+        """Whether the response with these head lines may be kept; `certified` callers have shown a certificate."""
         if method != "GET" or status != 200:
             return False
         response = _fields(lines)
@@ -74,7 +75,7 @@ class StaleAnswers:
             return False
         if any(name == b"set-cookie" for name, _ in response):
             return False
-        personal = any(name.lower() in (b"authorization", b"cookie") for name, _ in request)
+        personal = certified or any(name.lower() in (b"authorization", b"cookie") for name, _ in request)
         return b"public" in control or not personal
 
     def keep(self, key: tuple[bytes, bytes], request: Fields, lines: bytes, body: bytes, now: float) -> None:

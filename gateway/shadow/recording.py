@@ -135,9 +135,9 @@ class RecordedExchange(Exchange):
         self.recording.answer_body(body)
         super().response_body(body)
 
-    def attempt(self, upstream: UpstreamPool) -> None:
+    def send_to(self, upstream: UpstreamPool) -> None:
         self.recording.forget_answer()
-        super().attempt(upstream)
+        super().send_to(upstream)
 
     def redirect(self, decision: Decision) -> None:
         # The other side answers now, so there is nothing to compare its answer with.

@@ -159,7 +159,7 @@ def test_the_budget_bounds_the_retries_of_an_upstream_that_always_fails(start: S
 def test_the_total_deadline_ends_everything(start: Start, pair: Pair) -> None:
     on_both(pair, "/slow", lambda call: call.wait_hang_up())
     settings = configuration(pair, {"attempts": 9, "timeouts": True})
-    settings["routes"][0]["timeouts"] = {"total": "500ms"}
+    settings["routes"][0]["timeouts"] = {"total": "2s"}
     gateway = start(settings)
     answer = ask(gateway.port, "/slow")
     assert answer.status == 504
@@ -174,7 +174,7 @@ def test_the_total_deadline_breaks_a_response_off(start: Start, pair: Pair) -> N
 
     on_both(pair, "/trickle", trickle)
     settings = configuration(pair)
-    settings["routes"][0]["timeouts"] = {"total": "400ms"}
+    settings["routes"][0]["timeouts"] = {"total": "2s"}
     gateway = start(settings)
     with gateway.client() as client:
         client.send(b"GET /trickle HTTP/1.1\r\nHost: shop.example\r\n\r\n")

@@ -66,6 +66,11 @@ def test_what_one_caller_got_is_not_shown_to_another(name: bytes) -> None:
     assert answers().may_keep("GET", 200, personal, OK + b"Cache-Control: public\r\n")
 
 
+def test_what_the_owner_of_a_certificate_got_is_not_shown_to_another() -> None:
+    assert not answers().may_keep("GET", 200, PLAIN, OK, certified=True)
+    assert answers().may_keep("GET", 200, PLAIN, OK + b"Cache-Control: public\r\n", certified=True)
+
+
 def test_it_is_of_use_for_its_freshness_and_the_time_beyond() -> None:
     kept = answers(if_error=30.0)
     kept.keep(KEY, PLAIN, b"Cache-Control: max-age=60\r\nAge: 10\r\n", b"", 0.0)
