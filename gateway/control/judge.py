@@ -14,6 +14,7 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 from time import monotonic, time
 
 import structlog
@@ -184,10 +185,24 @@ class JudgeProcess:
         return messages.Judged(outcomes, problems, self._store_error, judge.favoured())
 
 
+def _yield_to_workers() -> None:
+    """Let workers have the processor first.
+
+    Linux may share it among sessions before it looks at nice values
+    (sched(7), "autogroup"): in the session of the workers, what the judge uses
+    would be taken from them.
+    """
+    os.nice(NICENESS)
+    with contextlib.suppress(PermissionError):  # it leads a session already
+        os.setsid()
+    with contextlib.suppress(OSError):  # another system, or one without autogroups
+        Path("/proc/self/autogroup").write_text(str(NICENESS))
+
+
 def main() -> None:
     """Entry point of the process."""
     configure_logs()
-    os.nice(NICENESS)
+    _yield_to_workers()
     for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         # The control process decides when it is over; its end closes the link.
         signal.signal(ignored, signal.SIG_IGN)
