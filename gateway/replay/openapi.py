@@ -26,6 +26,7 @@ _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 _UNRESERVED = "-._~"
 # Parameters of these names mean nothing (OpenAPI 3.1, "Parameter Object").
 _NO_PARAMETERS = frozenset(("accept", "content-type", "authorization"))
+_MOST_DEPTH = 5
 _OTHER_METHODS = ("put", "post", "delete", "options", "head", "patch", "trace")
 _DELIMITERS = {"form": ",", "simple": ",", "spaceDelimited": "%20", "pipeDelimited": "%7C"}
 
@@ -51,7 +52,7 @@ def read_openapi(data: bytes, name: str) -> Recording:
     """
     try:
         document = yaml.load(data, yaml.CSafeLoader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise RecordingError(f"{name}: neither JSON nor YAML: {' '.join(str(error).split())}") from None
     if not isinstance(document, dict) or not str(document.get("openapi", "")).startswith("3."):
         found = f"swagger {document['swagger']}" if isinstance(document, dict) and "swagger" in document else "neither"
@@ -69,6 +70,8 @@ def read_openapi(data: bytes, name: str) -> Recording:
             recording.requests += _requests(str(path), item, document, name)
         except _Unfilled as reason:
             recording.unfilled.append(f"GET {path}: {reason}")
+        except (TypeError, AttributeError, ValueError) as error:
+            recording.unfilled.append(f"GET {path}: it is not described as OpenAPI 3 says: {error}")
     return recording
 
 
@@ -133,7 +136,10 @@ def _named(described: Mapping[str, Any], document: Mapping[str, Any]) -> list[An
     return list({repr(value): value for value in values}.values())
 
 
-def _of_schema(schema: Mapping[str, Any], document: Mapping[str, Any]) -> list[Any]:
+def _of_schema(schema: Mapping[str, Any], document: Mapping[str, Any], depth: int = 0) -> list[Any]:
+    """The values that a schema names; one may refer to itself, so no deeper than _MOST_DEPTH."""
+    if depth > _MOST_DEPTH:
+        return []
     values = [schema[key] for key in ("example", "default", "const") if key in schema]
     for key in ("examples", "enum"):
         if isinstance(schema.get(key), list):
@@ -141,9 +147,9 @@ def _of_schema(schema: Mapping[str, Any], document: Mapping[str, Any]) -> list[A
     if schema.get("type") == "boolean":
         values += [True, False]
     if schema.get("type") == "array" and isinstance(schema.get("items"), dict):
-        values += [[value] for value in _of_schema(_resolved(schema["items"], document), document)]
+        values += [[value] for value in _of_schema(_resolved(schema["items"], document), document, depth + 1)]
     for part in (*(schema.get("allOf") or ()), *(schema.get("oneOf") or ()), *(schema.get("anyOf") or ())):
-        values += _of_schema(_resolved(part, document), document)
+        values += _of_schema(_resolved(part, document), document, depth + 1)
     return [value for value in values if value is not None]
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.replay.openapi import read_openapi
 from gateway.replay.recorded import Recording, RecordingError
@@ -112,6 +116,60 @@ def test_how_values_are_written(parameter: str, target: str) -> None:
     assert request.target == target
 
 
+def test_a_schema_that_refers_to_itself_ends() -> None:
+    recording = read(
+        """
+paths: {/s: {get: {parameters: [{name: q, in: query, schema: {$ref: '#/components/schemas/tree'}}]}}}
+components: {schemas: {tree: {example: x, type: array, items: {$ref: '#/components/schemas/tree'}}}}
+"""
+    )
+    assert {"GET /s", "GET /s?q=x"} <= set(asked(recording))
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.sampled_from(["q", "/s", "query", "path", "#/paths", "form", "{q}"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "get",
+                    "parameters",
+                    "name",
+                    "in",
+                    "schema",
+                    "example",
+                    "examples",
+                    "enum",
+                    "items",
+                    "type",
+                    "$ref",
+                    "servers",
+                    "url",
+                    "variables",
+                    "content",
+                    "allOf",
+                    "style",
+                    "explode",
+                    "required",
+                    "value",
+                    "/s",
+                ]
+            ),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=25,
+)
+
+
+@given(_JSON)
+def test_whatever_is_described_wrongly_is_said_and_never_ends_the_reading(paths: object) -> None:
+    document = {"openapi": "3.1.0", "paths": {"/fine": {"get": {}}, "/s": paths}, "servers": [{"url": "/v1"}]}
+    assert "GET /v1/fine" in asked(read_openapi(json.dumps(document).encode(), "shop.json"))
+
+
 def test_headers_and_cookies() -> None:
     recording = read(
         """
@@ -134,6 +192,7 @@ paths:
         (b"swagger: '2.0'", "not OpenAPI 3: `openapi: 3.x` is expected at the top, found swagger 2.0"),
         (b"[]", "not OpenAPI 3"),
         (b"{", "neither JSON nor YAML"),
+        (b"openapi: 3.0.0\ninfo: {x: 2026-13-45}", "neither JSON nor YAML: month must be in 1..12"),
     ],
 )
 def test_what_is_no_such_description_is_refused(data: bytes, said: str) -> None:
