@@ -328,12 +328,12 @@ class Exchange(Request):
         """Seconds that the request's body may stop for."""
         return min(self.timeouts.idle, self.client.plane.snapshot.limits.body_timeout)
 
-    def head_sent(self, other: UpstreamPool | None = None) -> list[bytes]:
-        """The parts of the head as the upstream gets it, but for its last, empty line.
+    def head_sent(self, pool: EndpointPool | None = None) -> list[bytes]:
+        """The parts of the head as it goes to the endpoint, but for its last, empty line.
 
-        With `other`, as that upstream would get it, which is another one of the same route.
+        With `pool`, as it goes to that one, of the same upstream or of another one of the route.
         """
-        pool = self._pool
+        other, pool = pool, pool or self._pool
         assert pool is not None
         decision = self._decision
         assert decision is not None
@@ -341,9 +341,8 @@ class Exchange(Request):
         changes = decision.changes
         remembered = self._remembered
         if other is not None and decision.route is not None and decision.route.changes is not None:
-            changes = decision.route.changes_for(other.upstream.name)
+            changes = decision.route.changes_for(other.owner.upstream.name)
             remembered = None
-            pool = other.endpoints[0]
         if remembered is not None:
             fields = remembered.fields
         else:

@@ -124,7 +124,7 @@ class Hedge:
         """Write the request to `connection`."""
         self._connection = connection
         connection.exchange = self
-        connection.transport.write(b"".join([*self._attempts.exchange.head_sent(), b"\r\n"]))
+        connection.transport.write(b"".join([*self._attempts.exchange.head_sent(self.pool), b"\r\n"]))
 
     def connect_failed(self, status: int, detail: str) -> None:
         """No connection; the pool has noted that."""

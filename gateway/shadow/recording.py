@@ -164,7 +164,7 @@ class RecordedExchange(Exchange):
 
     def copied(self) -> bytes:
         """The request as it goes to the other side."""
-        parts = [*self.head_sent(self.recording.pool), SHADOW_LINE, b"\r\n"]
+        parts = [*self.head_sent(next(iter(self.recording.pool.endpoints), None)), SHADOW_LINE, b"\r\n"]
         body = b"".join(self.recording.request)
         if not self.head.chunked:
             parts.append(body)

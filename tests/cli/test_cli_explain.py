@@ -293,3 +293,49 @@ def test_a_client_certificate_is_told_by_what_it_says(strangler: Strangler, writ
     assert said.code == 1
     assert "403 This route needs a client certificate." in said.out
     assert strangler("explain", file, "GET", "/devices", "--certificate", "issuer=x").code == 2
+
+
+# What is changed on the way
+
+CHANGING = """\
+version: 1
+upstreams:
+  legacy: {endpoints: "http://127.0.0.1:1", host: endpoint}
+trusted_proxies: [127.0.0.1]
+routes:
+  - name: shop
+    match: {path: "/shop/**"}
+    upstream: legacy
+    rewrite: {strip_prefix: /shop, add_prefix: /v2}
+    headers: {request: {set: {X-Channel: web}, remove: X-Debug}, response: {add: {X-Frame-Options: DENY}}}
+    cors: {origins: https://app.example}
+tests:
+  - request: OPTIONS /shop/cart
+    headers: {Origin: https://app.example, Access-Control-Request-Method: PUT}
+    expect: {route: shop, status: 204}
+  - request: GET /shop/../x
+    expect: {status: 400}
+"""
+
+
+def test_changes_on_the_way_are_explained(strangler: Strangler, write: Write) -> None:
+    file = write(CHANGING)
+    origin = "Origin: https://app.example"
+    forwarded = "X-Forwarded-For: 6.6.6.6, 203.0.113.9"
+    said = strangler("explain", file, "GET", "/shop/cart?a=b", "-H", origin, "-H", forwarded, "--json")
+    assert said.code == 0
+    assert said.json["sent"] == "/v2/cart?a=b"
+    added = said.json["request_headers_added"]
+    assert {"X-Channel: web", "X-Forwarded-Prefix: /shop", "X-Forwarded-For: 203.0.113.9, 127.0.0.1"} <= set(added)
+    assert said.json["request_headers_removed"] == ["x-channel", "x-debug"]
+    answer = said.json["response_headers_added"]
+    assert answer == ["X-Frame-Options: DENY", "Access-Control-Allow-Origin: https://app.example", "Vary: Origin"]
+
+
+def test_a_preflight_is_explained_and_can_be_expected(strangler: Strangler, write: Write) -> None:
+    file = write(CHANGING)
+    asked = ("-H", "Origin: https://app.example", "-H", "Access-Control-Request-Method: PUT")
+    said = strangler("explain", file, "OPTIONS", "/shop/cart", *asked)
+    assert said.code == 0
+    assert "answered   204 a preflight, by the route's 'cors'" in said.out
+    assert strangler("test", file).out == "2 passed, 0 failed\n"

@@ -6,6 +6,8 @@ import socket
 import struct
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.proxy.proxy_protocol import MalformedHeader, read_header
 
@@ -78,3 +80,23 @@ def test_a_header_names_the_client_and_ends_before_the_first_byte_of_the_client(
 def test_anything_else_is_malformed(data: bytes) -> None:
     with pytest.raises(MalformedHeader):
         read_header(data)
+
+
+BEGINNINGS = [b"", b"PROXY ", b"PROXY TCP4 ", SIGNATURE, SIGNATURE + b"\x21\x11\x00\x0c"]
+
+
+@settings(deadline=None)
+@given(st.sampled_from(BEGINNINGS), st.binary(max_size=200))
+def test_whatever_comes_is_a_header_the_beginning_of_one_or_malformed(begin: bytes, rest: bytes) -> None:
+    data = begin + rest
+    try:
+        header = read_header(data)
+    except MalformedHeader:
+        # More bytes make it no better.
+        with pytest.raises(MalformedHeader):
+            read_header(data + b"x")
+        return
+    if header is not None:
+        _, end = header
+        assert 0 < end <= len(data)
+        assert read_header(data + b"x") == header

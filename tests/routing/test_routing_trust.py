@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.routing.trust import (
     MOST_HOPS,
@@ -157,3 +161,20 @@ def test_forwarded_says_it_where_it_is_the_trusted_header(
 
 def test_the_header_that_is_not_trusted_says_nothing() -> None:
     assert forwarding(proxies(), PEER, [(b"Forwarded", b"for=6.6.6.6")]).address == PEER
+
+
+WRITTEN = ["10.0.0.7", "203.0.113.9", "[::1]:80", "unknown", "for=10.0.0.7", '"', ";", "", "\xff"]
+NODES = st.lists(st.sampled_from(WRITTEN))
+
+
+@settings(deadline=None)
+@given(st.sampled_from(["X-Forwarded-For", "Forwarded"]), st.lists(NODES, max_size=3), st.binary(max_size=40))
+def test_whatever_a_proxy_says_the_client_has_an_address(
+    header: TrustedHeader, lines: list[list[str]], noise: bytes
+) -> None:
+    name = header.encode()
+    fields = [(name, ",".join(nodes).encode("latin-1")) for nodes in lines]
+    found = forwarding(proxies(header), PEER, [(name, noise), *fields])
+    ip_address(found.address)
+    assert all(hop in proxies(header) for hop in found.hops)
+    assert not found.hops or found.hops[-1] == PEER
