@@ -96,9 +96,7 @@ class ChangeChecks:
             yield from self._fields(section.request, _REQUEST, False, *path, "request")
             yield from self._fields(section.response, _BOTH_WAYS, cors, *path, "response")
 
-    def _fields(
-        self, section: FieldChangesSection, kept: dict[str, str], cors: bool, *path: Step
-    ) -> Iterator[Problem]:
+    def _fields(self, section: FieldChangesSection, kept: dict[str, str], cors: bool, *path: Step) -> Iterator[Problem]:
         seen: dict[str, str] = {}
         named: list[tuple[str, str, Step]] = [
             *((name, "set", name) for name in section.set),

@@ -52,9 +52,7 @@ class CorsSection(Section):
 class RewriteSection(Section):
     """The path that the upstream sees, where it is not the client's; in a migration, the extracted side alone."""
 
-    strip_prefix: Text | None = Field(
-        default=None, description="Taken off the front of the path.", examples=["/shop"]
-    )
+    strip_prefix: Text | None = Field(default=None, description="Taken off the front of the path.", examples=["/shop"])
     add_prefix: Text | None = Field(default=None, description="Put before the path then.", examples=["/v2"])
     path: Text | None = Field(
         default=None,

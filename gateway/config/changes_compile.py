@@ -59,9 +59,7 @@ def default_changes(model: Configuration, upstream: str) -> Changes | None:
 
 
 def _authorities(model: Configuration, upstream: str) -> frozenset[str]:
-    return frozenset(
-        endpoint.host_header.decode("ascii").lower() for endpoint in model.upstreams[upstream].endpoints
-    )
+    return frozenset(endpoint.host_header.decode("ascii").lower() for endpoint in model.upstreams[upstream].endpoints)
 
 
 def _with_changes(route: Route, part: Part, migration: MigrationSection | None, model: Configuration) -> Route:
@@ -89,9 +87,7 @@ def _with_changes(route: Route, part: Part, migration: MigrationSection | None, 
             found = replace(found, authorities=_authorities(model, upstream))
         if found != _NOTHING:
             changes[upstream] = found
-    return replace(
-        route, body_bytes=None if limits is None else limits.body_bytes, changes=changes or None, cors=cors
-    )
+    return replace(route, body_bytes=None if limits is None else limits.body_bytes, changes=changes or None, cors=cors)
 
 
 def _fields(section: FieldChangesSection) -> FieldChanges:

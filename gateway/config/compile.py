@@ -20,6 +20,7 @@ from gateway.config.expectations import Expectation, RoutingTest
 from gateway.config.index import AmbiguityError, RouteIndex, build_index
 from gateway.config.patterns import PatternError, parse_pattern
 from gateway.config.problems import Problem
+from gateway.config.rate_limit_compile import compile_rate_limits, compile_redis
 from gateway.config.resilience import Concurrency, Hedging, Retries, RetryBudget
 from gateway.config.resilience_compile import (
     compile_balancing,
@@ -101,6 +102,7 @@ def _route(
     if isinstance(part, RouteSection):
         sides = [str(part.upstream)]
         timeouts, retries, hedging = [part.timeouts], part.retries, part.hedging
+        rate_limits = compile_rate_limits(name, part.rate_limits)
     else:
         assert migration is not None
         common = model.migrations[migration.name]
@@ -108,6 +110,8 @@ def _route(
         timeouts = [common.timeouts, part.timeouts]
         retries = part.retries or common.retries
         hedging = part.hedging or common.hedging
+        rate_limits = compile_rate_limits(f"{migration.name}/*", common.rate_limits)
+        rate_limits += compile_rate_limits(name, part.rate_limits)
     return Route(
         name=name,
         number=number,
@@ -122,6 +126,7 @@ def _route(
         source=source,
         alike=alike.setdefault((sides[0], None if migration is None else migration.name, auth), len(alike)),
         shadowed=migration is not None and migration.shadow is not None,
+        rate_limits=rate_limits,
         timeouts=route_timeouts({side: upstreams[side] for side in sides if side in upstreams}, timeouts),
         retries=Retries() if retries is None else compile_retries(retries),
         hedging=None if hedging is None else Hedging(hedging.after),
@@ -289,6 +294,7 @@ def compile_snapshot(
         store=compile_store(model.store, folder),
         drain=model.shutdown.drain,
         delay=model.shutdown.delay,
+        redis=compile_redis(model.redis),
         tls=tls.listener,
     )
 

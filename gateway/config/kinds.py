@@ -21,6 +21,7 @@ from gateway.config.values import (
     parse_endpoint,
     parse_header_name,
     parse_header_value,
+    parse_limit_key,
     parse_listener,
     parse_match_host,
     parse_method,
@@ -29,6 +30,7 @@ from gateway.config.values import (
     parse_origin,
     parse_permission,
     parse_positive_duration,
+    parse_redis_url,
     parse_scope,
     parse_server_name,
     parse_size,
@@ -232,6 +234,36 @@ ServerName = TypeAliasType(
 Scope = TypeAliasType(
     "Scope",
     Annotated[str, PlainValidator(parse_scope), WithJsonSchema({"type": "string", "pattern": r"^\S+$"})],
+)
+LimitKey = TypeAliasType(
+    "LimitKey",
+    Annotated[
+        StickyKey,
+        PlainValidator(parse_limit_key),
+        WithJsonSchema(
+            {
+                "type": "string",
+                "pattern": rf"^((claim|header|cookie):.+|certificate|ip|.*{VARIABLE}.*)$",
+                "description": "claim:NAME, header:NAME, cookie:NAME, certificate or ip.",
+                "examples": ["claim:sub", "ip"],
+            }
+        ),
+    ],
+)
+RedisUrl = TypeAliasType(
+    "RedisUrl",
+    Annotated[
+        str,
+        PlainValidator(parse_redis_url),
+        WithJsonSchema(
+            {
+                "type": "string",
+                "pattern": rf"^((rediss?|unix)://.+|.*{VARIABLE}.*)$",
+                "description": "redis://HOST:PORT/DATABASE, rediss:// for TLS, or unix://PATH.",
+                "examples": ["redis://127.0.0.1:6379/0"],
+            }
+        ),
+    ],
 )
 StoreUrl = TypeAliasType(
     "StoreUrl",

@@ -21,6 +21,7 @@ from gateway.config.kinds import (
     Size,
     Sticky,
 )
+from gateway.config.rate_limit_sections import RateLimitSection
 from gateway.config.resilience_sections import (
     BreakerSection,
     HedgingSection,
@@ -82,6 +83,9 @@ class RouteSection(Section):
     headers: HeaderChangesSection | None = Field(default=None, description="Header fields that are changed.")
     cors: CorsSection | None = Field(default=None, description="Pages of other origins that may ask.")
     rewrite: RewriteSection | None = Field(default=None, description="The path that the upstream sees.")
+    rate_limits: list[RateLimitSection] = Field(
+        default=[], description="How many requests are let in; all of these must let one in."
+    )
     timeouts: RouteTimeoutsSection | None = Field(default=None, description="Deadlines, where not the upstream's.")
     retries: RetriesSection | None = Field(default=None, description="When a request is sent again.")
     hedging: HedgingSection | None = Field(default=None, description="Sending a slow read twice; off unless given.")
@@ -112,6 +116,9 @@ class MigrationRouteSection(Section):
     )
     rewrite: RewriteSection | None = Field(
         default=None, description="The path that the extracted side sees; the legacy side sees the client's."
+    )
+    rate_limits: list[RateLimitSection] = Field(
+        default=[], description="How many requests are let in, beside the migration's limits."
     )
     timeouts: RouteTimeoutsSection | None = Field(
         default=None, description="Deadlines, where not the migration's or the upstream's."
@@ -185,6 +192,9 @@ class MigrationSection(Section):
     )
     cors: CorsSection | None = Field(default=None, description="Pages of other origins that may ask on all its routes.")
     compare: CompareSection = Field(default=CompareSection(), description="How the two sides' answers are compared.")
+    rate_limits: list[RateLimitSection] = Field(
+        default=[], description="How many requests are let in on all its routes together."
+    )
     timeouts: RouteTimeoutsSection | None = Field(
         default=None, description="Deadlines on all its routes, where not the upstreams'."
     )

@@ -29,6 +29,7 @@ from gateway.config.kinds import (
     Size,
     Whole,
 )
+from gateway.config.rate_limit_sections import RedisSection
 from gateway.config.route_sections import MigrationSection, RouteSection
 from gateway.config.sections import Section, Text
 from gateway.config.shadow_sections import StoreSection
@@ -157,6 +158,10 @@ class Configuration(Section):
         " are not `trusted_proxies`, and those that begin otherwise, are closed.",
     )
     limits: LimitsSection = Field(default=LimitsSection(), description="What is accepted from clients.")
+    redis: RedisSection | None = Field(
+        default=None,
+        description="Where several machines count together for rate limits; each machine by itself unless given.",
+    )
     access_log: AccessLogSection = Field(default=AccessLogSection(), description="The access log.")
     store: StoreSection = Field(default=StoreSection(), description="What must outlive the gateway.")
     shutdown: ShutdownSection = Field(default=ShutdownSection(), description="What happens on SIGTERM.")

@@ -246,6 +246,30 @@ class Override:
     permitted: Condition
 
 
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """At most `requests` within `per` seconds in the long run, `burst` at once, for each key.
+
+    `name` is the route's or `MIGRATION/*`, with a number from the second on. A request counts by the
+    first of `keys` that it has, together with all others where it has none.
+    """
+
+    name: str
+    requests: int
+    per: float
+    burst: int
+    keys: tuple[StickyKey, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Redis:
+    """Where machines count together, how many seconds that may take, and what happens without it."""
+
+    url: str = field(repr=False)
+    timeout: float = 0.1
+    unavailable: Literal["local", "refuse"] = "local"
+
+
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """Those whose copy changes nothing (RFC 9110 section 9.2.1); TRACE is of no use to compare."""
 
@@ -349,6 +373,7 @@ class Route:
     source: Source
     alike: int
     shadowed: bool = False
+    rate_limits: tuple[RateLimit, ...] = ()
     timeouts: Mapping[str, Timeouts] = field(default_factory=dict, hash=False)
     retries: Retries = Retries()
     hedging: Hedging | None = None
@@ -360,7 +385,7 @@ class Route:
 
     def __post_init__(self) -> None:
         special = self.shadowed or self.timeouts or self.hedging is not None or self.fallback is not None
-        object.__setattr__(self, "plain", not special)
+        object.__setattr__(self, "plain", not (special or self.rate_limits))
 
     def changes_for(self, upstream: str) -> Changes | None:
         """What is changed on the way to and from `upstream`."""
@@ -443,4 +468,5 @@ class Snapshot:
     store: Store = Store()
     drain: float = 30.0
     delay: float = 0.0
+    redis: Redis | None = None
     tls: ListenerTls | None = None

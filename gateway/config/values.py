@@ -23,7 +23,9 @@ CERTIFICATE_NAMES = ("subject", "dns", "uri")
 _BYTES = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _FIELD_VALUE = re.compile(r"(?![ \t])[\t -~\x80-\xff]*(?<![ \t])")
-_ORIGIN = re.compile(r"(?P<scheme>https?)://(?:\*\.)?(?:\[[0-9a-f:]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::(?P<port>[0-9]{1,5}))?")
+_ORIGIN = re.compile(
+    r"(?P<scheme>https?)://(?:\*\.)?(?:\[[0-9a-f:]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::(?P<port>[0-9]{1,5}))?"
+)
 _SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
 _PROTOCOL = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+(/[A-Za-z0-9!#$%&'*+.^_`|~-]+)?")
 _PLACE = re.compile(r"[A-Za-z0-9._~-]+")
@@ -234,6 +236,31 @@ def parse_sticky(value: object) -> StickyKey:
         case _:
             known = ("claim:NAME", "header:NAME", "cookie:NAME", "certificate", "ip", "visitor", "none")
             raise ValueError(f"'{value}' is no sticky key: {' | '.join(known)}")
+
+
+def parse_limit_key(value: object) -> StickyKey:
+    """What a rate limit counts by: a sticky key that a client can't have anew at will."""
+    key = parse_sticky(value)
+    if key.kind in ("visitor", "none"):
+        raise ValueError(f"'{value}' limits nobody: callers get another at will; without `key` all count together")
+    return key
+
+
+def parse_redis_url(value: object) -> str:
+    """`redis://`, `rediss://` (TLS) or `unix://`; a password must come from the environment."""
+    if not isinstance(value, str):
+        raise ValueError(f"expected a URL such as redis://127.0.0.1:6379, found {described(value)}")
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(f"'{value}' is not a URL: {error}") from None
+    located = parts.path if parts.scheme == "unix" else parts.hostname
+    if parts.scheme not in ("redis", "rediss", "unix") or not located or port == 0:
+        raise ValueError(f"expected a URL such as redis://127.0.0.1:6379, found {described(value)}")
+    if parts.password and not isinstance(value, Substituted):
+        raise ValueError("a password doesn't belong into the YAML: write ${NAME} and set it in the environment")
+    return str(value)
 
 
 def parse_condition(value: object) -> Condition:

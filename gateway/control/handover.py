@@ -17,8 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 GREETING = b"1"
-SHARED = 1
-"""How many descriptors a worker hands over: the listening socket."""
+SHARED = 2
+"""How many descriptors a worker hands over: the listening socket, and the table of rate limits."""
 
 _CREDENTIALS = struct.Struct("iII")
 

@@ -11,15 +11,21 @@ import structlog
 from gateway.config.snapshot import Listener
 from gateway.control.runtime_folder import AddressOccupied, FormerWorker, RuntimeFolder, runtime_root
 from gateway.proxy.plane import BACKLOG
+from gateway.resilience.tally import new_tally
 
 log = structlog.get_logger(part="control")
 
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """Where clients connect: the socket, who accepts from it already, and where workers hand it over, if anywhere."""
+    """What all workers share: the socket at which clients connect, and the table of rate limits.
+
+    `former` have both already. `folder` is where workers hand them over, if
+    anywhere.
+    """
 
     socket: socket.socket
+    tally: int
     folder: RuntimeFolder | None
     former: list[FormerWorker]
 
@@ -29,10 +35,10 @@ def open_listening(address: Listener) -> Listening:
     folder = _claim(address)
     shared, former = folder.take_over() if folder is not None else ((), [])
     if not shared:
-        return Listening(listen(address), folder, former)
+        return Listening(listen(address), new_tally(), folder, former)
     taken = socket.socket(fileno=shared[0])
     taken.setblocking(False)
-    return Listening(taken, folder, former)
+    return Listening(taken, shared[1], folder, former)
 
 
 def listen(address: Listener) -> socket.socket:

@@ -61,7 +61,7 @@ class Supervisor:
         self._sums = Sums()
         self._listening = open_listening(addresses.get("listen", self.snapshot.listen))
         self._admin_socket = listen(addresses.get("admin", self.snapshot.admin))
-        self._workers = Workers(workers, self._listening.socket, self._listening.folder, self._sums.add, self._refetch)
+        self._workers = Workers(workers, self._listening, self._sums.add, self._refetch)
         self._service = ServiceManager(os.environ)
         self._health = HealthChecks(self._workers.publish_down)
         self._judge = JudgeLink(

@@ -1,8 +1,8 @@
 """A worker process: a data plane on the inherited listening socket, told what to do over the link.
 
 Started by the control process as `python -m gateway.control.worker LISTEN LINK
-FOLDER`, with the numbers of the two inherited file descriptors and the runtime
-folder, "" where there is none. When the control process is gone it serves on,
+TALLY FOLDER`, with the numbers of the three inherited file descriptors and the
+runtime folder, "" where there is none. When the control process is gone it serves on,
 and hands over to the next one that comes.
 """
 
@@ -31,9 +31,10 @@ REPORT_INTERVAL = 1.0
 class Worker:
     """Joins a data plane to the link with the control process."""
 
-    def __init__(self, listening: socket.socket, link: socket.socket, folder: Path | None) -> None:
+    def __init__(self, listening: socket.socket, link: socket.socket, tally: int, folder: Path | None) -> None:
         self._listening = listening
         self._link = link
+        self._tally = tally
         self._folder = folder
         self._plane: DataPlane | None = None
         self._mirror: Mirror | None = None
@@ -55,7 +56,7 @@ class Worker:
             signal.signal(ignored, signal.SIG_IGN)
         handover = None
         if self._folder is not None:
-            handover = Handover(self._folder, (self._listening.fileno(),), self._follow)
+            handover = Handover(self._folder, (self._listening.fileno(), self._tally), self._follow)
         self._follow(self._link)
         reporting = asyncio.create_task(self._report())
         await self._ended.wait()
@@ -147,7 +148,7 @@ class Worker:
 
     async def _apply(self, message: messages.Apply) -> None:
         if self._plane is None:
-            self._plane = DataPlane(message.snapshot, self._keys, self._ask_refetch)
+            self._plane = DataPlane(message.snapshot, self._keys, self._ask_refetch, self._tally)
             for upstream, endpoints in self._addresses.items():
                 self._plane.set_addresses(upstream, endpoints)
             self._plane.set_down(self._down)
@@ -190,7 +191,7 @@ def main() -> None:
     link.setblocking(False)
 
     async def serve() -> None:
-        await Worker(listening, link, Path(sys.argv[3]) if sys.argv[3] else None).run()
+        await Worker(listening, link, int(sys.argv[3]), Path(sys.argv[4]) if sys.argv[4] else None).run()
 
     try:
         uvloop.run(serve())

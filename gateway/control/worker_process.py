@@ -7,10 +7,10 @@ import os
 import signal
 import socket
 import sys
-from pathlib import Path
 from time import monotonic
 
 from gateway.control import messages
+from gateway.control.listening import Listening
 from gateway.control.runtime_folder import FormerWorker
 from gateway.observe.counters import Report
 
@@ -77,17 +77,17 @@ class WorkerProcess:
         return how if self.failure is None else f"{how}: {self.failure}"
 
 
-async def start_worker(number: int, listening: socket.socket, folder: Path | None) -> WorkerProcess:
-    """A new worker on `listening` that hands over in `folder`, if there is one."""
+async def start_worker(number: int, listening: Listening) -> WorkerProcess:
+    """A new worker on `listening`."""
     ours, theirs = socket.socketpair()
-    descriptors = (listening.fileno(), theirs.fileno())
+    descriptors = (listening.socket.fileno(), theirs.fileno(), listening.tally)
     try:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "gateway.control.worker",
             *map(str, descriptors),
-            "" if folder is None else str(folder),
+            "" if listening.folder is None else str(listening.folder.path),
             pass_fds=descriptors,
         )
     finally:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import socket
 from collections.abc import Callable, Coroutine, Sequence
 from time import monotonic
 from typing import Any
@@ -21,7 +20,8 @@ import structlog
 from gateway.config.snapshot import Endpoint, Snapshot
 from gateway.control import messages
 from gateway.control.crash_loop import CrashLoop
-from gateway.control.runtime_folder import FormerWorker, RuntimeFolder
+from gateway.control.listening import Listening
+from gateway.control.runtime_folder import FormerWorker
 from gateway.control.worker_process import FORMER, WorkerProcess, start_worker, take_over
 from gateway.observe.counters import Report
 
@@ -35,7 +35,7 @@ LISTENING_LATE = 3.0
 
 
 class Workers:
-    """Keeps `count` workers running on `listening`, which they hand over in `folder`, if there is one.
+    """Keeps `count` workers running on `listening`.
 
     `on_report` takes each worker's figures, `on_refetch` the name of a provider
     whose key set is too old. `running` are the workers by their number,
@@ -45,8 +45,7 @@ class Workers:
     def __init__(
         self,
         count: int,
-        listening: socket.socket,
-        folder: RuntimeFolder | None,
+        listening: Listening,
         on_report: Callable[[Report], None],
         on_refetch: Callable[[str], None],
     ) -> None:
@@ -55,7 +54,7 @@ class Workers:
         self.restarts = 0
         self._count = count
         self._listening = listening
-        self._folder = folder
+        self._folder = listening.folder
         self._on_report = on_report
         self._on_refetch = on_refetch
         self._snapshot: Snapshot | None = None
@@ -267,7 +266,7 @@ class Workers:
             self.running[number] = worker
 
     async def _launch(self, number: int) -> WorkerProcess:
-        worker = await start_worker(number, self._listening, self._folder.path if self._folder else None)
+        worker = await start_worker(number, self._listening)
         self._coming.add(worker)
         self._brief(worker)
         log.info("worker started", worker=number, pid=worker.pid)

@@ -84,6 +84,7 @@ class Exchange(Request):
         "keep_alive",
         "line",
         "pending_out",
+        "rate_limit_fields",
         "recording",
         "request_complete",
         "request_id",
@@ -128,6 +129,7 @@ class Exchange(Request):
         self._pool: EndpointPool | None = None
         self._refetched = False
         self.attempts: Attempts | None = None
+        self.rate_limit_fields = b""
 
     # Deciding
 
@@ -268,6 +270,16 @@ class Exchange(Request):
 
     # Towards the upstream
 
+    def let_in(self, upstream: UpstreamPool, fields: bytes) -> None:
+        """The rate limits of the route let the request in, which `fields` tell the client."""
+        self.rate_limit_fields = fields
+        self._first_attempt(self.decision.route, upstream)
+
+    def turn_away(self, refusal: Refusal, retry_after: float, fields: bytes = b"") -> None:
+        """The rate limits of the route do not let the request in before `retry_after` seconds from now."""
+        self.rate_limit_fields = fields
+        self._answer(refusal, retry_after)
+
     def _first_attempt(self, route: Route | None, upstream: UpstreamPool) -> None:
         self.timeouts = upstream.upstream.timeouts
         if (
@@ -275,6 +287,9 @@ class Exchange(Request):
             or upstream.special
             or (self.head.has_body and is_repeated(route, self.method))
         ):
+            if route is not None and route.rate_limits and not self.rate_limit_fields:
+                self.client.plane.rate_limiter.check(self, route, upstream)
+                return
             if route is not None and route.timeouts:
                 self.timeouts = route.timeouts.get(upstream.upstream.name, self.timeouts)
             self.attempts = attempts = Attempts(self)
@@ -459,6 +474,8 @@ class Exchange(Request):
         out = [STATUS_LINES[status], fields, b"X-Request-Id: ", self.request_id, _AFTER_REQUEST_ID]
         if decision is not None and decision.choice is not None and decision.choice.visitor is not None:
             out.append(_visitor_cookie(decision.choice.visitor))
+        if self.rate_limit_fields:
+            out.append(self.rate_limit_fields)
         if self.client.plane.draining:
             self.keep_alive = False
         if not self.keep_alive:
@@ -650,13 +667,16 @@ class Exchange(Request):
     def _answer(self, refusal: Refusal, retry_after: float | None = None) -> None:
         self._begin_answer(refusal.status)
         route = None if self._decision is None else self._decision.route
+        fields = self.rate_limit_fields
+        if route is not None and route.cors is not None:
+            fields += response_fields(route.cors, self)
         data = problem(
             refusal,
             self.request_id,
-            fields=b"" if route is None or route.cors is None else response_fields(route.cors, self),
             close=not self.keep_alive,
             head_only=self.method == "HEAD",
-            retry_after=ceil(retry_after or 1) if refusal.status == 503 else None,
+            retry_after=ceil(retry_after or 1) if refusal.status in (429, 503) else None,
+            fields=fields,
         )
         self.client.transport.write(data)
         self._finish()

@@ -26,6 +26,7 @@ from gateway.proxy.endpoints import UpstreamPool
 from gateway.proxy.exchange import Exchange
 from gateway.proxy.listener import Listener
 from gateway.proxy.problems import date_field
+from gateway.proxy.rate_limiter import RateLimiter
 from gateway.proxy.requester import Mirroring
 from gateway.proxy.tunnel import Tunnel
 from gateway.resilience.breaker import Breaker, State
@@ -58,11 +59,17 @@ class DataPlane:
     """Serves clients on the sockets it is given.
 
     `ask_refetch` is called with a provider's name when a token names a key that
-    is not in its set; the answer comes through `set_keys`.
+    is not in its set; the answer comes through `set_keys`. `tally` is the
+    descriptor of the table of rate limits that all workers share, where there
+    are others.
     """
 
     def __init__(
-        self, snapshot: Snapshot, keys: Mapping[str, KeySet | None], ask_refetch: Callable[[str], None]
+        self,
+        snapshot: Snapshot,
+        keys: Mapping[str, KeySet | None],
+        ask_refetch: Callable[[str], None],
+        tally: int | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.now = self.loop.time()
@@ -87,6 +94,7 @@ class DataPlane:
         self.access_log: AccessLog | None = None
         self._dropped_lines = 0
         self.mirror: Mirroring | None = None
+        self.rate_limiter = RateLimiter(self, tally)
         self._addresses: dict[str, tuple[Endpoint, ...]] = {}
         self._keys: dict[str, KeySet | None] = dict(keys)
         self._ask_refetch = ask_refetch
@@ -111,6 +119,7 @@ class DataPlane:
             name: Verifier(provider, self._keys.get(name)) for name, provider in snapshot.providers.items()
         }
         self.trusted_proxies = TrustedProxies(snapshot.trusted_proxies, snapshot.trusted_header)
+        self.rate_limiter.apply(snapshot.redis if any(route.rate_limits for route in snapshot.routes) else None)
         if self.mirror is not None:
             self.mirror.apply(snapshot)
 
@@ -255,6 +264,7 @@ class DataPlane:
 
     def close(self) -> None:
         """Stop the ticker and write out the access log."""
+        self.rate_limiter.close()
         if self._ticker is not None:
             self._ticker.cancel()
         if self.access_log is not None:

@@ -106,9 +106,7 @@ def decide(snapshot: Snapshot, request: Request, identify: Identify) -> Decision
         return _sent(request, Decision(route, route.upstream, None, identity, changes=changes))
     choice = choose(migration, request, identity)
     upstream = migration.extracted if choice.side == "extracted" else migration.legacy
-    return _sent(
-        request, Decision(route, upstream, choice.side, identity, choice, changes=route.changes_for(upstream))
-    )
+    return _sent(request, Decision(route, upstream, choice.side, identity, choice, changes=route.changes_for(upstream)))
 
 
 def _sent(request: Request, decision: Decision) -> Decision:

@@ -1,0 +1,205 @@
+"""Holds the requests of a worker to the rate limits of their routes, and tells clients how they stand.
+
+All limits of a route must let a request in; where one does not, the others get
+their token back. Fields: RateLimit-Policy and RateLimit as in
+draft-ietf-httpapi-ratelimit-headers-09 (unchanged in what they say since -08),
+Retry-After by RFC 9110 section 10.2.3.
+
+A request is decided at once from the table that all workers share. It waits in
+two cases alone: another worker has its set of the table at this very moment, or
+several machines count together in Redis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache, partial
+from ipaddress import IPv6Address, ip_address
+from time import monotonic_ns
+from typing import TYPE_CHECKING
+
+from gateway.config.snapshot import RateLimit, Redis, Route
+from gateway.observe.counters import Notice
+from gateway.proxy.shared_counts import SharedCounts
+from gateway.resilience.gcra import SECOND, Rate, Verdict, rate_of
+from gateway.resilience.tally import Tally, new_tally
+from gateway.routing.decide import Refusal
+from gateway.routing.split import sticky_value
+
+if TYPE_CHECKING:
+    from gateway.proxy.endpoints import UpstreamPool
+    from gateway.proxy.exchange import Exchange
+    from gateway.proxy.plane import DataPlane
+
+RETRY = 0.0005
+RETRIES = 100
+PATIENCE = 5.0
+
+
+class RateLimiter:
+    """Decides by the table behind the descriptor `tally`, one of its own where it is None, or by Redis."""
+
+    def __init__(self, plane: DataPlane, tally: int | None) -> None:
+        self._plane = plane
+        self._tally = Tally(new_tally() if tally is None else tally)
+        self._redis: Redis | None = None
+        self._shared: SharedCounts | None = None
+
+    def apply(self, redis: Redis | None) -> None:
+        """Count together with other machines in `redis` from now on, or alone."""
+        if redis == self._redis:
+            return
+        if self._shared is not None:
+            self._shared.close()
+        self._redis = redis
+        self._shared = None if redis is None else SharedCounts(redis, self._note_redis)
+
+    def close(self) -> None:
+        """Count no more."""
+        if self._shared is not None:
+            self._shared.close()
+        self._tally.close()
+
+    def _note_redis(self, away: bool) -> None:
+        assert self._redis is not None
+        event = "redis does not answer" if away else "redis answers again"
+        self._plane.counters.notice(Notice(event, {"rate_limits": self._redis.unavailable if away else "shared"}))
+
+    def check(self, exchange: Exchange, route: Route, upstream: UpstreamPool) -> None:
+        """Send `exchange` to `upstream` if the limits of `route` let it in, now or soon; else answer it."""
+        limits = route.rate_limits
+        buckets = [bucket_of(limit, exchange) for limit in limits]
+        shared = self._shared
+        if shared is None:
+            self._decide_here(exchange, limits, buckets, upstream)
+        elif shared.away:
+            self._decide_without(exchange, limits, buckets, upstream)
+        else:
+            # Redis's own deadline is shorter; this one is never met.
+            exchange.client.deadline = self._plane.now + PATIENCE
+            rates = [_rate(limit) for limit in limits]
+            shared.ask(buckets, rates, partial(self._answered, exchange, limits, buckets, upstream))
+
+    def _answered(
+        self,
+        exchange: Exchange,
+        limits: Sequence[RateLimit],
+        buckets: Sequence[str],
+        upstream: UpstreamPool,
+        verdicts: list[Verdict] | None,
+    ) -> None:
+        if exchange.done:
+            return
+        if verdicts is None:
+            self._decide_without(exchange, limits, buckets, upstream)
+        else:
+            self._settle(exchange, limits, verdicts, upstream)
+
+    def _decide_without(
+        self, exchange: Exchange, limits: Sequence[RateLimit], buckets: Sequence[str], upstream: UpstreamPool
+    ) -> None:
+        """Redis is away."""
+        assert self._redis is not None
+        choice = self._redis.unavailable
+        self._plane.counters.event("rate_limits_without_redis", choice)
+        if choice == "local":
+            self._decide_here(exchange, limits, buckets, upstream)
+        else:
+            exchange.turn_away(Refusal(503, "The rate limit of this route can't be checked at the moment."), 1.0)
+
+    def _decide_here(
+        self,
+        exchange: Exchange,
+        limits: Sequence[RateLimit],
+        buckets: Sequence[str],
+        upstream: UpstreamPool,
+        attempt: int = 0,
+    ) -> None:
+        """Decide by the table of this machine."""
+        if exchange.done:
+            return
+        now = monotonic_ns()
+        verdicts: list[Verdict] = []
+        for number, limit in enumerate(limits):
+            # A worker that has been stopped just here would hold everybody up, so patience has an end.
+            verdict = self._tally.take(buckets[number], now, _rate(limit), locked=attempt < RETRIES)
+            if verdict is None or not verdict.allowed:
+                for taken in range(number):
+                    self._tally.give_back(buckets[taken], _rate(limits[taken]))
+            if verdict is None:
+                exchange.client.deadline = self._plane.now + PATIENCE
+                self._plane.loop.call_later(RETRY, self._decide_here, exchange, limits, buckets, upstream, attempt + 1)
+                return
+            verdicts.append(verdict)
+            if not verdict.allowed:
+                break
+        if self._tally.forgotten:
+            self._plane.counters.event("rate_limit_buckets_forgotten", times=self._tally.forgotten)
+            self._tally.forgotten = 0
+        self._settle(exchange, limits, verdicts, upstream)
+
+    def _settle(
+        self, exchange: Exchange, limits: Sequence[RateLimit], verdicts: Sequence[Verdict], upstream: UpstreamPool
+    ) -> None:
+        fields = fields_of(limits, verdicts)
+        refusing = [pair for pair in zip(limits, verdicts, strict=False) if not pair[1].allowed]
+        if not refusing:
+            exchange.let_in(upstream, fields)
+            return
+        limit, verdict = max(refusing, key=lambda pair: pair[1].wait)
+        self._plane.counters.event("rate_limited", limit.name)
+        detail = f"Too many requests: {limit.requests} within {limit.per:g} s are let in."
+        exchange.turn_away(Refusal(429, detail), verdict.wait / SECOND, fields)
+
+
+def bucket_of(limit: RateLimit, exchange: Exchange) -> str:
+    """What names the bucket of `limit` that a request takes from."""
+    for key in limit.keys:
+        value = sticky_value(key, exchange, exchange.identity)
+        if value:
+            return f"{_bucket(limit)} {key}={_network(value) if key.kind == 'ip' else value}"
+    return _bucket(limit)
+
+
+def fields_of(limits: Sequence[RateLimit], verdicts: Sequence[Verdict]) -> bytes:
+    """The lines that tell a client how it stands with `limits`; of those without a verdict only what they are."""
+    states = ", ".join(
+        f'"{limit.name}";r={verdict.remaining};t={_seconds(verdict.reset)}'
+        for limit, verdict in zip(limits, verdicts, strict=False)
+    )
+    return f"RateLimit-Policy: {', '.join(map(_policy, limits))}\r\nRateLimit: {states}\r\n".encode("latin-1")
+
+
+@lru_cache(1024)
+def _policy(limit: RateLimit) -> str:
+    return f'"{limit.name}";q={limit.requests};w={_seconds(round(limit.per * SECOND))}'
+
+
+@lru_cache(1024)
+def _bucket(limit: RateLimit) -> str:
+    """What tells its buckets from all others, those of the limit that it was before a change among them."""
+    return f"{limit.name} {limit.requests}/{limit.per:g}/{limit.burst}"
+
+
+@lru_cache(1024)
+def _rate(limit: RateLimit) -> Rate:
+    return rate_of(limit.requests, limit.per, limit.burst)
+
+
+def _seconds(nanoseconds: int) -> int:
+    """Whole seconds, rounded up: a client that waits so long has waited enough."""
+    return -(-nanoseconds // SECOND)
+
+
+@lru_cache(4096)
+def _network(peer: str) -> str:
+    """The address by which a peer is counted: of IPv6 its 64 bits of network, since hosts choose the rest at will."""
+    try:
+        address = ip_address(peer.partition("%")[0])
+    except ValueError:
+        return peer
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return f"{IPv6Address(int(address) >> 64 << 64)}/64"
+    return str(address)
