@@ -370,10 +370,11 @@ class Workers:
                     return
                 await self._take(message, worker)
             except Exception as error:
-                if worker.number != FORMER:
-                    raise
-                # It may run another version, with other messages. The next one is sound again.
-                log.warning("a former worker said what is not understood", pid=worker.pid, error=repr(error))
+                # Messages have their length before them, so the next one is sound again.
+                if worker.number == FORMER:
+                    log.warning("a former worker, of another version, is not understood", error=repr(error))
+                else:
+                    log.error("a worker's message failed", worker=worker.number, exc_info=error)
 
     async def _take(self, message: object, worker: WorkerProcess) -> None:
         worker.heard = monotonic()

@@ -47,7 +47,7 @@ def test_exactly_the_burst_is_let_in_over_all_workers(tmp_path: Path, upstream: 
         assert statuses.count(200) == 40
         assert statuses.count(429) == 40
         assert sum(request.target == b"/limited/x" for request in upstream.received) == 40
-        wait_for(lambda: gateway.metric("strangler_events_total", event="rate_limited") == 40, "the count")
+        wait_for(lambda: gateway.metric("strangler_events_total", event="rate_limited") == 40, "the count", 60)
         assert ask(gateway.port, "/free").value(b"RateLimit") is None
 
 
