@@ -42,14 +42,22 @@ CREDENTIALS = frozenset(
     }
 )
 
-# A JSON Web Token (RFC 7519) or an encrypted one, and whatever follows the scheme Bearer (RFC 6750) or Basic.
-_TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){1,4}|(?<=\b[Bb]earer )[A-Za-z0-9._~+/=-]+")
+# Whatever follows the scheme Bearer (RFC 6750), and a JSON Web Token (RFC 7519) or an encrypted one. What only begins
+# like a token is matched, too, so that a long text is read once and not again from each `eyJ` in it.
+_TOKEN = re.compile(
+    r"(?<=\b[Bb]earer )(?P<bearer>[A-Za-z0-9._~+/=-]+)"
+    r"|eyJ(?:[A-Za-z0-9_-]{8,}+(?P<token>(?:\.[A-Za-z0-9_-]*){1,4})?|[A-Za-z0-9_-]*)"
+)
 _FORM = "application/x-www-form-urlencoded"
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 # Without a key, one could try all e-mail addresses or numbers; two digests are only compared within one pair.
 _KEY = secrets.token_bytes(16)
+
+
+def _without_tokens(text: str) -> str:
+    return _TOKEN.sub(lambda found: found[0] if found.lastgroup is None else REDACTED, text)
 
 
 def digest(data: bytes) -> str:
@@ -68,12 +76,12 @@ class Redaction:
 
     def text(self, text: str) -> str:
         """`text` without what looks like a token, and without named fields where it is JSON or a part of it."""
-        return _TOKEN.sub(REDACTED, self._in_json.sub(rf'\1"{REDACTED}"', text))
+        return _without_tokens(self._in_json.sub(rf'\1"{REDACTED}"', text))
 
     def target(self, target: str) -> str:
         """A request target without the values of named query parameters."""
         path, mark, query = target.partition("?")
-        return _TOKEN.sub(REDACTED, path) + mark + self.form(query)
+        return _without_tokens(path) + mark + self.form(query)
 
     def form(self, text: str) -> str:
         """The pairs of a query or form."""
@@ -83,7 +91,7 @@ class Redaction:
         name, equals, value = pair.partition("=")
         if unquote_plus(name).lower() in self.names:
             return f"{name}{equals}{REDACTED}"
-        return f"{name}{equals}{_TOKEN.sub(REDACTED, value)}"
+        return f"{_without_tokens(name)}{equals}{_without_tokens(value)}"
 
     def headers(self, headers: tuple[tuple[bytes, bytes], ...]) -> list[list[str]]:
         """Header fields as text, the values of named ones replaced."""
@@ -99,7 +107,7 @@ class Redaction:
             return f"{cookie.partition('=')[0]}={REDACTED}" + (f";{attributes}" if attributes else "")
         if name.lower() in ("location", "content-location", "referer"):
             return self.target(value)
-        return REDACTED if name.lower() in self.names else _TOKEN.sub(REDACTED, value)
+        return REDACTED if name.lower() in self.names else _without_tokens(value)
 
     def body(self, content_type: str, body: bytes) -> str | None:
         """A body as text; None for one that is not text. Compressed bodies must have been decoded."""
@@ -112,10 +120,12 @@ class Redaction:
             return self.form(text)
         if media.endswith("json"):
             try:
-                value = orjson.loads(body)
+                return orjson.dumps(self.value(orjson.loads(body)), option=orjson.OPT_INDENT_2).decode()
             except orjson.JSONDecodeError:
                 return self.text(text)
-            return orjson.dumps(self.value(value), option=orjson.OPT_INDENT_2).decode()
+            except (orjson.JSONEncodeError, RecursionError):
+                # It can be read, but is nested too deep to be gone through and written.
+                return REDACTED
         return self.text(text)
 
     def value(self, value: Any) -> Any:
@@ -126,7 +136,7 @@ class Redaction:
             }
         if isinstance(value, list):
             return [self.value(inner) for inner in value]
-        return _TOKEN.sub(REDACTED, value) if isinstance(value, str) else value
+        return _without_tokens(value) if isinstance(value, str) else value
 
     def at(self, path: str, value: str | None) -> str | None:
         """The value that stands at `path` of an answer, as text."""

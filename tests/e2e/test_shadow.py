@@ -110,6 +110,24 @@ def test_the_caller_gets_legacy_and_extracted_is_asked_the_same(
     wait_found(gateway, mismatch=1)
 
 
+@pytest.mark.parametrize("depth", [300, 600])
+def test_the_judge_survives_answers_that_are_nested_deep(
+    start: Start, upstream: RecordingUpstream, extracted: RecordingUpstream, depth: int
+) -> None:
+    def nested(number: int) -> bytes:
+        return b'{"id":%d,"x":%b%b}' % (number, b"[" * depth, b"]" * depth)
+
+    answering(upstream, body=nested(1))
+    answering(extracted, body=nested(2))
+    gateway = start(configuration(upstream, extracted.url))
+    wait_judge(gateway)
+    with gateway.client() as client:
+        client.request("/items/1")
+    wait_found(gateway, mismatch=1)
+    # Its status is told after what was found is written.
+    assert gateway.status()["shadow"]["judge_restarts"] == 0
+
+
 def test_a_body_goes_to_the_sandbox_alone(
     start: Start, upstream: RecordingUpstream, extracted: RecordingUpstream
 ) -> None:

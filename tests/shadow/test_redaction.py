@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,6 +44,27 @@ def test_tokens_are_found_wherever_they_stand() -> None:
     assert (
         REDACTION.target(f"/a/{TOKEN}?x={TOKEN}&email=a%40b&q=1") == f"/a/{REDACTED}?x={REDACTED}&email={REDACTED}&q=1"
     )
+
+
+def test_a_token_that_stands_alone_in_a_query_is_found() -> None:
+    assert REDACTION.target(f"/a?{TOKEN}&b={TOKEN}") == f"/a?{REDACTED}&b={REDACTED}"
+
+
+def test_what_only_begins_like_tokens_stays_and_is_read_in_one_go() -> None:
+    # Looked at again from each beginning in it, this would take hours.
+    text = "eyJ" * 300_000
+    assert REDACTION.text(text) == text
+    assert REDACTION.text(f"{text}.") == REDACTED
+    assert REDACTION.text("bearer eyJ../a") == f"bearer {REDACTED}"
+
+
+@pytest.mark.parametrize("depth", [200, 300, 600, 1000, 5000])
+def test_json_that_is_nested_deep_shows_no_secret(depth: int) -> None:
+    body = b"[" * depth + b'{"password":"hunter2"}' + b"]" * depth
+    shown = REDACTION.body("application/json", body)
+    assert shown is not None
+    assert "hunter2" not in shown
+    assert REDACTED in shown
 
 
 def test_a_cookies_name_and_attributes_stay_its_value_does_not() -> None:
