@@ -204,16 +204,38 @@ class ClientConnection(asyncio.Protocol):
         if self.exchange is None and self._receiving is None and not self._in_head:
             if self._known is not None and self._repeats(self._known, data):
                 return
-            self.deadline = self.plane.now + self.plane.snapshot.limits.header_timeout
-            self._parse(data)
-            self._learn(data)
+            rest = self._parse_first(data)
         else:
-            self._parse(data)
+            rest = self._parse(data)
+        while rest:
+            # In a loop, because one read may hold thousands of requests that the parser stops behind.
+            rest = self._go_on(rest)
 
-    def _parse(self, data: bytes) -> None:
+    def _go_on(self, rest: bytes) -> bytes:
+        """Parse what the parser left, and give what it leaves of that."""
+        if self._closing:
+            self._discard(len(rest))
+            return b""
+        if self._may_switch():
+            self._hold(rest)
+            return b""
+        if self.exchange is None and self._receiving is None and not self._in_head:
+            return self._parse_first(rest)
+        return self._parse(rest)
+
+    def _parse_first(self, data: bytes) -> bytes:
+        """Parse what comes while nothing else is under way, and give what the parser leaves."""
+        self.deadline = self.plane.now + self.plane.snapshot.limits.header_timeout
+        rest = self._parse(data)
+        if not rest:
+            self._learn(data)
+        return rest
+
+    def _parse(self, data: bytes) -> bytes:
+        """Parse `data`, and give what is left behind a request for another protocol, which may still be HTTP."""
         if self.exchange is not None and self._may_switch():
             self._hold(data)
-            return
+            return b""
         self._unproductive += len(data)
         self._fed.append(data)
         rest = b""
@@ -223,7 +245,7 @@ class ClientConnection(asyncio.Protocol):
             rest = data[upgrade.args[0] :]
         except httptools.HttpParserError as error:
             if self._closing:
-                return
+                return b""
             cause = error.__context__
             if self._stopped is not None:
                 self._refuse(self._stopped.refusal)
@@ -234,16 +256,13 @@ class ClientConnection(asyncio.Protocol):
         if not self._in_head:
             self._fed.clear()
         if rest and not self._closing:
-            if self._may_switch():
-                self._hold(rest)
-            else:
-                self.data_received(rest)
-            return
+            return rest
         if (self._in_head or self._receiving is not None) and not self._closing:
             limits = self.plane.snapshot.limits
             if self._unproductive > limits.target_bytes + limits.header_bytes * 2:
                 # Of a head, trailers or chunk extensions; the parser would gather without end.
                 self._refuse(Refusal(431, "The request's header fields are too large."))
+        return b""
 
     def _learn(self, data: bytes) -> None:
         """Remember the fields of `data` if it was one whole request that can be known again by its bytes."""

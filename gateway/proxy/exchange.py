@@ -154,13 +154,10 @@ class Exchange(Request):
                     self._remembered = remembered
                     self._first_attempt(route, remembered.pool)
                     return
-        self.start()
-        decision = self._decision
-        if decision is not None:
-            known.remember(decision, client)
+        self.start(known)
 
-    def start(self) -> None:
-        """Decide, and send the request on its way or answer it."""
+    def start(self, known: KnownFields | None = None) -> None:
+        """Decide, have `known` remember that, and send the request on its way or answer it."""
         client = self.client
         plane = client.plane
         try:
@@ -179,6 +176,9 @@ class Exchange(Request):
         if self.head.has_body and self._is_too_large(decision.route):
             return
         assert decision.upstream is not None
+        if known is not None:
+            # Whoever answers instead, where the attempt fails, does that for this request alone.
+            known.remember(decision, client)
         self._first_attempt(decision.route, plane.pools[decision.upstream])
 
     def _is_too_large(self, route: Route | None) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import provider, route
+from tests.e2e.conftest import Start, provider, route
 from tests.e2e.gateway_process import GatewayProcess, memory
 from tests.e2e.raw_http import ask, request
 from tests.e2e.recording_upstream import Call, RecordingUpstream
@@ -195,3 +195,12 @@ def test_a_client_that_never_reads_does_not_fill_the_memory(strict: Strict) -> N
                 client.send(request("/open/big") * 10)
         assert memory(worker) - before < 16 * 2**20
         assert len(strict.upstream.requests("/open/big")) < 40
+
+
+def test_thousands_of_refused_upgrades_in_one_read_are_answered(start: Start, upstream: RecordingUpstream) -> None:
+    # Behind each the parser stops, because another protocol might begin there; a list of nothing names none.
+    gateway = start({"upstreams": {"legacy": {"endpoints": [upstream.url]}}, "default": "legacy"})
+    count = 1500
+    with gateway.client() as client:
+        client.send(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: ,\r\n\r\n" * count)
+        assert [client.response().status for _ in range(count)] == [200] * count

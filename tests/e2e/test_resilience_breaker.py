@@ -155,3 +155,19 @@ def test_a_client_that_hangs_up_while_waiting_or_running_makes_room(
         running.reset()
     wait_for(lambda: gateway.status()["upstreams"]["shop"]["concurrency"] == {"running": 0, "waiting": 0}, "room again")
     assert ask(gateway.port, "/free").status == 200
+
+
+def test_a_connection_goes_back_to_the_extracted_side_once_the_breaker_closes(
+    start: Start, upstream: RecordingUpstream
+) -> None:
+    status = [b"500 Internal Server Error"]
+    with RecordingUpstream("extracted") as extracted:
+        extracted.on("/products")(lambda call: call.answer(b"extracted", status=status[0]))
+        gateway = start(migration(upstream.url, extracted.url, breaker=BREAKER))
+        with gateway.client() as other, gateway.client() as client:
+            assert [other.request("/products").status for _ in range(4)] == [500] * 4
+            # The second of these is known by its head when the legacy side answers it.
+            assert [client.request("/products").status for _ in range(3)] == [200] * 3
+            status[0] = b"200 OK"
+            wait_for(lambda: other.request("/products").body == b"extracted", "the breaker to close")
+            assert client.request("/products").body == b"extracted"
