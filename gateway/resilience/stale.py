@@ -27,6 +27,18 @@ OVERHEAD = 512
 
 _DIRECTIVE = re.compile(rb'([!#$%&\'*+.^_`|~0-9A-Za-z-]+)(?:=(?:"([^"]*)"|([^\s,";]+)))?')
 _FORBIDDING = frozenset({b"no-store", b"private", b"no-cache", b"must-revalidate", b"proxy-revalidate", b"s-maxage"})
+_SAID_BY_GATEWAY = frozenset(
+    {
+        b"x-auth-subject",
+        b"x-auth-scopes",
+        b"x-auth-issuer",
+        b"x-client-certificate-subject",
+        b"x-forwarded-for",
+        b"x-real-ip",
+        b"forwarded",
+    }
+)
+"""Fields that tell an upstream who asks; those that the client sent are others, so they can't be compared."""
 _WRITTEN_ANEW = (b"age", b"content-length")
 
 
@@ -71,7 +83,8 @@ class StaleAnswers:
             return False
         response = _fields(lines)
         control = directives(response)
-        if _FORBIDDING & control.keys() or b"*" in _vary(response):
+        vary = _vary(response)
+        if _FORBIDDING & control.keys() or b"*" in vary or vary & _SAID_BY_GATEWAY:
             return False
         if any(name == b"set-cookie" for name, _ in response):
             return False

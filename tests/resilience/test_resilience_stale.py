@@ -71,6 +71,12 @@ def test_what_the_owner_of_a_certificate_got_is_not_shown_to_another() -> None:
     assert answers().may_keep("GET", 200, PLAIN, OK + b"Cache-Control: public\r\n", certified=True)
 
 
+@pytest.mark.parametrize("name", [b"X-Auth-Subject", b"x-forwarded-for", b"X-Client-Certificate-Subject"])
+def test_what_depends_on_who_the_gateway_says_is_asking_is_not_kept(name: bytes) -> None:
+    lines = OK + b"Cache-Control: public\r\nVary: Accept, " + name + b"\r\n"
+    assert not answers().may_keep("GET", 200, PLAIN, lines)
+
+
 def test_it_is_of_use_for_its_freshness_and_the_time_beyond() -> None:
     kept = answers(if_error=30.0)
     kept.keep(KEY, PLAIN, b"Cache-Control: max-age=60\r\nAge: 10\r\n", b"", 0.0)
