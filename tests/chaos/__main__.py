@@ -64,7 +64,11 @@ def main() -> int:
     own, others = [], []
     for name in chosen:
         with tempfile.TemporaryDirectory(prefix="strangler-chaos-") as folder:
-            outcome = run(name, Path(folder), arguments.scale)
+            try:
+                outcome = run(name, Path(folder), arguments.scale)
+            except NotRunnable as error:
+                print(f"{name}: not runnable: {error}", flush=True)
+                continue
         print(outcome, flush=True)
         own.append(_row(SCENARIOS[name].title, outcome))
         for promise in broken_promises(outcome):

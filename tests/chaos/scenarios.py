@@ -16,10 +16,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.processes import NotRunnable
 from tests.chaos.load import Load
 from tests.chaos.stage import Endpoint, Outcome, Stage, split_config, under_load
 from tests.e2e.gateway_process import GatewayProcess
 from tests.e2e.name_server import NameServer
+from tests.e2e.redis_server import PROGRAM, RedisServer
 from tests.e2e.waiting import wait_for
 
 ALWAYS = ("wrong", "duplicated", "lost")
@@ -287,6 +289,27 @@ async def addresses_change(stage: Stage, scale: float) -> Outcome:
 
         tally = await under_load(gateway.port, happening)
     return stage.outcome("addresses-change", tally, {"one", "two"})
+
+
+@_scenario("Redis, which holds the rate limits' counts, is stopped, hangs and comes back", ALL)
+async def redis_away(stage: Stage, scale: float) -> Outcome:
+    if PROGRAM is None:
+        raise NotRunnable("redis-server is not installed")
+    legacy, service = stage.endpoint("monolith"), stage.endpoint("orders")
+    with RedisServer(stage.folder) as server:
+        config = split_config(legacy, service)
+        config["migrations"]["orders"]["rate_limits"] = [{"requests": 1_000_000, "per": "1h"}]
+        gateway = stage.gateway({**config, "redis": {"url": server.url, "timeout": "100ms"}})
+
+        async def happening(load: Load) -> None:
+            for away, back in ((server.stop, server.start), (server.pause, server.go_on)):
+                await asyncio.to_thread(away)
+                await load.answered(max(50, round(500 * scale)))
+                await asyncio.to_thread(back)
+                await load.answered(max(50, round(500 * scale)))
+
+        tally = await under_load(gateway.port, happening)
+    return stage.outcome("redis-away", tally, {"orders"})
 
 
 @_scenario("SIGTERM with requests under way", READS)
