@@ -10,19 +10,58 @@ GET /routes     the routing table as JSON
 from __future__ import annotations
 
 from contextlib import nullcontext
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.config.snapshot import Migration, Snapshot, Stage
+from gateway.config.snapshot import Listener, Migration, Snapshot, Stage
 from gateway.control.metrics import CONTENT_TYPE
+from gateway.routing.decide import host_name
 
 if TYPE_CHECKING:
     from gateway.control.supervisor import Supervisor
+
+
+class OnlyThisMachine:
+    """On loopback, refuses requests under another machine's name.
+
+    A page that a browser on this machine shows may have its own name mean
+    127.0.0.1 (DNS rebinding), and would then be let read what is here.
+    """
+
+    def __init__(self, app: ASGIApp, listener: Listener) -> None:
+        self._app = app
+        self._guarded = _is_loopback(listener.host)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 421 where the Host is a name, other than localhost."""
+        if self._guarded and scope["type"] == "http":
+            host = host_name(Headers(scope=scope).get("host", ""))
+            if host != "localhost" and not _is_address(host):
+                refused = PlainTextResponse("Ask for the admin API by address or as localhost.\n", 421)
+                await refused(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or (_is_address(host) and ip_address(host).is_loopback)
 
 
 def application(supervisor: Supervisor) -> Starlette:
@@ -45,13 +84,14 @@ def application(supervisor: Supervisor) -> Starlette:
         return JSONResponse(routing_table(supervisor.snapshot))
 
     return Starlette(
+        middleware=[Middleware(OnlyThisMachine, listener=supervisor.snapshot.admin)],
         routes=[
             Route("/livez", live),
             Route("/readyz", ready),
             Route("/metrics", metrics),
             Route("/status", status),
             Route("/routes", routes),
-        ]
+        ],
     )
 
 

@@ -168,8 +168,8 @@ class Attempts:
         answers = exchange.client.plane.stale_answers.get(route.name)
         if answers is None:
             return
-        certified = exchange.certificate is not None
-        if answers.may_keep(exchange.method, status, exchange.headers, fields, certified=certified):
+        identified = exchange.certificate is not None or exchange.identity is not None
+        if answers.may_keep(exchange.method, status, exchange.headers, fields, identified=identified):
             self.copy = (fields, [])
 
     def copy_body(self, body: bytes) -> None:

@@ -44,6 +44,8 @@ LAST_REQUEST = 1.0
 WRITE_BUFFER = 262_144
 READ_AHEAD = 16
 """So many requests without a body may wait before nothing more is read, not even that the client hangs up."""
+SLICE = 16_384
+"""So many bytes outside of a body are parsed before it is looked whether enough requests wait."""
 
 # Methods without a body (but OPTIONS, which may be a preflight), and the characters of RFC 3986 in a path and a query.
 _PLAIN_LINE = re.compile(rb"(GET|HEAD|DELETE) (/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*) HTTP/1\.1\r\n")
@@ -216,7 +218,7 @@ class ClientConnection(asyncio.Protocol):
         if self._closing:
             self._discard(len(rest))
             return b""
-        if self._may_switch():
+        if self._may_switch() or len(self._waiting) >= READ_AHEAD:
             self._hold(rest)
             return b""
         if self.exchange is None and self._receiving is None and not self._in_head:
@@ -232,10 +234,13 @@ class ClientConnection(asyncio.Protocol):
         return rest
 
     def _parse(self, data: bytes) -> bytes:
-        """Parse `data`, and give what is left behind a request for another protocol, which may still be HTTP."""
+        """Parse `data`, and give what is left: behind a request for another protocol, and of more than a slice."""
         if self.exchange is not None and self._may_switch():
             self._hold(data)
             return b""
+        later = b""
+        if len(data) > SLICE and self._receiving is None:
+            data, later = data[:SLICE], data[SLICE:]
         self._unproductive += len(data)
         self._fed.append(data)
         rest = b""
@@ -256,13 +261,13 @@ class ClientConnection(asyncio.Protocol):
         if not self._in_head:
             self._fed.clear()
         if rest and not self._closing:
-            return rest
+            return rest + later
         if (self._in_head or self._receiving is not None) and not self._closing:
             limits = self.plane.snapshot.limits
             if self._unproductive > limits.target_bytes + limits.header_bytes * 2:
                 # Of a head, trailers or chunk extensions; the parser would gather without end.
                 self._refuse(Refusal(431, "The request's header fields are too large."))
-        return b""
+        return later
 
     def _learn(self, data: bytes) -> None:
         """Remember the fields of `data` if it was one whole request that can be known again by its bytes."""
@@ -345,7 +350,7 @@ class ClientConnection(asyncio.Protocol):
         return newest is not None and bool(newest.head.upgrade)
 
     def _hold(self, data: bytes) -> None:
-        """Keep `data` until it is known of which protocol it is."""
+        """Keep `data` until it is known of which protocol it is, or those before it have been answered."""
         self._held += data
         self.pause_reading()
 
@@ -480,7 +485,7 @@ class ClientConnection(asyncio.Protocol):
             self._answer_refused(self._refusal)
             return
         if self._held:
-            # The upgrade was refused, so this is HTTP.
+            # No upgrade has taken it, so this is HTTP.
             held, self._held = self._held, b""
             self.resume_reading()
             self.data_received(held)

@@ -121,6 +121,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.answering = True
         begun = exchange.response_started
         malformed: Exception | None = None
+        self._head_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -143,11 +144,10 @@ class UpstreamConnection(asyncio.Protocol):
         if malformed is not None:
             self._malformed(exchange, begun, malformed)
             return
-        if not self._in_body:
-            self._head_bytes += len(data)
-            if self._head_bytes > LARGEST_HEAD:
-                self._malformed(exchange, begun, BadResponse("its head is too large"))
-                return
+        if self._head_bytes > LARGEST_HEAD and not self._complete:
+            # Of a head, chunk extensions or trailers; the parser would gather without end.
+            self._malformed(exchange, begun, BadResponse("its head is too large"))
+            return
         if exchange.pending_out:
             exchange.flush()
         if self._complete:
@@ -313,6 +313,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._lines = [line for line in self._lines if line.partition(b":")[0].lower() not in named]
 
     def on_body(self, body: bytes) -> None:
+        self._head_bytes = 0
         exchange = self.exchange
         if exchange is None or self._complete:
             self.reusable = False

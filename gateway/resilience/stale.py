@@ -77,8 +77,8 @@ class StaleAnswers:
         """The longest body worth keeping, in bytes: a quarter of the memory, so that one does not push out all."""
         return self.settings.memory // 4
 
-    def may_keep(self, method: str, status: int, request: Fields, lines: bytes, *, certified: bool = False) -> bool:
-        """Whether the response with these head lines may be kept; `certified` callers have shown a certificate."""
+    def may_keep(self, method: str, status: int, request: Fields, lines: bytes, *, identified: bool = False) -> bool:
+        """Whether the response with these head lines may be kept; `identified` callers have shown who they are."""
         if method != "GET" or status != 200:
             return False
         response = _fields(lines)
@@ -88,7 +88,7 @@ class StaleAnswers:
             return False
         if any(name == b"set-cookie" for name, _ in response):
             return False
-        personal = certified or any(name.lower() in (b"authorization", b"cookie") for name, _ in request)
+        personal = identified or any(name.lower() in (b"authorization", b"cookie") for name, _ in request)
         return b"public" in control or not personal
 
     def keep(self, key: tuple[bytes, bytes], request: Fields, lines: bytes, body: bytes, now: float) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.e2e.gateway_process import ROOT, GatewayProcess
@@ -175,3 +176,11 @@ def test_metrics_count_every_request_over_all_workers(tmp_path: Path, upstream: 
         counted = {"route": "counted", "upstream": "legacy", "status": "200"}
         wait_for(lambda: gateway.metric("strangler_requests_total", **counted) == 30, "30 counted requests")
         assert gateway.metric("strangler_request_duration_seconds_count", **counted) == 30
+
+
+def test_the_admin_api_is_not_for_pages_of_other_names(tmp_path: Path, upstream: RecordingUpstream) -> None:
+    """A browser sends the name of the page's site, whatever address that name has."""
+    with GatewayProcess(tmp_path, configuration(upstream)) as gateway:
+        url = f"http://127.0.0.1:{gateway.admin_port}/status"
+        for host, status in (("evil.example", 421), ("localhost:1", 200), ("127.0.0.1", 200), ("[::1]:80", 200)):
+            assert httpx.get(url, headers={"Host": host}, trust_env=False).status_code == status, host

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from gateway.config.snapshot import Snapshot
+from gateway.proxy.client import READ_AHEAD, SLICE, ClientConnection
+from gateway.proxy.upstream import LARGEST_HEAD
 from tests.proxy.in_process import Plane, run, transport_of
 
 GET = b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n"
 BIG = 300_000
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 def big_head(size: int) -> bytes:
@@ -130,5 +135,44 @@ def test_a_client_that_hangs_up_while_paused_frees_the_upstream(snapshot: Snapsh
         other.feed(GET % 2)
         await plane.settle()
         assert [transport_of(connection).closed for connection in plane.loop.connections] == [True, False]
+
+    run(test)
+
+
+def test_what_a_client_pipelines_far_ahead_waits_unparsed(snapshot: Snapshot) -> None:
+    """Each parsed request takes kilobytes; thousands of them fit into one read."""
+
+    async def test() -> None:
+        plane = Plane(snapshot)
+        client = plane.client()
+        one = b"GET /%04d HTTP/1.1\r\nHost: a\r\n\r\n"
+        client.feed(b"".join(one % number for number in range(4000)))
+        connection = cast(ClientConnection, client.protocol)
+        assert len(connection._waiting) <= READ_AHEAD + SLICE // len(one)
+        answered = 0
+        while answered < 4000:
+            await plane.settle()
+            (upstream,) = plane.busy()
+            assert upstream.take().startswith(b"GET /%04d " % answered)
+            upstream.feed(ANSWER)
+            answered += 1
+        assert client.take().count(b"HTTP/1.1 200 OK") == 4000
+
+    run(test)
+
+
+def test_an_upstreams_trailer_without_end_is_given_up(snapshot: Snapshot) -> None:
+    async def test() -> None:
+        plane = Plane(snapshot)
+        client = plane.client()
+        client.feed(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        await plane.settle()
+        (upstream,) = plane.busy()
+        upstream.feed(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX: ")
+        for _ in range(LARGEST_HEAD // 4096 + 2):
+            if not upstream.closed:
+                upstream.feed(b"a" * 4096)
+        assert upstream.closed
+        assert client.aborted
 
     run(test)

@@ -67,8 +67,8 @@ def test_what_one_caller_got_is_not_shown_to_another(name: bytes) -> None:
 
 
 def test_what_the_owner_of_a_certificate_got_is_not_shown_to_another() -> None:
-    assert not answers().may_keep("GET", 200, PLAIN, OK, certified=True)
-    assert answers().may_keep("GET", 200, PLAIN, OK + b"Cache-Control: public\r\n", certified=True)
+    assert not answers().may_keep("GET", 200, PLAIN, OK, identified=True)
+    assert answers().may_keep("GET", 200, PLAIN, OK + b"Cache-Control: public\r\n", identified=True)
 
 
 @pytest.mark.parametrize("name", [b"X-Auth-Subject", b"x-forwarded-for", b"X-Client-Certificate-Subject"])
