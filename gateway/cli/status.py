@@ -38,7 +38,8 @@ def _print(status: dict[str, Any]) -> None:
     print(f"configuration {configuration['path']}, version {configuration['version']}, of {configuration['loaded_at']}")
     for problem in configuration["problems"]:
         print(f"  invalid since, not in use: {problem}")
-    print(f"{len(status['workers'])} workers, {status['worker_restarts']} replaced")
+    workers = len(status["workers"])
+    print(f"{workers} worker{'' if workers == 1 else 's'}, {status['worker_restarts']} replaced")
     for name, provider in status["providers"].items():
         state = f"keys of {provider['fetched_at']}" if provider["keys"] else "no keys: its routes refuse"
         print(f"provider {name}: {state}" + (f" ({provider['last_error']})" if provider["last_error"] else ""))
