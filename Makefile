@@ -21,7 +21,8 @@ demo: setup ## start gateway, monolith and services; Ctrl-C stops them
 	@$(BIN)/strangler demo
 
 test: setup ## run all tests
-	$(BIN)/python -m pytest
+	@# Most tests wait for processes of their own, so there are more at once than cores.
+	$(BIN)/python -m pytest -n 4
 	@if [ -f legacy_monolith/manage.py ]; then cd legacy_monolith && ../$(BIN)/python manage.py test; fi
 
 lint: setup ## style, types, import rules
