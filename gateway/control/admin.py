@@ -10,7 +10,6 @@ GET /routes     the routing table as JSON
 from __future__ import annotations
 
 from contextlib import nullcontext
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -23,6 +22,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.config.snapshot import Listener, Migration, Snapshot, Stage
+from gateway.config.values import is_address, is_loopback
 from gateway.control.metrics import CONTENT_TYPE
 from gateway.routing.decide import host_name
 
@@ -39,29 +39,18 @@ class OnlyThisMachine:
 
     def __init__(self, app: ASGIApp, listener: Listener) -> None:
         self._app = app
-        self._guarded = _is_loopback(listener.host)
+        self._guarded = is_loopback(listener.host)
+        self._names = ("localhost", listener.host.lower())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 421 where the Host is a name, other than localhost."""
+        """Answer 421 where the Host is a name, other than localhost and the one that is listened on."""
         if self._guarded and scope["type"] == "http":
             host = host_name(Headers(scope=scope).get("host", ""))
-            if host != "localhost" and not _is_address(host):
+            if host not in self._names and not is_address(host):
                 refused = PlainTextResponse("Ask for the admin API by address or as localhost.\n", 421)
                 await refused(scope, receive, send)
                 return
         await self._app(scope, receive, send)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_loopback(host: str) -> bool:
-    return host == "localhost" or (_is_address(host) and ip_address(host).is_loopback)
 
 
 def application(supervisor: Supervisor) -> Starlette:

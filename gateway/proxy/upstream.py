@@ -175,12 +175,6 @@ class UpstreamConnection(asyncio.Protocol):
         if self.exchange is not None:
             self.exchange.client.resume_reading()
 
-    # Sending
-
-    def send(self, exchange: Requester) -> None:
-        """Take on `exchange`; the caller writes the request to `transport`."""
-        self.exchange = exchange
-
     def _finish(self, exchange: Requester) -> None:
         self.exchange = None
         clean = self.reusable and not self.until_close and exchange.request_complete

@@ -28,8 +28,8 @@ TIMEOUT = 20.0
 class Tally:
     """What came of all requests so far; `by` counts right answers by the name of who gave them.
 
-    `written` are the nonces of writes that were answered as done, `tried` those
-    of all writes. `latencies` are in seconds.
+    `written` are the nonces of writes that were answered as done. `latencies`
+    are in seconds.
     """
 
     sent: int = 0
@@ -40,7 +40,6 @@ class Tally:
     stale: int = 0
     refused_connections: int = 0
     written: set[str] = field(default_factory=set)
-    tried: set[str] = field(default_factory=set)
     latencies: list[float] = field(default_factory=list)
 
     @property
@@ -112,8 +111,6 @@ class Load:
             number = next(self._numbers)
             asked = _Asked(f"n{number}", self._writes and number % 10 == 9)
             self.tally.sent += 1
-            if asked.write:
-                self.tally.tried.add(asked.nonce)
             while not asked.over:
                 if connection is None:
                     connection = await self._connect()

@@ -24,6 +24,7 @@ from typing import Any
 from benchmarks.peers.envoy import _binary
 from benchmarks.processes import NotRunnable
 from tests.chaos.load import Load
+from tests.chaos.scenarios import killing
 from tests.chaos.stage import Endpoint, Outcome, Stage, under_load
 from tests.e2e.gateway_process import free_ports
 from tests.e2e.raw_http import Client
@@ -241,19 +242,12 @@ def play(kind: Callable[[Path, list[Endpoint], ExitStack], Peer], scenario: str,
             peer = kind(folder, [one, two], stack)
             await asyncio.to_thread(wait_for, lambda: _configuration(peer.port) == b"0", f"{peer.name} to be ready")
 
-            async def kills(load: Load) -> None:
-                for _ in range(max(1, round(3 * scale))):
-                    await asyncio.to_thread(two.kill)
-                    await load.answered(300)
-                    await asyncio.to_thread(two.start)
-                    await load.answered(300)
-
             async def reloads(load: Load) -> None:
                 for number in range(1, max(3, round(100 * scale)) + 1):
                     await asyncio.to_thread(_reload, peer, number)
                     await load.answered(10)
 
-            tally = await under_load(peer.port, kills if scenario == "endpoint-killed" else reloads)
+            tally = await under_load(peer.port, killing(two, scale) if scenario == "endpoint-killed" else reloads)
             return stage.outcome(scenario, tally, {"one", "two"})
 
     return asyncio.run(main())

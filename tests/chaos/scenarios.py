@@ -79,19 +79,24 @@ def broken_promises(outcome: Outcome) -> list[str]:
     ]
 
 
+def killing(endpoint: Endpoint, scale: float) -> Callable[[Load], Awaitable[None]]:
+    """Kill `endpoint` under load and start it again, three times at full scale."""
+
+    async def happening(load: Load) -> None:
+        for _ in range(max(1, round(3 * scale))):
+            await asyncio.to_thread(endpoint.kill)
+            await load.answered(300)
+            await asyncio.to_thread(endpoint.start)
+            await load.answered(300)
+
+    return happening
+
+
 @_scenario("an endpoint of two is killed and started again", READS)
 async def endpoint_killed(stage: Stage, scale: float) -> Outcome:
     legacy, one, two = (stage.endpoint(name) for name in ("monolith", "one", "two"))
     gateway = stage.gateway(split_config(legacy, one, two, health={"path": "/healthz", "interval": "200ms"}))
-
-    async def happening(load: Load) -> None:
-        for _ in range(max(1, round(3 * scale))):
-            await asyncio.to_thread(two.kill)
-            await load.answered(300)
-            await asyncio.to_thread(two.start)
-            await load.answered(300)
-
-    tally = await under_load(gateway.port, happening)
+    tally = await under_load(gateway.port, killing(two, scale))
     return stage.outcome("endpoint-killed", tally, {"one", "two"})
 
 
