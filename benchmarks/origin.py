@@ -14,7 +14,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.processes import NotRunnable, Process, free_ports
+from benchmarks.processes import NotRunnable, Process
+from tests.free_ports import free_ports
 
 _ITEM = {"id": 42, "name": "A thing of the catalog", "price": "12.50", "currency": "EUR", "stock": 17}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
@@ -22,15 +21,6 @@ STOP_WITHIN = 10.0
 
 class NotRunnable(Exception):
     """A contender is missing, can't do the job or did not start; the text says which."""
-
-
-def free_ports(count: int) -> list[int]:
-    """`count` different loopback ports that nobody listens on at this moment."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
 
 
 class Process:

@@ -28,7 +28,8 @@ from pathlib import Path
 
 from benchmarks.measure import cpu_seconds
 from benchmarks.origin import start_origin
-from benchmarks.processes import NotRunnable, Process, free_ports
+from benchmarks.processes import NotRunnable, Process
+from tests.free_ports import free_ports
 
 REQUEST = b"GET /item HTTP/1.1\r\nHost: shop.example\r\n\r\n"
 SLOW = b"GET /item HTTP/1.1\r\nHost: shop.example\r\nX-Slow: "

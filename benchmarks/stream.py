@@ -20,9 +20,10 @@ from dataclasses import dataclass, replace
 from benchmarks.measure import rss_bytes
 from benchmarks.origin import BODY
 from benchmarks.peers import Contender
-from benchmarks.processes import NotRunnable, Process, free_ports
+from benchmarks.processes import NotRunnable, Process
 from benchmarks.throughput import Bench
 from benchmarks.workload import targets
+from tests.free_ports import free_ports
 
 _BLOCK = bytes(range(256)) * 1024
 _STALL = 1.5

@@ -17,8 +17,9 @@ from benchmarks.load import Load, Wrk
 from benchmarks.measure import cpu_seconds, machine_busy_seconds, rss_bytes
 from benchmarks.origin import Origin
 from benchmarks.peers import Contender
-from benchmarks.processes import NotRunnable, Process, free_ports
+from benchmarks.processes import NotRunnable, Process
 from benchmarks.workload import ROUTES, Credentials, Setting, targets
+from tests.free_ports import free_ports
 
 _WARM_UP = 1.0
 

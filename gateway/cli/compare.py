@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gateway.cli.report_text import print_report, printable
+from gateway.cli.terminal import output
 from gateway.cli.validate import print_problems
 from gateway.config.load import load
 from gateway.config.problems import ConfigurationError
@@ -87,7 +88,7 @@ def compare_sides(options: Options) -> int:
     if options.as_json:
         print(orjson.dumps(results.as_json(), option=orjson.OPT_INDENT_2).decode())
     elif options.html is None:
-        print_report(Console(highlight=False, soft_wrap=True), results.report())
+        print_report(output(), results.report())
         for line in _not_asked(results, {name.lower() for name, _ in fields}):
             print(printable(line))
     return 0 if results.equivalent and not interrupted else 1
@@ -167,7 +168,9 @@ def _recording(options: Options) -> Recording:
             return read_url_list(sys.stdin.buffer.read(), "standard input")
         return read_url_list(options.urls.read_bytes(), str(options.urls))
     except OSError as error:
-        raise RecordingError(str(error)) from None
+        is_url = str(error.filename).startswith(("http:", "https:"))
+        hint = "; it has to be a file: fetch the URL into one first" if is_url else ""
+        raise RecordingError(f"{error.filename}: {error.strerror}{hint}") from None
 
 
 def _methods(text: str | None) -> frozenset[str]:

@@ -30,6 +30,7 @@ import orjson
 START_DEADLINE = 30.0
 STOP_DEADLINE = 15.0
 _POLL = 0.05
+_CHOICES = ("USERS_STAGE", "USERS_BUG")
 _NEEDED = ("config/gateway.yaml", "legacy_monolith/manage.py", "extracted/users", "extracted/catalog")
 
 
@@ -247,10 +248,12 @@ def _introduction(demo: Demo) -> str:
         f"{where.gateway}/api/auth/token", json={"name": "alice", "password": "alice-password"}, trust_env=False
     )
     token = answer.raise_for_status().json()["access_token"]
+    chosen = [f"{name}={os.environ[name]}" for name in _CHOICES if os.environ.get(name)]
+    as_chosen = f"\nWith {' '.join(chosen)}; export that where you call strangler in another terminal" if chosen else ""
     return f"""
 Everything runs. Shop: {where.gateway}/   log in as alice, password alice-password
 Behind it: monolith {where.monolith}, users {where.users}, catalog {where.catalog}
-Admin: {where.admin}/status  /metrics  /routes    logs: {demo.var}
+Admin: {where.admin}/status  /metrics  /routes    logs: {demo.var}{as_chosen}
 
 A token of alice, for an hour, and requests to try in another terminal:
 

@@ -25,7 +25,9 @@ app = typer.Typer(
 
 app.add_typer(shadow, name="shadow")
 
-Config = Annotated[Path, typer.Argument(help="The YAML file, or a folder of them.", show_default=False)]
+Config = Annotated[
+    Path, typer.Argument(metavar="CONFIG", help="The YAML file, or a folder of them.", show_default=False)
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Claims = Annotated[
     list[str] | None,
@@ -77,7 +79,7 @@ def validate(config: Config, as_json: AsJson = False) -> None:
 @app.command()
 def explain(
     config: Config,
-    method: Annotated[str, typer.Argument(help="The request's method.", show_default=False)],
+    method: Annotated[str, typer.Argument(metavar="METHOD", help="The request's method.", show_default=False)],
     target: Annotated[
         str, typer.Argument(metavar="PATH", help="The request's path, with its query.", show_default=False)
     ],
@@ -114,7 +116,10 @@ def run_routing_tests(config: Config, as_json: AsJson = False) -> None:
 
 @app.command()
 def token(
-    claim: Claims = None,
+    claim: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A further claim; may be repeated."),
+    ] = None,
     subject: Annotated[str, typer.Option(help="The claim sub.")] = "user-1",
     scope: Annotated[str, typer.Option(help="The claim scope: names with spaces between.")] = "profile orders",
     issuer: Annotated[str, typer.Option(help="The claim iss.")] = "https://id.shop.example",
@@ -130,7 +135,9 @@ def token(
 
 @app.command()
 def status(
-    admin: Annotated[str, typer.Argument(help="The admin URL of a running gateway.")] = "http://127.0.0.1:8081",
+    admin: Annotated[
+        str, typer.Argument(metavar="URL", help="The URL of a running gateway's admin API.")
+    ] = "http://127.0.0.1:8081",
     as_json: AsJson = False,
 ) -> None:
     """Show how a running gateway is: configuration, workers, keys, endpoints, migrations."""
@@ -174,7 +181,9 @@ def compare(
 
 @app.command()
 def capture(
-    migration: Annotated[str, typer.Argument(help="The migration, which must be shadowed.", show_default=False)],
+    migration: Annotated[
+        str, typer.Argument(metavar="MIGRATION", help="The migration, which must be shadowed.", show_default=False)
+    ],
     out: Annotated[Path, typer.Option(help="The HTTP Archive to write.", show_default=False)],
     config: Annotated[
         Path,

@@ -9,7 +9,7 @@ import typer
 
 app = typer.Typer(no_args_is_help=True, help="What comparing both sides of a migration has found.")
 
-Migration = Annotated[str, typer.Argument(help="The migration.", show_default=False)]
+Migration = Annotated[str, typer.Argument(metavar="MIGRATION", help="The migration.", show_default=False)]
 Config = Annotated[
     Path,
     typer.Option("--config", "-c", envvar="STRANGLER_CONFIG", help="The gateway's configuration; it names the store."),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import orjson
-from rich.console import Console
 from rich.markup import escape
 
 from gateway.cli.shadow_store import check_migration, with_store
+from gateway.cli.terminal import output
 from gateway.config.load import Loaded, load
 from gateway.shadow.rejudging import Rejudged, rejudge
 from gateway.shadow.rules import rules_of
@@ -22,9 +22,10 @@ def show_rejudged(config: Path, migration: str, rules: Path | None, as_json: boo
     """0; 1 where a configuration or the store can't be read."""
 
     def work(loaded: Loaded, database: Database) -> int:
-        changed = loaded if rules is None else load(rules)
-        check_migration(loaded, migration)
-        check_migration(changed, migration)
+        changed = loaded
+        if rules is not None:
+            changed = load(rules)
+            check_migration(changed, migration)
         found = rejudge(stored_pairs(database, migration), rules_of(changed.model, migration))
         if as_json:
             print(orjson.dumps(_as_json(found), option=orjson.OPT_INDENT_2).decode())
@@ -32,7 +33,7 @@ def show_rejudged(config: Path, migration: str, rules: Path | None, as_json: boo
             _print(found)
         return 0
 
-    return with_store(config, work)
+    return with_store(config, work, migration)
 
 
 def _as_json(found: Rejudged) -> dict[str, object]:
@@ -48,7 +49,7 @@ def _as_json(found: Rejudged) -> dict[str, object]:
 
 
 def _print(found: Rejudged) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+    console = output()
     console.print(
         f"{found.pairs} stored pairs"
         + (f", {found.without_values} of them without values" if found.without_values else "")

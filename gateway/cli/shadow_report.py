@@ -7,10 +7,10 @@ from pathlib import Path
 from time import time
 
 import orjson
-from rich.console import Console
 
 from gateway.cli.report_text import print_report
-from gateway.cli.shadow_store import check_migration, with_store
+from gateway.cli.shadow_store import with_store
+from gateway.cli.terminal import output
 from gateway.config.load import Loaded
 from gateway.config.values import parse_positive_duration
 from gateway.shadow.stored_evidence import report
@@ -28,7 +28,6 @@ def show_report(
         return 2
 
     def work(loaded: Loaded, database: Database) -> int:
-        check_migration(loaded, migration)
         routes = [r for r in loaded.snapshot.routes if r.migration is not None and r.migration.name == migration]
         found = report(database, migration, routes, time(), begin, target)
         if html is not None:
@@ -39,7 +38,7 @@ def show_report(
         if as_json:
             print(orjson.dumps(found.as_json(), option=orjson.OPT_INDENT_2).decode())
         elif html is None:
-            print_report(Console(highlight=False, soft_wrap=True), found)
+            print_report(output(), found)
         return 0 if found.proof.proven else 1
 
-    return with_store(config, work)
+    return with_store(config, work, migration)

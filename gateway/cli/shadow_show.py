@@ -16,6 +16,7 @@ from rich.table import Table
 from gateway.cli.report_text import plain
 from gateway.cli.shadow_show_pytest import NoTest, test_file
 from gateway.cli.shadow_store import with_store
+from gateway.cli.terminal import output
 from gateway.config.load import Loaded
 from gateway.shadow.page import bodies
 from gateway.shadow.redaction import REDACTED
@@ -69,7 +70,7 @@ def curl(request: Mapping[str, Any], endpoint: str) -> str:
 
 
 def _print(found: Mapping[str, Any], commands: Mapping[str, str]) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+    console = output()
     request = found["request"]
     at = datetime.fromtimestamp(found["at"], UTC).isoformat(timespec="seconds")
     console.print(f"[bold]pair {found['id']}[/]: {found['outcome']}, {plain(found['migration'])}, {at}")

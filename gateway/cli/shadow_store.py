@@ -9,6 +9,7 @@ from pathlib import Path
 from gateway.cli.validate import print_problems
 from gateway.config.load import Loaded, load
 from gateway.config.problems import ConfigurationError, suggestion
+from gateway.config.snapshot import Stage
 from gateway.shadow.store import metadata
 from gateway.store.database import Database, StoreError
 
@@ -17,10 +18,17 @@ class NoSuchMigration(Exception):
     """The configuration has no migration of that name; the message says which there are."""
 
 
-def with_store(config: Path, work: Callable[[Loaded, Database], int]) -> int:
-    """The exit code of `work` with the configuration and its store; 1, with a message, where one can't be read."""
+def with_store(config: Path, work: Callable[[Loaded, Database], int], migration: str | None = None) -> int:
+    """The exit code of `work` with the configuration and its store; 1, with a message, where one can't be read.
+
+    `migration` is what is asked about: one that there is not is told before the
+    store is looked for, and one that copies nothing at its stage, in addition.
+    """
     try:
         loaded = load(config)
+        if migration is not None:
+            check_migration(loaded, migration)
+            _tell_of_no_copies(loaded, migration)
         database = Database(loaded.snapshot.store.url, metadata, create=False)
         try:
             return work(loaded, database)
@@ -31,6 +39,18 @@ def with_store(config: Path, work: Callable[[Loaded, Database], int]) -> int:
     except (StoreError, NoSuchMigration) as error:
         print(f"strangler: {error}", file=sys.stderr)
     return 1
+
+
+def _tell_of_no_copies(loaded: Loaded, name: str) -> None:
+    migration = loaded.snapshot.migrations[name]
+    if migration.shadow is None:
+        both_serve = migration.stage in (Stage.CANARY, Stage.EXTRACTED)
+        also = ", or in this one `shadow: {reverse: true}`" if both_serve else ""
+        print(
+            f"strangler: the migration '{name}' is in stage {migration.stage.value} here, in which nothing is copied:"
+            f" it needs `stage: shadow`{also}",
+            file=sys.stderr,
+        )
 
 
 def check_migration(loaded: Loaded, name: str) -> None:

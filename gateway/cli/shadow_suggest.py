@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from gateway.cli.shadow_store import check_migration, with_store
+from gateway.cli.shadow_store import with_store
 from gateway.config.load import Loaded
 from gateway.shadow.noise import Noise
 from gateway.shadow.rules import rules_of
@@ -18,7 +18,6 @@ def print_suggestions(config: Path, migration: str) -> int:
     """0, also where nothing is suggested; 1 where the configuration or the store can't be read."""
 
     def work(loaded: Loaded, database: Database) -> int:
-        check_migration(loaded, migration)
         document = ShadowStore(database).learned().get(migration)
         thresholds = rules_of(loaded.model, migration).noise
         noise = Noise(thresholds) if document is None else Noise.read(document, thresholds)
@@ -34,4 +33,4 @@ def print_suggestions(config: Path, migration: str) -> int:
         )
         return 0
 
-    return with_store(config, work)
+    return with_store(config, work, migration)

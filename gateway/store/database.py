@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from os.path import normpath
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -106,7 +107,7 @@ def _engine(url: str, create: bool) -> Engine:
         except OSError as error:
             raise StoreError(f"{path.parent}: {error.strerror}") from None
     elif not path.exists():
-        raise StoreError(f"{path} does not exist: nothing has been stored yet")
+        raise StoreError(f"{normpath(path)} does not exist: nothing has been stored yet")
     engine = create_engine(parsed, connect_args={"timeout": BUSY})
     event.listen(engine, "connect", _prepare_sqlite)
     return engine

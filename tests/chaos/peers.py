@@ -26,9 +26,9 @@ from benchmarks.processes import NotRunnable
 from tests.chaos.load import Load
 from tests.chaos.scenarios import killing
 from tests.chaos.stage import Endpoint, Outcome, Stage, under_load
-from tests.e2e.gateway_process import free_ports
 from tests.e2e.raw_http import Client
 from tests.e2e.waiting import wait_for
+from tests.free_ports import free_ports
 
 _HAPROXY = """
 global

@@ -15,8 +15,9 @@ from typing import Any
 import httpx
 
 from tests.chaos.load import Load, Tally
-from tests.e2e.gateway_process import ROOT, GatewayProcess, free_ports
+from tests.e2e.gateway_process import ROOT, GatewayProcess
 from tests.e2e.waiting import wait_for
+from tests.free_ports import free_ports
 
 
 @dataclass(frozen=True, slots=True)

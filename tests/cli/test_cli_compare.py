@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import ROOT, Said, Strangler
-from tests.e2e.gateway_process import free_ports
 from tests.e2e.recording_upstream import Call, RecordingUpstream
+from tests.free_ports import free_ports
 
 JSON = b"Content-Type: application/json"
 CONFIGURATION = """

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.e2e.gateway_process import free_ports
 from tests.e2e.waiting import wait_for
+from tests.free_ports import free_ports
 
 NGINX = """
 daemon off;

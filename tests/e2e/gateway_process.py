@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -20,19 +19,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.raw_http import Client
 from tests.e2e.waiting import wait_for
+from tests.free_ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 START_DEADLINE = 20.0
 STOP_DEADLINE = 20.0
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on, all different."""
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 class GatewayProcess:

@@ -10,8 +10,8 @@ from types import TracebackType
 
 import redis
 
-from tests.e2e.gateway_process import free_ports
 from tests.e2e.waiting import wait_for
+from tests.free_ports import free_ports
 
 PROGRAM = shutil.which("redis-server")
 

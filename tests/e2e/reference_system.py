@@ -13,8 +13,8 @@ from pathlib import Path
 
 import httpx
 
-from tests.e2e.gateway_process import free_ports
 from tests.e2e.waiting import wait_for
+from tests.free_ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 DEADLINE = 60.0

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.e2e.gateway_process import free_ports
+from tests.free_ports import free_ports
 
 USER = "postgres"
 
