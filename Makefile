@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 # A checkout may lack a service for a while; pip is told of those that are there.
 SERVICES := $(patsubst %/pyproject.toml,-e %,$(wildcard extracted/*/pyproject.toml))
 
+# Tests and demo start hundreds of processes; without stored bytecode each of them compiles everything anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup demo test lint check bench conformance-peers fuzz slow-clients chaos clean
 
 help: ## list the targets
