@@ -62,6 +62,7 @@ class ClientConnection(asyncio.Protocol):
     __slots__ = (
         "_begun",
         "_believed",
+        "_body_follows",
         "_closing",
         "_discarded",
         "_fed",
@@ -116,6 +117,7 @@ class ClientConnection(asyncio.Protocol):
         self._unproductive = 0
         self._unsent = NEVER
         self._in_head = False
+        self._body_follows = False
         self._begun = 0.0
         self._generation = 0
         self._held = b""
@@ -248,6 +250,8 @@ class ClientConnection(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             rest = data[upgrade.args[0] :]
+            if self._body_follows:
+                self._expect_body()
         except httptools.HttpParserError as error:
             if self._closing:
                 return b""
@@ -268,6 +272,21 @@ class ClientConnection(asyncio.Protocol):
                 # Of a head, trailers or chunk extensions; the parser would gather without end.
                 self._refuse(Refusal(431, "The request's header fields are too large."))
         return later
+
+    def _expect_body(self) -> None:
+        """Have a new parser, which takes what comes next for the newest request's body.
+
+        The old one has stopped behind the head, as behind any that asks for an upgrade.
+        """
+        receiving = self._receiving
+        assert receiving is not None
+        head = self._head, self._url, self._begun
+        length = receiving.head.content_length
+        framing = b"Transfer-Encoding: chunked" if length is None else b"Content-Length: " + length
+        self._parser = httptools.HttpRequestParser(self)
+        self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n\r\n" % framing)
+        self._head, self._url, self._begun = head
+        self._body_follows = False
 
     def _learn(self, data: bytes) -> None:
         """Remember the fields of `data` if it was one whole request that can be known again by its bytes."""
@@ -394,6 +413,8 @@ class ClientConnection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        if self._body_follows:
+            return
         if self._closing:
             # The answer before said so: nothing behind it is a request any more (RFC 9112 section 9.6).
             return
@@ -423,7 +444,8 @@ class ClientConnection(asyncio.Protocol):
         method = parser.get_method().decode()
         version = parser.get_http_version()
         head.complete(method, self._url, version, parser.should_keep_alive(), self.plane.snapshot.limits)
-        if head.upgrade and not parser.should_upgrade():
+        stops = parser.should_upgrade()
+        if head.upgrade and not stops:
             # Only where the parser stops is it known where the other protocol begins.
             head.upgrade = ()
         if method == "CONNECT":
@@ -433,6 +455,7 @@ class ClientConnection(asyncio.Protocol):
         assert head.host is not None
         target, path, query = parse_target(self._url, method, head.host)
         line = b"%b %b HTTP/1.1\r\n" % (method.encode(), target)
+        self._body_follows = stops and head.has_body
         return Exchange(self, head, line, method, path, query)
 
     def on_body(self, body: bytes) -> None:
@@ -444,6 +467,8 @@ class ClientConnection(asyncio.Protocol):
             receiving.request_body(body)
 
     def on_message_complete(self) -> None:
+        if self._body_follows:
+            return
         self._url = b""
         receiving = self._receiving
         if receiving is None:

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, cast
 from gateway.config.snapshot import ListenerTls
 from gateway.config.tls import listener_context
 from gateway.proxy.client import ClientConnection
+from gateway.proxy.problems import problem
 from gateway.proxy.proxy_protocol import ProxiedConnection
 from gateway.proxy.tls import TlsConnection, reason_of
+from gateway.routing.decide import Refusal
 
 if TYPE_CHECKING:
     from gateway.proxy.plane import DataPlane
@@ -57,10 +59,17 @@ class Listener:
             return client
         if self._full():
             return _TurnedAway()
-        connection = TlsConnection(client, self._context, self._settled, server_side=True)
+        connection = TlsConnection(
+            client, self._context, self._settled, server_side=True, plain_answer=self._plain_answer
+        )
         connection.deadline = plane.now + plane.snapshot.limits.header_timeout
         self.handshakes.add(connection)
         return connection
+
+    def _plain_answer(self) -> bytes:
+        return problem(
+            Refusal(400, "HTTPS is spoken here, and this is HTTP."), self._plane.new_request_id(), close=True
+        )
 
     def _full(self) -> bool:
         plane = self._plane

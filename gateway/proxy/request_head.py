@@ -241,12 +241,16 @@ class RequestHead:
             self.keep_alive = False
         if self.chunked and (self.content_length is not None or self.minor == 0):
             raise HeadRefused(400, "Transfer-Encoding is combined with Content-Length or HTTP/1.0.")
-        if self._upgrade is not None:
-            if self.chunked or self.content_length is not None:
-                raise HeadRefused(400, "A request that asks for an upgrade must not have a body.")
-            # Without the option in Connection the field is not meant for this hop (RFC 9110 section 7.8).
-            if self.minor == 1 and b"upgrade" in connection_options(self._connection or b""):
-                self.upgrade = protocols(self._upgrade)
+        if (
+            self._upgrade is not None
+            # A server need not switch (RFC 9110 section 7.8), and clients that would like HTTP/2 ask with every body.
+            and self.content_length is None
+            and not self.chunked
+            # Without the option in Connection the field is not meant for this hop.
+            and self.minor == 1
+            and b"upgrade" in connection_options(self._connection or b"")
+        ):
+            self.upgrade = protocols(self._upgrade)
         if self._expect and self.minor == 0:
             self._strip(frozenset({b"expect"}))
         if self.host is None:

@@ -33,7 +33,8 @@ class TlsConnection(asyncio.Transport, asyncio.Protocol):
     `protocol` hears of the connection when the handshake has succeeded; if it
     fails, `settled` alone hears of it, which is told once how the handshake
     ended: None or what went wrong. There is no timer: `deadline` is for the
-    handshake, and kept by whoever starts it.
+    handshake, and kept by whoever starts it. A client that sends HTTP instead of
+    a handshake gets `plain_answer`, as it is.
     """
 
     __slots__ = (
@@ -43,6 +44,7 @@ class TlsConnection(asyncio.Transport, asyncio.Protocol):
         "_established",
         "_incoming",
         "_outgoing",
+        "_plain_answer",
         "_protocol",
         "_raw",
         "_settled",
@@ -59,11 +61,13 @@ class TlsConnection(asyncio.Transport, asyncio.Protocol):
         *,
         server_side: bool,
         server_name: str | None = None,
+        plain_answer: Callable[[], bytes] | None = None,
     ) -> None:
         super().__init__()
         self.deadline = NEVER
         self._protocol = protocol
         self._settled = settled
+        self._plain_answer = plain_answer
         self._raw: asyncio.Transport = None  # type: ignore[assignment]
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
@@ -116,6 +120,8 @@ class TlsConnection(asyncio.Transport, asyncio.Protocol):
             self._flush()
             return False
         except ssl.SSLError as error:
+            if self._plain_answer is not None and error.reason == "HTTP_REQUEST":
+                self._raw.write(self._plain_answer())
             self._fail(error)
             return False
         self._flush()

@@ -87,13 +87,16 @@ def test_tls_1_2_is_the_oldest_version(start: Start, upstream: RecordingUpstream
 
 
 @pytest.mark.usefixtures("certificate")
-def test_a_request_without_tls_gets_no_answer_and_harms_nobody(
+def test_a_request_without_tls_is_refused_and_harms_nobody(
     start: Start, upstream: RecordingUpstream, authority: Authority
 ) -> None:
     gateway = start(configuration(upstream))
     with gateway.client() as plain:
         plain.send(request("/plain"))
-        assert b"HTTP" not in plain.reader.rest()
+        answer = plain.response()
+        assert answer.status == 400
+        assert b"HTTPS is spoken here" in answer.body
+        assert plain.is_closed()
     with gateway.client(context=authority.client()) as client:
         assert client.request("/next").status == 200
     assert not upstream.requests("/plain")

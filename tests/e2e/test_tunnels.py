@@ -18,6 +18,7 @@ from tests.e2e.waiting import wait_for
 
 MIB = 2**20
 ASKED = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: eA==")
+HTTP_2 = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA")
 SWITCH = (
     b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\n"
 )
@@ -353,19 +354,46 @@ def test_what_a_refused_handshake_had_with_it_is_judged_as_http(
         assert client.is_closed()
 
 
-def test_an_upgrade_with_a_body_is_refused(gateway: GatewayProcess, upstream: RecordingUpstream) -> None:
-    for framing in ("Content-Length: 5", "Content-Length: 0", "Transfer-Encoding: chunked"):
+@pytest.mark.parametrize("asked", [ASKED, HTTP_2], ids=["websocket", "h2c"])
+def test_an_upgrade_with_a_body_is_an_ordinary_request(
+    gateway: GatewayProcess, upstream: RecordingUpstream, asked: tuple[str, ...]
+) -> None:
+    large = b"x" * 300_000
+    for framing, body, received in (
+        ("Content-Length: 5", b"hello", b"hello"),
+        ("Content-Length: 0", b"", b""),
+        ("Transfer-Encoding: chunked", b"3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\nX: y\r\n\r\n", b"hello"),
+        (f"Content-Length: {len(large)}", large, large),
+    ):
         with gateway.client() as client:
-            client.send(request("/socket", *ASKED, framing, method="POST") + b"hello")
-            assert client.response().status == 400
+            client.send(request("/post", *asked, framing, method="POST") + body + request("/next"))
+            assert client.response().status == 200
+            assert client.response().status == 200
+        seen = upstream.last("/post")
+        assert seen.body == received
+        assert seen.values(b"Upgrade") == seen.values(b"Connection") == []
+
+
+def test_a_malformed_body_behind_an_upgrade_is_refused(gateway: GatewayProcess) -> None:
+    with gateway.client() as client:
+        client.send(request("/post", *HTTP_2, "Transfer-Encoding: chunked", method="POST") + b"5\r\nhelloX")
+        assert client.response().status == 400
+        assert client.is_closed()
+
+
+def test_a_body_behind_an_upgrade_counts_against_the_limit(start: Start, upstream: RecordingUpstream) -> None:
+    gateway = start(configuration(upstream) | {"limits": {"body_bytes": 4}})
+    for framing, body in (("Content-Length: 5", b"hello"), ("Transfer-Encoding: chunked", b"5\r\nhello\r\n0\r\n\r\n")):
+        with gateway.client() as client:
+            client.send(request("/post", *HTTP_2, framing, method="POST") + body)
+            assert client.response().status == 413
             assert client.is_closed()
-    assert not upstream.received
 
 
 @pytest.mark.parametrize(
     "fields",
     [
-        ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA"),
+        HTTP_2,
         ("Connection: Upgrade", "Upgrade: HTTP/2.0, TLS/1.2"),
         ("Connection: Upgrade", "Upgrade: unheard-of"),
         ("Upgrade: websocket",),

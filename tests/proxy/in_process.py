@@ -16,6 +16,9 @@ from gateway.proxy.client import ClientConnection
 from gateway.proxy.plane import DataPlane
 from gateway.proxy.upstream import UpstreamConnection
 
+_planes: list[DataPlane] = []
+"""Those of the running test."""
+
 
 class Transport(asyncio.Transport):
     """Collects what is written in `written`.
@@ -137,6 +140,7 @@ class Plane:
         self.plane = DataPlane(snapshot, keys or {}, self.refetches.append)
         self.loop = Loop(asyncio.get_running_loop())
         self.plane.loop = cast(asyncio.AbstractEventLoop, self.loop)
+        _planes.append(self.plane)
 
     def client(self) -> Transport:
         """A new client's connection."""
@@ -168,5 +172,10 @@ def run(test: Callable[[], Awaitable[None]]) -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: raised.append(context))
         await test()
 
-    asyncio.run(cast(Coroutine[Any, Any, None], main()))
+    try:
+        asyncio.run(cast(Coroutine[Any, Any, None], main()))
+    finally:
+        # Descriptors, which the garbage collector would hold by the thousand.
+        while _planes:
+            _planes.pop().rate_limiter.close()
     assert not raised, raised

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from gateway.config.snapshot import Snapshot
 from tests.proxy.in_process import Plane, run
 
@@ -148,5 +150,30 @@ def test_words_to_an_end_that_has_said_all_do_not_break_the_tunnel(snapshot: Sna
         assert client.take().endswith(b"goodbye")
         assert client.closed
         assert not client.aborted
+
+    run(test)
+
+
+def test_a_body_behind_an_upgrade_is_read_however_it_comes_in(snapshot: Snapshot) -> None:
+    head = b"POST /1 HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\nTransfer-Encoding: chunked\r\n\r\n"
+    stream = head + b"5\r\nhello\r\n0\r\n\r\n" + GET % 2
+
+    async def test() -> None:
+        for place in range(1, len(stream)):
+            plane = Plane(snapshot)
+            client = plane.client()
+            client.feed(stream[:place])
+            await plane.settle()
+            client.feed(stream[place:])
+            await plane.settle()
+            (upstream,) = plane.busy()
+            sent = upstream.take()
+            assert b"Upgrade" not in sent
+            body = sent.partition(b"\r\n\r\n")[2]
+            assert re.sub(rb"[0-9]+\r\n|\r\n", b"", body) == b"hello"
+            upstream.feed(OK)
+            assert upstream.take().startswith(b"GET /2 ")
+            upstream.feed(OK)
+            assert client.take().count(b"HTTP/1.1 200 ") == 2
 
     run(test)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+from collections.abc import Iterator
 
 import pytest
 import trustme
@@ -94,11 +95,11 @@ def test_a_silent_endpoint_is_given_up_and_a_dead_one_at_once(nobody_listens: st
 
 
 @pytest.fixture
-def nobody_listens() -> str:
-    """A URL at which connections are refused: the port of a socket that is closed again."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    return f"http://127.0.0.1:{port}"
+def nobody_listens() -> Iterator[str]:
+    """A URL at which connections are refused."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
 
 
 def test_https_endpoints_are_met_as_the_workers_meet_them() -> None:
@@ -130,9 +131,23 @@ def test_https_endpoints_are_met_as_the_workers_meet_them() -> None:
             assert found.server_name == "users.internal"
             assert (await main(port, found)).body == b"ok"
             await asyncio.wait_for(served.wait(), 10)
-            stranger = Upstream("users", (endpoint,), tls=UpstreamTls(ca=trustme.CA().cert_pem.bytes()))
-            with pytest.raises(NotAnswered, match="certificate verify failed"):
-                await main(port, secure(stranger, f"https://127.0.0.1:{port}"))
+
+    async def stranger(listening: socket.socket) -> None:
+        port = listening.getsockname()[1]
+        endpoint = Endpoint(f"https://users.internal:{port}", "users.internal", port, b"users.internal", tls=True)
+        upstream = Upstream("users", (endpoint,), tls=UpstreamTls(ca=trustme.CA().cert_pem.bytes()))
+        # Not with asyncio, whose server ends without the connections whose handshake fails.
+        shown = asyncio.create_task(asyncio.to_thread(show_certificate, listening))
+        with pytest.raises(NotAnswered, match="certificate verify failed"):
+            await main(port, secure(upstream, f"https://127.0.0.1:{port}"))
+        await shown
+
+    def show_certificate(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection, pytest.raises((ssl.SSLError, ConnectionError)):
+            server.wrap_socket(connection, server_side=True)
 
     asyncio.run(both())
+    with socket.create_server(("127.0.0.1", 0)) as bound:
+        asyncio.run(stranger(bound))
     assert secure(Upstream("users", ()), "http://127.0.0.1:1") is None
