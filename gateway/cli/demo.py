@@ -169,12 +169,13 @@ class Demo:
         if process.stdout is not None:
             threading.Thread(target=_show_requests, args=(process.stdout, log), daemon=True).start()
         deadline = time.monotonic() + START_DEADLINE
-        while not _answers(ready):
-            if process.poll() is not None:
-                raise DemoError(f"{name} ended at its start:\n{running.last_words()}")
-            if time.monotonic() > deadline:
-                raise DemoError(f"{name} is not ready after {START_DEADLINE:g} s:\n{running.last_words()}")
-            time.sleep(_POLL)
+        with httpx.Client(timeout=2.0, trust_env=False) as client:
+            while not _answers(client, ready):
+                if process.poll() is not None:
+                    raise DemoError(f"{name} ended at its start:\n{running.last_words()}")
+                if time.monotonic() > deadline:
+                    raise DemoError(f"{name} is not ready after {START_DEADLINE:g} s:\n{running.last_words()}")
+                time.sleep(_POLL)
         _say(f"{name}: ready")
 
     def wait(self) -> None:
@@ -289,9 +290,9 @@ def _show_requests(lines: IO[bytes], log: Path) -> None:
             )
 
 
-def _answers(url: str) -> bool:
+def _answers(client: httpx.Client, url: str) -> bool:
     try:
-        return httpx.get(url, timeout=2.0, trust_env=False).status_code == 200
+        return client.get(url).status_code == 200
     except httpx.HTTPError:
         return False
 

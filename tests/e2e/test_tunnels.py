@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -43,10 +43,27 @@ def upgraded(client: Client, target: str = "/socket", *fields: str) -> Response:
     return answer
 
 
+@pytest.fixture(scope="module")
+def recording() -> Iterator[RecordingUpstream]:
+    with RecordingUpstream("legacy") as upstream:
+        yield upstream
+
+
 @pytest.fixture
-def gateway(start: Start, upstream: RecordingUpstream) -> GatewayProcess:
-    upstream.on("/socket")(echo)
-    return start(configuration(upstream))
+def upstream(recording: RecordingUpstream) -> Iterator[RecordingUpstream]:
+    """The upstream that all tests here share, as it was at the beginning."""
+    recording.received.clear()
+    recording.hung_up.clear()
+    recording.scripts = {"/socket": echo}
+    yield recording
+    assert not recording.failed, recording.failed
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory, recording: RecordingUpstream) -> Iterator[GatewayProcess]:
+    """The gateway for tests that leave it as it is."""
+    with GatewayProcess(tmp_path_factory.mktemp("gateway"), configuration(recording)) as running:
+        yield running
 
 
 def test_the_handshake_passes_both_ways_as_it_is(gateway: GatewayProcess, upstream: RecordingUpstream) -> None:
@@ -124,7 +141,7 @@ def test_each_direction_ends_by_itself(gateway: GatewayProcess, upstream: Record
         client.send(b"all that the client says")
         client.socket.shutdown(socket.SHUT_WR)
         assert client.reader.rest() == b"all that the upstream says"
-    wait_for(lambda: gateway.metric("strangler_tunnels") == 0, "the tunnel to be gone")
+    wait_for(lambda: gateway.metric("strangler_tunnels") == 0, "the tunnels to be gone")
 
 
 def test_an_upstream_that_has_said_all_still_hears_the_client(
@@ -192,7 +209,6 @@ def test_an_end_that_breaks_breaks_the_other(gateway: GatewayProcess, upstream: 
 
 
 def test_a_tunnel_in_which_nothing_comes_is_closed(start: Start, upstream: RecordingUpstream) -> None:
-    upstream.on("/socket")(echo)
     gateway = start(configuration(upstream, timeouts={"tunnel": "600ms", "idle": "200ms"}))
     with gateway.client() as client:
         upgraded(client)
@@ -207,7 +223,8 @@ def test_a_tunnel_in_which_nothing_comes_is_closed(start: Start, upstream: Recor
         assert client.is_closed()
 
 
-def test_a_reload_closes_no_tunnel(gateway: GatewayProcess, upstream: RecordingUpstream) -> None:
+def test_a_reload_closes_no_tunnel(start: Start, upstream: RecordingUpstream) -> None:
+    gateway = start(configuration(upstream))
     with gateway.client() as client, RecordingUpstream("other") as other:
         upgraded(client)
         gateway.reload(configuration(other))
@@ -218,7 +235,6 @@ def test_a_reload_closes_no_tunnel(gateway: GatewayProcess, upstream: RecordingU
 
 
 def test_a_drain_lets_tunnels_end_and_then_closes_them(start: Start, upstream: RecordingUpstream) -> None:
-    upstream.on("/socket")(echo)
     gateway = start({**configuration(upstream), "shutdown": {"drain": "1500ms"}})
     with gateway.client() as client, gateway.client() as idle:
         upgraded(client)
@@ -233,7 +249,6 @@ def test_a_drain_lets_tunnels_end_and_then_closes_them(start: Start, upstream: R
 
 
 def test_a_drain_is_over_when_the_last_tunnel_is(start: Start, upstream: RecordingUpstream) -> None:
-    upstream.on("/socket")(echo)
     gateway = start({**configuration(upstream), "shutdown": {"drain": "10m"}})
     with gateway.client() as client:
         upgraded(client)
@@ -247,7 +262,8 @@ def test_a_drain_is_over_when_the_last_tunnel_is(start: Start, upstream: Recordi
 # What is counted and written
 
 
-def test_tunnels_are_counted_and_logged(gateway: GatewayProcess) -> None:
+def test_tunnels_are_counted_and_logged(start: Start, upstream: RecordingUpstream) -> None:
+    gateway = start(configuration(upstream))
     with gateway.client() as client:
         upgraded(client)
         client.send(b"x" * 1000)
@@ -266,7 +282,6 @@ def test_tunnels_are_counted_and_logged(gateway: GatewayProcess) -> None:
 
 
 def test_tunnels_take_no_request_its_connection(start: Start, upstream: RecordingUpstream) -> None:
-    upstream.on("/socket")(echo)
     gateway = start(configuration(upstream, connections=1, queue=0))
     clients = [gateway.client() for _ in range(4)]
     for client in clients:
@@ -462,7 +477,7 @@ def test_a_switch_that_was_not_asked_for_is_no_answer(
     with gateway.client() as client:
         assert client.request("/switch", *fields).status == 502
         assert client.request("/next").status == 200
-    wait_for(lambda: upstream.hung_up, "the gateway to give the connection up")
+    wait_for(lambda: "/switch" in upstream.hung_up, "the gateway to give the connection up")
 
 
 # Who may
