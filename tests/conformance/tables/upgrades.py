@@ -149,14 +149,51 @@ ROWS: list[Row] = [
     ),
     Request(
         "an upgrade with a body",
-        "Attack: after 101, what was the body and what is the other protocol is in doubt",
+        "RFC 9110 7.8: a server may ignore Upgrade, and after 101 the end of the body would be in doubt",
         post(b"Connection: Upgrade", WEBSOCKET, b"Content-Length: 5", body=b"hello"),
-        Refused(400),
+        Forwarded((post(b"Content-Length: 5", body=b"hello"),)),
+    ),
+    Request(
+        "an upgrade with an empty body",
+        "RFC 9110 7.8: a server may ignore Upgrade, and after 101 the end of the body would be in doubt",
+        post(b"Connection: Upgrade", WEBSOCKET, b"Content-Length: 0"),
+        Forwarded((post(b"Content-Length: 0"),)),
     ),
     Request(
         "an upgrade with chunks",
-        "Attack: after 101, what was the body and what is the other protocol is in doubt",
-        post(b"Connection: Upgrade", WEBSOCKET, b"Transfer-Encoding: chunked", body=b"0\r\n\r\n"),
+        "RFC 9110 7.8: a server may ignore Upgrade, and after 101 the end of the body would be in doubt",
+        post(b"Connection: Upgrade", WEBSOCKET, b"Transfer-Encoding: chunked", body=b"2\r\nab\r\n0\r\n\r\n"),
+        Forwarded((post(b"Transfer-Encoding: chunked", body=b"2\r\nab\r\n0\r\n\r\n"),)),
+    ),
+    Request(
+        "an upgrade to h2c with a body and a request behind it",
+        "RFC 9110 7.8: a server may ignore Upgrade; Java's client asks for HTTP/2 in this way with every request",
+        post(
+            b"Connection: Upgrade, HTTP2-Settings",
+            b"Upgrade: h2c",
+            b"HTTP2-Settings: AAEAAEAA",
+            b"Content-Length: 5",
+            body=b"hello",
+        )
+        + get(target=b"/next"),
+        Forwarded((post(b"Content-Length: 5", body=b"hello"), get(target=b"/next"))),
+    ),
+    Request(
+        "an upgrade with a body that is malformed",
+        "RFC 9112 7.1: a chunk ends with CRLF",
+        post(b"Connection: Upgrade", WEBSOCKET, b"Transfer-Encoding: chunked", body=b"2\r\nabX\r\n0\r\n\r\n"),
+        Refused(400, partial=True),
+    ),
+    Request(
+        "an upgrade with a length and chunks",
+        "Attack: CL.TE smuggling behind an upgrade",
+        post(
+            b"Connection: Upgrade",
+            WEBSOCKET,
+            b"Content-Length: 5",
+            b"Transfer-Encoding: chunked",
+            body=b"0\r\n\r\n",
+        ),
         Refused(400),
     ),
     Request(
