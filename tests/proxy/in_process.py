@@ -17,7 +17,7 @@ from gateway.proxy.plane import DataPlane
 from gateway.proxy.upstream import UpstreamConnection
 
 _planes: list[DataPlane] = []
-"""Those of the running test."""
+"""Those of the test that `run` runs; other tests close theirs themselves."""
 
 
 class Transport(asyncio.Transport):
@@ -167,6 +167,7 @@ def transport_of(connection: UpstreamConnection) -> Transport:
 def run(test: Callable[[], Awaitable[None]]) -> None:
     """Run a test that needs a loop; what a callback raises fails it."""
     raised: list[dict[str, Any]] = []
+    _planes.clear()
 
     async def main() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: raised.append(context))
