@@ -34,6 +34,7 @@ from gateway.routing.decide import Refusal
 from gateway.routing.trust import plain_address
 
 if TYPE_CHECKING:
+    from gateway.proxy.answered_request import AnsweredRequest
     from gateway.proxy.plane import DataPlane
 
 NEVER = float("inf")
@@ -481,7 +482,7 @@ class ClientConnection(asyncio.Protocol):
 
     # Endings
 
-    def exchange_finished(self, exchange: Exchange) -> None:
+    def exchange_finished(self, exchange: AnsweredRequest) -> None:
         """An exchange was answered to its end: go on with the next request, or close."""
         self.exchange = None
         if not exchange.keep_alive:
@@ -531,7 +532,7 @@ class ClientConnection(asyncio.Protocol):
         self._starting = False
         self.resume_reading()
 
-    def _close_after(self, exchange: Exchange) -> None:
+    def _close_after(self, exchange: AnsweredRequest) -> None:
         """Close once what was written is out, and let an unread request body run out first.
 
         Closing with unread input makes the kernel send a reset, which may

@@ -11,125 +11,40 @@ stands and what may still happen:
 
 from __future__ import annotations
 
-from math import ceil
-from time import monotonic, time
+from time import time
 from typing import TYPE_CHECKING
 
-from orjson import dumps
-
-from gateway.auth.identity import Identity
-from gateway.auth.upgrade_token import take_from_query
-from gateway.auth.verify import NoKeys, TokenRefused, UnknownKey
-from gateway.config.snapshot import AuthRequirement
-from gateway.observe.access_log import caller_text, quoted
-from gateway.proxy.attempts import NEVER, Attempts, is_repeated
-from gateway.proxy.changes import changed_line, changed_response
-from gateway.proxy.headers import VIA_LINE, protocols
-from gateway.proxy.known import NO_ROUTE, KnownFields, Remembered, fields_sent
-from gateway.proxy.problems import problem
+from gateway.auth.verify import UnknownKey
+from gateway.proxy.answered_request import AnsweredRequest
+from gateway.proxy.attempts import Attempts, is_repeated
+from gateway.proxy.changes import changed_line
+from gateway.proxy.identify import identify
+from gateway.proxy.known import NO_ROUTE, KnownFields, fields_sent
 from gateway.proxy.recovery import is_failure
-from gateway.proxy.status import STATUS_LINES
 from gateway.proxy.tunnel import Tunnel
+from gateway.proxy.upgrade import is_offered, upgrade_fields
 from gateway.resilience.retry import SAFE, Cause, Failure
-from gateway.routing.cors import response_fields
 from gateway.routing.decide import Decision, Refusal, decide, find_route
-from gateway.routing.request import Request
 from gateway.routing.rewrite import is_cut_alike
-from gateway.routing.split import VISITOR_COOKIE
 
 if TYPE_CHECKING:
-    from gateway.config.snapshot import Route
-    from gateway.proxy.client import ClientConnection
+    from gateway.auth.identity import Identity
+    from gateway.config.snapshot import AuthRequirement, Route
     from gateway.proxy.endpoints import UpstreamPool
     from gateway.proxy.pool import EndpointPool
-    from gateway.proxy.request_head import RequestHead
     from gateway.proxy.upstream import UpstreamConnection
     from gateway.resilience.breaker import Breaker
+    from gateway.routing.request import Request
 
 CLIENT_GONE = 499
 HELD_BODY = 65_536
-VISITOR_LIFETIME = 31_536_000
-
-_AFTER_REQUEST_ID = b"\r\n" + VIA_LINE
+"""So many bytes of a request's body wait for a connection before the client is asked to wait."""
 
 
-def _visitor_cookie(visitor: str) -> bytes:
-    return b"Set-Cookie: %b=%b; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax\r\n" % (
-        VISITOR_COOKIE.encode(),
-        visitor.encode(),
-        VISITOR_LIFETIME,
-    )
-
-
-class Exchange(Request):
+class Exchange(AnsweredRequest):
     """A request, from its complete head to the last byte of the response."""
 
-    __slots__ = (
-        "_body",
-        "_body_bytes",
-        "_body_limit",
-        "_body_received",
-        "_chunked_out",
-        "_decision",
-        "_drawn",
-        "_pool",
-        "_refetched",
-        "_remembered",
-        "attempts",
-        "bytes_out",
-        "client",
-        "connection",
-        "done",
-        "head",
-        "keep_alive",
-        "line",
-        "pending_out",
-        "rate_limit_fields",
-        "recording",
-        "request_complete",
-        "request_id",
-        "response_started",
-        "started",
-        "status",
-        "timeouts",
-    )
-
-    def __init__(
-        self, client: ClientConnection, head: RequestHead, line: bytes, method: str, path: str, query: str
-    ) -> None:
-        self.method = method
-        self.path = path
-        self.query = query
-        self.host = head.host or ""
-        self.headers = head.fields
-        self.peer = head.client or client.peer
-        self.certificate = client.certificate
-        self.client = client
-        self.head = head
-        self.line = line
-        client.requests_left -= 1
-        self.keep_alive = head.keep_alive and client.requests_left > 0
-        self.request_complete = False
-        self.response_started = False
-        self.done = False
-        self.status = 0
-        self.bytes_out = 0
-        self.connection: UpstreamConnection | None = None
-        self.pending_out: list[bytes] = []
-        self.started = monotonic()
-        self._drawn = drawn = next(client.plane.drawn)
-        self.request_id = head.request_id or drawn[:32]
-        self._body: list[bytes] = []
-        self._body_bytes = 0
-        self._body_limit = NEVER
-        self._body_received = 0
-        self._chunked_out = False
-        self._decision: Decision | None = None
-        self._remembered: Remembered | None = None
-        self._pool: EndpointPool | None = None
-        self._refetched = False
-        self.attempts: Attempts | None = None
-        self.rate_limit_fields = b""
+    __slots__ = ()
 
     # Deciding
 
@@ -163,7 +78,7 @@ class Exchange(Request):
         try:
             decision = self._decision = decide(plane.snapshot, self, self._identify)
         except UnknownKey as unknown:
-            self._refetched = True
+            self.refetched = True
             client.deadline = plane.now + plane.refetch_deadline
             plane.refetch(unknown.provider, self)
             return
@@ -181,6 +96,9 @@ class Exchange(Request):
             known.remember(decision, client)
         self._first_attempt(decision.route, plane.pools[decision.upstream])
 
+    def _identify(self, request: Request, requirement: AuthRequirement) -> Identity | Refusal | None:
+        return identify(self, requirement)
+
     def _is_too_large(self, route: Route | None) -> bool:
         """Refuse a body that is larger than `route` takes as far as it is known; whether it is."""
         limit = None if route is None else route.body_bytes
@@ -192,64 +110,7 @@ class Exchange(Request):
         self.give_up(413, f"The request's body is larger than {limit} bytes.")
         return True
 
-    def _identify(self, request: Request, requirement: AuthRequirement) -> Identity | Refusal | None:
-        """Verify the one bearer token of the request against the route's provider."""
-        if requirement.upgrade_token and self.head.upgrade:
-            self._take_upgrade_token(requirement)
-        credentials = self.head.credentials
-        if not credentials:
-            return None
-        if len(credentials) > 1:
-            return Refusal(400, "The request has more than one bearer token.", "invalid_request")
-        verifier = self.client.plane.verifiers[requirement.provider]
-        try:
-            return verifier.verify(credentials[0], time())
-        except TokenRefused as refused:
-            return Refusal(refused.status, refused.detail, refused.error)
-        except NoKeys:
-            return Refusal(503, "The keys that verify tokens are not available yet.")
-        except UnknownKey as unknown:
-            if self._refetched or not self.client.plane.may_refetch(requirement.provider):
-                return Refusal(401, "The token names a signing key that is not known.", "invalid_token")
-            unknown.provider = requirement.provider
-            raise
-
-    def _take_upgrade_token(self, requirement: AuthRequirement) -> None:
-        """Move tokens from where the route lets a handshake carry them to the credentials, so that nobody sees them."""
-        head = self.head
-        for place in requirement.upgrade_token:
-            if place.kind == "subprotocol":
-                tokens = head.take_subprotocol_tokens(place.name)
-            else:
-                tokens, query = take_from_query(self.query, place.name)
-                if tokens:
-                    self.query = query
-                    target = self.line.split(b" ")[1].partition(b"?")[0] + (b"?" + query.encode() if query else b"")
-                    self.line = b"%b %b HTTP/1.1\r\n" % (self.method.encode(), target)
-            head.credentials += [b"Bearer " + token.encode() for token in tokens]
-
     # What attempts ask
-
-    @property
-    def decision(self) -> Decision:
-        """What was decided; asked once it was."""
-        assert self._decision is not None
-        return self._decision
-
-    @property
-    def decided(self) -> bool:
-        """Whether it was."""
-        return self._decision is not None
-
-    @property
-    def identity(self) -> Identity | None:
-        """Who is calling."""
-        return self.decision.identity
-
-    @property
-    def endpoint_url(self) -> str:
-        """The endpoint of the newest attempt."""
-        return self._pool.endpoint.url if self._pool is not None else ""
 
     @property
     def stale_key(self) -> tuple[bytes, bytes]:
@@ -363,7 +224,7 @@ class Exchange(Request):
         else:
             fields = fields_sent(head, self.client, decision, changes)
             if head.upgrade:
-                fields += self._upgrade_fields()
+                fields += upgrade_fields(head.upgrade, pool.owner.upstream)
         if changes is None or changes.rewrite is None:
             parts = [self.line]
         else:
@@ -412,11 +273,6 @@ class Exchange(Request):
 
     # From the upstream
 
-    def interim_response(self, status: int, fields: bytes) -> None:
-        """Pass a 1xx on; HTTP/1.0 clients know none (RFC 9110 section 15.2)."""
-        if self.head.minor >= 1:
-            self.client.transport.write(b"%b%b\r\n" % (STATUS_LINES[status], fields))
-
     def whole_response(self, status: int, fields: bytes, body: bytes) -> None:
         """A response came in one piece; the connection is no longer this exchange's.
 
@@ -464,94 +320,27 @@ class Exchange(Request):
             self.attempts = Attempts(self)
         return self.attempts.take(status, fields)
 
-    def _head_for_client(self, status: int, fields: bytes) -> list[bytes]:
-        """The parts of the response's head: the gateway's own fields come after `fields`."""
-        self.status = status
-        self.response_started = True
-        decision = self._decision
-        if decision is not None and decision.changes is not None:
-            fields = changed_response(decision.changes, fields, self)
-        out = [STATUS_LINES[status], fields, b"X-Request-Id: ", self.request_id, _AFTER_REQUEST_ID]
-        if decision is not None and decision.choice is not None and decision.choice.visitor is not None:
-            out.append(_visitor_cookie(decision.choice.visitor))
-        if self.rate_limit_fields:
-            out.append(self.rate_limit_fields)
-        if self.client.plane.draining:
-            self.keep_alive = False
-        if not self.keep_alive:
-            out.append(b"Connection: close\r\n")
-        elif self.head.minor == 0:
-            out.append(b"Connection: keep-alive\r\n")
-        out.append(b"\r\n")
-        return out
-
-    # Upgrades
-
-    def _offered(self) -> list[bytes]:
-        """The protocols that the client asks for and the upstream may switch to."""
-        assert self._pool is not None
-        upgrades = self._pool.owner.upstream.upgrades
-        return [protocol for protocol in self.head.upgrade if protocol.lower().decode("latin-1") in upgrades]
-
-    def _upgrade_fields(self) -> bytes:
-        offered = self._offered()
-        return b"Connection: Upgrade\r\nUpgrade: %b\r\n" % b", ".join(offered) if offered else b""
-
     def switch_protocols(self, connection: UpstreamConnection, fields: bytes, upgrade: bytes, early: bytes) -> bool:
         """The upstream switches to `upgrade`, and `early` came with its 101: join both connections.
 
         False, and nothing is done, where that was not asked for.
         """
-        switched = {protocol.lower() for protocol in protocols(upgrade)}
-        if not switched or not switched <= {protocol.lower() for protocol in self._offered()}:
+        pool = connection.pool
+        upstream = pool.owner.upstream
+        if not is_offered(upgrade, self.head.upgrade, upstream):
             return False
-        client = self.client
-        plane = client.plane
-        self.status = 101
-        self.response_started = True
         self.connection = None
         connection.exchange = None
-        if connection.pool.watched:
-            connection.pool.owner.endpoint_answered(connection.pool, 101)
+        if pool.watched:
+            pool.owner.endpoint_answered(pool, 101)
         if self.attempts is not None:
             self.attempts.switched()
-        out = [STATUS_LINES[101], fields, b"Connection: Upgrade\r\nUpgrade: ", upgrade]
-        out += (b"\r\nX-Request-Id: ", self.request_id, _AFTER_REQUEST_ID)
-        decision = self._decision
-        if decision is not None and decision.choice is not None and decision.choice.visitor is not None:
-            out.append(_visitor_cookie(decision.choice.visitor))
-        out.append(b"\r\n")
-        client.transport.write(b"".join(out))
-        # The handshake's time is what a request's is; how long a tunnel lives says nothing of the upstream.
-        self._record(101, write=False)
-        plane.counters.event("tunnels_opened", connection.pool.owner.upstream.name)
-        held, client_is_full = client.hand_over()
+        self._switch(fields, upgrade)
+        self.client.plane.counters.event("tunnels_opened", upstream.name)
+        held, client_is_full = self.client.hand_over()
         Tunnel(self, connection).start(held, early, client_is_full)
-        connection.pool.switched()
+        pool.switched()
         return True
-
-    def tunnel_over(self, bytes_out: int) -> None:
-        """The tunnel is closed, after the upstream has sent `bytes_out`."""
-        self.bytes_out = bytes_out
-        self._record(101, count=False)
-
-    def response_body(self, body: bytes) -> None:
-        """A part of the response's body came in."""
-        self.bytes_out += len(body)
-        if self.attempts is not None:
-            self.attempts.copy_body(body)
-        if self._chunked_out:
-            self.pending_out += (b"%x\r\n" % len(body), body, b"\r\n")
-        else:
-            self.pending_out.append(body)
-
-    def flush(self) -> None:
-        """Write to the client what has gathered while one piece of input was parsed."""
-        out = self.pending_out
-        self.pending_out = []
-        client = self.client
-        client.transport.write(b"".join(out) if len(out) > 1 else out[0])
-        client.deadline = client.plane.now + self.timeouts.idle
 
     def response_complete(self) -> None:
         """The response's last byte came in; the connection is no longer this exchange's."""
@@ -664,43 +453,6 @@ class Exchange(Request):
             return
         self._answer(Refusal(status, detail), retry_after)
 
-    def _answer(self, refusal: Refusal, retry_after: float | None = None) -> None:
-        self._begin_answer(refusal.status)
-        route = None if self._decision is None else self._decision.route
-        fields = self.rate_limit_fields
-        if route is not None and route.cors is not None:
-            fields += response_fields(route.cors, self)
-        data = problem(
-            refusal,
-            self.request_id,
-            close=not self.keep_alive,
-            head_only=self.method == "HEAD",
-            retry_after=ceil(retry_after or 1) if refusal.status in (429, 503) else None,
-            fields=fields,
-        )
-        self.client.transport.write(data)
-        self._finish()
-
-    def answer_instead(self, status: int, fields: bytes, body: bytes) -> None:
-        """Answer with a response of the gateway's own; `fields` are whole lines, Content-Length among them."""
-        self._begin_answer(status)
-        out = self._head_for_client(status, fields)
-        if self.method != "HEAD":
-            self.bytes_out = len(body)
-            out.append(body)
-        self.client.transport.write(b"".join(out))
-        self._finish()
-
-    def _begin_answer(self, status: int) -> None:
-        self.pending_out = []
-        self.bytes_out = 0
-        if not self.request_complete and self.head.has_body:
-            self.keep_alive = False
-        if self.client.plane.draining:
-            self.keep_alive = False
-        self.status = status
-        self.response_started = True
-
     def expired(self) -> None:
         """The deadline of what this exchange waits for has passed."""
         connection = self.connection
@@ -709,7 +461,7 @@ class Exchange(Request):
             stopped = connection is not None and connection.paused
             self.upstream_failed("timeout", 504, "The response stopped for too long.", blame=not stopped)
         elif self._decision is None:
-            self._refetched = True
+            self.refetched = True
             self.start()
         elif self.attempts is not None and self.attempts.guard is not None and self.attempts.guard.waiting:
             self._failed(self.attempts.guard.too_many())
@@ -735,40 +487,3 @@ class Exchange(Request):
         if self.attempts is not None:
             self.attempts.over(whole=False)
         self._record(CLIENT_GONE)
-
-    def _finish(self) -> None:
-        if self.done:
-            return
-        self.done = True
-        if self.attempts is not None:
-            self.attempts.over(whole=True)
-        self._record(self.status)
-        self.client.exchange_finished(self)
-
-    def _record(self, status: int, count: bool = True, write: bool = True) -> None:
-        plane = self.client.plane
-        seconds = monotonic() - self.started
-        decision = self._decision
-        if decision is None:
-            route = side = upstream = ""
-        else:
-            route = decision.route.name if decision.route is not None else ""
-            side = decision.side or ""
-            upstream = decision.upstream or ""
-        if count:
-            plane.counters.request((route, side, upstream, status), seconds, self.bytes_out)
-        log = plane.access_log
-        if log is not None and write:
-            remembered = self._remembered
-            if remembered is not None:
-                caller = remembered.logged
-            else:
-                identity = None if decision is None else decision.identity
-                caller = caller_text(self.peer, self.host, side, upstream, identity)
-            noted = "" if self.attempts is None else self.attempts.logged()
-            log.write(
-                f'{{"time":"{plane.timestamp}","request_id":"{self.request_id.decode()}","method":"{self.method}"'
-                f',"path":{dumps(self.path).decode()},"status":{status},"route":{quoted(route)}'
-                f',"endpoint":{quoted(self._pool.endpoint.url if self._pool is not None else "")}'
-                f',"bytes":{self.bytes_out},"ms":{seconds * 1000:.3f}{noted}{caller}}}\n'
-            )

@@ -8,7 +8,7 @@ import orjson
 
 from gateway.auth.require import challenge
 from gateway.proxy.headers import VIA
-from gateway.proxy.status import title
+from gateway.proxy.status import STATUS_LINES, title
 from gateway.routing.decide import Refusal
 
 ALLOWED = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
@@ -44,7 +44,6 @@ def problem(
         }
     )
     lines = [
-        b"HTTP/1.1 %d %b" % (status, title(status).encode()),
         b"Content-Type: application/problem+json",
         b"Content-Length: %d" % len(body),
         b"Cache-Control: no-store",
@@ -60,13 +59,13 @@ def problem(
         lines.append(b"Retry-After: %d" % retry_after)
     if close:
         lines.append(b"Connection: close")
-    return b"\r\n".join(lines) + b"\r\n" + fields + b"\r\n" + (b"" if head_only else body)
+    head = STATUS_LINES[status] + b"\r\n".join(lines) + b"\r\n" + fields + b"\r\n"
+    return head if head_only else head + body
 
 
 def capabilities(request_id: bytes) -> bytes:
     """A whole response to an OPTIONS request that goes no further (RFC 9110 section 9.3.7); the connection closes."""
     lines = (
-        b"HTTP/1.1 200 OK",
         b"Allow: " + ALLOWED,
         b"Content-Length: 0",
         date_field(),
@@ -74,4 +73,4 @@ def capabilities(request_id: bytes) -> bytes:
         b"Via: " + VIA,
         b"Connection: close",
     )
-    return b"\r\n".join(lines) + b"\r\n\r\n"
+    return STATUS_LINES[200] + b"\r\n".join(lines) + b"\r\n\r\n"

@@ -1,0 +1,285 @@
+"""A request and the response that its client gets: the half of an exchange that faces the client.
+
+What is written here, whoever it comes from, has the gateway's own fields, is
+framed for this client, and is counted and logged once it is over.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from orjson import dumps
+
+from gateway.observe.access_log import caller_text, quoted
+from gateway.proxy.attempts import NEVER, Attempts
+from gateway.proxy.changes import changed_response
+from gateway.proxy.headers import VIA_LINE
+from gateway.proxy.problems import problem
+from gateway.proxy.status import STATUS_LINES
+from gateway.routing.cors import response_fields
+from gateway.routing.decide import Decision, Refusal
+from gateway.routing.request import Request
+from gateway.routing.split import VISITOR_COOKIE
+
+if TYPE_CHECKING:
+    from gateway.auth.identity import Identity
+    from gateway.config.snapshot import Timeouts
+    from gateway.proxy.client import ClientConnection
+    from gateway.proxy.known import Remembered
+    from gateway.proxy.pool import EndpointPool
+    from gateway.proxy.request_head import RequestHead
+    from gateway.proxy.upstream import UpstreamConnection
+
+VISITOR_LIFETIME = 31_536_000
+
+_AFTER_REQUEST_ID = b"\r\n" + VIA_LINE
+
+
+def _visitor_cookie(visitor: str) -> bytes:
+    return b"Set-Cookie: %b=%b; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax\r\n" % (
+        VISITOR_COOKIE.encode(),
+        visitor.encode(),
+        VISITOR_LIFETIME,
+    )
+
+
+class AnsweredRequest(Request):
+    """A request, and what has become of it so far; how it is sent on is the business of Exchange."""
+
+    __slots__ = (
+        "_body",
+        "_body_bytes",
+        "_body_limit",
+        "_body_received",
+        "_chunked_out",
+        "_decision",
+        "_drawn",
+        "_pool",
+        "_remembered",
+        "attempts",
+        "bytes_out",
+        "client",
+        "connection",
+        "done",
+        "head",
+        "keep_alive",
+        "line",
+        "pending_out",
+        "rate_limit_fields",
+        "recording",
+        "refetched",
+        "request_complete",
+        "request_id",
+        "response_started",
+        "started",
+        "status",
+        "timeouts",
+    )
+
+    timeouts: Timeouts
+    """Of the newest attempt; there are none before the first."""
+
+    def __init__(
+        self, client: ClientConnection, head: RequestHead, line: bytes, method: str, path: str, query: str
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.query = query
+        self.host = head.host or ""
+        self.headers = head.fields
+        self.peer = head.client or client.peer
+        self.certificate = client.certificate
+        self.client = client
+        self.head = head
+        self.line = line
+        client.requests_left -= 1
+        self.keep_alive = head.keep_alive and client.requests_left > 0
+        self.request_complete = False
+        self.response_started = False
+        self.done = False
+        self.status = 0
+        self.bytes_out = 0
+        self.connection: UpstreamConnection | None = None
+        self.pending_out: list[bytes] = []
+        self.started = monotonic()
+        self._drawn = drawn = next(client.plane.drawn)
+        self.request_id = head.request_id or drawn[:32]
+        self._body: list[bytes] = []
+        self._body_bytes = 0
+        self._body_limit = NEVER
+        self._body_received = 0
+        self._chunked_out = False
+        self._decision: Decision | None = None
+        self._remembered: Remembered | None = None
+        self._pool: EndpointPool | None = None
+        self.refetched = False
+        self.attempts: Attempts | None = None
+        self.rate_limit_fields = b""
+
+    # What was decided
+
+    @property
+    def decision(self) -> Decision:
+        """What was decided; asked once it was."""
+        assert self._decision is not None
+        return self._decision
+
+    @property
+    def decided(self) -> bool:
+        """Whether it was."""
+        return self._decision is not None
+
+    @property
+    def identity(self) -> Identity | None:
+        """Who is calling."""
+        return self.decision.identity
+
+    @property
+    def endpoint_url(self) -> str:
+        """The endpoint of the newest attempt."""
+        return self._pool.endpoint.url if self._pool is not None else ""
+
+    # An upstream's answer
+
+    def interim_response(self, status: int, fields: bytes) -> None:
+        """Pass a 1xx on; HTTP/1.0 clients know none (RFC 9110 section 15.2)."""
+        if self.head.minor >= 1:
+            self.client.transport.write(b"%b%b\r\n" % (STATUS_LINES[status], fields))
+
+    def _head_for_client(self, status: int, fields: bytes) -> list[bytes]:
+        """The parts of the response's head: the gateway's own fields come after `fields`."""
+        self.status = status
+        self.response_started = True
+        decision = self._decision
+        if decision is not None and decision.changes is not None:
+            fields = changed_response(decision.changes, fields, self)
+        out = [STATUS_LINES[status], fields, b"X-Request-Id: ", self.request_id, _AFTER_REQUEST_ID]
+        if decision is not None and decision.choice is not None and decision.choice.visitor is not None:
+            out.append(_visitor_cookie(decision.choice.visitor))
+        if self.rate_limit_fields:
+            out.append(self.rate_limit_fields)
+        if self.client.plane.draining:
+            self.keep_alive = False
+        if not self.keep_alive:
+            out.append(b"Connection: close\r\n")
+        elif self.head.minor == 0:
+            out.append(b"Connection: keep-alive\r\n")
+        out.append(b"\r\n")
+        return out
+
+    def response_body(self, body: bytes) -> None:
+        """A part of the response's body came in."""
+        self.bytes_out += len(body)
+        if self.attempts is not None:
+            self.attempts.copy_body(body)
+        if self._chunked_out:
+            self.pending_out += (b"%x\r\n" % len(body), body, b"\r\n")
+        else:
+            self.pending_out.append(body)
+
+    def flush(self) -> None:
+        """Write to the client what has gathered while one piece of input was parsed."""
+        out = self.pending_out
+        self.pending_out = []
+        client = self.client
+        client.transport.write(b"".join(out) if len(out) > 1 else out[0])
+        client.deadline = client.plane.now + self.timeouts.idle
+
+    def _switch(self, fields: bytes, upgrade: bytes) -> None:
+        """Write the head of a 101 that switches to `upgrade`."""
+        self.status = 101
+        self.response_started = True
+        out = [STATUS_LINES[101], fields, b"Connection: Upgrade\r\nUpgrade: ", upgrade]
+        out += (b"\r\nX-Request-Id: ", self.request_id, _AFTER_REQUEST_ID)
+        decision = self._decision
+        if decision is not None and decision.choice is not None and decision.choice.visitor is not None:
+            out.append(_visitor_cookie(decision.choice.visitor))
+        out.append(b"\r\n")
+        self.client.transport.write(b"".join(out))
+        # The handshake's time is what a request's is; how long a tunnel lives says nothing of the upstream.
+        self._record(101, write=False)
+
+    # The gateway's own answers
+
+    def _answer(self, refusal: Refusal, retry_after: float | None = None) -> None:
+        self._begin_answer(refusal.status)
+        route = None if self._decision is None else self._decision.route
+        fields = self.rate_limit_fields
+        if route is not None and route.cors is not None:
+            fields += response_fields(route.cors, self)
+        data = problem(
+            refusal,
+            self.request_id,
+            close=not self.keep_alive,
+            head_only=self.method == "HEAD",
+            retry_after=ceil(retry_after or 1) if refusal.status in (429, 503) else None,
+            fields=fields,
+        )
+        self.client.transport.write(data)
+        self._finish()
+
+    def answer_instead(self, status: int, fields: bytes, body: bytes) -> None:
+        """Answer with a response of the gateway's own; `fields` are whole lines, Content-Length among them."""
+        self._begin_answer(status)
+        out = self._head_for_client(status, fields)
+        if self.method != "HEAD":
+            self.bytes_out = len(body)
+            out.append(body)
+        self.client.transport.write(b"".join(out))
+        self._finish()
+
+    def _begin_answer(self, status: int) -> None:
+        self.pending_out = []
+        self.bytes_out = 0
+        if not self.request_complete and self.head.has_body:
+            self.keep_alive = False
+        if self.client.plane.draining:
+            self.keep_alive = False
+        self.status = status
+        self.response_started = True
+
+    # The end
+
+    def _finish(self) -> None:
+        if self.done:
+            return
+        self.done = True
+        if self.attempts is not None:
+            self.attempts.over(whole=True)
+        self._record(self.status)
+        self.client.exchange_finished(self)
+
+    def tunnel_over(self, bytes_out: int) -> None:
+        """The tunnel is closed, after the upstream has sent `bytes_out`."""
+        self.bytes_out = bytes_out
+        self._record(101, count=False)
+
+    def _record(self, status: int, count: bool = True, write: bool = True) -> None:
+        plane = self.client.plane
+        seconds = monotonic() - self.started
+        decision = self._decision
+        if decision is None:
+            route = side = upstream = ""
+        else:
+            route = decision.route.name if decision.route is not None else ""
+            side = decision.side or ""
+            upstream = decision.upstream or ""
+        if count:
+            plane.counters.request((route, side, upstream, status), seconds, self.bytes_out)
+        log = plane.access_log
+        if log is not None and write:
+            remembered = self._remembered
+            if remembered is not None:
+                caller = remembered.logged
+            else:
+                identity = None if decision is None else decision.identity
+                caller = caller_text(self.peer, self.host, side, upstream, identity)
+            noted = "" if self.attempts is None else self.attempts.logged()
+            log.write(
+                f'{{"time":"{plane.timestamp}","request_id":"{self.request_id.decode()}","method":"{self.method}"'
+                f',"path":{dumps(self.path).decode()},"status":{status},"route":{quoted(route)}'
+                f',"endpoint":{quoted(self._pool.endpoint.url if self._pool is not None else "")}'
+                f',"bytes":{self.bytes_out},"ms":{seconds * 1000:.3f}{noted}{caller}}}\n'
+            )

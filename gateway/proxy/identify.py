@@ -1,0 +1,56 @@
+"""Who is calling: the one bearer token of a request, and where it may stand."""
+
+from __future__ import annotations
+
+from time import time
+from typing import TYPE_CHECKING
+
+from gateway.auth.upgrade_token import take_from_query
+from gateway.auth.verify import NoKeys, TokenRefused, UnknownKey
+from gateway.routing.decide import Refusal
+
+if TYPE_CHECKING:
+    from gateway.auth.identity import Identity
+    from gateway.config.snapshot import AuthRequirement
+    from gateway.proxy.answered_request import AnsweredRequest
+
+
+def identify(request: AnsweredRequest, requirement: AuthRequirement) -> Identity | Refusal | None:
+    """Verify the one bearer token of `request` against the provider that `requirement` names; None without one.
+
+    Raises UnknownKey where the provider's keys have to be fetched again first.
+    """
+    if requirement.upgrade_token and request.head.upgrade:
+        _take_upgrade_token(request, requirement)
+    credentials = request.head.credentials
+    if not credentials:
+        return None
+    if len(credentials) > 1:
+        return Refusal(400, "The request has more than one bearer token.", "invalid_request")
+    plane = request.client.plane
+    try:
+        return plane.verifiers[requirement.provider].verify(credentials[0], time())
+    except TokenRefused as refused:
+        return Refusal(refused.status, refused.detail, refused.error)
+    except NoKeys:
+        return Refusal(503, "The keys that verify tokens are not available yet.")
+    except UnknownKey as unknown:
+        if request.refetched or not plane.may_refetch(requirement.provider):
+            return Refusal(401, "The token names a signing key that is not known.", "invalid_token")
+        unknown.provider = requirement.provider
+        raise
+
+
+def _take_upgrade_token(request: AnsweredRequest, requirement: AuthRequirement) -> None:
+    """Move tokens from where the route lets a handshake carry them to the credentials, so that nobody sees them."""
+    head = request.head
+    for place in requirement.upgrade_token:
+        if place.kind == "subprotocol":
+            tokens = head.take_subprotocol_tokens(place.name)
+        else:
+            tokens, query = take_from_query(request.query, place.name)
+            if tokens:
+                request.query = query
+                target = request.line.split(b" ")[1].partition(b"?")[0] + (b"?" + query.encode() if query else b"")
+                request.line = b"%b %b HTTP/1.1\r\n" % (request.method.encode(), target)
+        head.credentials += [b"Bearer " + token.encode() for token in tokens]
