@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 VISITOR_LIFETIME = 31_536_000
 
-_AFTER_REQUEST_ID = b"\r\n" + VIA_LINE
+AFTER_REQUEST_ID = b"\r\n" + VIA_LINE
 
 
 def _visitor_cookie(visitor: str) -> bytes:
@@ -94,8 +94,8 @@ class AnsweredRequest(Request):
         self.client = client
         self.head = head
         self.line = line
-        client.requests_left -= 1
-        self.keep_alive = head.keep_alive and client.requests_left > 0
+        client.requests_left = left = client.requests_left - 1
+        self.keep_alive = head.keep_alive and left > 0
         self.request_complete = False
         self.response_started = False
         self.done = False
@@ -107,9 +107,10 @@ class AnsweredRequest(Request):
         self._drawn = drawn = next(client.plane.drawn)
         self.request_id = head.request_id or drawn[:32]
         self._body: list[bytes] = []
-        self._body_bytes = 0
-        self._body_limit = NEVER
-        self._body_received = 0
+        if head.has_body:
+            self._body_bytes = 0
+            self._body_limit = NEVER
+            self._body_received = 0
         self._chunked_out = False
         self._decision: Decision | None = None
         self._remembered: Remembered | None = None
@@ -155,7 +156,7 @@ class AnsweredRequest(Request):
         decision = self._decision
         if decision is not None and decision.changes is not None:
             fields = changed_response(decision.changes, fields, self)
-        out = [STATUS_LINES[status], fields, b"X-Request-Id: ", self.request_id, _AFTER_REQUEST_ID]
+        out = [STATUS_LINES[status], fields, b"X-Request-Id: ", self.request_id, AFTER_REQUEST_ID]
         if decision is not None and decision.choice is not None and decision.choice.visitor is not None:
             out.append(_visitor_cookie(decision.choice.visitor))
         if self.rate_limit_fields:
@@ -192,7 +193,7 @@ class AnsweredRequest(Request):
         self.status = 101
         self.response_started = True
         out = [STATUS_LINES[101], fields, b"Connection: Upgrade\r\nUpgrade: ", upgrade]
-        out += (b"\r\nX-Request-Id: ", self.request_id, _AFTER_REQUEST_ID)
+        out += (b"\r\nX-Request-Id: ", self.request_id, AFTER_REQUEST_ID)
         decision = self._decision
         if decision is not None and decision.choice is not None and decision.choice.visitor is not None:
             out.append(_visitor_cookie(decision.choice.visitor))
@@ -276,10 +277,11 @@ class AnsweredRequest(Request):
             else:
                 identity = None if decision is None else decision.identity
                 caller = caller_text(self.peer, self.host, side, upstream, identity)
+            endpoint = '""' if self._pool is None else self._pool.quoted_url
             noted = "" if self.attempts is None else self.attempts.logged()
             log.write(
                 f'{{"time":"{plane.timestamp}","request_id":"{self.request_id.decode()}","method":"{self.method}"'
                 f',"path":{dumps(self.path).decode()},"status":{status},"route":{quoted(route)}'
-                f',"endpoint":{quoted(self._pool.endpoint.url if self._pool is not None else "")}'
+                f',"endpoint":{endpoint}'
                 f',"bytes":{self.bytes_out},"ms":{seconds * 1000:.3f}{noted}{caller}}}\n'
             )

@@ -15,12 +15,13 @@ from time import time
 from typing import TYPE_CHECKING
 
 from gateway.auth.verify import UnknownKey
-from gateway.proxy.answered_request import AnsweredRequest
+from gateway.proxy.answered_request import AFTER_REQUEST_ID, AnsweredRequest
 from gateway.proxy.attempts import Attempts, is_repeated
 from gateway.proxy.changes import changed_line
 from gateway.proxy.identify import identify
 from gateway.proxy.known import NO_ROUTE, KnownFields, fields_sent
 from gateway.proxy.recovery import is_failure
+from gateway.proxy.status import STATUS_LINES
 from gateway.proxy.tunnel import Tunnel
 from gateway.proxy.upgrade import is_offered, upgrade_fields
 from gateway.resilience.retry import SAFE, Cause, Failure
@@ -64,10 +65,17 @@ class Exchange(AnsweredRequest):
                         self.start()
                         return
                     self._decision = Decision(
-                        route, before.upstream, before.side, identity, before.choice, changes=changes
+                        route, before.upstream, before.side, identity, before.choice, None, changes
                     )
                     self._remembered = remembered
-                    self._first_attempt(route, remembered.pool)
+                    upstream = remembered.pool
+                    if upstream.special or (route is not None and not route.plain):
+                        self._first_attempt(route, upstream)
+                        return
+                    self.timeouts = timeouts = upstream.upstream.timeouts
+                    self._pool = pool = upstream.next(self)
+                    client.deadline = plane.now + timeouts.connect + 1.0
+                    pool.request(self)
                     return
         self.start(known)
 
@@ -144,8 +152,8 @@ class Exchange(AnsweredRequest):
     def _first_attempt(self, route: Route | None, upstream: UpstreamPool) -> None:
         self.timeouts = upstream.upstream.timeouts
         if (
-            (route is not None and not route.plain)
-            or upstream.special
+            upstream.special
+            or (route is not None and not route.plain)
             or (self.head.has_body and is_repeated(route, self.method))
         ):
             if route is not None and route.rate_limits and not self.rate_limit_fields:
@@ -187,6 +195,18 @@ class Exchange(AnsweredRequest):
         self.connection = connection
         connection.exchange = self
         client = self.client
+        remembered = self._remembered
+        if remembered is not None and remembered.ids_alone:
+            # Most requests; where fields are remembered, there is no body.
+            request_id = self.request_id
+            trace = self._drawn[32:]
+            fields = remembered.fields
+            connection.transport.write(
+                b"%b%bX-Request-Id: %b\r\ntraceparent: 00-%b-%b-01\r\n\r\n"
+                % (self.line, fields, request_id, request_id, trace)
+            )
+            client.deadline = client.plane.now + self.timeouts.response
+            return
         parts = self.head_sent()
         parts.append(b"\r\n")
         if self._body:
@@ -287,9 +307,24 @@ class Exchange(AnsweredRequest):
                 return
             if self.attempts is not None:
                 self.attempts.copy_body(body)
-        out = self._head_for_client(status, fields)
-        out.append(body)
-        self.client.transport.write(b"".join(out))
+        client = self.client
+        remembered = self._remembered
+        if (
+            remembered is not None
+            and remembered.nothing_added
+            and self.keep_alive
+            and not (self.rate_limit_fields or client.plane.draining)
+        ):
+            self.status = status
+            self.response_started = True
+            client.transport.write(
+                b"%b%bX-Request-Id: %b%b\r\n%b"
+                % (STATUS_LINES[status], fields, self.request_id, AFTER_REQUEST_ID, body)
+            )
+        else:
+            out = self._head_for_client(status, fields)
+            out.append(body)
+            client.transport.write(b"".join(out))
         self._finish()
 
     def response_head(self, status: int, fields: bytes, delimited: bool) -> None:

@@ -28,15 +28,31 @@ NO_ROUTE = -1
 
 
 class Remembered:
-    """What was decided for known fields, and what follows from it for every request with them."""
+    """What was decided for known fields, and what follows from it for every request with them.
 
-    __slots__ = ("decision", "fields", "logged", "pool")
+    `ids_alone` tells that the fields of each request are these and its two ids,
+    and that its line goes on as it came; `nothing_added` that its answer goes on
+    with nothing but the gateway's own fields.
+    """
 
-    def __init__(self, decision: Decision, pool: UpstreamPool, fields: bytes, logged: str) -> None:
+    __slots__ = ("decision", "fields", "ids_alone", "logged", "nothing_added", "pool")
+
+    def __init__(
+        self,
+        decision: Decision,
+        pool: UpstreamPool,
+        fields: bytes,
+        logged: str,
+        *,
+        ids_alone: bool,
+        nothing_added: bool,
+    ) -> None:
         self.decision = decision
         self.pool = pool
         self.fields = fields
         self.logged = logged
+        self.ids_alone = ids_alone
+        self.nothing_added = nothing_added
 
 
 class KnownFields:
@@ -60,12 +76,17 @@ class KnownFields:
             return
         if len(self.decided) >= REMEMBERED_DECISIONS:
             self.decided.clear()
-        identity = decision.identity
+        head, changes, identity = self.head, decision.changes, decision.identity
+        ids_alone = bool(head.host) and head.request_id is None and not head.has_trace
+        if changes is not None and (changes.rewrite is not None or changes.endpoint_host):
+            ids_alone = False
         self.decided[NO_ROUTE if route is None else route.alike] = Remembered(
             decision,
             plane.pools[upstream],
-            fields_sent(self.head, client, decision, decision.changes),
-            caller_text(self.head.client or client.peer, self.head.host or "", decision.side or "", upstream, identity),
+            fields_sent(head, client, decision, changes),
+            caller_text(head.client or client.peer, head.host or "", decision.side or "", upstream, identity),
+            ids_alone=ids_alone,
+            nothing_added=changes is None and head.minor == 1 and (choice is None or choice.visitor is None),
         )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from gateway.config.snapshot import Endpoint
 from gateway.config.tls import upstream_context
+from gateway.observe.access_log import quoted
 from gateway.proxy.tls import connect, reason_of
 from gateway.proxy.upstream import UpstreamConnection
 from gateway.resilience.balancing import seed_of
@@ -43,6 +44,7 @@ class EndpointPool:
         "open",
         "owner",
         "plane",
+        "quoted_url",
         "record",
         "retired",
         "seed",
@@ -55,6 +57,7 @@ class EndpointPool:
         self.owner = owner
         self.plane = owner.plane
         self.endpoint = endpoint
+        self.quoted_url = quoted(endpoint.url)
         self.idle: list[UpstreamConnection] = []
         self.open = 0
         self.waiting: deque[Requester] = deque()

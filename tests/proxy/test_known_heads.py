@@ -215,7 +215,8 @@ def test_a_caller_is_identified_once_for_fields_that_are_known(
                 assert b" 200 OK" in (await send(plane, client, data % path))[1]
         # The first request is parsed, the second is the first of known fields, each with two requirements.
         assert len(verified) == 3
-        monkeypatch.setattr("gateway.proxy.exchange.time", lambda: 9e9)
+        for module in ("exchange", "identify"):
+            monkeypatch.setattr(f"gateway.proxy.{module}.time", lambda: 9e9)
         assert b" 401 " in (await send(plane, client, data % b"private/x"))[1]
 
     run(test)
