@@ -15,6 +15,7 @@ from orjson import dumps
 from gateway.observe.access_log import caller_text, quoted
 from gateway.proxy.attempts import NEVER, Attempts
 from gateway.proxy.changes import changed_response
+from gateway.proxy.guard import leave_lightly
 from gateway.proxy.headers import VIA_LINE
 from gateway.proxy.problems import problem
 from gateway.proxy.status import STATUS_LINES
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from gateway.proxy.pool import EndpointPool
     from gateway.proxy.request_head import RequestHead
     from gateway.proxy.upstream import UpstreamConnection
+    from gateway.resilience.concurrency import ConcurrencyLimit
 
 VISITOR_LIFETIME = 31_536_000
 
@@ -63,6 +65,8 @@ class AnsweredRequest(Request):
         "client",
         "connection",
         "done",
+        "ends",
+        "entered",
         "head",
         "keep_alive",
         "line",
@@ -77,6 +81,12 @@ class AnsweredRequest(Request):
         "status",
         "timeouts",
     )
+
+    entered: ConcurrencyLimit[Attempts] | None
+    """The concurrency limit that it runs under, where no guard of `attempts` sees to that."""
+
+    ends: float
+    """When the whole exchange has to be over, by the loop's time."""
 
     timeouts: Timeouts
     """Of the newest attempt; there are none before the first."""
@@ -117,6 +127,8 @@ class AnsweredRequest(Request):
         self._pool: EndpointPool | None = None
         self.refetched = False
         self.attempts: Attempts | None = None
+        self.entered: ConcurrencyLimit[Attempts] | None = None
+        self.ends = NEVER
         self.rate_limit_fields = b""
 
     # What was decided
@@ -249,6 +261,8 @@ class AnsweredRequest(Request):
         self.done = True
         if self.attempts is not None:
             self.attempts.over(whole=True)
+        elif self.entered is not None:
+            leave_lightly(self)
         self._record(self.status)
         self.client.exchange_finished(self)
 

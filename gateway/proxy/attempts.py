@@ -38,8 +38,7 @@ class Attempts:
 
     `sent` tells that the request, or a part of it, may have had an effect.
     `kept` is what was sent of its body, to send it again, None where that can't
-    be done. `ends` is when the whole exchange has to be over, by the loop's
-    time. `copy` is the answer as far as it came, where it may be kept.
+    be done. `copy` is the answer as far as it came, where it may be kept.
     `fallback` is who answers instead of the upstream (`legacy`, `stale`,
     `static`), `cause` why. `stale_connection` tells that a connection was met
     that the endpoint had closed while it was idle.
@@ -48,7 +47,6 @@ class Attempts:
     __slots__ = (
         "cause",
         "copy",
-        "ends",
         "exchange",
         "fallback",
         "guard",
@@ -68,11 +66,18 @@ class Attempts:
         self.stale_connection = False
         self.fallback = ""
         self.cause: Cause | None = None
-        self.ends = NEVER
         self.kept: list[bytes] | None = None
         self.copy: tuple[bytes, list[bytes]] | None = None
         self.guard: Guard | None = None
         self.hedge: Hedge | None = None
+
+    @classmethod
+    def late(cls, exchange: Exchange, upstream: UpstreamPool) -> Attempts:
+        """Those of an exchange that is under way, at `upstream`, and was nothing special so far."""
+        attempts = cls(exchange)
+        if upstream.guarded:
+            attempts.guard = Guard.late(attempts, upstream)
+        return attempts
 
     @property
     def settings(self) -> Retries:
@@ -96,10 +101,6 @@ class Attempts:
         """See to what `route` and `upstream` ask, and make the first attempt."""
         exchange = self.exchange
         plane = exchange.client.plane
-        total = exchange.timeouts.total
-        if total is not None:
-            self.ends = plane.loop.time() + total
-            plane.ending.append(self)
         if exchange.head.has_body and is_repeated(route, exchange.method):
             self.kept = []
         if route is not None and route.shadowed and plane.mirror is not None:
@@ -224,19 +225,7 @@ class Attempts:
             self.guard = None
 
     def switched(self) -> None:
-        """The exchange has become a tunnel, which has deadlines of its own and is nobody's request any more."""
-        self.ends = NEVER
+        """The exchange has become a tunnel, which is nobody's request any more."""
         if self.guard is not None:
             self.guard.answered(101)
         self._leave_guard()
-
-    def total_expired(self) -> None:
-        """The deadline of the whole exchange has passed."""
-        exchange = self.exchange
-        if exchange.done:
-            return
-        if not exchange.request_complete:
-            exchange.give_up(408, "The request took longer than it may.")
-        else:
-            waited = exchange.connection is not None and not exchange.response_started
-            exchange.upstream_failed("timeout", 504, "The request took longer than it may.", blame=waited)

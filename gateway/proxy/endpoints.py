@@ -38,8 +38,9 @@ class UpstreamPool:
 
     `available` are those that are well, or all where none is: with all bad, any
     may be tried. `guarded` tells that a request must be let in by a breaker or
-    a concurrency limit first, `special` that, or that there is a deadline for
-    whole exchanges. `requests` counts first attempts.
+    a concurrency limit first, `special` that it has to have a guard for that.
+    `breakers` are those of the upstream and of sides of migrations.
+    `requests` counts first attempts.
     """
 
     __slots__ = (
@@ -49,6 +50,7 @@ class UpstreamPool:
         "_warming",
         "available",
         "breaker",
+        "breakers",
         "budget",
         "endpoints",
         "guarded",
@@ -69,6 +71,7 @@ class UpstreamPool:
         self.guarded = False
         self.special = False
         self.breaker: Breaker | None = None
+        self.breakers: list[Breaker] = []
         self.limit: ConcurrencyLimit[Attempts] | None = None
         self.endpoints: tuple[EndpointPool, ...] = ()
         self.available: tuple[EndpointPool, ...] = ()
@@ -92,10 +95,15 @@ class UpstreamPool:
                     pool.retire()
         self.set_endpoints(endpoints)
 
-    def set_guarded(self, guarded: bool) -> None:
-        """Whether requests must be let in first."""
-        self.guarded = guarded
-        self.special = guarded or self.upstream.timeouts.total is not None
+    def set_breakers(self, breakers: Iterable[Breaker]) -> None:
+        """All breakers that may have to let requests in, the upstream's own among them."""
+        self.breakers = list(breakers)
+        self.guarded = bool(self.breakers) or self.limit is not None
+        self.breaker_changed()
+
+    def breaker_changed(self) -> None:
+        """One of them has another state, perhaps."""
+        self.special = any(breaker.needs_every_end for breaker in self.breakers)
 
     def set_endpoints(self, endpoints: Iterable[Endpoint]) -> None:
         """Use these endpoints; connections to those that stay are kept."""
@@ -143,7 +151,9 @@ class UpstreamPool:
         return not pool.record.ejected and (self.upstream.name, pool.endpoint.url) not in self.plane.down
 
     def tick(self, now: float) -> None:
-        """Take back those whose ejection is over, and go on warming up those that came back."""
+        """Count for the breakers, take back those whose ejection is over, go on warming up those that came back."""
+        for breaker in self.breakers:
+            breaker.tick(now)
         if self._ejections is not None:
             back = self._ejections.take_back(now)
             if back:

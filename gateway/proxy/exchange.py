@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 from gateway.auth.verify import UnknownKey
 from gateway.proxy.answered_request import AFTER_REQUEST_ID, AnsweredRequest
-from gateway.proxy.attempts import Attempts, is_repeated
+from gateway.proxy.attempts import NEVER, Attempts, is_repeated
 from gateway.proxy.changes import changed_line
+from gateway.proxy.guard import enter_lightly
 from gateway.proxy.identify import identify
 from gateway.proxy.known import NO_ROUTE, KnownFields, fields_sent
 from gateway.proxy.recovery import is_failure
@@ -73,6 +74,11 @@ class Exchange(AnsweredRequest):
                         self._first_attempt(route, upstream)
                         return
                     self.timeouts = timeouts = upstream.upstream.timeouts
+                    if timeouts.total is not None:
+                        self.ends = plane.now + timeouts.total
+                    if upstream.guarded and not enter_lightly(self, upstream):
+                        self._attempt_with_care(route, upstream)
+                        return
                     self._pool = pool = upstream.next(self)
                     client.deadline = plane.now + timeouts.connect + 1.0
                     pool.request(self)
@@ -150,24 +156,32 @@ class Exchange(AnsweredRequest):
         self._answer(refusal, retry_after)
 
     def _first_attempt(self, route: Route | None, upstream: UpstreamPool) -> None:
-        self.timeouts = upstream.upstream.timeouts
+        client = self.client
+        timeouts = upstream.upstream.timeouts
+        if route is not None and not route.plain:
+            if route.rate_limits and not self.rate_limit_fields:
+                client.plane.rate_limiter.check(self, route, upstream)
+                return
+            if route.timeouts:
+                timeouts = route.timeouts.get(upstream.upstream.name, timeouts)
+        self.timeouts = timeouts
+        if timeouts.total is not None:
+            self.ends = client.plane.now + timeouts.total
         if (
             upstream.special
             or (route is not None and not route.plain)
             or (self.head.has_body and is_repeated(route, self.method))
+            or (upstream.guarded and not enter_lightly(self, upstream))
         ):
-            if route is not None and route.rate_limits and not self.rate_limit_fields:
-                self.client.plane.rate_limiter.check(self, route, upstream)
-                return
-            if route is not None and route.timeouts:
-                self.timeouts = route.timeouts.get(upstream.upstream.name, self.timeouts)
-            self.attempts = attempts = Attempts(self)
-            attempts.prepare(route, upstream)
+            self._attempt_with_care(route, upstream)
             return
         self._pool = pool = upstream.next(self)
-        client = self.client
-        client.deadline = client.plane.now + self.timeouts.connect + 1.0
+        client.deadline = client.plane.now + timeouts.connect + 1.0
         pool.request(self)
+
+    def _attempt_with_care(self, route: Route | None, upstream: UpstreamPool) -> None:
+        self.attempts = attempts = Attempts(self)
+        attempts.prepare(route, upstream)
 
     def redirect(self, decision: Decision) -> None:
         """Have the next attempt go where `decision` says."""
@@ -350,10 +364,10 @@ class Exchange(AnsweredRequest):
         if pool.watched:
             pool.owner.endpoint_answered(pool, status)
         if self.attempts is None:
-            if status < 400 or not is_failure(self.decision, status):
+            told = status >= 500 and pool.owner.guarded
+            if status < 400 or not (told or is_failure(self.decision, status)):
                 return True
-            self.attempts = Attempts(self)
-        return self.attempts.take(status, fields)
+        return self._care().take(status, fields)
 
     def switch_protocols(self, connection: UpstreamConnection, fields: bytes, upgrade: bytes, early: bytes) -> bool:
         """The upstream switches to `upgrade`, and `early` came with its 101: join both connections.
@@ -368,8 +382,9 @@ class Exchange(AnsweredRequest):
         connection.exchange = None
         if pool.watched:
             pool.owner.endpoint_answered(pool, 101)
-        if self.attempts is not None:
-            self.attempts.switched()
+        if self.attempts is not None or self.entered is not None:
+            self._care().switched()
+        self.ends = NEVER
         self._switch(fields, upgrade)
         self.client.plane.counters.event("tunnels_opened", upstream.name)
         held, client_is_full = self.client.hand_over()
@@ -401,7 +416,7 @@ class Exchange(AnsweredRequest):
 
     def _care(self) -> Attempts:
         if self.attempts is None:
-            self.attempts = Attempts(self)
+            self.attempts = Attempts(self) if self._pool is None else Attempts.late(self, self._pool.owner)
         return self.attempts
 
     def upstream_lost(self) -> None:
@@ -480,8 +495,8 @@ class Exchange(AnsweredRequest):
             self.pending_out = []
             self.keep_alive = False
             self.done = True
-            if self.attempts is not None:
-                self.attempts.over(whole=False)
+            if self.attempts is not None or self.entered is not None:
+                self._care().over(whole=False)
             self.client.plane.counters.event("broken_responses", detail)
             self._record(self.status)
             self.client.break_off()
@@ -519,6 +534,16 @@ class Exchange(AnsweredRequest):
             self._drop_connection()
         elif self._pool is not None:
             self._pool.forget(self)
-        if self.attempts is not None:
-            self.attempts.over(whole=False)
+        if self.attempts is not None or self.entered is not None:
+            self._care().over(whole=False)
         self._record(CLIENT_GONE)
+
+    def total_expired(self) -> None:
+        """The deadline of the whole exchange has passed."""
+        if self.done:
+            return
+        if not self.request_complete:
+            self.give_up(408, "The request took longer than it may.")
+        else:
+            waited = self.connection is not None and not self.response_started
+            self.upstream_failed("timeout", 504, "The request took longer than it may.", blame=waited)

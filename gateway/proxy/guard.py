@@ -1,8 +1,10 @@
 """What lets a request in at an upstream: its breaker, that of the migration's side, its concurrency limit.
 
 An attempt that was let in has to leave again: it tells the breakers how it went
-and makes room for the next. There is a guard only where the
-upstream has something of this kind.
+and makes room for the next. There is a guard only where the upstream has
+something of this kind, and while its breakers are closed and its limit is not
+reached only for attempts with which something is wrong or special: all others
+`enter_lightly`.
 """
 
 from __future__ import annotations
@@ -14,8 +16,35 @@ from gateway.resilience.concurrency import ConcurrencyLimit
 from gateway.resilience.retry import Failure
 
 if TYPE_CHECKING:
+    from gateway.proxy.answered_request import AnsweredRequest
     from gateway.proxy.attempts import Attempts
     from gateway.proxy.endpoints import UpstreamPool
+    from gateway.proxy.exchange import Exchange
+
+
+def enter_lightly(exchange: Exchange, upstream: UpstreamPool) -> bool:
+    """Whether `exchange` may go without a guard; it then gets one where something happens to it (`Guard.late`)."""
+    limit = upstream.limit
+    if limit is not None:
+        if not limit.enter():
+            return False
+        exchange.entered = limit
+    breakers = upstream.breakers
+    if len(breakers) == 1 and upstream.breaker is not None:
+        upstream.breaker.begun += 1
+    elif breakers:
+        for breaker in (upstream.breaker, exchange.side_breaker()):
+            if breaker is not None:
+                breaker.begun += 1
+    return True
+
+
+def leave_lightly(exchange: AnsweredRequest) -> None:
+    """`exchange`, which has entered the limit of its upstream lightly, is over."""
+    limit, exchange.entered = exchange.entered, None
+    following = limit.leave() if limit is not None else None
+    if following is not None:
+        following.admitted()
 
 
 class Guard:
@@ -30,6 +59,18 @@ class Guard:
         self._attempts = attempts
         self._tickets: list[tuple[Breaker, int]] = []
         self._limit: ConcurrencyLimit[Attempts] | None = None
+
+    @classmethod
+    def late(cls, attempts: Attempts, upstream: UpstreamPool) -> Guard:
+        """That of attempts that have entered lightly."""
+        guard = cls(attempts, upstream)
+        exchange = attempts.exchange
+        guard._limit, exchange.entered = exchange.entered, None
+        guard.began = exchange.client.plane.loop.time()
+        for breaker in (upstream.breaker, exchange.side_breaker()):
+            if breaker is not None:
+                guard._tickets.append((breaker, breaker.late_ticket()))
+        return guard
 
     def enter(self) -> Failure | None:
         """Enter, or say why not; while `waiting`, the attempts are told by `admitted` when its turn has come."""

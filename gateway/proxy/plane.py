@@ -20,7 +20,6 @@ from gateway.config.snapshot import AccessLog as AccessLogPlace
 from gateway.config.snapshot import Endpoint, Snapshot, Upstream
 from gateway.observe.access_log import AccessLog
 from gateway.observe.counters import Counters, Notice, Report, UpstreamState
-from gateway.proxy.attempts import NEVER, Attempts
 from gateway.proxy.client import ClientConnection
 from gateway.proxy.endpoints import UpstreamPool
 from gateway.proxy.exchange import Exchange
@@ -53,6 +52,14 @@ def random_digits() -> Iterator[bytes]:
         digits = random.randbytes(24 * 64).hex().encode()
         for start in range(0, len(digits), 48):
             yield digits[start : start + 48]
+
+
+def has_total_deadline(snapshot: Snapshot) -> bool:
+    """Whether any exchange has to be over in time as a whole."""
+    every = [upstream.timeouts for upstream in snapshot.upstreams.values()]
+    for route in snapshot.routes:
+        every += route.timeouts.values()
+    return any(timeouts.total is not None for timeouts in every)
 
 
 class DataPlane:
@@ -89,7 +96,7 @@ class DataPlane:
         self.pools: dict[str, UpstreamPool] = {}
         self.side_breakers: dict[tuple[str, str], Breaker] = {}
         self.stale_answers: dict[str, StaleAnswers] = {}
-        self.ending: list[Attempts] = []
+        self._any_total = False
         self.verifiers: dict[str, Verifier] = {}
         self.access_log: AccessLog | None = None
         self._dropped_lines = 0
@@ -114,6 +121,8 @@ class DataPlane:
         self._open_access_log(snapshot.access_log)
         self.snapshot = snapshot
         self.generation += 1
+        # Exchanges under way may have one that the snapshot before gave them.
+        self._any_total = self._any_total or has_total_deadline(snapshot)
         self._apply_upstreams(snapshot)
         self.verifiers = {
             name: Verifier(provider, self._keys.get(name)) for name, provider in snapshot.providers.items()
@@ -166,13 +175,13 @@ class DataPlane:
             known = before.pop(name, None)
             if known is None or known.upstream != upstream:
                 known = UpstreamPool(self, upstream, self.endpoints_of(upstream), known)
-            known.set_guarded(known.breaker is not None or known.limit is not None)
             self.pools[name] = known
         for gone in before.values():
             for endpoint in gone.endpoints:
                 endpoint.retire()
         breakers = self.side_breakers
         self.side_breakers = {}
+        guarding = {name: [pool.breaker] if pool.breaker is not None else [] for name, pool in self.pools.items()}
         for migration in snapshot.migrations.values():
             if migration.breaker is None:
                 continue
@@ -181,7 +190,9 @@ class DataPlane:
                 if kept is None or kept.settings != migration.breaker:
                     kept = self.new_breaker(migration.breaker, f"{migration.name} ({side})")
                 self.side_breakers[migration.name, side] = kept
-                self.pools[name].set_guarded(True)
+                guarding[name].append(kept)
+        for name, found in guarding.items():
+            self.pools[name].set_breakers(found)
         stale = {
             route.name: route.fallback.stale
             for route in snapshot.routes
@@ -197,7 +208,13 @@ class DataPlane:
 
     def new_breaker(self, settings: BreakerSettings, upstream: str) -> Breaker:
         """A breaker whose changes are logged and counted under the name of `upstream`."""
-        return Breaker(settings, lambda state: self.notice(_BREAKER_EVENTS[state], upstream))
+
+        def changed(state: State) -> None:
+            self.notice(_BREAKER_EVENTS[state], upstream)
+            for pool in self.pools.values():
+                pool.breaker_changed()
+
+        return Breaker(settings, changed)
 
     def notice(self, event: str, upstream: str, endpoint: str = "", **fields: str | int) -> None:
         """Count something that happened to an upstream, and have it logged."""
@@ -313,12 +330,11 @@ class DataPlane:
             self._dropped_lines = log.dropped
 
     def _end_what_is_over(self, now: float) -> None:
-        """Keep the total deadlines, of those exchanges that have one."""
-        left = [attempts for attempts in self.ending if not attempts.exchange.done and attempts.ends < NEVER]
-        self.ending = [attempts for attempts in left if attempts.ends > now]
-        for attempts in left:
-            if attempts.ends <= now:
-                attempts.total_expired()
+        """Keep the deadlines of whole exchanges."""
+        exchanges = [client.exchange for client in self.clients if client.exchange is not None]
+        for exchange in exchanges:
+            if exchange.ends <= now:
+                exchange.total_expired()
 
     def _tick(self) -> None:
         """The one timer of a worker: deadlines are kept to within a tick."""
@@ -330,7 +346,7 @@ class DataPlane:
         for tunnel in [tunnel for tunnel in self.tunnels if tunnel.deadline <= now]:
             tunnel.expired()
         self.listener.expire(now)
-        if self.ending:
+        if self._any_total:
             self._end_what_is_over(now)
         for pool in self.pools.values():
             pool.tick(now)

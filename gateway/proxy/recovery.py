@@ -57,7 +57,7 @@ def _retry(attempts: Attempts, failure: Failure) -> bool:
     another = upstream.next_but(attempts.tried, exchange)
     now = plane.loop.time()
     if failure.cause == "connect" and not failure.sent and another is not None:
-        if now >= attempts.ends:
+        if now >= exchange.ends:
             return False
         plane.counters.event("connect_retries", upstream.upstream.name)
         attempts.start(upstream)
@@ -65,7 +65,7 @@ def _retry(attempts: Attempts, failure: Failure) -> bool:
     if (another is None and not settings.same_endpoint) or attempts.retries >= settings.attempts:
         return False
     wait = max(backoff(attempts.retries + 1, settings, random()), failure.retry_after or 0.0)
-    if wait > LONGEST_WAIT or now + wait >= attempts.ends:
+    if wait > LONGEST_WAIT or now + wait >= exchange.ends:
         return False
     if not upstream.budget.take(now, upstream.requests):
         plane.counters.event("retries_over_budget", upstream.upstream.name)
@@ -98,7 +98,7 @@ def _ask_legacy(attempts: Attempts, failure: Failure) -> bool:
     legacy = plane.pools.get(migration.legacy)
     if legacy is None or not may_fall_back(migration, failure, exchange.method) or not attempts.repeatable:
         return False
-    if plane.loop.time() >= attempts.ends:
+    if plane.loop.time() >= exchange.ends:
         return False
     _count(attempts, failure, "legacy")
     attempts.retries = 0

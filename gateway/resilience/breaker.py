@@ -8,6 +8,9 @@ they all do well it closes, the first that does not opens it again. (Nygard,
 
 An answer with a status from 500 on is a failure, as is none. A client error and
 a client that hung up are not.
+
+Requests are counted as they begin, failures as they end: so while all goes
+well, a request costs the addition of one.
 """
 
 from __future__ import annotations
@@ -35,23 +38,53 @@ class Breaker:
     """The breaker of one upstream or of one side of a migration, in one worker.
 
     `on_change` is told of each new state. `opened` is how often it has opened,
-    `probing` how many probes are under way.
+    `probing` how many probes are under way, `begun` how many requests it has
+    let through while it was closed; whoever does not `enter` then adds to it.
     A request that may go gets a ticket, the number of the period that it began
     in. What began in an earlier period says nothing about this one.
     """
 
-    __slots__ = ("_good", "_on_change", "_period", "_recent", "_until", "opened", "probing", "settings", "state")
+    __slots__ = (
+        "_counted",
+        "_good",
+        "_on_change",
+        "_period",
+        "_recent",
+        "_until",
+        "begun",
+        "opened",
+        "probing",
+        "settings",
+        "state",
+    )
 
     def __init__(self, settings: Settings, on_change: Callable[[State], None]) -> None:
         self.settings = settings
         self.state = State.CLOSED
         self.opened = 0
         self.probing = 0
+        self.begun = 0
+        self._counted = 0
         self._on_change = on_change
         self._recent = SlidingWindow(settings.window)
         self._until = 0.0
         self._good = 0
         self._period = 1
+
+    @property
+    def needs_every_end(self) -> bool:
+        """Whether requests have to `enter` and tell how they ended, also those that end well."""
+        return self.state is not State.CLOSED or self.settings.slow is not None
+
+    def late_ticket(self) -> int:
+        """The ticket of a request that went without, and of which there is something to tell now; 0 for none."""
+        return self._period if self.state is State.CLOSED else 0
+
+    def tick(self, now: float) -> None:
+        """Count what has begun; asked for often enough that the window's slices tell one time from another."""
+        if self.begun != self._counted:
+            self._recent.add(now, self.begun - self._counted)
+            self._counted = self.begun
 
     def enter(self, now: float) -> int:
         """A ticket for a request that may go, 0 for one that may not.
@@ -59,6 +92,7 @@ class Breaker:
         One that goes must end with `answered`, `failed` or `abandoned`.
         """
         if self.state is State.CLOSED:
+            self.begun += 1
             return self._period
         if self.state is State.OPEN:
             if now < self._until:
@@ -92,9 +126,11 @@ class Breaker:
         if ticket != self._period:
             return
         if self.state is State.CLOSED:
-            self._recent.add(now, failed=failed, slow=slow)
-            if (failed or slow) and self._is_bad():
-                self._open(now)
+            if failed or slow:
+                self.tick(now)
+                self._recent.add(now, 0, failed=failed, slow=slow)
+                if self._is_bad():
+                    self._open(now)
             return
         self.probing -= 1
         if failed or slow:
@@ -104,6 +140,7 @@ class Breaker:
         if self._good >= self.settings.probes:
             self._change(State.CLOSED)
             self._recent.clear()
+            self._counted = self.begun
 
     def _is_bad(self) -> bool:
         recent, settings = self._recent, self.settings

@@ -24,12 +24,12 @@ class SlidingWindow:
         self._failed = [0] * SLICES
         self._slow = [0] * SLICES
 
-    def add(self, now: float, *, failed: bool = False, slow: bool = False) -> None:
-        """Count one attempt that ended at `now`."""
+    def add(self, now: float, attempts: int = 1, *, failed: bool = False, slow: bool = False) -> None:
+        """Count `attempts` more at `now`, and that one failed or was slow."""
         self.advance(now)
         place = self._newest % SLICES
-        self.total += 1
-        self._total[place] += 1
+        self.total += attempts
+        self._total[place] += attempts
         if failed:
             self.failed += 1
             self._failed[place] += 1

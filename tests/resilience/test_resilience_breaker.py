@@ -80,6 +80,30 @@ def test_failures_older_than_the_window_are_forgotten() -> None:
     assert breaker.state is State.CLOSED
 
 
+def test_what_was_let_through_by_number_counts_when_it_began() -> None:
+    breaker = breaker_of(SETTINGS)
+    breaker.begun += 100
+    breaker.tick(1.0)
+    for _ in range(4):
+        breaker.begun += 1
+        breaker.failed(breaker.late_ticket(), 1.0)
+    assert breaker.state is State.CLOSED
+    breaker.begun += 4
+    breaker.tick(20.0)
+    breaker.failed(breaker.late_ticket(), 20.0)
+    assert breaker.state is State.CLOSED
+    breaker.failed(breaker.late_ticket(), 20.0)
+    assert breaker.state is State.OPEN
+    # What began before has nothing to say any more.
+    assert not breaker.late_ticket()
+
+
+def test_every_end_matters_where_slow_ones_count_and_while_it_is_not_closed() -> None:
+    assert not breaker_of(SETTINGS).needs_every_end
+    assert breaker_of(Settings(slow=2.0)).needs_every_end
+    assert opened().needs_every_end
+
+
 def test_it_refuses_until_its_time_is_over_and_then_lets_probes_through() -> None:
     breaker = opened(1.0)
     assert not breaker.enter(5.9)
@@ -120,8 +144,9 @@ def test_a_client_that_hangs_up_gives_its_probe_back() -> None:
 def test_what_began_before_it_opened_is_no_probe() -> None:
     breaker = breaker_of(SETTINGS)
     before = [breaker.enter(1.0) for _ in range(3)]
-    for _ in range(4):
+    for _ in range(3):
         fail(breaker, 1.0)
+    assert breaker.state is State.OPEN
     assert breaker.enter(6.0)
     breaker.answered(before[0], 6.0, 5.0, 200)
     breaker.abandoned(before[1])
