@@ -26,6 +26,7 @@ FULL_OVER_HAPROXY = 0.9
 FULL_OVER_ENVOY = 0.6
 BARE_OVER_NGINX = 2.0
 ROUTES_APART = 1.15
+FAILURES_IDLE = 1.05
 STREAM_GROWTH_MIB = 16.0
 SHADOW_P99 = 1.2
 SHADOW_CPU = 2.0
@@ -35,7 +36,9 @@ _TITLES = {
     "bare": "Bare proxying",
     "full": f"Full job: RS256 token, {ROUTES} routes, {PERCENT} % sticky split, headers, access log",
     "routes": "Number of routes: this gateway, full job",
+    "failures": "What is configured against failures and has nothing to do: this gateway, full job",
 }
+_AMONG_OURSELVES = ("routes", "failures")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +98,7 @@ class Results:
 def cpu_ratio(ours: Outcome, theirs: Outcome) -> Spread | None:
     """Our CPU a request over theirs, each round's with that round's, as the machine changes meanwhile."""
     other = {sample.round: sample for sample in theirs.samples}
-    return Spread.of(
-        sample.cpu_us / other[sample.round].cpu_us for sample in ours.samples if sample.round in other
-    )
+    return Spread.of(sample.cpu_us / other[sample.round].cpu_us for sample in ours.samples if sample.round in other)
 
 
 def goals(results: Results) -> list[Goal]:
@@ -113,6 +114,10 @@ def goals(results: Results) -> list[Goal]:
         Goal("bare proxying, CPU beside nginx", BARE_OVER_NGINX, ratio("bare", NGINX.name)),
         Goal("10, 100 and 1,000 routes, dearest beside cheapest", ROUTES_APART, _routes_apart(results)),
     ]
+    with_all = results.jobs.get("failures", [])
+    beside = cpu_ratio(with_all[1], with_all[0]) if len(with_all) > 1 else None
+    what = "health checks, breakers, limits, deadlines, retries, fallback idle, beside none"
+    listed.append(Goal(what, FAILURES_IDLE, None if beside is None else beside.middle))
     ours = [each for each in results.streams or [] if each.name == GATEWAY.name and not each.reason]
     mib = ours[0].mib if ours else 1024
     growth = {"up": ours[0].up_mib, "down": ours[0].down_mib} if ours else {"up": None, "down": None}
@@ -192,8 +197,9 @@ def _routes_apart(results: Results) -> float | None:
 
 
 def _throughput_table(job: str, outcomes: Sequence[Outcome]) -> str:
-    baseline = outcomes[0] if job == "routes" else _ours(outcomes)
-    compared = "CPU beside the first" if job == "routes" else "our CPU ÷ its CPU"
+    ourselves = job in _AMONG_OURSELVES
+    baseline = outcomes[0] if ourselves else _ours(outcomes)
+    compared = "CPU beside the first" if ourselves else "our CPU ÷ its CPU"
     heads = ["", "requests/s", "CPU µs a request", "worker alone µs", "p50 ms", "p99 ms", "RSS MiB"]
     heads += ["worker alone MiB", compared]
     rows = []
@@ -202,7 +208,7 @@ def _throughput_table(job: str, outcomes: Sequence[Outcome]) -> str:
             continue
         ratio = None
         if baseline is not None and baseline is not outcome:
-            ratio = cpu_ratio(outcome, baseline) if job == "routes" else cpu_ratio(baseline, outcome)
+            ratio = cpu_ratio(outcome, baseline) if ourselves else cpu_ratio(baseline, outcome)
         samples = outcome.samples
         cells = [
             outcome.name,
@@ -258,9 +264,7 @@ def _missing(outcomes: Sequence[Outcome] | Sequence[StreamOutcome] | Sequence[Sh
 
 
 def _strangers(results: Results) -> str:
-    shares = [
-        sample.strangers for outcomes in results.jobs.values() for each in outcomes for sample in each.samples
-    ]
+    shares = [sample.strangers for outcomes in results.jobs.values() for each in outcomes for sample in each.samples]
     if not shares:
         return "- Load from elsewhere: not measured"
     return (

@@ -28,7 +28,7 @@ from benchmarks.stream import StreamOutcome, stream
 from benchmarks.throughput import Bench, Outcome, compete
 from benchmarks.workload import ROUTES, Credentials
 
-JOBS = ("bare", "full", "routes", "shadow", "stream")
+JOBS = ("bare", "full", "routes", "failures", "shadow", "stream")
 ROUTE_COUNTS = (10, 100, 1000)
 HERE = Path(__file__).parent
 
@@ -88,6 +88,9 @@ def _run(arguments: argparse.Namespace, stack: ExitStack) -> report.Results:
     if "routes" in wanted and chosen([peers.GATEWAY]):
         entries = [(f"{count} routes", peers.GATEWAY, count) for count in ROUTE_COUNTS]
         jobs["routes"] = compete(bench, entries, "full", rounds, seconds)
+    if "failures" in wanted and chosen([peers.GATEWAY]):
+        entries = [("nothing configured", peers.GATEWAY, ROUTES), ("all of it configured", peers.CAREFUL, ROUTES)]
+        jobs["failures"] = compete(bench, entries, "full", rounds, seconds)
     shadows: list[ShadowOutcome] | None = None
     if "shadow" in wanted and chosen([peers.GATEWAY]):
         shadows = shadow(bench, peers.SHADOW, rounds, seconds)

@@ -150,11 +150,7 @@ def _bootstrap(setting: Setting, cached: bool) -> Json:
         "name": "clients",
         "address": _address(setting.port),
         "filter_chains": [
-            {
-                "filters": [
-                    {"name": "envoy.filters.network.http_connection_manager", "typed_config": connections}
-                ]
-            }
+            {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": connections}]}
         ],
     }
     clusters = [_cluster("legacy", setting.legacy_port), _cluster("extracted", setting.extracted_port)]

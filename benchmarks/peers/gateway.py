@@ -105,7 +105,28 @@ def _shadow(stage: str, *, dead: bool = False) -> Callable[[Setting], Launch]:
     return launch
 
 
+def _launch_careful(setting: Setting) -> Launch:
+    """The full job with everything against failures configured that a healthy upstream never needs."""
+    setting.write("jwks.json", setting.credentials.jwks)
+    described = _full(setting)
+    for upstream in described["upstreams"].values():
+        upstream |= {
+            "health": {"path": "/healthz"},
+            "breaker": {},
+            "concurrency": {"limit": 1000},
+            "timeouts": {"total": "60s"},
+        }
+    migration = described["migrations"]["bench"]
+    migration |= {"breaker": {}, "fallback": {"statuses": [502, 503]}}
+    for route in migration["routes"]:
+        route["retries"] = {"attempts": 3, "statuses": [503]}
+    config = setting.write("gateway.yaml", json.dumps(described, indent=1))
+    command: list[str | Path] = [_command(), "run", config, "--workers", "1"]
+    return Launch(command, f"http://127.0.0.1:{setting.admin_port}/readyz")
+
+
 GATEWAY = Contender("this gateway", _version, _launch)
+CAREFUL = Contender("this gateway, careful", _version, _launch_careful)
 SHADOW = (
     Contender("shadow off", _version, _shadow("legacy")),
     Contender("shadow on", _version, _shadow("shadow")),
