@@ -357,7 +357,8 @@ class Route:
     where nothing is changed on the way.
     `shadowed` tells whether its migration copies requests at its stage.
     `timeouts` are by upstream, empty where they are the upstream's own. `plain`
-    tells that an exchange by it needs nothing beside being sent and answered.
+    tells that an exchange by it needs nothing beside being sent and answered,
+    `careful` that something may have to be done beside its first attempt, or kept.
     """
 
     name: str
@@ -382,10 +383,12 @@ class Route:
     changes: Mapping[str, Changes] | None = field(default=None, hash=False)
     cors: Cors | None = None
     plain: bool = field(init=False, compare=False)
+    careful: bool = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
-        special = self.shadowed or self.timeouts or self.hedging is not None or self.fallback is not None
-        object.__setattr__(self, "plain", not (special or self.rate_limits))
+        careful = self.hedging is not None or self.fallback is not None
+        object.__setattr__(self, "careful", careful)
+        object.__setattr__(self, "plain", not (careful or self.shadowed or self.timeouts or self.rate_limits))
 
     def changes_for(self, upstream: str) -> Changes | None:
         """What is changed on the way to and from `upstream`."""

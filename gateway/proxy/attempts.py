@@ -100,11 +100,8 @@ class Attempts:
     def prepare(self, route: Route | None, upstream: UpstreamPool) -> None:
         """See to what `route` and `upstream` ask, and make the first attempt."""
         exchange = self.exchange
-        plane = exchange.client.plane
         if exchange.head.has_body and is_repeated(route, exchange.method):
             self.kept = []
-        if route is not None and route.shadowed and plane.mirror is not None:
-            plane.mirror.begin(exchange, exchange.decision)
         if route is not None and route.hedging is not None:
             plan_hedge(self, route.hedging, upstream)
         self.start(upstream)

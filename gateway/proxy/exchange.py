@@ -157,26 +157,29 @@ class Exchange(AnsweredRequest):
 
     def _first_attempt(self, route: Route | None, upstream: UpstreamPool) -> None:
         client = self.client
+        plane = client.plane
         timeouts = upstream.upstream.timeouts
         if route is not None and not route.plain:
             if route.rate_limits and not self.rate_limit_fields:
-                client.plane.rate_limiter.check(self, route, upstream)
+                plane.rate_limiter.check(self, route, upstream)
                 return
             if route.timeouts:
                 timeouts = route.timeouts.get(upstream.upstream.name, timeouts)
+            if route.shadowed and plane.mirror is not None:
+                plane.mirror.begin(self, self.decision)
         self.timeouts = timeouts
         if timeouts.total is not None:
-            self.ends = client.plane.now + timeouts.total
+            self.ends = plane.now + timeouts.total
         if (
             upstream.special
-            or (route is not None and not route.plain)
+            or (route is not None and route.careful)
             or (self.head.has_body and is_repeated(route, self.method))
             or (upstream.guarded and not enter_lightly(self, upstream))
         ):
             self._attempt_with_care(route, upstream)
             return
         self._pool = pool = upstream.next(self)
-        client.deadline = client.plane.now + timeouts.connect + 1.0
+        client.deadline = plane.now + timeouts.connect + 1.0
         pool.request(self)
 
     def _attempt_with_care(self, route: Route | None, upstream: UpstreamPool) -> None:

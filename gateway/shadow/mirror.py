@@ -14,6 +14,7 @@ Its answer is read, bounded, and goes nowhere but to the judge.
 from __future__ import annotations
 
 import random
+from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
@@ -44,7 +45,7 @@ class Mirror:
         self.favoured: frozenset[str] = frozenset()
         self._lanes: dict[str, Lane] = {}
         self._old: list[Lane] = []
-        self._answered: list[tuple[RecordedExchange, Recording]] = []
+        self._answered: deque[tuple[RecordedExchange, Recording]] = deque()
         self.apply(plane.snapshot)
 
     def apply(self, snapshot: Snapshot) -> None:
@@ -107,20 +108,22 @@ class Mirror:
     def answered(self, exchange: RecordedExchange, recording: Recording) -> None:
         """The caller has the whole answer; the copy starts after it was written out."""
         if not self._answered:
-            self.plane.loop.call_soon(self._start_copies)
+            self.plane.loop.call_soon(self._start_copy)
         recording.answered_in = monotonic() - exchange.started
         self._answered.append((exchange, recording))
 
-    def _start_copies(self) -> None:
-        answered, self._answered = self._answered, []
-        for exchange, recording in answered:
-            copy = Copy(recording, exchange.copied(), exchange.answer(recording.answered_in))
-            lane = recording.lane
-            if len(lane.flying) < lane.shadow.concurrency:
-                lane.flying.add(copy)
-                copy.start(self.plane.now)
-            else:
-                lane.waiting.append(copy)
+    def _start_copy(self) -> None:
+        exchange, recording = self._answered.popleft()
+        if self._answered:
+            # One in a turn of the loop, so that callers whose answer has come meanwhile go first.
+            self.plane.loop.call_soon(self._start_copy)
+        copy = Copy(recording, exchange.copied(), exchange.answer(recording.answered_in))
+        lane = recording.lane
+        if len(lane.flying) < lane.shadow.concurrency:
+            lane.flying.add(copy)
+            copy.start(self.plane.now)
+        else:
+            lane.waiting.append(copy)
 
     def finished(self, copy: Copy) -> None:
         """A copy is done; start one that waits."""
