@@ -246,7 +246,7 @@ def _shadow_table(outcomes: Sequence[ShadowOutcome]) -> str:
     rows = [
         f"| {each.name} | {each.middle('requests_per_second'):,.0f} | {each.middle('p50_ms'):.2f} "
         f"| {each.middle('p99_ms'):.2f} | {each.middle('worker_cpu_us'):.1f} | {each.middle('judge_cpu_us'):.1f} "
-        f"| {100 * (each.middle('compared') or 0):.0f} % |"
+        f"| {100 * each.compared:.0f} % |"
         for each in outcomes
         if each.samples
     ]

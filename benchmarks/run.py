@@ -93,7 +93,7 @@ def _run(arguments: argparse.Namespace, stack: ExitStack) -> report.Results:
         jobs["failures"] = compete(bench, entries, "full", rounds, seconds)
     shadows: list[ShadowOutcome] | None = None
     if "shadow" in wanted and chosen([peers.GATEWAY]):
-        shadows = shadow(bench, peers.SHADOW, rounds, seconds)
+        shadows = shadow(bench, peers.SHADOW, rounds)
     streams: list[StreamOutcome] | None = None
     if "stream" in wanted:
         streams = stream(bench, chosen(peers.STREAM), 256 if arguments.short else 1024)

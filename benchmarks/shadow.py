@@ -3,6 +3,10 @@
 At full load a copy costs throughput, whatever it is done with, so callers come
 at a steady rate below it: what is compared is their p99 and the worker's CPU a
 request. The judge has a process of its own, and its CPU is shown beside.
+
+A shared machine takes the processor away for milliseconds now and then, which a
+p99 shows. So there are many short measurements, the variants in turn, and what
+is compared are the medians over all of them.
 """
 
 from __future__ import annotations
@@ -25,39 +29,44 @@ from benchmarks.workload import targets
 PAUSE_MS = 48
 """Milliseconds that each of wrk's 64 connections waits between two requests: about 1,300 requests/s."""
 
-_WARM_UP = 2.0
-# The judge reports once a second.
+SECONDS = 2.0
+"""Of one measurement."""
+
+SLICES = 3
+"""So many measurements of a variant for each round of the other jobs."""
+
+_WARM_UP = 0.5
+# The judge reports every two seconds.
 _SETTLING = 2.5
 _PATIENCE = 5
 
 
 @dataclass(frozen=True, slots=True)
 class ShadowSample:
-    """One variant in one round; CPU in microseconds a request, `compared` is the share that was compared."""
+    """One measurement of a variant; CPU in microseconds a request."""
 
-    round: int
+    requests: int
     requests_per_second: float
     p50_ms: float
     p99_ms: float
     worker_cpu_us: float
     judge_cpu_us: float
-    compared: float
 
     def text(self) -> str:
         """One line for a person who watches."""
         return (
             f"{self.requests_per_second:6.0f} requests/s  p50 {self.p50_ms:.2f} ms  p99 {self.p99_ms:.2f} ms"
             f"  worker {self.worker_cpu_us:.1f} µs  judge {self.judge_cpu_us:.1f} µs"
-            f"  {100 * self.compared:.0f} % compared"
         )
 
 
 @dataclass(slots=True)
 class ShadowOutcome:
-    """What came of one variant: samples, or the reason why there are none."""
+    """What came of one variant: samples, or the reason why there are none; `compared` is a share of all requests."""
 
     name: str
     reason: str = ""
+    compared: float = 0.0
     samples: list[ShadowSample] = field(default_factory=list)
 
     def middle(self, figure: str) -> float | None:
@@ -65,8 +74,8 @@ class ShadowOutcome:
         return median(getattr(sample, figure) for sample in self.samples) if self.samples else None
 
 
-def shadow(bench: Bench, contenders: Sequence[Contender], rounds: int, seconds: float) -> list[ShadowOutcome]:
-    """Measure the variants in the same rounds; the first is the one that copies nothing."""
+def shadow(bench: Bench, contenders: Sequence[Contender], rounds: int) -> list[ShadowOutcome]:
+    """Measure the variants in turn; the first is the one that copies nothing."""
     outcomes = [ShadowOutcome(contender.name) for contender in contenders]
     running: list[tuple[ShadowOutcome, Contestant]] = []
     with ExitStack() as stack:
@@ -76,36 +85,39 @@ def shadow(bench: Bench, contenders: Sequence[Contender], rounds: int, seconds: 
             except NotRunnable as error:
                 outcome.reason = str(error)
                 bench.say(f"shadow: {outcome.name}: not runnable: {error}")
-        for number in range(rounds):
+        asked = dict.fromkeys((outcome.name for outcome in outcomes), 0)
+        for number in range(rounds * SLICES):
             shift = number % max(1, len(running))
             for outcome, contestant in running[shift:] + running[:shift]:
                 if not outcome.reason:
                     try:
-                        sample = _measure(bench, contestant, number, seconds)
+                        warm_up, sample = _measure(bench, contestant)
                     except NotRunnable as error:
                         outcome.reason = str(error)
                         continue
+                    asked[outcome.name] += warm_up + sample.requests
                     outcome.samples.append(sample)
-                    bench.say(f"shadow {number + 1}/{rounds}: {outcome.name:<16} {sample.text()}")
+                    bench.say(f"shadow {number + 1}/{rounds * SLICES}: {outcome.name:<16} {sample.text()}")
+        for outcome, contestant in running:
+            if outcome.samples and not outcome.reason:
+                outcome.compared = _judged(contestant.setting.admin_port) / asked[outcome.name]
     return outcomes
 
 
 def ratio(one: ShadowOutcome, other: ShadowOutcome, figure: str) -> float | None:
-    """The median over the rounds of one variant's figure beside the other's in the same round."""
-    others = {sample.round: getattr(sample, figure) for sample in other.samples}
-    ratios = [getattr(sample, figure) / others[sample.round] for sample in one.samples if sample.round in others]
-    return median(ratios) if ratios else None
+    """The median of one variant's figure beside that of the other's."""
+    ours, theirs = one.middle(figure), other.middle(figure)
+    return ours / theirs if ours is not None and theirs else None
 
 
-def _measure(bench: Bench, contestant: Contestant, number: int, seconds: float) -> ShadowSample:
+def _measure(bench: Bench, contestant: Contestant) -> tuple[int, ShadowSample]:
+    """How many requests there were before the measurement, and what it says."""
     setting, process = contestant.setting, contestant.process
     token, asked = bench.credentials.token(), targets(setting.routes)
-    bench.wrk.run(setting.url, asked, token, _WARM_UP, PAUSE_MS)
+    warm_up = bench.wrk.run(setting.url, asked, token, _WARM_UP, PAUSE_MS)
     worker, judge = (_running(process.pids(), module) for module in ("gateway.control.worker", "gateway.control.judge"))
-    pairs = _judged(setting.admin_port)
     before = cpu_seconds([*worker, *judge])
-    load = bench.wrk.run(setting.url, asked, token, seconds, PAUSE_MS)
-    judged = _judged(setting.admin_port)
+    load = bench.wrk.run(setting.url, asked, token, SECONDS, PAUSE_MS)
     after = cpu_seconds([*worker, *judge])
     if load.refused or load.broken or not load.requests:
         raise NotRunnable(f"{load.refused} refused and {load.broken} broken of {load.requests} requests")
@@ -114,14 +126,13 @@ def _measure(bench: Bench, contestant: Contestant, number: int, seconds: float) 
     def microseconds(pids: list[int]) -> float:
         return 1e6 * sum(after[pid] - before[pid] for pid in pids if pid in after) / load.requests
 
-    return ShadowSample(
-        round=number,
+    return warm_up.requests, ShadowSample(
+        requests=load.requests,
         requests_per_second=load.requests / load.seconds,
         p50_ms=load.p50_ms,
         p99_ms=load.p99_ms,
         worker_cpu_us=microseconds(worker),
         judge_cpu_us=microseconds(judge),
-        compared=(judged - pairs) / load.requests,
     )
 
 

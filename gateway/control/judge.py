@@ -33,7 +33,8 @@ from gateway.store.database import Database, StoreError
 
 log = structlog.get_logger(part="judge")
 
-FLUSH_INTERVAL = 1.0
+FLUSH_INTERVAL = 2.0
+"""Writing takes some milliseconds of a processor: once a second, one request in a hundred would wait for it."""
 RETAIN_INTERVAL = 60.0
 SETTLE_DEADLINE = 3.0
 NICENESS = 5

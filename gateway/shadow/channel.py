@@ -21,6 +21,7 @@ from gateway.shadow.pair import Batch, NotCompared, Pair, Reason
 WAITING_BYTES = 8_388_608
 PAIRS_AT_ONCE = 2
 """So many go out without waiting for the tick: whoever is served meanwhile waits for what packing them takes."""
+COUNTS_EVERY = 1.0
 RECONNECT = 0.5
 DRAIN = 1.0
 _OVERHEAD = 512
@@ -39,6 +40,7 @@ class Channel(asyncio.Protocol):
         self._pairs: list[Pair] = []
         self._bytes = 0
         self._not_compared: dict[NotCompared, int] = {}
+        self._counts_at = 0.0
 
     def listen_at(self, path: str | None) -> None:
         """Where the judge listens; None where there is none."""
@@ -61,14 +63,17 @@ class Channel(asyncio.Protocol):
         """Count one request that was not compared."""
         self._not_compared[what] = self._not_compared.get(what, 0) + 1
 
-    def flush(self, now: float) -> None:
-        """Send what has gathered; `now` is the loop's time."""
+    def flush(self, now: float, *, last: bool = False) -> None:
+        """Send what has gathered, counts alone only once a second unless it is the `last`; `now` is the loop's time."""
         transport = self._transport
         if transport is None:
             self._connect(now)
             return
         if not self._pairs and (not self._not_compared or self._waiting() > WAITING_BYTES):
             return
+        if not self._pairs and now < self._counts_at and not last:
+            return
+        self._counts_at = now + COUNTS_EVERY
         self._send(transport)
 
     def _send(self, transport: asyncio.WriteTransport) -> None:

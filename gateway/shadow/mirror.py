@@ -153,6 +153,6 @@ class Mirror:
 
     async def close(self) -> None:
         """Send what has gathered, and hang up."""
-        self.channel.flush(self.plane.loop.time())
+        self.channel.flush(self.plane.loop.time(), last=True)
         await self.channel.drained()
         self.channel.close()
