@@ -142,9 +142,9 @@ class JudgeProcess:
                     self._judge.judge(pair)
                     if self._captures.wanted:
                         self._captures.take(pair)
-                    # One pair at a time: reports and questions must not wait for a whole batch.
-                    await asyncio.sleep(0)
                 self._judge.count(batch.not_compared)
+                # What is read already does not give way by itself: reports and questions must not wait for all of it.
+                await asyncio.sleep(0)
         finally:
             self._workers.discard(task)
             writer.close()

@@ -16,15 +16,16 @@ import pickle
 import struct
 from typing import cast
 
-from gateway.shadow.pair import Batch, NotCompared, Pair, Reason
+from gateway.shadow.pair import Answered, Batch, NotCompared, Pair, Reason
 
 WAITING_BYTES = 8_388_608
-PAIRS_AT_ONCE = 2
+PAIRS_AT_ONCE = 3
 """So many go out without waiting for the tick: whoever is served meanwhile waits for what packing them takes."""
 COUNTS_EVERY = 1.0
 RECONNECT = 0.5
 DRAIN = 1.0
 _OVERHEAD = 512
+_ANSWERS = Pair._fields.index("legacy")
 _LENGTH = struct.Struct("!I")
 
 
@@ -77,7 +78,9 @@ class Channel(asyncio.Protocol):
         self._send(transport)
 
     def _send(self, transport: asyncio.WriteTransport) -> None:
-        data = pickle.dumps(Batch(self._pairs, self._not_compared), protocol=pickle.HIGHEST_PROTOCOL)
+        # Plain tuples, which need no class to be looked up: a third of the time at both ends.
+        pairs = [(*pair[:_ANSWERS], *pair.legacy, *pair.extracted) for pair in self._pairs]
+        data = pickle.dumps((pairs, self._not_compared), protocol=pickle.HIGHEST_PROTOCOL)
         self._pairs = []
         self._bytes = 0
         self._not_compared = {}
@@ -130,4 +133,9 @@ async def read_batch(reader: asyncio.StreamReader) -> Batch | None:
         data = await reader.readexactly(length)
     except (asyncio.IncompleteReadError, ConnectionError):
         return None
-    return cast(Batch, pickle.loads(data))
+    packed, not_compared = pickle.loads(data)
+    answers, other = _ANSWERS, _ANSWERS + len(Answered._fields)
+    pairs = [
+        Pair._make((*one[:answers], Answered._make(one[answers:other]), Answered._make(one[other:]))) for one in packed
+    ]
+    return Batch(pairs, not_compared)

@@ -1,7 +1,6 @@
 """A pair on its way from a worker to the judge: one request, and what each side answered to it.
 
-Named tuples, because a worker packs one for every copied request: they pickle
-in a microsecond or two. Nothing here reaches a disk as it is; see
+Named tuples, because a worker packs one for every copied request. Nothing here reaches a disk as it is; see
 `gateway.shadow.redaction`.
 """
 
