@@ -81,7 +81,7 @@ def switched(client: Transport, upstream: Transport) -> None:
     assert b" 101 " in client.take()
 
 
-FAILURES = {refused, lost, broken_off, malformed}
+FAILURES = [refused, lost, broken_off, malformed]
 
 
 @pytest.mark.parametrize("known", [False, True])
