@@ -117,7 +117,7 @@ class BreakerSection(Section):
     slow_percent: Share = Field(default=_BREAKER.slow_percent, description="The share of slow ones that opens it.")
     window: Duration = Field(default=_BREAKER.window, description="What the shares are taken over.")
     minimum_requests: Count = Field(
-        default=_BREAKER.minimum_requests, description="Fewer requests of one worker that began in `window` open nothing."
+        default=_BREAKER.minimum_requests, description="Fewer requests of one worker begun in `window` open nothing."
     )
     open_time: Duration = Field(default=_BREAKER.open_time, description="How long all are refused.")
     probes: Count = Field(
