@@ -76,19 +76,22 @@ def _full(setting: Setting) -> Json:
     }
 
 
-def _launch(setting: Setting) -> Launch:
+def _launched(setting: Setting, described: Json) -> Launch:
+    """How to start it by the configuration `described`."""
     setting.write("jwks.json", setting.credentials.jwks)
-    described = _full(setting) if setting.job == "full" else _bare(setting)
     config = setting.write("gateway.yaml", json.dumps(described, indent=1))
     command: list[str | Path] = [_command(), "run", config, "--workers", "1"]
     return Launch(command, f"http://127.0.0.1:{setting.admin_port}/readyz")
+
+
+def _launch(setting: Setting) -> Launch:
+    return _launched(setting, _full(setting) if setting.job == "full" else _bare(setting))
 
 
 def _shadow(stage: str, *, dead: bool = False) -> Callable[[Setting], Launch]:
     """The full job in another stage: all GETs are copied in stage shadow, to nobody where `dead`."""
 
     def launch(setting: Setting) -> Launch:
-        setting.write("jwks.json", setting.credentials.jwks)
         described = _full(setting)
         described["migrations"]["bench"] |= {
             "stage": stage,
@@ -98,16 +101,13 @@ def _shadow(stage: str, *, dead: bool = False) -> Callable[[Setting], Launch]:
         if dead:
             # Port 1 of this machine: connections are refused at once.
             described["upstreams"]["extracted"] = {"endpoints": ["http://127.0.0.1:1"]}
-        config = setting.write("gateway.yaml", json.dumps(described, indent=1))
-        command: list[str | Path] = [_command(), "run", config, "--workers", "1"]
-        return Launch(command, f"http://127.0.0.1:{setting.admin_port}/readyz")
+        return _launched(setting, described)
 
     return launch
 
 
 def _launch_careful(setting: Setting) -> Launch:
     """The full job with everything against failures configured that a healthy upstream never needs."""
-    setting.write("jwks.json", setting.credentials.jwks)
     described = _full(setting)
     for upstream in described["upstreams"].values():
         upstream |= {
@@ -120,9 +120,7 @@ def _launch_careful(setting: Setting) -> Launch:
     migration |= {"breaker": {}, "fallback": {"statuses": [502, 503]}}
     for route in migration["routes"]:
         route["retries"] = {"attempts": 3, "statuses": [503]}
-    config = setting.write("gateway.yaml", json.dumps(described, indent=1))
-    command: list[str | Path] = [_command(), "run", config, "--workers", "1"]
-    return Launch(command, f"http://127.0.0.1:{setting.admin_port}/readyz")
+    return _launched(setting, described)
 
 
 GATEWAY = Contender("this gateway", _version, _launch)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from orjson import dumps
 
 from gateway.observe.access_log import caller_text, quoted
-from gateway.proxy.attempts import NEVER, Attempts
+from gateway.proxy.attempts import Attempts
 from gateway.proxy.changes import changed_response
-from gateway.proxy.guard import leave_lightly
+from gateway.proxy.guard import make_room
 from gateway.proxy.headers import VIA_LINE
 from gateway.proxy.problems import problem
 from gateway.proxy.status import STATUS_LINES
@@ -34,15 +34,19 @@ if TYPE_CHECKING:
     from gateway.proxy.upstream import UpstreamConnection
     from gateway.resilience.concurrency import ConcurrencyLimit
 
+NEVER = float("inf")
 VISITOR_LIFETIME = 31_536_000
 
 AFTER_REQUEST_ID = b"\r\n" + VIA_LINE
 
 
-def _visitor_cookie(visitor: str) -> bytes:
+def _visitor_cookie(decision: Decision | None) -> bytes:
+    """The line that keeps a new visitor on the side that was drawn; empty for all others."""
+    if decision is None or decision.choice is None or decision.choice.visitor is None:
+        return b""
     return b"Set-Cookie: %b=%b; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax\r\n" % (
         VISITOR_COOKIE.encode(),
-        visitor.encode(),
+        decision.choice.visitor.encode(),
         VISITOR_LIFETIME,
     )
 
@@ -169,10 +173,7 @@ class AnsweredRequest(Request):
         if decision is not None and decision.changes is not None:
             fields = changed_response(decision.changes, fields, self)
         out = [STATUS_LINES[status], fields, b"X-Request-Id: ", self.request_id, AFTER_REQUEST_ID]
-        if decision is not None and decision.choice is not None and decision.choice.visitor is not None:
-            out.append(_visitor_cookie(decision.choice.visitor))
-        if self.rate_limit_fields:
-            out.append(self.rate_limit_fields)
+        out += (_visitor_cookie(decision), self.rate_limit_fields)
         if self.client.plane.draining:
             self.keep_alive = False
         if not self.keep_alive:
@@ -205,11 +206,7 @@ class AnsweredRequest(Request):
         self.status = 101
         self.response_started = True
         out = [STATUS_LINES[101], fields, b"Connection: Upgrade\r\nUpgrade: ", upgrade]
-        out += (b"\r\nX-Request-Id: ", self.request_id, AFTER_REQUEST_ID)
-        decision = self._decision
-        if decision is not None and decision.choice is not None and decision.choice.visitor is not None:
-            out.append(_visitor_cookie(decision.choice.visitor))
-        out.append(b"\r\n")
+        out += (b"\r\nX-Request-Id: ", self.request_id, AFTER_REQUEST_ID, _visitor_cookie(self._decision), b"\r\n")
         self.client.transport.write(b"".join(out))
         # The handshake's time is what a request's is; how long a tunnel lives says nothing of the upstream.
         self._record(101, write=False)
@@ -262,7 +259,8 @@ class AnsweredRequest(Request):
         if self.attempts is not None:
             self.attempts.over(whole=True)
         elif self.entered is not None:
-            leave_lightly(self)
+            limit, self.entered = self.entered, None
+            make_room(limit)
         self._record(self.status)
         self.client.exchange_finished(self)
 

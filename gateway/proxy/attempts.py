@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from gateway.proxy.pool import EndpointPool
     from gateway.proxy.upstream import UpstreamConnection
 
-NEVER = float("inf")
 LARGEST_COPY = 1_048_576
 WITHOUT_ROUTE = Retries()
 

@@ -15,8 +15,8 @@ from time import time
 from typing import TYPE_CHECKING
 
 from gateway.auth.verify import UnknownKey
-from gateway.proxy.answered_request import AFTER_REQUEST_ID, AnsweredRequest
-from gateway.proxy.attempts import NEVER, Attempts, is_repeated
+from gateway.proxy.answered_request import AFTER_REQUEST_ID, NEVER, AnsweredRequest
+from gateway.proxy.attempts import Attempts, is_repeated
 from gateway.proxy.changes import changed_line
 from gateway.proxy.guard import enter_lightly
 from gateway.proxy.identify import identify

@@ -16,10 +16,21 @@ from gateway.resilience.concurrency import ConcurrencyLimit
 from gateway.resilience.retry import Failure
 
 if TYPE_CHECKING:
-    from gateway.proxy.answered_request import AnsweredRequest
     from gateway.proxy.attempts import Attempts
     from gateway.proxy.endpoints import UpstreamPool
     from gateway.proxy.exchange import Exchange
+
+
+def make_room(limit: ConcurrencyLimit[Attempts]) -> None:
+    """One that had entered `limit` is over: whoever waits longest goes instead of it."""
+    following = limit.leave()
+    if following is not None:
+        following.admitted()
+
+
+def _breakers(exchange: Exchange, upstream: UpstreamPool) -> list[Breaker]:
+    """Those that have to let `exchange` in at `upstream`."""
+    return [breaker for breaker in (upstream.breaker, exchange.side_breaker()) if breaker is not None]
 
 
 def enter_lightly(exchange: Exchange, upstream: UpstreamPool) -> bool:
@@ -33,18 +44,9 @@ def enter_lightly(exchange: Exchange, upstream: UpstreamPool) -> bool:
     if len(breakers) == 1 and upstream.breaker is not None:
         upstream.breaker.begun += 1
     elif breakers:
-        for breaker in (upstream.breaker, exchange.side_breaker()):
-            if breaker is not None:
-                breaker.begun += 1
+        for breaker in _breakers(exchange, upstream):
+            breaker.begun += 1
     return True
-
-
-def leave_lightly(exchange: AnsweredRequest) -> None:
-    """`exchange`, which has entered the limit of its upstream lightly, is over."""
-    limit, exchange.entered = exchange.entered, None
-    following = limit.leave() if limit is not None else None
-    if following is not None:
-        following.admitted()
 
 
 class Guard:
@@ -67,9 +69,7 @@ class Guard:
         exchange = attempts.exchange
         guard._limit, exchange.entered = exchange.entered, None
         guard.began = exchange.client.plane.loop.time()
-        for breaker in (upstream.breaker, exchange.side_breaker()):
-            if breaker is not None:
-                guard._tickets.append((breaker, breaker.late_ticket()))
+        guard._tickets = [(breaker, breaker.late_ticket()) for breaker in _breakers(exchange, upstream)]
         return guard
 
     def enter(self) -> Failure | None:
@@ -78,9 +78,7 @@ class Guard:
         plane = exchange.client.plane
         upstream = self.upstream
         now = plane.loop.time()
-        for breaker in (upstream.breaker, exchange.side_breaker()):
-            if breaker is None:
-                continue
+        for breaker in _breakers(exchange, upstream):
             ticket = breaker.enter(now)
             if not ticket:
                 self.abandon()
@@ -142,7 +140,5 @@ class Guard:
         self._limit = None
         if self.waiting:
             limit.forget(self._attempts)
-            return
-        following = limit.leave()
-        if following is not None:
-            following.admitted()
+        else:
+            make_room(limit)

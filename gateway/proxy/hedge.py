@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.config.resilience import Hedging
+from gateway.proxy.guard import make_room
 from gateway.resilience.breaker import State
 from gateway.resilience.retry import Cause, Failure
 
@@ -94,9 +95,8 @@ class Hedge:
     def _end(self) -> None:
         self.done = True
         limit = self._upstream.limit
-        following = limit.leave() if limit is not None else None
-        if following is not None:
-            following.admitted()
+        if limit is not None:
+            make_room(limit)
 
     def _fail(self, cause: Cause, status: int, detail: str) -> None:
         """This try is over; the exchange goes on with the other, or has failed too."""
