@@ -52,9 +52,7 @@ class Exchange(AnsweredRequest):
 
     def start_known(self, known: KnownFields) -> None:
         """Start a request whose fields are `known`: what was decided for them before holds again."""
-        client = self.client
-        plane = client.plane
-        route = find_route(plane.snapshot, self)
+        route = find_route(self.client.plane.snapshot, self)
         if not isinstance(route, Refusal):
             remembered = known.decided.get(NO_ROUTE if route is None else route.alike)
             if remembered is not None:
@@ -69,19 +67,7 @@ class Exchange(AnsweredRequest):
                         route, before.upstream, before.side, identity, before.choice, None, changes
                     )
                     self._remembered = remembered
-                    upstream = remembered.pool
-                    if upstream.special or (route is not None and not route.plain):
-                        self._first_attempt(route, upstream)
-                        return
-                    self.timeouts = timeouts = upstream.upstream.timeouts
-                    if timeouts.total is not None:
-                        self.ends = plane.now + timeouts.total
-                    if upstream.guarded and not enter_lightly(self, upstream):
-                        self._attempt_with_care(route, upstream)
-                        return
-                    self._pool = pool = upstream.next(self)
-                    client.deadline = plane.now + timeouts.connect + 1.0
-                    pool.request(self)
+                    self._first_attempt(route, remembered.pool)
                     return
         self.start(known)
 
