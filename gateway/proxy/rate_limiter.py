@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from gateway.proxy.plane import DataPlane
 
 RETRY = 0.0005
-RETRIES = 100
+STOPPED = 2 * SECOND
+"""Nanoseconds after which whoever holds a set must have been stopped (SIGSTOP, a debugger) and not just have lost
+its processor: on two cores with ten busy processes that took 50 ms now and then."""
 PATIENCE = 5.0
 
 
@@ -113,22 +115,23 @@ class RateLimiter:
         limits: Sequence[RateLimit],
         buckets: Sequence[str],
         upstream: UpstreamPool,
-        attempt: int = 0,
+        until: int | None = None,
     ) -> None:
-        """Decide by the table of this machine."""
+        """Decide by the table of this machine, after `until` nanoseconds even beside somebody who holds it up."""
         if exchange.done:
             return
         now = monotonic_ns()
         verdicts: list[Verdict] = []
         for number, limit in enumerate(limits):
-            # A worker that has been stopped just here would hold everybody up, so patience has an end.
-            verdict = self._tally.take(buckets[number], now, _rate(limit), locked=attempt < RETRIES)
+            locked = until is None or now < until
+            verdict = self._tally.take(buckets[number], now, _rate(limit), locked=locked)
             if verdict is None or not verdict.allowed:
                 for taken in range(number):
                     self._tally.give_back(buckets[taken], _rate(limits[taken]))
             if verdict is None:
                 exchange.client.deadline = self._plane.now + PATIENCE
-                self._plane.loop.call_later(RETRY, self._decide_here, exchange, limits, buckets, upstream, attempt + 1)
+                until = until or now + STOPPED
+                self._plane.loop.call_later(RETRY, self._decide_here, exchange, limits, buckets, upstream, until)
                 return
             verdicts.append(verdict)
             if not verdict.allowed:

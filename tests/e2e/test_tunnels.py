@@ -13,10 +13,10 @@ from tests.e2e.conftest import Start, provider
 from tests.e2e.gateway_process import GatewayProcess, memory
 from tests.e2e.raw_http import Client, Response, request
 from tests.e2e.recording_upstream import Call, RecordingUpstream, Script
+from tests.e2e.socket_buffers import ENDLESS, MIB
 from tests.e2e.tokens import Issuer
 from tests.e2e.waiting import wait_for
 
-MIB = 2**20
 ASKED = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: eA==")
 HTTP_2 = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA")
 SWITCH = (
@@ -294,15 +294,14 @@ def test_tunnels_take_no_request_its_connection(start: Start, upstream: Recordin
 
 @pytest.mark.parametrize("slow", ["client", "upstream"])
 def test_a_slow_end_holds_the_other_back(gateway: GatewayProcess, upstream: RecordingUpstream, slow: str) -> None:
-    size, piece = 48 * MIB, bytes(range(256)) * 256
+    size, piece = ENDLESS, bytes(range(256)) * 256
     go_on = threading.Event()
     sent = 0
 
     def send_all(connection: socket.socket) -> None:
         nonlocal sent
-        view = memoryview(piece * (size // len(piece)))
         while sent < size:
-            sent += connection.send(view[sent : sent + len(piece)])
+            sent += connection.send(piece[sent % len(piece) :])
 
     def read_all(exactly: Callable[[int], bytes]) -> None:
         for _ in range(size // len(piece)):
@@ -332,7 +331,6 @@ def test_a_slow_end_holds_the_other_back(gateway: GatewayProcess, upstream: Reco
             return 0 < seen < size and not go_on.wait(0.3) and sent == seen
 
         wait_for(stuck, "the sender to be held back")
-        assert sent < size / 2
         assert memory(worker) - before < 16 * MIB
         go_on.set()
         if slow == "client":
