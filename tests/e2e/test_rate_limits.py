@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import select
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.gateway_process import GatewayProcess
-from tests.e2e.raw_http import Client, ask
+from tests.e2e.raw_http import Client, ask, request
 from tests.e2e.recording_upstream import RecordingUpstream
 from tests.e2e.tokens import AUDIENCE, ISSUER, Issuer
 from tests.e2e.waiting import wait_for
@@ -49,6 +51,25 @@ def test_exactly_the_burst_is_let_in_over_all_workers(tmp_path: Path, upstream: 
         assert sum(request.target == b"/limited/x" for request in upstream.received) == 40
         wait_for(lambda: gateway.metric("strangler_events_total", event="rate_limited") == 40, "the count", 60)
         assert ask(gateway.port, "/free").value(b"RateLimit") is None
+
+
+def test_a_request_waits_for_a_worker_that_lost_its_processor_with_a_bucket_in_hand(
+    tmp_path: Path, upstream: RecordingUpstream
+) -> None:
+    config = configuration(upstream, {"requests": 1, "per": "1h"})
+    with GatewayProcess(tmp_path, config) as gateway, gateway.client() as client:
+        # What such a worker has left behind: its record locks on the table of all buckets.
+        (worker,) = gateway.worker_pids()
+        descriptors = Path(f"/proc/{worker}/fd").iterdir()
+        table = next(path for path in descriptors if "memfd:rate-limits" in str(path.readlink()))
+        with table.open("r+b") as shared:
+            fcntl.lockf(shared, fcntl.LOCK_EX)
+            client.send(request("/limited/x"))
+            readable, _, _ = select.select([client.socket], [], [], 0.3)
+            assert not readable, "decided beside the one who has the bucket in hand"
+            fcntl.lockf(shared, fcntl.LOCK_UN)
+        assert client.response().status == 200
+        assert client.request("/limited/x").status == 429
 
 
 def test_a_client_is_told_how_it_stands_and_when_to_come_again(tmp_path: Path, upstream: RecordingUpstream) -> None:
