@@ -261,6 +261,8 @@ class ClientConnection(asyncio.Protocol):
                 self._refuse(self._stopped.refusal)
             elif isinstance(error, httptools.HttpParserCallbackError) and cause is not None:
                 raise cause from None
+            elif isinstance(error, httptools.HttpParserInvalidMethodError):
+                self._refuse(Refusal(400, "The request does not begin with a method that is known here."))
             else:
                 self._refuse(Refusal(400, f"The request is malformed: {error}."))
         if not self._in_head:
