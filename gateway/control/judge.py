@@ -24,8 +24,9 @@ from gateway.config.snapshot import Snapshot
 from gateway.control import messages
 from gateway.observe.logs import configure_logs
 from gateway.shadow.capture import Captures
-from gateway.shadow.channel import read_batch
+from gateway.shadow.channel import Receiver
 from gateway.shadow.judge import Judge
+from gateway.shadow.pair import Batch
 from gateway.shadow.redaction import Redaction
 from gateway.shadow.rules import compile_rules
 from gateway.shadow.store import Evidence, Reservoirs, ShadowStore, metadata
@@ -33,8 +34,10 @@ from gateway.store.database import Database, StoreError
 
 log = structlog.get_logger(part="judge")
 
-FLUSH_INTERVAL = 2.0
-"""Writing takes some milliseconds of a processor: once a second, one request in a hundred would wait for it."""
+FLUSH_INTERVAL = 1.0
+WRITING_SHARE = 0.01
+"""Most of the time that is spent writing, so that few requests meet it: what takes 40 ms waits for four seconds."""
+LONGEST_INTERVAL = 10.0
 RETAIN_INTERVAL = 60.0
 SETTLE_DEADLINE = 3.0
 NICENESS = 5
@@ -53,7 +56,9 @@ class JudgeProcess:
         self._captures = Captures()
         self._unwritten = Evidence()
         self._retained_at = monotonic()
-        self._workers: set[asyncio.Task[None]] = set()
+        self._workers: set[Receiver] = set()
+        self._without_workers = asyncio.Event()
+        self._without_workers.set()
         self._ended = asyncio.Event()
 
     async def run(self) -> None:
@@ -61,14 +66,18 @@ class JudgeProcess:
         reader, writer = await asyncio.open_connection(sock=self._link)
         told = asyncio.create_task(self._listen_to(reader))
         server: asyncio.Server | None = None
+        pause = FLUSH_INTERVAL
         while not self._ended.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._ended.wait(), FLUSH_INTERVAL)
+                await asyncio.wait_for(self._ended.wait(), pause)
             if self._judge is None:
                 continue
             if server is None:
-                server = await asyncio.start_unix_server(self._serve, sock=self._listening)
+                loop = asyncio.get_running_loop()
+                server = await loop.create_unix_server(self._met, sock=self._listening)
+            began = monotonic()
             await self._flush()
+            pause = min(max(FLUSH_INTERVAL, (monotonic() - began) / WRITING_SHARE), LONGEST_INTERVAL)
             writer.write(messages.encode(self._judged()))
         await self._finish()
         with contextlib.suppress(ConnectionError):
@@ -81,8 +90,8 @@ class JudgeProcess:
         """Judge what the workers have sent, within bounds, and write it."""
         if self._judge is None:
             return
-        if self._workers:
-            await asyncio.wait(self._workers, timeout=SETTLE_DEADLINE)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._without_workers.wait(), SETTLE_DEADLINE)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._judge.settle(), SETTLE_DEADLINE)
         await self._flush()
@@ -131,23 +140,25 @@ class JudgeProcess:
             log.error("evidence can't be stored", error=str(error))
         self._store_error = str(error)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._workers.add(task)
-        try:
-            while (batch := await read_batch(reader)) is not None:
-                assert self._judge is not None
-                for pair in batch.pairs:
-                    self._judge.judge(pair)
-                    if self._captures.wanted:
-                        self._captures.take(pair)
-                self._judge.count(batch.not_compared)
-                # What is read already does not give way by itself: reports and questions must not wait for all of it.
-                await asyncio.sleep(0)
-        finally:
-            self._workers.discard(task)
-            writer.close()
+    def _met(self) -> Receiver:
+        """The end of a worker that has just connected."""
+        receiver = Receiver(self._take, self._left)
+        self._workers.add(receiver)
+        self._without_workers.clear()
+        return receiver
+
+    def _left(self, receiver: Receiver) -> None:
+        self._workers.discard(receiver)
+        if not self._workers:
+            self._without_workers.set()
+
+    def _take(self, batch: Batch) -> None:
+        assert self._judge is not None
+        for pair in batch.pairs:
+            self._judge.judge(pair)
+            if self._captures.wanted:
+                self._captures.take(pair)
+        self._judge.count(batch.not_compared)
 
     async def _flush(self) -> None:
         assert self._judge is not None

@@ -14,7 +14,8 @@ from __future__ import annotations
 import asyncio
 import pickle
 import struct
-from typing import cast
+from collections.abc import Callable
+from typing import Any, cast
 
 from gateway.shadow.pair import Answered, Batch, NotCompared, Pair, Reason
 
@@ -126,16 +127,39 @@ class Channel(asyncio.Protocol):
         self._transport = None
 
 
-async def read_batch(reader: asyncio.StreamReader) -> Batch | None:
-    """The next batch of a worker, or None when it hung up."""
-    try:
-        (length,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
-        data = await reader.readexactly(length)
-    except (asyncio.IncompleteReadError, ConnectionError):
-        return None
-    packed, not_compared = pickle.loads(data)
+class Receiver(asyncio.Protocol):
+    """The judge's end of one worker's channel: gives each batch to `take`, and itself to `gone` at the end."""
+
+    def __init__(self, take: Callable[[Batch], None], gone: Callable[[Receiver], None]) -> None:
+        self._take = take
+        self._gone = gone
+        self._received = bytearray()
+
+    def data_received(self, data: bytes) -> None:
+        received = self._received
+        received += data
+        start = 0
+        while len(received) >= start + _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(received, start)
+            begin = start + _LENGTH.size
+            if len(received) < begin + length:
+                break
+            start = begin + length
+            with memoryview(received) as view:
+                packed = pickle.loads(view[begin:start])
+            self._take(_unpacked(*packed))
+        del received[:start]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._gone(self)
+
+
+def _unpacked(pairs: list[tuple[Any, ...]], not_compared: dict[NotCompared, int]) -> Batch:
     answers, other = _ANSWERS, _ANSWERS + len(Answered._fields)
-    pairs = [
-        Pair._make((*one[:answers], Answered._make(one[answers:other]), Answered._make(one[other:]))) for one in packed
-    ]
-    return Batch(pairs, not_compared)
+    return Batch(
+        [
+            Pair._make((*one[:answers], Answered._make(one[answers:other]), Answered._make(one[other:])))
+            for one in pairs
+        ],
+        not_compared,
+    )

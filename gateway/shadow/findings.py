@@ -41,9 +41,11 @@ class Findings:
     ) -> None:
         """Add a difference at `path`, for which the `governing` rules hold.
 
-                `values` are the legacy and the extracted one as rules look at them,
-        XX `risk` names the entry
-                of the table of risks, that of the kind unless given.
+        `values` are the legacy and the extracted one as rules look at them,
+        `texts` as they are shown. `place` is the path without what differs from
+        request to request, `change` what else tells differences apart there.
+        `risk` names the entry of the table of risks, that of the kind unless
+        given.
         """
         signature = f"{kind} {place} {change}" if change else f"{kind} {place}"
         severity = self.rules.risks[risk or kind]

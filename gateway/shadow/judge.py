@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from time import monotonic, time
@@ -24,11 +24,13 @@ import structlog
 from gateway.config.snapshot import SAFE_METHODS, Migration, Shadow, Snapshot, Stage, Upstream
 from gateway.shadow.asking import NotAnswered, Secure, ask, secure
 from gateway.shadow.comparison import Comparison, Outcome, compare
+from gateway.shadow.difference import Difference
 from gateway.shadow.document import documented
 from gateway.shadow.noise import Judgement, Noise
 from gateway.shadow.pair import Answered, NotCompared, Pair, Reason
 from gateway.shadow.redaction import Redaction
 from gateway.shadow.rules import DEFAULT_RULES, Rules
+from gateway.shadow.sameness import Sameness
 from gateway.shadow.store import PERIOD, Evidence, Example, Reservoirs, bucket_of_latency
 
 log = structlog.get_logger(part="judge")
@@ -95,6 +97,7 @@ class Case:
     migration: Migration
     shadow: Shadow
     rules: Rules
+    sameness: Sameness
     redaction: Redaction
     noise: Noise
     legacy: Upstream
@@ -133,16 +136,7 @@ class Judge:
     def apply(self, snapshot: Snapshot, rules: Mapping[str, Rules]) -> None:
         """Judge by `snapshot` and the `rules` of each migration from the next pair on."""
         self._cases = {
-            name: Case(
-                migration,
-                migration.shadow,
-                rules.get(name, DEFAULT_RULES),
-                Redaction(migration.shadow.redact),
-                self._noise_of(name, rules.get(name, DEFAULT_RULES)),
-                snapshot.upstreams[migration.legacy],
-                snapshot.upstreams[migration.extracted],
-                asyncio.Semaphore(ASKING),
-            )
+            name: self._case(snapshot, migration, migration.shadow, rules.get(name, DEFAULT_RULES))
             for name, migration in snapshot.migrations.items()
             if migration.shadow is not None
         }
@@ -152,6 +146,19 @@ class Judge:
             (route.migration.name, route.name)
             for route in snapshot.routes
             if route.migration is not None and route.migration.name in self._cases
+        )
+
+    def _case(self, snapshot: Snapshot, migration: Migration, shadow: Shadow, rules: Rules) -> Case:
+        return Case(
+            migration,
+            shadow,
+            rules,
+            Sameness(rules),
+            Redaction(shadow.redact),
+            self._noise_of(migration.name, rules),
+            snapshot.upstreams[migration.legacy],
+            snapshot.upstreams[migration.extracted],
+            asyncio.Semaphore(ASKING),
         )
 
     def favoured(self) -> frozenset[str]:
@@ -192,7 +199,9 @@ class Judge:
         if case is None:  # its shadow ended while the pair was on its way
             self._not_compared(pair, Reason.UNCONFIRMED)
             return
-        comparison = compare(pair.legacy.answer, pair.extracted.answer, case.rules)
+        comparison = case.sameness.of(pair.legacy, pair.extracted)
+        if comparison is None:
+            comparison = compare(pair.legacy.answer, pair.extracted.answer, case.rules)
         read = pair.method in SAFE_METHODS
         if comparison.outcome is not Outcome.MISMATCH or not read:
             self._settle(case, pair, comparison)
@@ -252,31 +261,13 @@ class Judge:
             self._not_compared(pair, comparison.reason or Reason.UNCONFIRMED)
             return
         case.noise.compared(pair.endpoint, comparison.differences)
-        comparison = without_noise(comparison, case.noise, pair.endpoint)
-        outcome = comparison.outcome
+        if comparison.differences:
+            comparison = without_noise(comparison, case.noise, pair.endpoint)
+            outcome = comparison.outcome
         reason = comparison.ignored[0][1] if outcome is Outcome.IGNORED and comparison.ignored else ""
         what = NotCompared(pair.migration, pair.route, pair.endpoint, reason)
         self._count(what, outcome, reason, evidence=comparison.evidence)
-        found = {difference.signature: difference for difference in comparison.differences}
-        period = _period(pair.at)
-        kept: list[str] = []
-        for signature, difference in found.items():
-            known = self._reservoirs.known(pair.migration, signature)
-            counts = self.gathered.signatures
-            key = (
-                pair.migration,
-                known,
-                period,
-                pair.endpoint,
-                difference.path,
-                str(difference.kind),
-                str(difference.risk),
-            )
-            counts[key] = counts.get(key, 0) + 1
-            kept.append(known)
-        if not kept:
-            kept.append(f"{outcome} {pair.endpoint}")
-        places = [(signature, slot) for signature in kept for slot in self._reservoirs.slots(pair.migration, signature)]
+        signatures = self._count_signatures(pair, comparison.differences) or [f"{outcome} {pair.endpoint}"]
         example = Example(
             pair.migration,
             pair.route,
@@ -285,8 +276,23 @@ class Judge:
             str(outcome),
             partial(documented, pair, comparison, case.shadow.store == "values", case.redaction),
         )
-        for signature, slot in places:
-            self.gathered.chosen[(pair.migration, signature, slot)] = example
+        for signature in signatures:
+            for slot in self._reservoirs.slots(pair.migration, signature):
+                self.gathered.chosen[(pair.migration, signature, slot)] = example
+
+    def _count_signatures(self, pair: Pair, differences: Sequence[Difference]) -> list[str]:
+        """Count each signature that a pair has, once, and give them as they are known."""
+        found = {difference.signature: difference for difference in differences}
+        period = _period(pair.at)
+        signatures: list[str] = []
+        for signature, difference in found.items():
+            known = self._reservoirs.known(pair.migration, signature)
+            counts = self.gathered.signatures
+            kind, risk = str(difference.kind), str(difference.risk)
+            key = (pair.migration, known, period, pair.endpoint, difference.path, kind, risk)
+            counts[key] = counts.get(key, 0) + 1
+            signatures.append(known)
+        return signatures
 
     def _not_compared(self, pair: Pair, reason: str) -> None:
         what = NotCompared(pair.migration, pair.route, pair.endpoint, reason)

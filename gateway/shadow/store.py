@@ -15,7 +15,7 @@ import math
 import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, LargeBinary, MetaData, String, Table, delete, select
@@ -121,8 +121,7 @@ SignatureCount = tuple[str, str, int, str, str, str, str]
 """Migration, signature, period, endpoint, path, kind, risk."""
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
+class Example(NamedTuple):
     """A pair as it is kept; `document` makes what is stored of it, redacted, once it is sure to be."""
 
     migration: str
@@ -176,7 +175,7 @@ class Reservoirs:
         """The places that the next pair with this signature takes: always the latest, perhaps one of the reservoir."""
         key = (migration, signature)
         number = self._seen[key] = self._seen.get(key, 0) + 1
-        place = number - 1 if number <= RESERVOIR else random.randrange(number)
+        place = number - 1 if number <= RESERVOIR else int(random.random() * number)
         return [LATEST, place] if place < RESERVOIR else [LATEST]
 
     def known(self, migration: str, signature: str) -> str:
@@ -209,13 +208,15 @@ class ShadowStore:
     def _write_examples(self, connection: Connection, evidence: Evidence) -> None:
         if not evidence.chosen:
             return
-        numbers: dict[int, int] = {}
-        rows = []
-        for (migration, signature, slot), example in evidence.chosen.items():
-            number = numbers.get(id(example))
-            if number is None:
-                number = numbers[id(example)] = _insert_pair(connection, example)
-            rows.append({"migration": migration, "signature": signature, "slot": slot, "pair": number})
+        different = {id(example): example for example in evidence.chosen.values()}
+        # In one statement: one for each took half of the time of all that is written.
+        insert = pairs.insert().returning(pairs.c.id, sort_by_parameter_order=True)
+        inserted = connection.execute(insert, [_pair_row(example) for example in different.values()]).scalars()
+        numbers = dict(zip(different, inserted, strict=True))
+        rows = [
+            {"migration": migration, "signature": signature, "slot": slot, "pair": numbers[id(example)]}
+            for (migration, signature, slot), example in evidence.chosen.items()
+        ]
         self.database.put(connection, examples, rows)
         connection.execute(delete(pairs).where(pairs.c.id.not_in(select(examples.c.pair))))
 
@@ -275,9 +276,9 @@ def _signature_rows(counts: dict[SignatureCount, int]) -> list[dict[str, Any]]:
     return list(rows.values())
 
 
-def _insert_pair(connection: Connection, example: Example) -> int:
+def _pair_row(example: Example) -> dict[str, Any]:
     document = orjson.dumps(example.document())
-    values = {
+    return {
         "migration": example.migration,
         "route": example.route,
         "endpoint": example.endpoint,
@@ -286,9 +287,6 @@ def _insert_pair(connection: Connection, example: Example) -> int:
         "size": len(document),
         "document": document,
     }
-    inserted = connection.execute(pairs.insert().values(values)).inserted_primary_key
-    assert inserted is not None
-    return int(inserted[0])
 
 
 def _retain(connection: Connection, keeps: dict[str, Keep], now: float) -> None:
