@@ -34,7 +34,7 @@ from gateway.store.database import Database, StoreError
 
 log = structlog.get_logger(part="judge")
 
-FLUSH_INTERVAL = 1.0
+FLUSH_INTERVAL = 2.0
 WRITING_SHARE = 0.01
 """Most of the time that is spent writing, so that few requests meet it: what takes 40 ms waits for four seconds."""
 LONGEST_INTERVAL = 10.0

@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gateway.config.snapshot import SAFE_METHODS, Migration, Shadow, SideName, Snapshot, Upstream
+from gateway.config.snapshot import SAFE_METHODS, Migration, Shadow, SideName, Snapshot, Stage, Upstream
 from gateway.proxy.endpoints import UpstreamPool
 from gateway.proxy.pool import EndpointPool
 
@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 
 class Lane:
-    """The copies of `migration`: `held` counts all from the first byte of a recording on, `flying` are under way."""
+    """The copies of `migration`: `held` counts all from the first byte of a recording on, `flying` are under way.
+
+    Requests that are served by one of `sides` are copied, by the method to one
+    of the `targets`; no more than `most` may be held.
+    """
 
     def __init__(self, migration: Migration, shadow: Shadow, plane: DataPlane, snapshot: Snapshot) -> None:
         self.migration = migration
@@ -31,6 +35,14 @@ class Lane:
         self.safe = self._pool(plane, snapshot.upstreams[migration.extracted])
         self.reverse = self._pool(plane, snapshot.upstreams[migration.legacy])
         self.sandbox = self._pool(plane, snapshot.upstreams[shadow.sandbox]) if shadow.sandbox is not None else None
+        self.sides = _copied_sides(migration, shadow)
+        self.targets = {
+            (side, method): pool
+            for side in self.sides
+            for method in shadow.methods
+            if (pool := self._target(side, method)) is not None
+        }
+        self.most = shadow.concurrency + shadow.queue
 
     def _pool(self, plane: DataPlane, upstream: Upstream) -> UpstreamPool:
         shadow = self.shadow
@@ -54,13 +66,13 @@ class Lane:
         """All connections to endpoints."""
         return [endpoint for pool in self.upstreams() for endpoint in pool.endpoints]
 
-    def pool_for(self, side: SideName, method: str) -> UpstreamPool | None:
-        """Where a copy of a request goes that `side` serves; None where it must not be copied.
-
-        Only a sandbox ever gets a copy that may change something.
-        """
-        if method not in self.shadow.methods:
-            return None
+    def _target(self, side: SideName, method: str) -> UpstreamPool | None:
+        """Where a copy goes of a request that `side` serves. Only a sandbox ever gets one that may change something."""
         if side == "extracted":
-            return self.reverse if self.shadow.reverse and method in SAFE_METHODS else None
+            return self.reverse if method in SAFE_METHODS else None
         return self.safe if method in SAFE_METHODS else self.sandbox
+
+
+def _copied_sides(migration: Migration, shadow: Shadow) -> tuple[SideName, ...]:
+    legacy: tuple[SideName, ...] = ("legacy",) if migration.stage is Stage.SHADOW else ()
+    return (*legacy, "extracted") if shadow.reverse else legacy

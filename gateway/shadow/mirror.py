@@ -18,14 +18,14 @@ from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
-from gateway.config.snapshot import Route, Snapshot, Stage
+from gateway.config.snapshot import Route, Snapshot
 from gateway.proxy.exchange import Exchange
 from gateway.routing.decide import Decision
 from gateway.routing.split import BUCKETS, shadow_bucket
 from gateway.shadow.channel import Channel
 from gateway.shadow.copies import Copy
 from gateway.shadow.lane import Lane
-from gateway.shadow.pair import NotCompared, Reason
+from gateway.shadow.pair import Reason, not_compared
 from gateway.shadow.recording import RecordedExchange, Recording
 
 if TYPE_CHECKING:
@@ -67,14 +67,14 @@ class Mirror:
         assert route.migration is not None
         assert side is not None
         lane = self._lanes[route.migration.name]
-        if side == "legacy" and lane.migration.stage is not Stage.SHADOW:
+        pool = lane.targets.get((side, exchange.method))
+        if pool is None:
+            if side in lane.sides:
+                self.count(lane, route, exchange.method, Reason.METHOD)
             return
-        if side == "extracted" and not lane.shadow.reverse:
-            return
-        pool = lane.pool_for(side, exchange.method)
-        reason = Reason.METHOD if pool is None else self._why_not(exchange, decision, lane, route)
-        if reason is not None or pool is None:
-            self.count(lane, route, exchange.method, reason or Reason.METHOD)
+        reason = self._why_not(exchange, decision, lane, route)
+        if reason is not None:
+            self.count(lane, route, exchange.method, reason)
             return
         exchange.__class__ = RecordedExchange
         recorded = cast(RecordedExchange, exchange)
@@ -97,13 +97,13 @@ class Mirror:
             return Reason.TOO_BIG
         if lane.resting_until > self.plane.now:
             return Reason.UNREACHABLE
-        if lane.held >= shadow.concurrency + shadow.queue:
+        if lane.held >= lane.most:
             return Reason.OVERLOAD
         return None
 
     def count(self, lane: Lane, route: Route, method: str, reason: str) -> None:
         """Count a request that is not compared."""
-        self.channel.count(NotCompared(lane.migration.name, route.name, f"{method} {route.path}", reason))
+        self.channel.count(not_compared(lane.migration.name, route.name, route.path, method, reason))
 
     def answered(self, exchange: RecordedExchange, recording: Recording) -> None:
         """The caller has the whole answer; the copy starts after it was written out."""

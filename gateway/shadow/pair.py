@@ -6,6 +6,7 @@ Named tuples, because a worker packs one for every copied request. Nothing here 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from gateway.config.snapshot import SideName
@@ -85,6 +86,12 @@ class NotCompared(NamedTuple):
     route: str
     endpoint: str
     reason: str
+
+
+@lru_cache(4096)
+def not_compared(migration: str, route: str, path: str, method: str, reason: str) -> NotCompared:
+    """Those of one `method` and one route's `path`; remembered, since a worker needs the same few again and again."""
+    return NotCompared(migration, route, f"{method} {path}", reason)
 
 
 class Batch(NamedTuple):

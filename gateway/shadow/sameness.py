@@ -1,8 +1,7 @@
 """Answers that are the same byte by byte where it matters: found without taking them apart.
 
 Most pairs of a service that is nearly right are of this kind, and the judge
-shares the machine with the workers. A pair costs it a third of what `compare`
-takes (decision 0021).
+shares the machine with the workers (decision 0021).
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from typing import Any
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +15,9 @@ from gateway.config.compare_sections import CompareSection
 from gateway.shadow.answer import Answer
 from gateway.shadow.comparison import Outcome, compare
 from gateway.shadow.difference import Kind
+from gateway.shadow.pair import Answered
 from gateway.shadow.rules import DEFAULT_RULES, compile_rules
+from gateway.shadow.sameness import Sameness
 
 unhurried = settings(deadline=None, max_examples=200)
 
@@ -89,6 +92,48 @@ def test_whatever_two_upstreams_send_is_compared(legacy: Answer, extracted: Answ
 @given(answers)
 def test_an_answer_never_differs_from_itself(answer: Answer) -> None:
     assert compare(answer, answer, RULES).outcome is Outcome.MATCH
+
+
+lines = st.lists(
+    st.tuples(
+        st.sampled_from([b"content-type", b"Content-Encoding", b"SET-COOKIE", b"location", b"Date", b"X-Location"]),
+        st.sampled_from([b"a", b" a", b"a \t", b"A", b"gzip", b"identity", b"k=v; Path=/", b""]),
+    ),
+    max_size=4,
+).map(lambda fields: b"".join(b"%b:%b\r\n" % field for field in fields))
+sides = st.builds(
+    Answered,
+    st.just("http://127.0.0.1:1"),
+    st.sampled_from([200, 404]),
+    lines,
+    st.sampled_from([b"", b"{}", b"a"]),
+    st.just(0.01),
+)
+
+
+@unhurried
+@given(sides, sides)
+def test_what_is_found_the_same_at_a_glance_matches_when_it_is_compared(legacy: Answered, extracted: Answered) -> None:
+    for rules in (DEFAULT_RULES, RULES):
+        found = Sameness(rules).of(legacy, extracted)
+        if found is not None:
+            assert found == compare(legacy.answer, extracted.answer, rules)
+
+
+@pytest.mark.parametrize(
+    ("line", "same"),
+    [
+        (b"Date: now\r\n", True),
+        (b"X-Content-Type: a\r\n", True),
+        (b"Content-Type: a\r\n", False),
+        (b"set-cookie: a=b\r\n", False),
+        (b"content-encoding: gzip\r\n", False),
+    ],
+)
+def test_only_headers_that_matter_make_answers_differ_at_a_glance(line: bytes, same: bool) -> None:
+    one = Answered("http://127.0.0.1:1", 200, b"Content-Length: 2\r\n", b"{}", 0.01)
+    other = one._replace(head=line + one.head)
+    assert (Sameness(DEFAULT_RULES).of(one, other) is not None) is same
 
 
 @unhurried
