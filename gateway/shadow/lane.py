@@ -22,7 +22,8 @@ class Lane:
     """The copies of `migration`: `held` counts all from the first byte of a recording on, `flying` are under way.
 
     Requests that are served by one of `sides` are copied, by the method to one
-    of the `targets`; no more than `most` may be held.
+    of the `targets`; no more than `most` may be held. `threshold` is the share
+    in 1/100 of a percent.
     """
 
     def __init__(self, migration: Migration, shadow: Shadow, plane: DataPlane, snapshot: Snapshot) -> None:
@@ -43,6 +44,7 @@ class Lane:
             if (pool := self._target(side, method)) is not None
         }
         self.most = shadow.concurrency + shadow.queue
+        self.threshold = shadow.threshold
 
     def _pool(self, plane: DataPlane, upstream: Upstream) -> UpstreamPool:
         shadow = self.shadow

@@ -82,7 +82,7 @@ class Mirror:
 
     def _why_not(self, exchange: Exchange, decision: Decision, lane: Lane, route: Route) -> str | None:
         shadow = lane.shadow
-        threshold = shadow.threshold
+        threshold = lane.threshold
         if threshold < BUCKETS and (not threshold or route.name not in self.favoured):
             if shadow.by == "request":
                 bucket = random.randrange(BUCKETS)
