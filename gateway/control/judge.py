@@ -34,10 +34,11 @@ from gateway.store.database import Database, StoreError
 
 log = structlog.get_logger(part="judge")
 
-FLUSH_INTERVAL = 2.0
+INTERVAL = 2.0
+"""Seconds between two reports to the control process, two looks for captures, and two writes at the least."""
 WRITING_SHARE = 0.01
 """Most of the time that is spent writing, so that few requests meet it: what takes 40 ms waits for four seconds."""
-LONGEST_INTERVAL = 10.0
+LONGEST_UNWRITTEN = 10.0
 RETAIN_INTERVAL = 60.0
 SETTLE_DEADLINE = 3.0
 NICENESS = 5
@@ -55,6 +56,7 @@ class JudgeProcess:
         self._judge: Judge | None = None
         self._captures = Captures()
         self._unwritten = Evidence()
+        self._write_at = 0.0
         self._retained_at = monotonic()
         self._workers: set[Receiver] = set()
         self._without_workers = asyncio.Event()
@@ -66,18 +68,17 @@ class JudgeProcess:
         reader, writer = await asyncio.open_connection(sock=self._link)
         told = asyncio.create_task(self._listen_to(reader))
         server: asyncio.Server | None = None
-        pause = FLUSH_INTERVAL
         while not self._ended.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._ended.wait(), pause)
+                await asyncio.wait_for(self._ended.wait(), INTERVAL)
             if self._judge is None:
                 continue
             if server is None:
                 loop = asyncio.get_running_loop()
                 server = await loop.create_unix_server(self._met, sock=self._listening)
-            began = monotonic()
-            await self._flush()
-            pause = min(max(FLUSH_INTERVAL, (monotonic() - began) / WRITING_SHARE), LONGEST_INTERVAL)
+            if monotonic() >= self._write_at:
+                await self._flush()
+            await self._exchange_captures()
             writer.write(messages.encode(self._judged()))
         await self._finish()
         with contextlib.suppress(ConnectionError):
@@ -95,6 +96,7 @@ class JudgeProcess:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._judge.settle(), SETTLE_DEADLINE)
         await self._flush()
+        await self._exchange_captures()
         if self._store is not None:
             self._store.database.close()
 
@@ -171,6 +173,7 @@ class JudgeProcess:
         if self._store is None:
             self._unwritten = evidence
             return
+        began = monotonic()
         try:
             if evidence:
                 await self._store.write(evidence)
@@ -182,6 +185,11 @@ class JudgeProcess:
         except StoreError as error:
             self._unwritten = evidence
             self._failed(error)
+        now = monotonic()
+        self._write_at = now + min((now - began) / WRITING_SHARE, LONGEST_UNWRITTEN)
+
+    async def _exchange_captures(self) -> None:
+        if self._store is None or self._store_error is not None:
             return
         try:
             await self._captures.exchange(self._store.database, time())
