@@ -12,6 +12,7 @@ import orjson
 
 from gateway.auth.certificate import ClientCertificate, certificate_from
 from gateway.cli.claims import parse_claims
+from gateway.cli.explain_policies import policies, policy_lines
 from gateway.cli.validate import print_problems
 from gateway.config.load import load
 from gateway.config.problems import ConfigurationError
@@ -107,6 +108,7 @@ def _explanation(snapshot: Snapshot, rehearsal: Rehearsal, asked: str) -> dict[s
         "upstream": decision.upstream,
         "sent": None,
         "endpoints": [],
+        "policies": None,
         "request_headers_added": [],
         "request_headers_removed": [],
         "response_headers_added": [],
@@ -139,6 +141,7 @@ def _explanation(snapshot: Snapshot, rehearsal: Rehearsal, asked: str) -> dict[s
         return explanation
     assert decision.upstream is not None
     explanation["endpoints"] = [endpoint.url for endpoint in snapshot.upstreams[decision.upstream].endpoints]
+    explanation["policies"] = policies(snapshot, decision, request.method)
     scheme = "http" if snapshot.tls is None else "https"
     if rehearsal.forwarding is not None:
         added = forwarding_lines(rehearsal.forwarding, scheme, request.host)
@@ -201,6 +204,8 @@ def _print(explanation: dict[str, Any]) -> None:
         _line("upstream", f"{explanation['upstream']}  ({', '.join(explanation['endpoints'])})")
     if explanation["sent"] is not None:
         _line("sent as", explanation["sent"])
+    for title, said in policy_lines(explanation["policies"]) if explanation["policies"] is not None else ():
+        _line(title, said)
     _lines("added", explanation["request_headers_added"])
     _lines("removed", explanation["request_headers_removed"])
     _lines("answer", explanation["response_headers_added"])

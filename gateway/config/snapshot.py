@@ -338,6 +338,20 @@ class Migration:
     breaker: Breaker | None = None
     fallback: LegacyFallback | None = LegacyFallback()
 
+    def copied_to(self, side: SideName, method: str) -> str | None:
+        """The upstream that gets copies of requests that `side` serves; None where no such request is copied.
+
+        Only a sandbox ever gets one that may change something.
+        """
+        shadow = self.shadow
+        if shadow is None or method not in shadow.methods:
+            return None
+        if side == "extracted":
+            return self.legacy if shadow.reverse and method in SAFE_METHODS else None
+        if self.stage is not Stage.SHADOW:
+            return None
+        return self.extracted if method in SAFE_METHODS else shadow.sandbox
+
 
 @dataclass(frozen=True, slots=True)
 class FieldMatch:

@@ -11,8 +11,8 @@ from time import time
 from typing import TYPE_CHECKING
 
 from gateway.config.resilience import RouteFallback
-from gateway.resilience.fallback import may_fall_back
-from gateway.resilience.retry import LONGEST_WAIT, SAFE, Failure, backoff, may_retry, seconds_of
+from gateway.resilience.fallback import may_answer, may_fall_back
+from gateway.resilience.retry import LONGEST_WAIT, Failure, backoff, may_retry, seconds_of
 from gateway.routing.decide import Decision
 
 if TYPE_CHECKING:
@@ -135,8 +135,7 @@ def _answer_stale(attempts: Attempts, failure: Failure, route: str) -> bool:
 
 def _answer_static(attempts: Attempts, failure: Failure, settings: RouteFallback) -> bool:
     exchange, static = attempts.exchange, settings.static
-    # Success is never claimed for a request that should have changed something.
-    if static is None or (static.status < 400 and exchange.method not in SAFE):
+    if static is None or not may_answer(static, exchange.method):
         return False
     _count(attempts, failure, "static")
     head = f"Content-Type: {static.content_type}\r\nContent-Length: {len(static.body)}\r\n"

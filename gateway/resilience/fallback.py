@@ -15,16 +15,28 @@ from gateway.config.snapshot import Stage
 from gateway.resilience.retry import SAFE, Failure
 
 if TYPE_CHECKING:
+    from gateway.config.resilience import LegacyFallback, StaticAnswer
     from gateway.config.snapshot import Migration
 
 STAGES = frozenset({Stage.CANARY, Stage.EXTRACTED})
 
 
-def may_fall_back(migration: Migration, failure: Failure, method: str) -> bool:
-    """Whether the legacy side may answer a request for which the extracted side failed."""
+def fallback_of(migration: Migration, method: str) -> LegacyFallback | None:
+    """When the legacy side answers such a request for the extracted side; None where it never does."""
     settings = migration.fallback
     if settings is None or migration.stage not in STAGES or method not in settings.methods:
-        return False
-    if failure.cause == "status" and failure.status not in settings.statuses:
+        return None
+    return settings
+
+
+def may_fall_back(migration: Migration, failure: Failure, method: str) -> bool:
+    """Whether the legacy side may answer a request for which the extracted side failed."""
+    settings = fallback_of(migration, method)
+    if settings is None or (failure.cause == "status" and failure.status not in settings.statuses):
         return False
     return method in SAFE or not failure.sent
+
+
+def may_answer(static: StaticAnswer, method: str) -> bool:
+    """Whether a static answer may be given: success is never claimed for what should have changed something."""
+    return static.status >= 400 or method in SAFE

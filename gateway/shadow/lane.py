@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gateway.config.snapshot import SAFE_METHODS, Migration, Shadow, SideName, Snapshot, Stage, Upstream
+from gateway.config.snapshot import Migration, Shadow, SideName, Snapshot, Stage, Upstream
 from gateway.proxy.endpoints import UpstreamPool
 from gateway.proxy.pool import EndpointPool
 
@@ -33,16 +33,12 @@ class Lane:
         self.flying: set[Copy] = set()
         self.waiting: deque[Copy] = deque()
         self.resting_until = 0.0
-        self.safe = self._pool(plane, snapshot.upstreams[migration.extracted])
-        self.reverse = self._pool(plane, snapshot.upstreams[migration.legacy])
-        self.sandbox = self._pool(plane, snapshot.upstreams[shadow.sandbox]) if shadow.sandbox is not None else None
         self.sides = _copied_sides(migration, shadow)
-        self.targets = {
-            (side, method): pool
-            for side in self.sides
-            for method in shadow.methods
-            if (pool := self._target(side, method)) is not None
-        }
+        copied = [(side, method) for side in self.sides for method in shadow.methods]
+        copied_to = {(side, method): migration.copied_to(side, method) for side, method in copied}
+        names = sorted({name for name in copied_to.values() if name is not None})
+        self._upstreams = {name: self._pool(plane, snapshot.upstreams[name]) for name in names}
+        self.targets = {key: self._upstreams[name] for key, name in copied_to.items() if name is not None}
         self.most = shadow.concurrency + shadow.queue
         self.threshold = shadow.threshold
 
@@ -62,17 +58,11 @@ class Lane:
 
     def upstreams(self) -> list[UpstreamPool]:
         """Where copies go."""
-        return [pool for pool in (self.safe, self.reverse, self.sandbox) if pool is not None]
+        return list(self._upstreams.values())
 
     def pools(self) -> list[EndpointPool]:
         """All connections to endpoints."""
         return [endpoint for pool in self.upstreams() for endpoint in pool.endpoints]
-
-    def _target(self, side: SideName, method: str) -> UpstreamPool | None:
-        """Where a copy goes of a request that `side` serves. Only a sandbox ever gets one that may change something."""
-        if side == "extracted":
-            return self.reverse if method in SAFE_METHODS else None
-        return self.safe if method in SAFE_METHODS else self.sandbox
 
 
 def _copied_sides(migration: Migration, shadow: Shadow) -> tuple[SideName, ...]:

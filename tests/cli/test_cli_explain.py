@@ -339,3 +339,80 @@ def test_a_preflight_is_explained_and_can_be_expected(strangler: Strangler, writ
     assert said.code == 0
     assert "answered   204 a preflight, by the route's 'cors'" in said.out
     assert strangler("test", file).out == "2 passed, 0 failed\n"
+
+
+# Beside where it goes
+
+BOUNDED = """
+version: 1
+upstreams:
+  old: {endpoints: "http://127.0.0.1:1"}
+  new: {endpoints: "http://127.0.0.1:2", timeouts: {response: 5s, total: 20s}}
+  box: {endpoints: "http://127.0.0.1:3"}
+default: old
+limits: {body_bytes: 1MiB}
+migrations:
+  carts:
+    from: old
+    to: new
+    stage: STAGE
+    shadow: {percent: 50, methods: [GET, POST], sandbox: box}
+    routes:
+      - match: {path: "/cart/**"}
+        rate_limits: [{requests: 5, per: 1m, key: ["claim:sub", ip]}]
+        retries: {attempts: 2, statuses: 503}
+        limits: {body_bytes: 2KiB}
+        fallback: {static: {body: "[]"}}
+"""
+
+
+def bounded(strangler: Strangler, write: Write, stage: str, method: str) -> tuple[dict[str, Any], list[str]]:
+    """The policies of a request in JSON, and the lines about it."""
+    file = write(BOUNDED.replace("STAGE", stage))
+    lines = [" ".join(line.split()) for line in strangler("explain", file, method, "/cart/1").out.splitlines()]
+    found: dict[str, Any] = strangler("explain", file, method, "/cart/1", "--json").json["policies"]
+    return found, lines
+
+
+def test_limits_and_deadlines_are_explained(strangler: Strangler, write: Write) -> None:
+    found, lines = bounded(strangler, write, "extracted", "GET")
+    assert found["rate_limits"] == [{"requests": 5, "per": 60.0, "burst": 5, "key": ["claim:sub", "ip"]}]
+    assert found["body_bytes"] == 2048
+    assert (found["timeouts"]["response"], found["timeouts"]["total"]) == (5.0, 20.0)
+    assert "rate limit 5 in 60 s, 5 at once by claim:sub, ip" in lines
+    assert "timeouts connect 2 s, response 5 s, idle 60 s, tunnel 3600 s, total 20 s" in lines
+
+
+def test_who_answers_where_the_upstream_cannot_is_explained(strangler: Strangler, write: Write) -> None:
+    found, lines = bounded(strangler, write, "extracted", "GET")
+    assert found["retries"] == {"attempts": 2, "sent": True, "statuses": [503]}
+    assert [other["answers"] for other in found["fallback"]] == ["old", "static"]
+    assert "retries 2, also after 503" in lines
+    assert "fallback old, also after 502, 503, 504" in lines
+
+
+def test_nothing_is_promised_for_what_may_have_had_an_effect(strangler: Strangler, write: Write) -> None:
+    found, lines = bounded(strangler, write, "extracted", "POST")
+    assert found["retries"] == {"attempts": 2, "sent": False, "statuses": []}
+    assert found["fallback"] == []
+    assert "retries 2, only while nothing was sent" in lines
+    found, _ = bounded(strangler, write, "retired", "GET")
+    assert [other["answers"] for other in found["fallback"]] == ["static"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "method", "copied_to"),
+    [
+        ("shadow", "GET", "new"),
+        ("shadow", "POST", "box"),
+        ("shadow", "PUT", None),
+        ("legacy", "GET", None),
+        ("extracted", "GET", None),
+    ],
+)
+def test_where_a_copy_goes_is_explained(
+    strangler: Strangler, write: Write, stage: str, method: str, copied_to: str | None
+) -> None:
+    found, lines = bounded(strangler, write, stage, method)
+    assert found["shadow"] == (None if copied_to is None else {"copied_to": copied_to, "percent": 50.0, "by": "caller"})
+    assert (f"shadow copied to {copied_to}, 50 % by caller" in lines) is (copied_to is not None)
