@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -36,6 +36,9 @@ from gateway.config.tls_files import read_tls
 from gateway.config.yaml_reader import read_document
 
 __all__ = ["ConfigurationError", "Loaded", "Problem", "load"]
+
+SURELY_MEANT = 6
+"""A value from the environment of so many characters is not told in a message, wherever the problem is."""
 
 # What may be set aside alone, by the length of its path; of all else the whole top-level section.
 _NAMED = {"upstreams": 2, "migrations": 2, "routes": 2, "tests": 2, "auth": 3}
@@ -70,8 +73,29 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Loaded:
     unread = {problem.source for problem in problems}
     problems += [problem for problem in found if problem.source not in unread]
     if loaded is None or problems:
-        raise ConfigurationError(problems)
-    return loaded
+        raise ConfigurationError(_as_written(problems, document))
+    return replace(loaded, warnings=tuple(_as_written(loaded.warnings, document)))
+
+
+def _as_written(problems: Iterable[Problem], document: Document) -> list[Problem]:
+    """`problems` with `${NAME}` in place of what came from the environment, which may be secret."""
+    values = sorted(document.substituted(), key=lambda found: len(found[1]), reverse=True)
+
+    def written(problem: Problem, text: str) -> str:
+        for source, value in values:
+            # Something short may stand in any message by chance.
+            if value and (source == problem.source or len(value) >= SURELY_MEANT):
+                text = text.replace(value, value.written)
+        return text
+
+    return [
+        replace(
+            problem,
+            message=written(problem, problem.message),
+            hint=None if problem.hint is None else written(problem, problem.hint),
+        )
+        for problem in problems
+    ]
 
 
 def _load(path: Path, document: Document, problems: list[Problem]) -> Loaded | None:

@@ -10,7 +10,7 @@ import ipaddress
 import math
 import re
 from dataclasses import replace
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from gateway.config.environment import Substituted
 from gateway.config.problems import suggestion
@@ -124,11 +124,8 @@ def parse_endpoint(value: object) -> Endpoint:
 def _endpoint(value: object) -> Endpoint:
     if not isinstance(value, str):
         raise ValueError(f"expected a URL such as http://127.0.0.1:8100, found {described(value)}")
-    try:
-        parts = urlsplit(value)
-        port = parts.port
-    except ValueError as error:
-        raise ValueError(f"'{value}' is not a URL: {error}") from None
+    parts = _url(value)
+    port = parts.port
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"expected a URL such as http://127.0.0.1:8100, found {described(value)}")
     if parts.username is not None or parts.password is not None:
@@ -250,16 +247,11 @@ def parse_redis_url(value: object) -> str:
     """`redis://`, `rediss://` (TLS) or `unix://`; a password must come from the environment."""
     if not isinstance(value, str):
         raise ValueError(f"expected a URL such as redis://127.0.0.1:6379, found {described(value)}")
-    try:
-        parts = urlsplit(value)
-        port = parts.port
-    except ValueError as error:
-        raise ValueError(f"'{value}' is not a URL: {error}") from None
+    parts = _url(value)
     located = parts.path if parts.scheme == "unix" else parts.hostname
-    if parts.scheme not in ("redis", "rediss", "unix") or not located or port == 0:
+    if parts.scheme not in ("redis", "rediss", "unix") or not located or parts.port == 0:
         raise ValueError(f"expected a URL such as redis://127.0.0.1:6379, found {described(value)}")
-    if parts.password and not isinstance(value, Substituted):
-        raise ValueError("a password doesn't belong into the YAML: write ${NAME} and set it in the environment")
+    _check_password(value, parts)
     return str(value)
 
 
@@ -387,17 +379,30 @@ def parse_store_url(value: object) -> str:
     """`sqlite:///PATH` or `postgresql://…`; a password must come from the environment."""
     if not isinstance(value, str):
         raise ValueError(f"expected a URL such as sqlite:///var/strangler.sqlite3, found {described(value)}")
-    try:
-        parts = urlsplit(value)
-    except ValueError as error:
-        raise ValueError(f"'{value}' is not a URL: {error}") from None
+    parts = _url(value)
     if parts.scheme == "sqlite" and value.startswith("sqlite:///") and len(value) > len("sqlite:///"):
         return str(value)
     if parts.scheme in ("postgresql", "postgres") and parts.hostname:
-        if parts.password and not isinstance(value, Substituted):
-            raise ValueError("a password doesn't belong into the YAML: write ${NAME} and set it in the environment")
+        _check_password(value, parts)
         return str(value)
     raise ValueError("expected sqlite:///PATH or postgresql://HOST/DATABASE")
+
+
+def _url(value: str) -> SplitResult:
+    """A URL taken apart, with a port that can be one."""
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError as error:
+        # It names a piece of the URL, and that may be a piece of a password.
+        said = "" if isinstance(value, Substituted) else f": {error}"
+        raise ValueError(f"'{value}' is not a URL{said}") from None
+    return parts
+
+
+def _check_password(value: str, parts: SplitResult) -> None:
+    if parts.password and not isinstance(value, Substituted):
+        raise ValueError("a password doesn't belong into the YAML: write ${NAME} and set it in the environment")
 
 
 def parse_network(value: object) -> str:

@@ -202,3 +202,30 @@ def test_the_reference_configuration_is_valid() -> None:
     if not file.exists():
         pytest.skip("the reference system has no configuration yet")
     assert load(file).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ('redis: {url: "redis://:${SECRET}@cache:bad"}', "'redis://:${SECRET}@cache:bad' is not a URL"),
+        ('redis: {url: "redis://:${SECRET}@cache"}', "'redis://:${SECRET}@cache' is not a URL"),
+        ('store: {url: "postgresql://u:${SECRET}@h:port/a"}', "'postgresql://u:${SECRET}@h:port/a' is not a URL"),
+        ('limits: {body_bytes: "${SECRET}"}', "found the text '${SECRET}'"),
+        ('limits: {body_bytes: "${SHORT}"}', "found the text '${SHORT}'"),
+        (
+            "auth: {providers: {p: {issuer: 'a://x:${SECRET}@h', discovery: true, audience: a, algorithms: [ES256]}}}",
+            "'a://x:${SECRET}@h'",
+        ),
+    ],
+)
+def test_what_came_from_the_environment_is_told_by_its_name(
+    write: Write, problems: Problems, section: str, said: str
+) -> None:
+    (found,) = problems(
+        write(f"version: 1\nupstreams: {{a: {{endpoints: 'http://127.0.0.1:1'}}}}\ndefault: a\n{section}\n"),
+        {"SECRET": "s3/cret", "SHORT": "x!"},
+    )
+    assert said in found
+    assert "s3" not in found
+    assert "cret'" not in found
+    assert "x!" not in found
