@@ -10,14 +10,16 @@ from time import monotonic, sleep, time
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from gateway.cli.shadow_store import check_migration, with_store
+from gateway.cli.shadow_store import with_store
 from gateway.config.load import Loaded
 from gateway.config.values import parse_positive_duration, parse_size
 from gateway.replay.har_writing import har_of
-from gateway.shadow.capture import collect, count, order
+from gateway.shadow.capture import collect, count, is_begun, order
 from gateway.store.database import Database
 
 _POLL = 0.5
+_BEGIN = 15.0
+"""Seconds for the judge to find the order, which it looks for every two."""
 _GRACE = 3.0
 """Seconds after the end for the judge to write what it took last."""
 
@@ -31,15 +33,17 @@ def capture_traffic(config: Path, migration: str, out: Path, requests: int, dura
         return 2
 
     def work(loaded: Loaded, database: Database) -> int:
-        check_migration(loaded, migration)
         if loaded.snapshot.migrations[migration].shadow is None:
+            return 1
+        number = order(database, migration, time() + _BEGIN + seconds, requests, most)
+        if not _has_begun(database, number):
+            collect(database, number)
             print(
-                f"strangler: migration {migration} is not shadowed at its stage, so there are no pairs to take: "
-                "see docs/compare-offline.md",
+                f"strangler: no gateway takes pairs of {migration}: is one running, with this store and this stage?",
                 file=sys.stderr,
             )
             return 1
-        number = order(database, migration, time() + seconds, requests, most)
+        print(f"capturing {migration}, for {seconds:g} s at the most: send requests now", file=sys.stderr)
         try:
             _wait(database, number, requests, seconds)
         except KeyboardInterrupt:
@@ -52,7 +56,16 @@ def capture_traffic(config: Path, migration: str, out: Path, requests: int, dura
         print(f"{len(documents)} requests in {out}")
         return 0
 
-    return with_store(config, work)
+    return with_store(config, work, migration)
+
+
+def _has_begun(database: Database, number: int) -> bool:
+    end = monotonic() + _BEGIN
+    while not is_begun(database, number):
+        if monotonic() > end:
+            return False
+        sleep(_POLL)
+    return True
 
 
 def _wait(database: Database, number: int, requests: int, seconds: float) -> None:

@@ -82,10 +82,11 @@ class Running:
     name: str
     process: subprocess.Popen[bytes]
     log: Path
+    began: int
 
     def last_words(self) -> str:
         """The end of what it said."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-12:])
+        return _end_of(self.log, self.began)
 
 
 @dataclass(slots=True)
@@ -144,17 +145,18 @@ class Demo:
     def _once(self, name: str, command: list[str], folder: Path, environment: dict[str, str]) -> None:
         log = self.var / f"{name}.log"
         with log.open("ab") as output:
+            began = output.tell()
             done = subprocess.run(
                 command, cwd=folder, env=os.environ | environment, stdout=output, stderr=output, check=False
             )
         if done.returncode:
-            end = "\n".join(log.read_text(errors="replace").splitlines()[-12:])
-            raise DemoError(f"{name}: `{' '.join(command[1:])}` failed:\n{end}")
+            raise DemoError(f"{name}: `{' '.join(command[1:])}` failed:\n{_end_of(log, began)}")
 
     def _run(self, name: str, command: list[str], folder: Path, environment: dict[str, str], ready: str) -> None:
         log = self.var / f"{name}.log"
         # Groups of their own: Ctrl-C reaches this process alone, which stops the others in order.
         with log.open("ab") as output:
+            began = output.tell()
             process = subprocess.Popen(
                 command,
                 cwd=folder,
@@ -164,7 +166,7 @@ class Demo:
                 stderr=output,
                 start_new_session=True,
             )
-        running = Running(name, process, log)
+        running = Running(name, process, log, began)
         self.running.append(running)
         if process.stdout is not None:
             threading.Thread(target=_show_requests, args=(process.stdout, log), daemon=True).start()
@@ -216,7 +218,11 @@ def run_demo(workers: int) -> int:
     addresses = Addresses.of_environment()
     taken = list(addresses.taken())
     if taken:
-        print(f"strangler: somebody listens already at {', '.join(taken)}", file=sys.stderr)
+        print(
+            f"strangler: somebody listens already at {', '.join(taken)}: another demo, to be "
+            "stopped with Ctrl-C there? (`ss -ltnp` shows who)",
+            file=sys.stderr,
+        )
         return 1
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -265,11 +271,16 @@ curl -i {where.gateway}/api/users/me -H "Authorization: Bearer $TOKEN"
 curl -i {where.gateway}/api/users/me
 curl -i {where.gateway}/api/orders -H "Authorization: Bearer $TOKEN"
 curl -i {where.gateway}/api/orders -H "Authorization: Bearer $TOKEN" \\
-  -H 'Content-Type: application/json' -d '{{"items": [{{"product_id": 1, "quantity": 1}}]}}'
+  -H 'Content-Type: application/json' -d '{{"items": [{{"product_id": 33, "quantity": 1}}]}}'
 .venv/bin/strangler explain config/gateway.yaml GET /api/catalog/products/1 --claim sub=user-1
 
 Requests as they come (Ctrl-C stops everything):
 """
+
+
+def _end_of(log: Path, began: int) -> str:
+    """The last lines of a log, of those that it got since it had `began` bytes."""
+    return "\n".join(log.read_bytes()[began:].decode(errors="replace").splitlines()[-12:])
 
 
 def _show_requests(lines: IO[bytes], log: Path) -> None:

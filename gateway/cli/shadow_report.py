@@ -39,6 +39,10 @@ def show_report(
             print(orjson.dumps(found.as_json(), option=orjson.OPT_INDENT_2).decode())
         elif html is None:
             print_report(output(), found)
+        if not found.compared and not found.not_compared:
+            print(
+                "Evidence is written every few seconds: of requests just made, ask again in a moment.", file=sys.stderr
+            )
         return 0 if found.proof.proven else 1
 
     return with_store(config, work, migration)

@@ -23,6 +23,7 @@ from gateway.shadow.redaction import REDACTED
 from gateway.shadow.stored_evidence import pair
 from gateway.store.database import Database
 
+_COLUMNS = 160
 _STYLES = {"missing": "red", "extra": "green", "changed": "yellow", "skipped": "dim", "equal": ""}
 
 
@@ -84,7 +85,8 @@ def _print(found: Mapping[str, Any], commands: Mapping[str, str]) -> None:
         _print_difference(console, difference, f" (let pass: {difference['rule']})")
     lines = bodies(dict(found))
     if lines and found["differences"]:
-        table = Table(box=None, expand=True)
+        # In a file or a pipe lines are as long as they are, but two columns need an end.
+        table = Table(box=None, expand=True, width=None if console.is_terminal else _COLUMNS)
         table.add_column("legacy", ratio=1, overflow="fold")
         table.add_column("extracted", ratio=1, overflow="fold")
         for line in lines:

@@ -48,7 +48,8 @@ def _tell_of_no_copies(loaded: Loaded, name: str) -> None:
         also = ", or in this one `shadow: {reverse: true}`" if both_serve else ""
         print(
             f"strangler: the migration '{name}' is in stage {migration.stage.value} here, in which nothing is copied:"
-            f" it needs `stage: shadow`{also}",
+            f" it needs `stage: shadow`{also}."
+            " Variables that the configuration takes from the environment must be set here as for the running gateway.",
             file=sys.stderr,
         )
 

@@ -29,7 +29,10 @@ def mint_token(
         private = load_pem_private_key(key.read_bytes(), password=None)
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        print(f"strangler: the key {key} can't be read: {reason}; --key names another one", file=sys.stderr)
+        print(
+            f"strangler: the key {key} can't be read: {reason}; call it in the checkout, or name a key by --key",
+            file=sys.stderr,
+        )
         return 1
     now = int(time.time())
     content = {"iss": issuer, "sub": subject, "aud": audience, "iat": now, "exp": now + lifetime, "scope": scope}

@@ -166,9 +166,11 @@ class Supervisor:
                 self._reload_error = [str(error)]
                 log.error("configuration can't be read, keeping the running one", reason=reason, error=str(error))
                 return
-            self._reload_error = []
+            was_invalid, self._reload_error = bool(self._reload_error), []
             before = self.snapshot
             if loaded.snapshot.version == before.version:
+                if was_invalid:
+                    log.info("configuration is valid again, and the running one", version=before.version)
                 return
             for name in ("listen", "admin"):
                 if name not in self._addresses and getattr(loaded.snapshot, name) != getattr(before, name):
@@ -274,7 +276,7 @@ class Supervisor:
         workers = list(self._workers.running.values())
         yield GaugeMetricFamily("strangler_workers", "Worker processes running.", len(workers))
         yield GaugeMetricFamily(
-            "strangler_worker_restarts", "Workers replaced since the start.", self._workers.restarts
+            "strangler_worker_restarts", "Workers that ended and were replaced since the start.", self._workers.restarts
         )
         clients = sum(worker.latest.client_connections for worker in workers)
         yield GaugeMetricFamily("strangler_client_connections", "Open client connections.", clients)

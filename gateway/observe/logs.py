@@ -25,7 +25,9 @@ def configure_logs() -> None:
         processors += [
             structlog.processors.format_exc_info,
             # The standard library's, in ASCII: it takes lone surrogates, such as of a file name that is not UTF-8.
-            structlog.processors.JSONRenderer(lambda event, **_: json.dumps(event, default=repr)),
+            structlog.processors.JSONRenderer(
+                lambda event, **_: json.dumps(event, default=repr, separators=(",", ":"))
+            ),
         ]
     structlog.configure(
         processors=processors,

@@ -1,15 +1,15 @@
 """A sample of live traffic: ordered through the store, taken by the judge from the pairs that come by, redacted.
 
 Whoever may write to the store may order a capture; there is no other way to ask
-for one. The judge looks for orders as often as it writes, keeps what it takes
-within their bounds, and never stores anything but what `document` makes of a
-pair. An order that nobody collected is deleted, with what was taken, an hour
-after its end.
+for one. The judge looks for orders every two seconds, keeps what it takes
+within their bounds, says in the store which orders it has begun with, and never
+stores anything but what `document` makes of a pair. An order that nobody
+collected is deleted, with what was taken, an hour after its end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,6 +47,7 @@ captured = Table(
     Column("capture", _ID, nullable=False, index=True),
     Column("document", LargeBinary, nullable=False),
 )
+begun = Table("shadow_captures_begun", metadata, Column("capture", _ID, primary_key=True, autoincrement=False))
 
 
 @dataclass(slots=True)
@@ -97,6 +98,9 @@ class Captures:
             for number in taken:
                 self._orders[number].taken = []
         found = database.read(_read)
+        new = found.keys() - self._orders.keys()
+        if new:
+            await database.write(lambda connection: _begin(connection, new))
         self._orders = {number: self._orders.get(number, order) for number, order in found.items()}
 
 
@@ -112,6 +116,14 @@ def _write(connection: Connection, taken: Mapping[int, list[bytes]], now: float)
     if rows:
         connection.execute(captured.insert(), rows)
     connection.execute(delete(captured).where(captured.c.capture.not_in(select(orders.c.id))))
+    connection.execute(delete(begun).where(begun.c.capture.not_in(select(orders.c.id))))
+
+
+def _begin(connection: Connection, numbers: Iterable[int]) -> None:
+    for number in numbers:
+        # It is there where a judge before this one had begun.
+        connection.execute(delete(begun).where(begun.c.capture == number))
+        connection.execute(begun.insert().values(capture=number))
 
 
 def _read(connection: Connection) -> dict[int, _Order]:
@@ -139,6 +151,12 @@ def order(database: Database, migration: str, until: float, requests: int, size:
     return database.read(write)
 
 
+def is_begun(database: Database, number: int) -> bool:
+    """Whether a judge takes pairs for an order. Raises StoreError."""
+    query = select(begun.c.capture).where(begun.c.capture == number)
+    return database.read(lambda connection: connection.execute(query).first() is not None)
+
+
 def count(database: Database, number: int) -> int:
     """How many pairs were taken for an order. Raises StoreError."""
     query = select(sql.count()).select_from(captured).where(captured.c.capture == number)
@@ -152,6 +170,7 @@ def collect(database: Database, number: int) -> list[dict[str, Any]]:
         query = select(captured.c.document).where(captured.c.capture == number).order_by(captured.c.id)
         documents = [orjson.loads(document) for document in connection.execute(query).scalars()]
         connection.execute(delete(captured).where(captured.c.capture == number))
+        connection.execute(delete(begun).where(begun.c.capture == number))
         connection.execute(delete(orders).where(orders.c.id == number))
         return documents
 

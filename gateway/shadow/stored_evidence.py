@@ -17,6 +17,9 @@ from gateway.shadow.store import LATEST, PERIOD, answers, examples, latency_of_b
 from gateway.shadow.verdict import CONFIDENCE, verdict
 from gateway.store.database import Database
 
+SHORTEST_SPAN = 60.0
+"""Seconds over which a rate is measured at the least: what came in a burst says nothing about an hour."""
+
 
 def report(
     database: Database, migration: str, routes: Iterable[Route], now: float, since: float = 0.0, target: float = TARGET
@@ -38,7 +41,7 @@ class _Reading:
 
     def report(self, routes: list[Route]) -> Report:
         rows = self._outcomes()
-        began = min((row.began for row in rows if row.outcome != Outcome.NOT_COMPARED), default=self._now)
+        began = self._began(rows)
         mismatched = _total(rows, Outcome.MISMATCH)
         matched = _total(rows, Outcome.MATCH)
         ignored = _by_reason(rows, Outcome.IGNORED)
@@ -63,6 +66,13 @@ class _Reading:
             ),
         )
 
+    def _began(self, rows: list[_Counted]) -> float:
+        """When the first pair was compared: to the moment while it is stored, else the beginning of its period."""
+        period = min((row.began for row in rows if row.outcome != Outcome.NOT_COMPARED), default=self._now)
+        query = select(sql.min(pairs.c.at)).where(pairs.c.migration == self._migration, pairs.c.at >= period)
+        first = self._connection.execute(query).scalar()
+        return float(first) if first is not None and first < period + PERIOD else period
+
     def _outcomes(self) -> list[_Counted]:
         table = outcomes.c
         query = (
@@ -83,8 +93,7 @@ class _Reading:
         compared = sum(row.count for row in rows if row.evidence)
         mismatched = _total(rows, Outcome.MISMATCH)
         found = verdict(compared, mismatched, self._target)
-        # Evidence is kept by period, so at the start the rate is measured over a whole one.
-        span = max(self._now - began, 60.0)
+        span = max(self._now - began, SHORTEST_SPAN)
         return Proof(
             compared, mismatched, found.bound, found.missing, found.seconds_to_go(compared / span), found.proven
         )

@@ -142,13 +142,16 @@ def test_a_capture_ends_with_its_size(gateway: GatewayProcess, tmp_path: Path) -
 def test_where_nothing_comes_by_there_is_no_file(gateway: GatewayProcess, tmp_path: Path) -> None:
     said = capture(gateway, "items", tmp_path / "traffic.har", "--duration", "100ms")
     assert said.returncode == 1
-    assert said.stderr == "strangler: no pair of items came by in 0.1 s\n"
+    assert said.stderr.splitlines() == [
+        "capturing items, for 0.1 s at the most: send requests now",
+        "strangler: no pair of items came by in 0.1 s",
+    ]
     assert not (tmp_path / "traffic.har").exists()
 
 
 def test_what_cannot_be_captured_is_said(gateway: GatewayProcess, tmp_path: Path) -> None:
     for arguments, code, said in (
-        (("quiet",), 1, "migration quiet is not shadowed at its stage"),
+        (("quiet",), 1, "the migration 'quiet' is in stage legacy here, in which nothing is copied"),
         (("itemz",), 1, "there is no migration 'itemz' (did you mean 'items'?)"),
         (("items", "--duration", "soon"), 2, "expected a duration"),
         (("items", "--size", "much"), 2, "expected a size"),
