@@ -26,10 +26,10 @@ from gateway.observe.logs import configure_logs
 from gateway.shadow.capture import Captures
 from gateway.shadow.channel import Receiver
 from gateway.shadow.judge import Judge
-from gateway.shadow.pair import Batch
+from gateway.shadow.pair import Batch, NotCompared, Reason
 from gateway.shadow.redaction import Redaction
 from gateway.shadow.rules import compile_rules
-from gateway.shadow.store import Evidence, Reservoirs, ShadowStore, metadata
+from gateway.shadow.store import Evidence, ShadowStore, metadata
 from gateway.store.database import Database, StoreError
 
 log = structlog.get_logger(part="judge")
@@ -52,8 +52,9 @@ class JudgeProcess:
         self._link = link
         self._snapshot: Snapshot | None = None
         self._store: ShadowStore | None = None
+        self._store_url = ""
         self._store_error: str | None = None
-        self._judge: Judge | None = None
+        self._judge = Judge()
         self._captures = Captures()
         self._unwritten = Evidence()
         self._write_at = 0.0
@@ -67,15 +68,15 @@ class JudgeProcess:
         """Judge until the control process says that all pairs have been sent, or is gone."""
         reader, writer = await asyncio.open_connection(sock=self._link)
         told = asyncio.create_task(self._listen_to(reader))
-        server: asyncio.Server | None = None
+        server: asyncio.AbstractServer | None = None
         while not self._ended.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), INTERVAL)
-            if self._judge is None:
+            if self._snapshot is None:
                 continue
             if server is None:
-                loop = asyncio.get_running_loop()
-                server = await loop.create_unix_server(self._met, sock=self._listening)
+                server = await asyncio.get_running_loop().create_unix_server(self._met, sock=self._listening)
+            await self._open_store(self._snapshot.store.url)
             if monotonic() >= self._write_at:
                 await self._flush()
             await self._exchange_captures()
@@ -89,7 +90,7 @@ class JudgeProcess:
 
     async def _finish(self) -> None:
         """Judge what the workers have sent, within bounds, and write it."""
-        if self._judge is None:
+        if self._snapshot is None:
             return
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._without_workers.wait(), SETTLE_DEADLINE)
@@ -110,32 +111,31 @@ class JudgeProcess:
         self._ended.set()
 
     def _apply(self, message: messages.JudgeBy) -> None:
-        snapshot = message.snapshot
-        if self._snapshot is None or self._snapshot.store != snapshot.store:
-            self._open_store(snapshot)
-        self._snapshot = snapshot
-        if self._judge is None:
-            self._judge = self._new_judge()
+        self._snapshot = snapshot = message.snapshot
         self._judge.apply(snapshot, {name: compile_rules(*said) for name, said in message.comparisons.items()})
         self._captures.redactions = {name: Redaction(shadow.redact) for name, shadow in self._judge.shadows().items()}
 
-    def _open_store(self, snapshot: Snapshot) -> None:
+    async def _open_store(self, url: str) -> None:
+        """Have the store at `url` open, and the judge go on from what is in it.
+
+        Not while a configuration is applied: something may be written just then.
+        """
+        if self._store is not None and self._store_url == url:
+            return
         if self._store is not None:
-            self._store.database.close()
+            await asyncio.to_thread(self._store.database.close)
             self._store = None
+            self._judge.forget()
         try:
-            self._store = ShadowStore(Database(snapshot.store.url, metadata))
-            self._store_error = None
+            store = ShadowStore(await asyncio.to_thread(Database, url, metadata))
+            before = await asyncio.to_thread(store.remembered)
         except StoreError as error:
             self._failed(error)
-
-    def _new_judge(self) -> Judge:
-        if self._store is not None:
-            try:
-                return Judge(Reservoirs(self._store.seen()), self._store.compared(), self._store.learned())
-            except StoreError as error:
-                self._failed(error)
-        return Judge()
+            return
+        self._store, self._store_url, self._store_error = store, url, None
+        # What was learned without the store is not all that is known.
+        self._unwritten.noise.clear()
+        self._judge.remember(before)
 
     def _failed(self, error: StoreError) -> None:
         if str(error) != self._store_error:
@@ -155,21 +155,21 @@ class JudgeProcess:
             self._without_workers.set()
 
     def _take(self, batch: Batch) -> None:
-        assert self._judge is not None
         for pair in batch.pairs:
-            self._judge.judge(pair)
-            if self._captures.wanted:
-                self._captures.take(pair)
+            try:
+                self._judge.judge(pair)
+                if self._captures.wanted:
+                    self._captures.take(pair)
+            except Exception:
+                # Whatever two upstreams have sent, the next pair is to be judged.
+                log.exception("a pair can't be judged", migration=pair.migration, endpoint=pair.endpoint)
+                self._judge.count({NotCompared(pair.migration, pair.route, pair.endpoint, Reason.FAILED): 1})
         self._judge.count(batch.not_compared)
 
     async def _flush(self) -> None:
-        assert self._judge is not None
-        assert self._snapshot is not None
         evidence = self._judge.flush()
         evidence.merge(self._unwritten)
         self._unwritten = Evidence()
-        if self._store is None:
-            self._open_store(self._snapshot)
         if self._store is None:
             self._unwritten = evidence
             return
@@ -198,8 +198,6 @@ class JudgeProcess:
 
     def _judged(self) -> messages.Judged:
         judge = self._judge
-        if judge is None:
-            return messages.Judged({}, {}, self._store_error, frozenset())
         problems = {name: problem for name, tally in judge.tallies.items() if (problem := tally.problem())}
         outcomes = {name: dict(tally.outcomes) for name, tally in judge.tallies.items()}
         return messages.Judged(outcomes, problems, self._store_error, judge.favoured())

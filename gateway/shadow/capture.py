@@ -9,6 +9,7 @@ collected is deleted, with what was taken, an hour after its end.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +24,7 @@ from gateway.shadow.document import documented
 from gateway.shadow.pair import Pair
 from gateway.shadow.redaction import Redaction
 from gateway.shadow.store import metadata
-from gateway.store.database import Database
+from gateway.store.database import Database, StoreError
 
 UNCOLLECTED = 3600.0
 """Seconds after the end of an order for which what was taken is kept."""
@@ -91,13 +92,20 @@ class Captures:
 
     async def exchange(self, database: Database, now: float) -> None:
         """Write what was taken, and read the orders of `now`, in seconds since 1970. Raises StoreError."""
-        taken = {number: order.taken for number, order in self._orders.items() if order.taken}
+        taken: dict[int, list[bytes]] = {}
+        for number, order in self._orders.items():
+            if order.taken:
+                # What is taken while this is written goes into a new list.
+                taken[number], order.taken = order.taken, []
         ended = [number for number, order in self._orders.items() if order.until < now - UNCOLLECTED]
         if taken or ended:
-            await database.write(lambda connection: _write(connection, taken, now))
-            for number in taken:
-                self._orders[number].taken = []
-        found = database.read(_read)
+            try:
+                await database.write(lambda connection: _write(connection, taken, now))
+            except StoreError:
+                for number, documents in taken.items():
+                    self._orders[number].taken[:0] = documents
+                raise
+        found = await asyncio.to_thread(database.read, _read)
         new = found.keys() - self._orders.keys()
         if new:
             await database.write(lambda connection: _begin(connection, new))

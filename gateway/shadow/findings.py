@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
+from hashlib import blake2b
 from typing import TypeVar
 
 from gateway.shadow.difference import Difference, Kind
@@ -13,8 +14,18 @@ Listed = TypeVar("Listed")
 Values = tuple[object, object]
 Texts = tuple[str | None, str | None]
 
+LONGEST_SIGNATURE = 300
+"""Characters. Signatures are keys of the store, and PostgreSQL's index takes 2,704 bytes a row with all its columns."""
+
 MOST_LISTED = 1000
 """Differences of one pair that are listed, of those that matter and of those that pass; the rest are counted."""
+
+
+def _signature(text: str) -> str:
+    """What groups a difference: `text`, with a digest in place of its end where it is long, as with odd JSON keys."""
+    if len(text) <= LONGEST_SIGNATURE:
+        return text
+    return f"{text[: LONGEST_SIGNATURE - 40]}… {blake2b(text.encode(), digest_size=16).hexdigest()}"
 
 
 class Findings:
@@ -47,7 +58,7 @@ class Findings:
         `risk` names the entry of the table of risks, that of the kind unless
         given.
         """
-        signature = f"{kind} {place} {change}" if change else f"{kind} {place}"
+        signature = _signature(f"{kind} {place} {change}" if change else f"{kind} {place}")
         severity = self.rules.risks[risk or kind]
         difference = Difference(path, kind, texts[0], texts[1], severity, signature, place)
         expired: Rule | None = None

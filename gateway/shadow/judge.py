@@ -31,7 +31,7 @@ from gateway.shadow.pair import Answered, NotCompared, Pair, Reason
 from gateway.shadow.redaction import Redaction
 from gateway.shadow.rules import DEFAULT_RULES, Rules
 from gateway.shadow.sameness import Sameness
-from gateway.shadow.store import PERIOD, Evidence, Example, Reservoirs, bucket_of_latency
+from gateway.shadow.store import PERIOD, Evidence, Example, Remembered, Reservoirs, bucket_of_latency
 
 log = structlog.get_logger(part="judge")
 
@@ -111,23 +111,15 @@ class Case:
 class Judge:
     """Judges the pairs of the migrations of a snapshot.
 
-    `reservoirs` chooses examples, `compared` is how many pairs each route
-    (migration, route) has from before, `learned` what each migration's noise
-    is, `ask_again` asks an endpoint.
+    `ask_again` asks an endpoint.
     """
 
-    def __init__(
-        self,
-        reservoirs: Reservoirs | None = None,
-        compared: Mapping[tuple[str, str], int] | None = None,
-        learned: Mapping[str, bytes] | None = None,
-        ask_again: Ask = ask,
-    ) -> None:
+    def __init__(self, ask_again: Ask = ask) -> None:
         self.tallies: dict[str, Tally] = {}
         self.gathered = Evidence()
-        self._reservoirs = reservoirs or Reservoirs()
-        self._compared = dict(compared or {})
-        self._learned = dict(learned or {})
+        self._reservoirs = Reservoirs()
+        self._compared: dict[tuple[str, str], int] = {}
+        self._learned: dict[str, bytes] = {}
         self._ask = ask_again
         self._cases: dict[str, Case] = {}
         self._routes: tuple[tuple[str, str], ...] = ()
@@ -160,6 +152,25 @@ class Judge:
             snapshot.upstreams[migration.extracted],
             asyncio.Semaphore(ASKING),
         )
+
+    def remember(self, before: Remembered) -> None:
+        """Go on from what was found before, which is added to what was found since this judge began."""
+        self._reservoirs.merge(before.seen)
+        for route, count in before.compared.items():
+            self._compared[route] = self._compared.get(route, 0) + count
+        self._learned = {**before.learned, **self._learned}
+        for name, case in self._cases.items():
+            if name in before.learned:
+                case.noise.merge(_noise(name, before.learned[name], case.rules))
+                case.noise_changed = True
+
+    def forget(self) -> None:
+        """Begin anew, for another store: nothing was seen, compared or learned."""
+        self._reservoirs = Reservoirs()
+        self._compared = {}
+        self._learned = {}
+        for case in self._cases.values():
+            case.noise = Noise(case.rules.noise)
 
     def favoured(self) -> frozenset[str]:
         """The names of the routes that have too few pairs to say anything."""
@@ -321,13 +332,7 @@ class Judge:
         """What was learned so far about the noise of a migration."""
         case = self._cases.get(migration)
         document = case.noise.document() if case is not None else self._learned.get(migration)
-        if document is None:
-            return Noise(rules.noise)
-        try:
-            return Noise.read(document, rules.noise)
-        except ValueError as error:
-            log.error("learning noise anew", migration=migration, error=str(error))
-            return Noise(rules.noise)
+        return Noise(rules.noise) if document is None else _noise(migration, document, rules)
 
     def _later(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -356,6 +361,14 @@ def without_noise(comparison: Comparison, noise: Noise, endpoint: str) -> Compar
         differences=differences,
         ignored=(*comparison.ignored, *((difference, LEARNED) for difference in noisy)),
     )
+
+
+def _noise(migration: str, document: bytes, rules: Rules) -> Noise:
+    try:
+        return Noise.read(document, rules.noise)
+    except ValueError as error:
+        log.error("learning noise anew", migration=migration, error=str(error))
+        return Noise(rules.noise)
 
 
 def _period(at: float) -> int:

@@ -53,6 +53,9 @@ class Mirror:
         for lane in self._lanes.values():
             for pool in lane.pools():
                 pool.retire()
+        if self._lanes:
+            # Once there is nothing to copy, nobody looks any more.
+            self.channel.flush(self.plane.loop.time(), last=True)
         self._old = [lane for lane in (*self._old, *self._lanes.values()) if lane.held]
         self._lanes = {
             name: Lane(migration, migration.shadow, self.plane, snapshot)
@@ -66,7 +69,10 @@ class Mirror:
         assert route is not None
         assert route.migration is not None
         assert side is not None
-        lane = self._lanes[route.migration.name]
+        lane = self._lanes.get(route.migration.name)
+        if lane is None:
+            # It waited, for its rate limit or a key, and the shadow ended meanwhile.
+            return
         pool = lane.targets.get((side, exchange.method))
         if pool is None:
             if side in lane.sides:
@@ -78,7 +84,7 @@ class Mirror:
             return
         exchange.__class__ = RecordedExchange
         recorded = cast(RecordedExchange, exchange)
-        recorded.recording = Recording(self, lane, route, exchange.method, side, pool)
+        recorded.begin(Recording(self, lane, route, exchange.method, side, pool))
 
     def _why_not(self, exchange: Exchange, decision: Decision, lane: Lane, route: Route) -> str | None:
         shadow = lane.shadow
@@ -148,6 +154,7 @@ class Mirror:
                 upstream.tick(now)
             for pool in lane.pools():
                 pool.expire(now)
+        self._old = [lane for lane in self._old if lane.held]
         if self._lanes or self._old:
             self.channel.flush(now)
 

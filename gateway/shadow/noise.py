@@ -111,6 +111,25 @@ class Noise:
             raise ValueError(f"what was learned about noise can't be read: {error!r}") from None
         return found
 
+    def merge(self, other: Noise) -> None:
+        """Take in what `other` has counted."""
+        for name, counts in other.endpoints.items():
+            mine = self._endpoint(name)
+            if mine is None:
+                continue
+            mine.compared += counts.compared
+            mine.asked_twice += counts.asked_twice
+            for signature, place in counts.places.items():
+                known = mine.places.get(signature)
+                if known is None:
+                    if len(mine.places) < MOST_PLACES:
+                        mine.places[signature] = place
+                    continue
+                known.differing += place.differing
+                known.differing_twice += place.differing_twice
+                known.forms |= place.forms
+                known.most_seconds = max(known.most_seconds, place.most_seconds)
+
     def document(self) -> bytes:
         """All that was learned, as JSON."""
         return json.dumps(

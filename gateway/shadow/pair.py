@@ -28,6 +28,8 @@ class Reason:
     UNREACHABLE = "copy not answered"
     UNANSWERED = "caller not answered"
     UNCONFIRMED = "not confirmed"
+    INCOMPLETE = "request incomplete"
+    FAILED = "not judged"
 
 
 class Answered(NamedTuple):

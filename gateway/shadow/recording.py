@@ -68,7 +68,7 @@ class Recording:
         lane.held += 1
 
     def request_body(self, body: bytes) -> None:
-        """A part of the request's body, without transfer coding."""
+        """A part of the request's body, in the framing in which it is sent."""
         if self.given_up:
             return
         self.request_size += len(body)
@@ -118,9 +118,15 @@ class RecordedExchange(Exchange):
 
     recording: Recording
 
-    def request_body(self, body: bytes) -> None:
-        self.recording.request_body(body)
-        super().request_body(body)
+    def begin(self, recording: Recording) -> None:
+        """Record from now on, and what has come of the body already."""
+        self.recording = recording
+        for part in self._body:
+            recording.request_body(part)
+
+    def _send_body(self, data: bytes) -> None:
+        self.recording.request_body(data)
+        super()._send_body(data)
 
     def whole_response(self, status: int, fields: bytes, body: bytes) -> None:
         self.recording.answer_head(status, fields)
@@ -155,22 +161,20 @@ class RecordedExchange(Exchange):
     def _record(self, status: int, count: bool = True, write: bool = True) -> None:
         super()._record(status, count, write)
         recording = self.recording
-        if status == CLIENT_GONE:
+        if status == CLIENT_GONE and recording.status != CLIENT_GONE:
             recording.give_up(Reason.CLIENT_GONE)
         elif recording.broken or not recording.status:
             recording.give_up(Reason.UNANSWERED)
+        elif self.head.has_body and not self.request_complete:
+            # Answered early: what else the client would have sent, nobody knows.
+            recording.give_up(Reason.INCOMPLETE)
         elif not recording.given_up:
             recording.mirror.answered(self, recording)
 
     def copied(self) -> bytes:
         """The request as it goes to the other side."""
-        parts = [*self.head_sent(next(iter(self.recording.pool.endpoints), None)), SHADOW_LINE, b"\r\n"]
-        body = b"".join(self.recording.request)
-        if not self.head.chunked:
-            parts.append(body)
-        else:
-            parts.append(b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if body else b"0\r\n\r\n")
-        return b"".join(parts)
+        head = self.head_sent(next(iter(self.recording.pool.endpoints), None))
+        return b"".join((*head, SHADOW_LINE, b"\r\n", *self.recording.request))
 
     def answer(self, seconds: float) -> Answered:
         """What the caller got."""

@@ -13,17 +13,20 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 import orjson
+import structlog
 from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, LargeBinary, MetaData, String, Table, delete, select
 from sqlalchemy import func as sql
 from sqlalchemy.engine import Connection
 
 from gateway.config.snapshot import Keep
 from gateway.store.database import Database
+
+log = structlog.get_logger(part="judge")
 
 PERIOD = 600
 RESERVOIR = 5
@@ -157,9 +160,22 @@ class Evidence:
 Key = TypeVar("Key")
 
 
-def _add(counts: dict[Key, int], others: dict[Key, int]) -> None:
+def _add(counts: dict[Key, int], others: Mapping[Key, int]) -> None:
     for key, count in others.items():
         counts[key] = counts.get(key, 0) + count
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What a store holds of what judges have found.
+
+    How often each signature of each migration was `seen`, how many pairs each
+    route (migration, route) has, and what was `learned` of each one's noise.
+    """
+
+    seen: Mapping[tuple[str, str], int]
+    compared: Mapping[tuple[str, str], int]
+    learned: Mapping[str, bytes]
 
 
 class Reservoirs:
@@ -170,6 +186,10 @@ class Reservoirs:
 
     def __init__(self, seen: dict[tuple[str, str], int] | None = None) -> None:
         self._seen = dict(seen or {})
+
+    def merge(self, seen: Mapping[tuple[str, str], int]) -> None:
+        """Take in how often signatures were seen elsewhere."""
+        _add(self._seen, seen)
 
     def slots(self, migration: str, signature: str) -> list[int]:
         """The places that the next pair with this signature takes: always the latest, perhaps one of the reservoir."""
@@ -209,20 +229,31 @@ class ShadowStore:
         if not evidence.chosen:
             return
         different = {id(example): example for example in evidence.chosen.values()}
+        made = {number: row for number, example in different.items() if (row := _pair_row(example)) is not None}
+        if not made:
+            return
         # In one statement: one for each took half of the time of all that is written.
         insert = pairs.insert().returning(pairs.c.id, sort_by_parameter_order=True)
-        inserted = connection.execute(insert, [_pair_row(example) for example in different.values()]).scalars()
-        numbers = dict(zip(different, inserted, strict=True))
+        inserted = connection.execute(insert, list(made.values())).scalars()
+        numbers = dict(zip(made, inserted, strict=True))
         rows = [
             {"migration": migration, "signature": signature, "slot": slot, "pair": numbers[id(example)]}
             for (migration, signature, slot), example in evidence.chosen.items()
+            if id(example) in numbers
         ]
         self.database.put(connection, examples, rows)
         connection.execute(delete(pairs).where(pairs.c.id.not_in(select(examples.c.pair))))
 
     async def retain(self, keeps: dict[str, Keep], now: float) -> None:
-        """Delete what is older or more than each migration keeps. Raises StoreError."""
+        """Delete what is older or more than each migration keeps, by default where it has no shadow any more.
+
+        Raises StoreError.
+        """
         await self.database.write(lambda connection: _retain(connection, keeps, now))
+
+    def remembered(self) -> Remembered:
+        """What a judge goes on from. Raises StoreError."""
+        return Remembered(self.seen(), self.compared(), self.learned())
 
     def seen(self) -> dict[tuple[str, str], int]:
         """How often each signature was seen. Raises StoreError."""
@@ -276,8 +307,13 @@ def _signature_rows(counts: dict[SignatureCount, int]) -> list[dict[str, Any]]:
     return list(rows.values())
 
 
-def _pair_row(example: Example) -> dict[str, Any]:
-    document = orjson.dumps(example.document())
+def _pair_row(example: Example) -> dict[str, Any] | None:
+    """What is stored of an example; None where that fails, which must not keep the rest from the store."""
+    try:
+        document = orjson.dumps(example.document())
+    except Exception:
+        log.exception("an example can't be stored", migration=example.migration, endpoint=example.endpoint)
+        return None
     return {
         "migration": example.migration,
         "route": example.route,
@@ -290,7 +326,9 @@ def _pair_row(example: Example) -> dict[str, Any]:
 
 
 def _retain(connection: Connection, keeps: dict[str, Keep], now: float) -> None:
-    for migration, keep in keeps.items():
+    stored = select(outcomes.c.migration).union(select(answers.c.migration), select(pairs.c.migration))
+    for migration in connection.execute(stored).scalars().all():
+        keep = keeps.get(migration, Keep())
         oldest = now - keep.age
         for table in (outcomes, answers, signatures):
             connection.execute(delete(table).where(table.c.migration == migration, table.c.period < oldest - PERIOD))

@@ -29,7 +29,7 @@ def report(
 
 
 class _Reading:
-    """Reads one migration's evidence in one transaction."""
+    """Reads one migration's evidence by one connection."""
 
     def __init__(self, connection: Connection, migration: str, since: float, now: float, target: float) -> None:
         self._connection = connection

@@ -24,7 +24,7 @@ from sqlalchemy.sql.schema import Table
 Result = TypeVar("Result")
 
 BUSY = 10.0
-"""Seconds to wait for another process that writes."""
+"""Seconds to wait for another process that writes, or for a server that does not answer."""
 
 
 class StoreError(Exception):
@@ -97,7 +97,8 @@ def _engine(url: str, create: bool) -> Engine:
     if parsed.drivername in ("postgres", "postgresql"):
         parsed = parsed.set(drivername="postgresql+psycopg")
         try:
-            return create_engine(parsed, pool_pre_ping=True, pool_size=2)
+            limits = {"connect_timeout": int(BUSY), "tcp_user_timeout": int(BUSY * 1000)}
+            return create_engine(parsed, connect_args=limits, pool_pre_ping=True, pool_size=2)
         except ImportError as error:
             raise StoreError(f"{error}: install strangler-gateway[postgresql]") from None
     path = Path(parsed.database or "")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from gateway.shadow.capture import UNCOLLECTED, Captures, captured, collect, count, order, orders
+from gateway.shadow.capture import UNCOLLECTED, Captures, captured, collect, count, is_begun, order, orders
 from gateway.shadow.redaction import Redaction
 from gateway.shadow.store import metadata
 from gateway.store.database import Database
@@ -54,6 +54,34 @@ def test_no_more_than_was_ordered_is_taken_and_each_order_gets_its_own(database:
     assert [document["legacy"]["bytes"] for document in collect(database, few)] == [9, 9]
     assert count(database, few) == 0
     assert count(database, many) == 5
+
+
+def test_what_is_taken_while_others_are_written_is_not_lost(database: Database) -> None:
+    number = order(database, "items", FUTURE, 100, PLENTY)
+    judging = Judging(database)
+    judging.turn(1)
+
+    async def main() -> None:
+        judging.captures.take(pair({"id": 1}, {"id": 1}))
+        writing = asyncio.create_task(judging.captures.exchange(database, 0.0))
+        await asyncio.sleep(0)
+        judging.captures.take(pair({"id": 2}, {"id": 2}))
+        await writing
+        await judging.captures.exchange(database, 0.0)
+
+    asyncio.run(main())
+    assert count(database, number) == 3
+
+
+def test_an_order_is_known_to_have_begun(database: Database) -> None:
+    number = order(database, "items", FUTURE, 100, PLENTY)
+    assert not is_begun(database, number)
+    Judging(database).turn()
+    assert is_begun(database, number)
+    Judging(database).turn()
+    assert is_begun(database, number), "by a judge that came after one that died"
+    collect(database, number)
+    assert not is_begun(database, number)
 
 
 def test_nothing_is_taken_after_the_end(database: Database) -> None:

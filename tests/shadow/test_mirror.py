@@ -39,7 +39,7 @@ class Sent:
     def count(self, what: NotCompared) -> None:
         self.counts[what.reason] = self.counts.get(what.reason, 0) + 1
 
-    def flush(self, now: float) -> None:
+    def flush(self, now: float, *, last: bool = False) -> None:
         pass
 
     @property
@@ -83,6 +83,7 @@ def compiled(folder: Path, *, connections: int = 64, **shadow: Any) -> Snapshot:
         "upstreams": {
             "old": {"endpoints": "http://127.0.0.1:1", "connections": connections},
             "new": {"endpoints": "http://127.0.0.1:2", "connections": connections},
+            "box": {"endpoints": "http://127.0.0.1:3", "connections": connections},
         },
         "default": "old",
         "migrations": {
@@ -147,6 +148,80 @@ def test_other_routes_are_not_recorded(snapshot: Callable[..., Snapshot]) -> Non
         await plane.settle()
         assert plane.side(2) == []
         assert plane.sent.total == 0
+
+    run(test)
+
+
+def post(path: str, *chunks: bytes, whole: bool = True) -> bytes:
+    head = f"POST {path} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    return head + b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n" * whole
+
+
+def test_a_copy_has_the_whole_body_also_of_what_came_before_its_turn(snapshot: Callable[..., Snapshot]) -> None:
+    async def test() -> None:
+        plane = Shadowed(snapshot(methods=["POST"], sandbox="box"))
+        client = plane.client()
+        client.feed(post("/items/1", b"one") + post("/items/2", b"two", b"more"))
+        for body in (b"one", b"more"):
+            await plane.settle()
+            plane.side(1)[0].feed(OK)
+            await plane.settle()
+            (copied,) = plane.side(3)
+            assert copied.take().partition(b"\r\n\r\n")[2].endswith(body + b"\r\n0\r\n\r\n")
+            copied.feed(OK)
+            await plane.settle()
+        assert len(plane.sent.pairs) == 2
+        assert plane.held == 0
+
+    run(test)
+
+
+def test_a_request_that_was_answered_before_its_end_is_not_copied(snapshot: Callable[..., Snapshot]) -> None:
+    async def test() -> None:
+        plane = Shadowed(snapshot(methods=["POST"], sandbox="box"))
+        client = plane.client()
+        client.feed(post("/items/1", b"one", whole=False))
+        await plane.settle()
+        plane.side(1)[0].feed(OK.replace(b"200 OK", b"401 No"))
+        await plane.settle()
+        assert client.take().startswith(b"HTTP/1.1 401")
+        assert plane.side(3) == []
+        assert plane.sent.counts == {"request incomplete": 1}
+        assert plane.held == 0
+
+    run(test)
+
+
+def test_an_answer_of_the_upstream_with_the_status_of_a_client_that_hung_up_is_one(
+    snapshot: Callable[..., Snapshot],
+) -> None:
+    async def test() -> None:
+        plane = Shadowed(snapshot())
+        client = plane.client()
+        client.feed(get())
+        await plane.settle()
+        plane.side(1)[0].feed(OK.replace(b"200 OK", b"499 Odd"))
+        await plane.settle()
+        plane.side(2)[0].feed(OK)
+        assert [pair.legacy.status for pair in plane.sent.pairs] == [499]
+
+    run(test)
+
+
+def test_a_shadow_that_ends_while_a_request_waits_copies_nothing_of_it(tmp_path: Path) -> None:
+    async def test() -> None:
+        plane = Shadowed(compiled(tmp_path))
+        client = plane.client()
+        client.feed(get())
+        await plane.settle()
+        (exchange,) = [one.exchange for one in plane.plane.clients]
+        assert exchange is not None
+        decision = exchange.decision
+        plane.mirror._lanes.clear()
+        plane.mirror.begin(cast(Exchange, exchange), decision)
+        plane.side(1)[0].feed(OK)
+        await plane.settle()
+        assert client.take().startswith(b"HTTP/1.1 200")
 
     run(test)
 

@@ -65,8 +65,9 @@ class Bench:
         self.database = database
         self.store = ShadowStore(database)
         self.snapshot = snapshot(folder, **shadow)
-        self.judge = Judge(Reservoirs(self.store.seen()), self.store.compared(), self.store.learned())
+        self.judge = Judge()
         self.judge.apply(self.snapshot, {})
+        self.judge.remember(self.store.remembered())
 
     def run(self, *pairs: Pair) -> None:
         """Judge `pairs`, whose sides give the same answers again, and write."""

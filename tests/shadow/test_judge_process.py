@@ -1,0 +1,156 @@
+"""The judge's process and its store: one that is away, comes back, or becomes another."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from gateway.config.snapshot import Snapshot
+from gateway.control import judge as judge_module
+from gateway.control.judge import JudgeProcess
+from gateway.control.messages import JudgeBy
+from gateway.shadow.noise import Noise
+from gateway.shadow.pair import Batch
+from gateway.shadow.store import Evidence, ShadowStore, metadata
+from gateway.store.database import Database
+from tests.shadow.pairs import pair, snapshot
+
+ROUTE = ("items", "items/one")
+
+
+def process(work: Callable[[JudgeProcess], Awaitable[None]]) -> None:
+    """Do `work` with the insides of a judge's process."""
+
+    async def main() -> None:
+        listening, link = socket.socketpair()
+        with listening, link:
+            await work(JudgeProcess(listening, link))
+
+    asyncio.run(main())
+
+
+async def turn(judging: JudgeProcess, compiled: Snapshot) -> None:
+    """What happens every two seconds."""
+    judging._apply(JudgeBy(compiled, {}))
+    await judging._open_store(compiled.store.url)
+    await judging._flush()
+
+
+def fill(url: str) -> None:
+    """Have it known that 500 pairs were compared and asked twice, 5,000 in all."""
+    noise = Noise()
+    for _ in range(500):
+        noise.compared("GET /items/{id}", ())
+        noise.asked_twice("GET /items/{id}", ())
+    evidence = Evidence()
+    evidence.noise["items"] = noise.document()
+    evidence.outcomes[(*ROUTE, "GET /items/{id}", 0, "match", "", True)] = 5000
+    database = Database(url, metadata)
+    asyncio.run(ShadowStore(database).write(evidence))
+    database.close()
+
+
+def test_a_store_that_comes_back_is_gone_on_from(tmp_path: Path) -> None:
+    compiled = snapshot(tmp_path)
+    fill(compiled.store.url)
+    (tmp_path / "store.sqlite3").rename(tmp_path / "away")
+    (tmp_path / "store.sqlite3").mkdir()
+
+    async def work(judging: JudgeProcess) -> None:
+        await turn(judging, compiled)
+        assert judging._store_error is not None
+        judging._take(Batch([pair({"a": 1}, {"a": 1})], {}))
+        judging._judge._cases["items"].noise.asked_twice("GET /items/{id}", ())
+        judging._judge._cases["items"].noise_changed = True
+        await turn(judging, compiled)
+        (tmp_path / "store.sqlite3").rmdir()
+        (tmp_path / "away").rename(tmp_path / "store.sqlite3")
+        await turn(judging, compiled)
+        assert judging._store_error is None
+        assert judging._store is not None
+        assert judging._store.compared() == {ROUTE: 5001}
+        assert "items/one" not in judging._judge.favoured()
+        learned = Noise.read(judging._store.learned()["items"]).endpoints["GET /items/{id}"]
+        assert (learned.compared, learned.asked_twice) == (501, 501)
+
+    process(work)
+
+
+def test_another_store_is_begun_with_what_is_in_it(tmp_path: Path) -> None:
+    compiled = snapshot(tmp_path)
+    fill(compiled.store.url)
+    folder = tmp_path / "other"
+    folder.mkdir()
+    other = snapshot(folder)
+
+    async def work(judging: JudgeProcess) -> None:
+        await turn(judging, compiled)
+        assert "items/one" not in judging._judge.favoured()
+        await turn(judging, other)
+        assert "items/one" in judging._judge.favoured()
+        assert judging._judge._cases["items"].noise.endpoints == {}
+        await turn(judging, compiled)
+        assert "items/one" not in judging._judge.favoured()
+
+    process(work)
+
+
+def test_a_store_that_changes_while_it_is_written_is_left_after_that(tmp_path: Path) -> None:
+    compiled = snapshot(tmp_path)
+    folder = tmp_path / "other"
+    folder.mkdir()
+    other = snapshot(folder)
+
+    async def work(judging: JudgeProcess) -> None:
+        await turn(judging, compiled)
+        judging._retained_at = float("-inf")
+        judging._take(Batch([pair({"a": 1}, {"a": 1})], {}))
+        writing = asyncio.create_task(judging._flush())
+        await asyncio.sleep(0)
+        judging._apply(JudgeBy(other, {}))
+        await writing
+        assert judging._store is not None
+        assert judging._store.compared() == {ROUTE: 1}
+
+    process(work)
+
+
+def test_a_pair_that_cannot_be_judged_costs_itself_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = snapshot(tmp_path)
+
+    async def work(judging: JudgeProcess) -> None:
+        await turn(judging, compiled)
+        judge = judging._judge.judge
+
+        def odd(one: object) -> None:
+            if one is pairs[0]:
+                raise ValueError("who would have thought")
+            judge(pairs[1])
+
+        pairs = [pair({"a": 1}, {"a": 1}), pair({"a": 2}, {"a": 2})]
+        monkeypatch.setattr(judging._judge, "judge", odd)
+        judging._take(Batch(pairs, {}))
+        assert judging._judge.tallies["items"].outcomes == {("not compared", "not judged"): 1, ("match", ""): 1}
+
+    process(work)
+
+
+def test_what_is_kept_of_a_migration_without_a_shadow_ends_too(tmp_path: Path) -> None:
+    compiled = snapshot(tmp_path)
+
+    async def work(judging: JudgeProcess) -> None:
+        await turn(judging, compiled)
+        assert judging._store is not None
+        long_ago = Evidence()
+        long_ago.outcomes[("gone", "gone/one", "GET /", 0, "match", "", True)] = 1
+        await judging._store.write(long_ago)
+        assert ("gone", "gone/one") in judging._store.compared()
+        judging._retained_at -= judge_module.RETAIN_INTERVAL + 1
+        await judging._flush()
+        assert judging._store.compared() == {}
+
+    process(work)
