@@ -5,13 +5,20 @@ A route without changes has none of this, and what passes there passes as it is.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+NOT_ALPHANUMERIC = re.compile(rb"[^a-z0-9]+")
+"""What a server may fold when it reads the name of a field, in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
 class FieldChanges:
-    """Header fields to take off, by their names in lower case, and whole lines to put on."""
+    """Header fields to take off, by their names in lower case, and whole lines to put on.
+
+    Names of request fields are folded: `-` stands for whatever is no letter and no digit.
+    """
 
     removed: frozenset[bytes] = frozenset()
     added: bytes = b""

@@ -10,7 +10,7 @@ from dataclasses import replace
 from urllib.parse import quote
 
 from gateway.config.change_sections import CorsSection, FieldChangesSection, RewriteSection
-from gateway.config.changes import Changes, Cors, FieldChanges, Rewrite
+from gateway.config.changes import NOT_ALPHANUMERIC, Changes, Cors, FieldChanges, Rewrite
 from gateway.config.patterns import Kind, parse_pattern
 from gateway.config.route_sections import MatchSection, MigrationRouteSection, MigrationSection, RouteSection
 from gateway.config.schema import Configuration
@@ -78,7 +78,7 @@ def _with_changes(route: Route, part: Part, migration: MigrationSection | None, 
     for upstream, its_rewrite in sides.items():
         found = replace(
             changes_of_host(model, upstream),
-            request=_NOTHING.request if headers is None else _fields(headers.request),
+            request=_NOTHING.request if headers is None else _folded(_fields(headers.request)),
             response=_NOTHING.response if headers is None else _fields(headers.response),
             cors=cors,
             rewrite=its_rewrite,
@@ -96,6 +96,11 @@ def _fields(section: FieldChangesSection) -> FieldChanges:
         frozenset(name.lower().encode("ascii") for name in (*section.remove, *section.set)),
         b"".join(f"{name}: {value}\r\n".encode("latin-1") for name, value in added),
     )
+
+
+def _folded(changes: FieldChanges) -> FieldChanges:
+    """Names as a server may read them: X_Name is X-Name for many."""
+    return replace(changes, removed=frozenset(NOT_ALPHANUMERIC.sub(b"-", name) for name in changes.removed))
 
 
 def _cors(section: CorsSection, match: MatchSection) -> Cors:

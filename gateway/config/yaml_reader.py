@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -31,6 +32,8 @@ from gateway.config.snapshot import Source
 # A document of a few kilobytes can say with nested aliases what no memory holds.
 MOST_VALUES = 500_000
 DEEPEST = 64
+LONGEST_NUMBER = 100
+"""Digits of a whole number; what is longer is text."""
 
 _LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG = "tag:yaml.org,2002:"
@@ -194,10 +197,11 @@ def _resolve(node: Any) -> Scalar:
         return None
     if node.tag == f"{_TAG}bool" and text.lower() in ("true", "false"):
         return text.lower() == "true"
-    if node.tag == f"{_TAG}int" and _INTEGER.fullmatch(text):
+    if node.tag == f"{_TAG}int" and len(text) <= LONGEST_NUMBER and _INTEGER.fullmatch(text):
         return int(text)
     if node.tag == f"{_TAG}float" and _FLOAT.fullmatch(text):
-        return float(text)
+        with suppress(ValueError):  # of a dot alone, or an exponent alone
+            return float(text)
     return text
 
 

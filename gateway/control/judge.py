@@ -23,6 +23,7 @@ import uvloop
 from gateway.config.snapshot import Snapshot
 from gateway.control import messages
 from gateway.observe.logs import configure_logs
+from gateway.shadow import time_limit
 from gateway.shadow.capture import Captures
 from gateway.shadow.channel import Receiver
 from gateway.shadow.judge import Judge
@@ -221,6 +222,7 @@ def main() -> None:
     """Entry point of the process."""
     configure_logs()
     _yield_to_workers()
+    time_limit.install()
     for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         # The control process decides when it is over; its end closes the link.
         signal.signal(ignored, signal.SIG_IGN)

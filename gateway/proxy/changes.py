@@ -11,8 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from gateway.config.changes import Changes, Rewrite
-from gateway.proxy.headers import NOT_ALPHANUMERIC
+from gateway.config.changes import NOT_ALPHANUMERIC, Changes, Rewrite
 from gateway.routing.cors import response_fields
 from gateway.routing.rewrite import inner_path, outer_path
 
@@ -103,7 +102,9 @@ def _outer_url(changes: Changes, url: str, request: Request) -> str:
     if authority == request.host.lower():
         return url[: match.start("rest")] + _outer_reference(changes.rewrite, rest)
     if authority in changes.authorities:
-        return _outer_reference(changes.rewrite, rest)
+        outer = _outer_reference(changes.rewrite, rest)
+        # Alone, such a path would be read as the name of another host (RFC 3986 section 4.2; browsers fold `\\`).
+        return f"//{request.host}{outer}" if outer.startswith(("//", "/\\")) else outer
     return url
 
 

@@ -20,6 +20,8 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from gateway.config.changes import NOT_ALPHANUMERIC
+
 if TYPE_CHECKING:
     from gateway.routing.trust import Forwarding
 
@@ -27,7 +29,6 @@ VIA = b"1.1 strangler"
 VIA_LINE = b"Via: " + VIA + b"\r\n"
 REMEMBERED_SPELLINGS = 4096
 
-NOT_ALPHANUMERIC = re.compile(rb"[^a-z0-9]+")
 _SCHEMES = ("http", "https")
 
 

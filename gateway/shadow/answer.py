@@ -16,6 +16,7 @@ MOST_BYTES = 8 * 1024 * 1024
 """The bound of a decoded body, in bytes, unless another is asked for."""
 
 _CHUNK = 65536
+_MOST_MEMBERS = 100
 _IDENTITY = (b"identity", b"")
 
 
@@ -89,7 +90,12 @@ def _decode(coding: bytes, body: bytes, most: int) -> bytes:
 def _inflate(name: str, body: bytes, window: int, most: int) -> bytes:
     """A gzip body may be several members one after another (RFC 1952 section 2.2)."""
     found = bytearray()
+    members = 0
     while body:
+        members += 1
+        if members > _MOST_MEMBERS:
+            # What follows a member is copied, so that many small ones cost the square of their number.
+            raise Undecodable(f"the {name} body has more than {_MOST_MEMBERS} members")
         inflater = zlib.decompressobj(window)
         try:
             found += inflater.decompress(body, most + 1 - len(found))

@@ -32,6 +32,7 @@ from gateway.shadow.redaction import Redaction
 from gateway.shadow.rules import DEFAULT_RULES, Rules
 from gateway.shadow.sameness import Sameness
 from gateway.shadow.store import PERIOD, Evidence, Example, Remembered, Reservoirs, bucket_of_latency
+from gateway.shadow.time_limit import TooCostly, limited
 
 log = structlog.get_logger(part="judge")
 
@@ -45,6 +46,10 @@ WAITING = 256
 
 LEARNED = "noise, learned"
 """The rule of a difference that legacy has with itself as often."""
+
+MOST_SECONDS = 2.0
+"""Of processor time for one comparison; other pairs wait meanwhile."""
+_TOO_COSTLY = Comparison(Outcome.NOT_COMPARED, evidence=False, reason=Reason.COSTLY)
 
 WINDOW = 60.0
 SILENT_AFTER = 20
@@ -212,7 +217,7 @@ class Judge:
             return
         comparison = case.sameness.of(pair.legacy, pair.extracted)
         if comparison is None:
-            comparison = compare(pair.legacy.answer, pair.extracted.answer, case.rules)
+            comparison = _compared(pair.legacy, pair.extracted, case.rules)
         read = pair.method in SAFE_METHODS
         if comparison.outcome is not Outcome.MISMATCH or not read:
             self._settle(case, pair, comparison)
@@ -238,8 +243,8 @@ class Judge:
             return
         finally:
             case.waiting -= 1
-        again = compare(legacy.answer, extracted.answer, case.rules)
-        if again.outcome is Outcome.MISMATCH:
+        again = _compared(legacy, extracted, case.rules)
+        if again.outcome is not Outcome.MATCH and again.outcome is not Outcome.IGNORED:
             self._settle(case, pair._replace(legacy=legacy, extracted=extracted), again)
         else:
             case.noise.compared(pair.endpoint, first.differences)
@@ -254,7 +259,7 @@ class Judge:
             return
         finally:
             case.waiting -= 1
-        itself = compare(pair.legacy.answer, again.answer, case.rules)
+        itself = _compared(pair.legacy, again, case.rules)
         if itself.outcome is not Outcome.NOT_COMPARED:
             case.noise.asked_twice(pair.endpoint, itself.differences)
             case.noise_changed = True
@@ -343,6 +348,14 @@ class Judge:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("asking again failed", error=repr(error), exc_info=error)
+
+
+def _compared(legacy: Answered, extracted: Answered, rules: Rules) -> Comparison:
+    try:
+        with limited(MOST_SECONDS):
+            return compare(legacy.answer, extracted.answer, rules)
+    except TooCostly:
+        return _TOO_COSTLY
 
 
 def without_noise(comparison: Comparison, noise: Noise, endpoint: str) -> Comparison:

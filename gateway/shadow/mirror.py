@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from gateway.proxy.plane import DataPlane
 
 
+_OVERRIDES = frozenset((b"x-http-method-override", b"x-http-method", b"x-method-override"))
+"""Fields by which some servers take a GET for another method; such a request is not what it seems."""
+
+
 class Mirror:
     """Copies what the snapshot of `plane` says.
 
@@ -99,6 +103,8 @@ class Mirror:
         head = exchange.head
         if head.wants_upgrade:
             return Reason.UPGRADE
+        if any(name.lower() in _OVERRIDES for name, _ in head.fields):
+            return Reason.METHOD
         if head.content_length is not None and int(head.content_length) > shadow.request_body:
             return Reason.TOO_BIG
         if lane.resting_until > self.plane.now:

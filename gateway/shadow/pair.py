@@ -29,6 +29,7 @@ class Reason:
     UNANSWERED = "caller not answered"
     UNCONFIRMED = "not confirmed"
     INCOMPLETE = "request incomplete"
+    COSTLY = "too costly"
     FAILED = "not judged"
 
 

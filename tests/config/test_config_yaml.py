@@ -128,6 +128,13 @@ def test_what_is_no_yaml_is_refused_at_its_place(write: Write, problems: Problem
     assert any(found.startswith(problem) for found in problems(write(text)))
 
 
+@pytest.mark.parametrize("number", ["9" * 5000, "!!float .", "!!float e5", "!!int " + "1" * 101])
+def test_what_is_no_number_after_all_is_a_problem_at_its_place(write: Write, problems: Problems, number: str) -> None:
+    text = f"version: 1\nupstreams: {{a: {{endpoints: 'http://a:1'}}}}\ndefault: a\nlimits: {{requests: {number}}}\n"
+    (found,) = problems(write(text))
+    assert found.startswith("gateway.yaml:4:20: limits.requests: expected")
+
+
 def test_what_is_not_utf_8_is_refused(tmp_path: Path, problems: Problems) -> None:
     file = tmp_path / "a.yaml"
     file.write_bytes(b"a: 1\nb: \xff\n")

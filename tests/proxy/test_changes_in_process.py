@@ -71,3 +71,59 @@ def test_both_ways_of_reading_change_the_same(snapshot: Snapshot, request_pieces
             await plane.settle()
 
     run(test)
+
+
+ENDPOINT_HOST = """
+version: 1
+upstreams:
+  legacy: {endpoints: "http://legacy.example:81", host: endpoint}
+default: legacy
+routes:
+  - name: all
+    match: {path: "/**"}
+    upstream: legacy
+    headers: {request: {set: {X_Internal: real}, remove: [X_Gone, X-Left.Out]}}
+access_log: {enabled: false}
+"""
+
+
+@pytest.mark.parametrize(
+    ("location", "outer"),
+    [
+        (b"http://legacy.example:81/a/", b"/a/"),
+        (b"http://legacy.example:81//evil.example/a/", b"//shop.example//evil.example/a/"),
+        (b"http://legacy.example:81/\\evil.example/a/", b"//shop.example/\\evil.example/a/"),
+        (b"http://elsewhere.example//a/", b"http://elsewhere.example//a/"),
+    ],
+)
+def test_a_path_of_the_upstream_never_becomes_the_name_of_a_host(tmp_path: Path, location: bytes, outer: bytes) -> None:
+    async def test() -> None:
+        file = tmp_path / "gateway.yaml"
+        file.write_text(ENDPOINT_HOST)
+        plane = Plane(load(file).snapshot)
+        client = plane.client()
+        client.feed(b"GET /a HTTP/1.1\r\nHost: shop.example\r\n\r\n")
+        await plane.settle()
+        plane.busy()[0].feed(b"HTTP/1.1 301 Moved\r\nLocation: " + location + b"\r\nContent-Length: 0\r\n\r\n")
+        assert b"\r\nLocation: " + outer + b"\r\n" in client.take()
+
+    run(test)
+
+
+def test_fields_that_are_set_or_removed_are_so_in_every_spelling(tmp_path: Path) -> None:
+    async def test() -> None:
+        file = tmp_path / "gateway.yaml"
+        file.write_text(ENDPOINT_HOST)
+        plane = Plane(load(file).snapshot)
+        client = plane.client()
+        client.feed(
+            b"GET /a HTTP/1.1\r\nHost: shop.example\r\nX_Internal: fake\r\nX-Internal: fake\r\nx.internal: fake\r\n"
+            b"X_Gone: fake\r\nX-Gone: fake\r\nX-Left_Out: fake\r\nX-Kept: yes\r\n\r\n"
+        )
+        await plane.settle()
+        sent = plane.busy()[0].take()
+        assert b"fake" not in sent
+        assert b"\r\nX_Internal: real\r\n" in sent
+        assert b"\r\nX-Kept: yes\r\n" in sent
+
+    run(test)

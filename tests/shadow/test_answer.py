@@ -58,6 +58,7 @@ def test_a_coding_without_a_body_is_the_answer_to_a_head(coding: bytes) -> None:
     ("coding", "body", "message"),
     [
         (b"gzip", TEXT, "is not gzip"),
+        (b"gzip", gzip.compress(b"", mtime=0) * 101, "more than 100 members"),
         (b"gzip", gzip.compress(TEXT, mtime=0)[:-4], "gzip body ends early"),
         (b"deflate", b"\xff" * 20, "is not deflate"),
         (b"br", b"\xff" * 20, "is not br"),

@@ -420,3 +420,21 @@ def test_a_judge_that_does_not_listen_costs_pairs_and_nothing_else() -> None:
         channel.close()
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("field", ["X-HTTP-Method-Override", "x-http-method", "X-Method-Override"])
+def test_a_read_that_asks_to_be_taken_for_something_else_is_not_copied(
+    snapshot: Callable[..., Snapshot], field: str
+) -> None:
+    async def test() -> None:
+        plane = Shadowed(snapshot())
+        client = plane.client()
+        client.feed(f"GET /items/1 HTTP/1.1\r\nHost: a\r\n{field}: DELETE\r\n\r\n".encode())
+        await plane.settle()
+        plane.side(1)[0].feed(OK)
+        await plane.settle()
+        assert client.take().startswith(b"HTTP/1.1 200")
+        assert plane.side(2) == []
+        assert plane.sent.counts == {"method not copied": 1}
+
+    run(test)
