@@ -144,9 +144,7 @@ class Attempts:
 
     def take(self, status: int, fields: bytes) -> bool:
         """Whether a response with this status and these fields is the answer; else somebody else gives one."""
-        if self.hedge is not None:
-            self.hedge.lose()
-            self.hedge = None
+        self.lose_hedge()
         if self.guard is not None:
             self.guard.answered(status)
         self.sent = True
@@ -183,7 +181,7 @@ class Attempts:
         exchange = self.exchange
         self.copy = None
         if self.hedge is not None:
-            # The second try is under way, and may do better.
+            # The second try is under way, and may do better, once: what expires then is its own time.
             exchange.client.deadline = exchange.client.plane.now + exchange.timeouts.response
             return
         self._leave_guard()
@@ -201,12 +199,16 @@ class Attempts:
         if self.exchange.connection is None:
             self.failed(failure)
 
-    def over(self, *, whole: bool) -> None:
-        """The exchange is over; `whole` tells that its answer was complete."""
-        self._leave_guard()
+    def lose_hedge(self) -> None:
+        """The second try, if there is one, can't count any more."""
         if self.hedge is not None:
             self.hedge.lose()
             self.hedge = None
+
+    def over(self, *, whole: bool) -> None:
+        """The exchange is over; `whole` tells that its answer was complete."""
+        self._leave_guard()
+        self.lose_hedge()
         exchange = self.exchange
         route = exchange.decision.route if exchange.decided else None
         if whole and self.copy is not None and route is not None:

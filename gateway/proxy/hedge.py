@@ -92,6 +92,14 @@ class Hedge:
             else:
                 self.pool.forget(self)
 
+    def expired(self) -> None:
+        """The other try has failed, and this one isn't answered in time either."""
+        if self._connection is None:
+            self.pool.forget(self)
+            self._fail("busy", 504, "No connection to the upstream could be had in time.")
+        else:
+            self.upstream_failed("timeout", 504, "The upstream took too long to answer.")
+
     def _end(self) -> None:
         self.done = True
         limit = self._upstream.limit
