@@ -38,6 +38,9 @@ def _begin(attempts: Attempts, upstream: UpstreamPool) -> None:
     exchange = attempts.exchange
     if exchange.done or exchange.response_started or exchange.connection is None or attempts.hedge is not None:
         return
+    if exchange.decision.upstream != upstream.upstream.name:
+        # Somebody else was asked instead meanwhile, and an answer of this upstream is no second one of theirs.
+        return
     pool = upstream.next_but({exchange.endpoint_url}, exchange)
     breaker, limit = upstream.breaker, upstream.limit
     plane = exchange.client.plane

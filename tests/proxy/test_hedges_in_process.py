@@ -21,6 +21,19 @@ routes:
   - {name: all, match: {path: /**}, upstream: shop, hedging: {after: 20ms}, retries: {attempts: 0}}
 access_log: {enabled: false}
 """
+MIGRATION = """
+version: 1
+upstreams:
+  legacy: {endpoints: ["http://127.0.0.1:1"]}
+  extracted: {endpoints: ["http://127.0.0.1:2", "http://127.0.0.1:3"]}
+migrations:
+  catalog:
+    from: legacy
+    to: extracted
+    stage: extracted
+    routes: [{match: {path: /**}, hedging: {after: 100ms}, retries: {attempts: 0}}]
+access_log: {enabled: false}
+"""
 GET = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -99,6 +112,23 @@ def test_the_second_try_has_its_own_time_after_the_first_has_expired(tmp_path: P
                 await asyncio.sleep(0.005)
         assert not client.written
         plane.busy()[0].feed(OK)
+        assert client.take().endswith(b"ok")
+
+    run(test)
+
+
+def test_a_request_that_has_fallen_back_is_not_sent_to_its_first_upstream_again(tmp_path: Path) -> None:
+    async def test() -> None:
+        plane = plane_of(tmp_path, MIGRATION)
+        client = plane.client()
+        client.feed(GET)
+        await plane.settle()
+        plane.busy()[0].feed(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n")
+        await plane.settle()
+        await asyncio.sleep(0.2)
+        (upstream,) = [one for one in plane.loop.connections if one.exchange is not None]
+        assert upstream.pool.owner.upstream.name == "legacy"
+        transport_of(upstream).feed(OK)
         assert client.take().endswith(b"ok")
 
     run(test)
