@@ -44,6 +44,7 @@ class Attempts:
     """
 
     __slots__ = (
+        "_kept_bytes",
         "cause",
         "copy",
         "exchange",
@@ -66,6 +67,7 @@ class Attempts:
         self.fallback = ""
         self.cause: Cause | None = None
         self.kept: list[bytes] | None = None
+        self._kept_bytes = 0
         self.copy: tuple[bytes, list[bytes]] | None = None
         self.guard: Guard | None = None
         self.hedge: Hedge | None = None
@@ -110,6 +112,7 @@ class Attempts:
         if self.kept:
             self.exchange.send_body_again(self.kept)
             self.kept = []
+            self._kept_bytes = 0
         if upstream.guarded:
             guard = self.guard = Guard(self, upstream)
             refused = guard.enter()
@@ -137,7 +140,9 @@ class Attempts:
         """Keep what was sent of the body, to send it again, while it is small enough."""
         if self.kept is not None:
             self.kept += parts
-            if sum(map(len, self.kept)) > self.settings.body:
+            # Counted along the way: a body may come in very many parts.
+            self._kept_bytes += sum(map(len, parts))
+            if self._kept_bytes > self.settings.body:
                 self.kept = None
 
     # A response
