@@ -1,4 +1,4 @@
-"""A worker that can't be started just now is started later: the machine had no process to spare."""
+"""A worker or a judge that can't be started just now is started later: the machine had no process to spare."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import pytest
 
 from gateway.config.load import Loaded, load
 from gateway.config.snapshot import Listener
-from gateway.control import workers
+from gateway.control import judge_process, workers
+from gateway.control.judge_process import JudgeLink
 from gateway.control.listening import Listening, listen
 from gateway.control.workers import Workers
 from gateway.resilience.tally import new_tally
@@ -93,5 +94,20 @@ def test_a_replacement_that_could_not_be_started_leaves_the_worker(
             await kept.replace()
             assert kept.running[0] is not before
             await kept.stop(0.1, 0.0)
+
+    asyncio.run(main())
+
+
+def test_a_judge_that_could_not_be_started_is_started_later(loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judge_process, "RESTART", 0.01)
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", failing_first(2, asyncio.create_subprocess_exec))
+
+    async def main() -> None:
+        link = JudgeLink(lambda path: None, lambda judged: None)
+        link.apply(loaded)
+        async with asyncio.timeout(DEADLINE):
+            while not link.ready:
+                await asyncio.sleep(0.01)
+        await link.stop()
 
     asyncio.run(main())
