@@ -114,7 +114,11 @@ class JudgeLink:
 
     async def _keep_running(self) -> None:
         while not self._stopping:
-            code = await self._run()
+            try:
+                reason = f"exit code {await self._run()}"
+            except OSError as error:
+                # No process or no descriptor is left: that passes.
+                reason = f"it could not be run: {error}"
             self.pid = None
             self.ready = False
             if self._stopping:
@@ -122,7 +126,7 @@ class JudgeLink:
             self.restarts += 1
             self._before = self.outcomes()
             self.judged = messages.Judged({}, self.judged.problems, self.judged.store_error, self.judged.favoured)
-            log.error("judge ended, starting another", exit_code=code)
+            log.error("judge ended, starting another", reason=reason)
             await asyncio.sleep(RESTART)
 
     async def _run(self) -> int:
@@ -137,6 +141,9 @@ class JudgeLink:
                 str(theirs.fileno()),
                 pass_fds=(self._listening.fileno(), theirs.fileno()),
             )
+        except OSError:
+            ours.close()
+            raise
         finally:
             theirs.close()
         self.pid = process.pid

@@ -7,6 +7,7 @@ itself would miss.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 from watchfiles import awatch
 
 DEBOUNCE_MILLISECONDS = 200
+MISSING_WAIT = 0.5
 
 
 def digests(files: Sequence[Path]) -> dict[str, str]:
@@ -28,15 +30,23 @@ async def watch(files: Sequence[Path], before: Mapping[str, str]) -> dict[str, s
     before it returned. Files that are new among `files` count as they are now.
     """
     known = {**digests(files), **{file: digest for file, digest in before.items() if Path(file) in files}}
-    folders = {file if file.is_dir() else file.parent for file in files}
-    folders |= {file.resolve().parent for file in files}
-    async for _ in awatch(
-        *folders, debounce=DEBOUNCE_MILLISECONDS, recursive=False, rust_timeout=1000, yield_on_timeout=True
-    ):
-        now = digests(files)
-        if now != known:
-            return now
-    return known
+    while True:
+        folders = {file if file.is_dir() else file.parent for file in files}
+        folders |= {file.resolve().parent for file in files}
+        try:
+            async for _ in awatch(
+                *folders, debounce=DEBOUNCE_MILLISECONDS, recursive=False, rust_timeout=1000, yield_on_timeout=True
+            ):
+                now = digests(files)
+                if now != known:
+                    return now
+            return known
+        except OSError:
+            # A folder is not there, as while it is replaced: what it holds is looked at all the same.
+            await asyncio.sleep(MISSING_WAIT)
+            now = digests(files)
+            if now != known:
+                return now
 
 
 def _digest(file: Path) -> str:

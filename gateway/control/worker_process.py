@@ -90,6 +90,9 @@ async def start_worker(number: int, listening: Listening) -> WorkerProcess:
             "" if listening.folder is None else str(listening.folder.path),
             pass_fds=descriptors,
         )
+    except OSError:
+        ours.close()
+        raise
     finally:
         theirs.close()
     ours.setblocking(False)

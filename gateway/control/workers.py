@@ -214,7 +214,11 @@ class Workers:
         """Replace the workers one by one, each once another one serves in its place."""
         async with self._replacing:
             for number in range(self._count):
-                successor = await self._launch(number)
+                try:
+                    successor = await self._launch(number)
+                except OSError as error:
+                    log.error("a new worker can't be started, the others stay", worker=number, error=str(error))
+                    return
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(successor.settled.wait(), START_DEADLINE)
                 self._coming.discard(successor)
@@ -258,12 +262,25 @@ class Workers:
         if self._stopping.is_set() or self._starts_at.get(number) != due:
             return
         del self._starts_at[number]
-        worker = await self._launch(number)
+        try:
+            worker = await self._launch(number)
+        except OSError as error:
+            # No process or no descriptor is left: that passes.
+            self._start_later(number, error)
+            return
         self._coming.discard(worker)
         if number in self.running:
             self._dismiss(worker)
         else:
             self.running[number] = worker
+
+    def _start_later(self, number: int, error: OSError) -> None:
+        """Try again to start a worker that could not be, unless one is there meanwhile."""
+        if self._stopping.is_set() or number in self.running:
+            return
+        wait = self._crash_loops[number].ended(0.0, f"it could not be started: {error}")
+        log.error("worker can't be started, trying again", worker=number, error=str(error), wait_seconds=wait)
+        self._later(self._start(number, wait))
 
     async def _launch(self, number: int) -> WorkerProcess:
         worker = await start_worker(number, self._listening)

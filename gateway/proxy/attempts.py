@@ -44,6 +44,7 @@ class Attempts:
     """
 
     __slots__ = (
+        "_kept_bytes",
         "cause",
         "copy",
         "exchange",
@@ -66,6 +67,7 @@ class Attempts:
         self.fallback = ""
         self.cause: Cause | None = None
         self.kept: list[bytes] | None = None
+        self._kept_bytes = 0
         self.copy: tuple[bytes, list[bytes]] | None = None
         self.guard: Guard | None = None
         self.hedge: Hedge | None = None
@@ -110,6 +112,7 @@ class Attempts:
         if self.kept:
             self.exchange.send_body_again(self.kept)
             self.kept = []
+            self._kept_bytes = 0
         if upstream.guarded:
             guard = self.guard = Guard(self, upstream)
             refused = guard.enter()
@@ -137,16 +140,16 @@ class Attempts:
         """Keep what was sent of the body, to send it again, while it is small enough."""
         if self.kept is not None:
             self.kept += parts
-            if sum(map(len, self.kept)) > self.settings.body:
+            # Counted along the way: a body may come in very many parts.
+            self._kept_bytes += sum(map(len, parts))
+            if self._kept_bytes > self.settings.body:
                 self.kept = None
 
     # A response
 
     def take(self, status: int, fields: bytes) -> bool:
         """Whether a response with this status and these fields is the answer; else somebody else gives one."""
-        if self.hedge is not None:
-            self.hedge.lose()
-            self.hedge = None
+        self.lose_hedge()
         if self.guard is not None:
             self.guard.answered(status)
         self.sent = True
@@ -183,7 +186,7 @@ class Attempts:
         exchange = self.exchange
         self.copy = None
         if self.hedge is not None:
-            # The second try is under way, and may do better.
+            # The second try is under way, and may do better, once: what expires then is its own time.
             exchange.client.deadline = exchange.client.plane.now + exchange.timeouts.response
             return
         self._leave_guard()
@@ -201,12 +204,16 @@ class Attempts:
         if self.exchange.connection is None:
             self.failed(failure)
 
-    def over(self, *, whole: bool) -> None:
-        """The exchange is over; `whole` tells that its answer was complete."""
-        self._leave_guard()
+    def lose_hedge(self) -> None:
+        """The second try, if there is one, can't count any more."""
         if self.hedge is not None:
             self.hedge.lose()
             self.hedge = None
+
+    def over(self, *, whole: bool) -> None:
+        """The exchange is over; `whole` tells that its answer was complete."""
+        self._leave_guard()
+        self.lose_hedge()
         exchange = self.exchange
         route = exchange.decision.route if exchange.decided else None
         if whole and self.copy is not None and route is not None:

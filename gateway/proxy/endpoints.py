@@ -44,6 +44,7 @@ class UpstreamPool:
     """
 
     __slots__ = (
+        "_balanced",
         "_balancer",
         "_ejections",
         "_key",
@@ -76,6 +77,7 @@ class UpstreamPool:
         self.endpoints: tuple[EndpointPool, ...] = ()
         self.available: tuple[EndpointPool, ...] = ()
         self.budget = RetryBudget(upstream.retry_budget, plane.now)
+        self._balanced: tuple[EndpointPool, ...] = ()
         self._key = upstream.balancing.key
         self._ejections: Ejections | None = None
         self._warming = False
@@ -172,10 +174,13 @@ class UpstreamPool:
         available = self.available
         weights = [pool.endpoint.weight * warmth(now - pool.up_since, balancing.slow_start) for pool in available]
         warming = balancing.slow_start > 0 and any(now - pool.up_since < balancing.slow_start for pool in available)
-        if self._warming and warming and not isinstance(self._balancer, (RoundRobin, ConsistentHash)):
+        # New weights are for those that the balancer knows; where others are available, it has to be another one.
+        same = available == self._balanced
+        if same and self._warming and warming and not isinstance(self._balancer, (RoundRobin, ConsistentHash)):
             self._balancer.reweigh(weights)
             return
         self._warming = warming
+        self._balanced = available
         turns = RoundRobin(available, random.randrange(len(available)))
         if balancing.policy is Policy.CONSISTENT_HASH:
             self._balancer: Balancer = ConsistentHash(available, weights, turns)

@@ -504,6 +504,8 @@ class Exchange(AnsweredRequest):
             self.start()
         elif self.attempts is not None and self.attempts.guard is not None and self.attempts.guard.waiting:
             self._failed(self.attempts.guard.too_many())
+        elif connection is None and self.attempts is not None and self.attempts.hedge is not None:
+            self.attempts.hedge.expired()
         elif connection is None:
             detail = "No connection to the upstream could be had in time."
             self._failed(Failure("busy", 504, detail, self._care().sent))
@@ -535,4 +537,6 @@ class Exchange(AnsweredRequest):
             self.give_up(408, "The request took longer than it may.")
         else:
             waited = self.connection is not None and not self.response_started
+            if self.attempts is not None:
+                self.attempts.lose_hedge()
             self.upstream_failed("timeout", 504, "The request took longer than it may.", blame=waited)

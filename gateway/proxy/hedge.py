@@ -38,6 +38,9 @@ def _begin(attempts: Attempts, upstream: UpstreamPool) -> None:
     exchange = attempts.exchange
     if exchange.done or exchange.response_started or exchange.connection is None or attempts.hedge is not None:
         return
+    if exchange.decision.upstream != upstream.upstream.name:
+        # Somebody else was asked instead meanwhile, and an answer of this upstream is no second one of theirs.
+        return
     pool = upstream.next_but({exchange.endpoint_url}, exchange)
     breaker, limit = upstream.breaker, upstream.limit
     plane = exchange.client.plane
@@ -91,6 +94,14 @@ class Hedge:
                 self._connection.discard()
             else:
                 self.pool.forget(self)
+
+    def expired(self) -> None:
+        """The other try has failed, and this one isn't answered in time either."""
+        if self._connection is None:
+            self.pool.forget(self)
+            self._fail("busy", 504, "No connection to the upstream could be had in time.")
+        else:
+            self.upstream_failed("timeout", 504, "The upstream took too long to answer.")
 
     def _end(self) -> None:
         self.done = True

@@ -338,6 +338,8 @@ class DataPlane:
 
     def _tick(self) -> None:
         """The one timer of a worker: deadlines are kept to within a tick."""
+        # Before anything that may fail: the loop reports what is raised, and without a timer no deadline would be kept.
+        self._ticker = self.loop.call_later(TICK, self._tick)
         now = self.now = self.loop.time()
         self.timestamp = datetime.now(UTC).isoformat(timespec="milliseconds")
         self.date_line = date_field() + b"\r\n"
@@ -356,4 +358,3 @@ class DataPlane:
             self.mirror.tick(now)
         if self.access_log is not None:
             self.access_log.flush()
-        self._ticker = self.loop.call_later(TICK, self._tick)

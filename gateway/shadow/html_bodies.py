@@ -6,6 +6,7 @@ index is there where a parent holds more than one of the kind.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 
 from gateway.shadow import alignment
@@ -33,12 +34,17 @@ class _Place:
         self.path = path
         self.general = general
 
-    def below(self, siblings: Sequence[Child], index: int) -> _Place:
-        """The place of a child."""
-        name = _name(siblings[index])
-        same = [place for place, child in enumerate(siblings) if _name(child) == name]
-        step = f"/{name}" if len(same) == 1 else f"/{name}[{same.index(index) + 1}]"
-        return _Place(self.path + step, f"{self.general}/{name}")
+    def below(self, children: Sequence[Child]) -> list[_Place]:
+        """The places of all children; together, since the index of one depends on those before it."""
+        names = [_name(child) for child in children]
+        of_name = Counter(names)
+        counted: Counter[str] = Counter()
+        places = []
+        for name in names:
+            counted[name] += 1
+            step = f"/{name}" if of_name[name] == 1 else f"/{name}[{counted[name]}]"
+            places.append(_Place(self.path + step, f"{self.general}/{name}"))
+        return places
 
 
 class _HtmlComparison:
@@ -102,13 +108,14 @@ class _HtmlComparison:
     ) -> None:
         ordering = [rule for rule in whole if isinstance(rule.treatment, Unordered)]
         found = self._aligned(legacy.children, extracted.children, ordering)
+        places = place.below(legacy.children)
         for i, j in found.pairs:
             one, other = legacy.children[i], extracted.children[j]
             if isinstance(one, Element) and isinstance(other, Element):
                 if self._exact(one) != self._exact(other):
-                    self.elements(place.below(legacy.children, i), one, other, passing, for_texts)
+                    self.elements(places[i], one, other, passing, for_texts)
             elif isinstance(one, Text) and isinstance(other, Text) and one.value != other.value:
-                here = place.below(legacy.children, i)
+                here = places[i]
                 texts = (shown(one.value), shown(other.value))
                 rules = [*passing, *for_texts]
                 self.findings.add(here.path, Kind.VALUE, (one.value, other.value), rules, texts, here.general)
@@ -125,7 +132,10 @@ class _HtmlComparison:
         found: Alignment,
         passing: list[Rule],
     ) -> None:
+        if not found.missing and not found.extra:
+            return
         sides = {Kind.MISSING: legacy, Kind.EXTRA: extracted}
+        places = {kind: place.below(children) for kind, children in sides.items()}
 
         def rules(kind: Kind, index: int) -> list[Rule]:
             child = sides[kind][index]
@@ -135,7 +145,7 @@ class _HtmlComparison:
         lengths = (len(legacy), len(extracted))
         named, folded = named_alone(found, lengths, lambda kind, index: bool(rules(kind, index)))
         for kind, index in named:
-            here, text = place.below(sides[kind], index), _shown(sides[kind][index])
+            here, text = places[kind][index], _shown(sides[kind][index])
             values = (text, ABSENT) if kind is Kind.MISSING else (ABSENT, text)
             texts = (text, None) if kind is Kind.MISSING else (None, text)
             self.findings.add(here.path, kind, values, rules(kind, index), texts, here.general)
@@ -144,12 +154,17 @@ class _HtmlComparison:
             self.findings.add(place.path, Kind.LENGTH, counts, passing, counts, place.general)
 
     def _aligned(self, legacy: list[Child], extracted: list[Child], ordering: list[Rule]) -> Alignment:
-        one = [self._known(child) for child in legacy]
-        other = [self._known(child) for child in extracted]
         if any(not rule.expired(self.findings.today) for rule in ordering):
-            return match_by_key([element.whole for element in one], [element.whole for element in other])
+            return match_by_key([self._number(child) for child in legacy], [self._number(child) for child in extracted])
+        if len(legacy) == len(extracted) == 1 and type(legacy[0]) is type(extracted[0]):
+            # Most often the text of a paragraph or a cell, which has no other to belong to.
+            return Alignment([(0, 0)])
         sides = {True: legacy, False: extracted}
-        return align(one, other, lambda is_legacy, index: _shown(sides[is_legacy][index]))
+        return align(
+            [self._known(child) for child in legacy],
+            [self._known(child) for child in extracted],
+            lambda is_legacy, index: _shown(sides[is_legacy][index]),
+        )
 
     def _known(self, child: Child) -> alignment.Element:
         """What is known of a child, for aligning it."""

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.config.compare_sections import CompareSection
+from gateway.shadow import html_bodies
 from gateway.shadow.answer import Answer
 from gateway.shadow.comparison import Comparison, Outcome, compare
 from gateway.shadow.difference import MOST_TEXT, Risk
@@ -153,3 +154,25 @@ def test_lists_of_thousands_cost_no_comparison_of_each_with_each() -> None:
     one = [{"name": f"product {number}", "price": number} for number in range(5000)]
     other = [{"name": f"product {number}", "price": -number} for number in range(5000, 0, -1)]
     assert compared(one, other).outcome is Outcome.MISMATCH
+
+
+def test_paragraphs_are_numbered_once_however_many_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = 0
+    name = html_bodies._name
+
+    def counting(child: html_bodies.Child) -> str:
+        nonlocal asked
+        asked += 1
+        return name(child)
+
+    def page(text: str) -> Answer:
+        paragraphs = "".join(f"<p>{text}{number}" for number in range(500))
+        return Answer(200, ((b"Content-Type", b"text/html"),), f"<hr>{paragraphs}".encode())
+
+    monkeypatch.setattr(html_bodies, "_name", counting)
+    found = compare(page("a"), page("b"), DEFAULT_RULES)
+    assert [found.differences[number].path for number in (0, 499)] == [
+        "/html/body/p[1]/text()",
+        "/html/body/p[500]/text()",
+    ]
+    assert asked < 2 * 2 * 500

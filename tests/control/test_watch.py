@@ -1,0 +1,38 @@
+"""Watched files whose folder goes and comes again, as `rm -r` and `cp -r` of a deployment do it."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+
+from gateway.control.watch import digests, watch
+
+DEADLINE = 20.0
+
+
+def test_a_folder_that_is_missing_for_a_while_is_watched_again(tmp_path: Path) -> None:
+    folder = tmp_path / "conf"
+    file = folder / "gateway.yaml"
+    folder.mkdir()
+    file.write_text("first")
+
+    async def main() -> None:
+        seen = digests([file])
+        shutil.rmtree(folder)
+        async with asyncio.timeout(DEADLINE):
+            seen = await watch([file], seen)
+            assert seen == {str(file): ""}
+            watching = asyncio.create_task(watch([file], seen))
+            await asyncio.sleep(0.1)
+            assert not watching.done()
+            folder.mkdir()
+            file.write_text("second")
+            seen = await watching
+            assert seen == digests([file])
+            watching = asyncio.create_task(watch([file], seen))
+            await asyncio.sleep(0.1)
+            file.write_text("third")
+            assert await watching == digests([file])
+
+    asyncio.run(main())
