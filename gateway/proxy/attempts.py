@@ -166,7 +166,8 @@ class Attempts:
     def _begin_copy(self, route: Route, status: int, fields: bytes) -> None:
         exchange = self.exchange
         answers = exchange.client.plane.stale_answers.get(route.name)
-        if answers is None:
+        if answers is None or exchange.head.has_body:
+            # Of a request with a body the answer may depend on it.
             return
         identified = exchange.certificate is not None or exchange.identity is not None
         if answers.may_keep(exchange.method, status, exchange.headers, fields, identified=identified):

@@ -114,8 +114,13 @@ class Exchange(AnsweredRequest):
 
     @property
     def stale_key(self) -> tuple[bytes, bytes]:
-        """What tells this request's answer from others' in what is kept of them: host and request line."""
-        return self.host.lower().encode("latin-1"), self.line
+        """What tells this request's answer from others' in what is kept of them: where it was asked, and its line.
+
+        An answer may repeat the host and the scheme that a trusted proxy tells, in links for one.
+        """
+        forwarding = self.head.forwarding
+        told = "" if forwarding is None else f" {forwarding.scheme}://{forwarding.host}"
+        return f"{self.client.scheme}://{self.host}{told}".lower().encode("latin-1"), self.line
 
     def side_breaker(self) -> Breaker | None:
         """The breaker of the side of the migration that this goes to."""

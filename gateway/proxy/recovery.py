@@ -122,7 +122,7 @@ def _answer(attempts: Attempts, failure: Failure) -> bool:
 def _answer_stale(attempts: Attempts, failure: Failure, route: str) -> bool:
     exchange = attempts.exchange
     answers = exchange.client.plane.stale_answers.get(route)
-    if answers is None or exchange.method != "GET":
+    if answers is None or exchange.method != "GET" or exchange.head.has_body:
         return False
     now = exchange.client.plane.loop.time()
     kept = answers.find(exchange.stale_key, exchange.headers, now)

@@ -81,7 +81,6 @@ class RequestHead:
         "_connection",
         "_expect",
         "_forwarded",
-        "_forwarding",
         "_lines",
         "_max_forwards",
         "_passes",
@@ -95,6 +94,7 @@ class RequestHead:
         "content_length",
         "credentials",
         "fields",
+        "forwarding",
         "has_body",
         "has_trace",
         "host",
@@ -118,7 +118,7 @@ class RequestHead:
         self.client = ""
         self._trusted = trusted
         self._forwarded: list[tuple[bytes, bytes]] = []
-        self._forwarding: Forwarding | None = None
+        self.forwarding: Forwarding | None = None
         self._size = 0
         self._lines: list[tuple[bytes, bytes]] = []
         self._connection: bytes | None = None
@@ -299,8 +299,8 @@ class RequestHead:
         A client must not be able to take that off by naming it in Connection,
         which proxies without care for HTTP pass on.
         """
-        self._forwarding = forwarding(trusted.proxies, trusted.address, self._forwarded)
-        self.client = self._forwarding.address
+        self.forwarding = forwarding(trusted.proxies, trusted.address, self._forwarded)
+        self.client = self.forwarding.address
         for name, value in self._forwarded:
             lower = name.lower()
             if lower == b"x-real-ip":
@@ -346,9 +346,9 @@ class RequestHead:
         elif self.chunked:
             parts.append(b"Transfer-Encoding: chunked\r\n")
         parts.append(forwarded)
-        if self._forwarding is not None:
+        if self.forwarding is not None:
             assert self._trusted is not None
-            parts.append(forwarding_lines(self._forwarding, self._trusted.scheme, self.host or ""))
+            parts.append(forwarding_lines(self.forwarding, self._trusted.scheme, self.host or ""))
         elif self.host:
             parts.append(forwarded_host_line(self.host))
         if identity is not None:

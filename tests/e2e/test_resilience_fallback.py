@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.conftest import Start, provider
 from tests.e2e.gateway_process import GatewayProcess
-from tests.e2e.raw_http import Client, ask, chunked
+from tests.e2e.raw_http import Client, ask, chunked, values
 from tests.e2e.recording_upstream import Call, RecordingUpstream
 from tests.e2e.tokens import Issuer
 
@@ -92,7 +92,7 @@ CAUSES = {"reset": "lost", "hang up": "lost", "garbage": "malformed", "half a he
 def test_a_read_that_the_new_service_can_not_answer_is_answered(
     start: Start, upstream: RecordingUpstream, extracted: RecordingUpstream
 ) -> None:
-    gateway = start(migration(upstream.url, extracted.url, upstream={"timeouts": {"response": "300ms"}}))
+    gateway = start(migration(upstream.url, extracted.url, upstream={"timeouts": {"response": "2s"}}))
     for bad, script in BAD.items():
         extracted.on("/products")(script)
         cause = CAUSES.get(bad, "status")
@@ -110,7 +110,7 @@ def test_a_write_whose_effect_may_have_happened_is_never_given_to_the_monolith(
     start: Start, upstream: RecordingUpstream, extracted: RecordingUpstream
 ) -> None:
     bold = {"methods": ["GET", "POST", "PUT", "DELETE"]}
-    gateway = start(migration(upstream.url, extracted.url, fallback=bold, upstream={"timeouts": {"response": "300ms"}}))
+    gateway = start(migration(upstream.url, extracted.url, fallback=bold, upstream={"timeouts": {"response": "2s"}}))
     for bad in ("reset", "stall", "unavailable"):
         extracted.on("/orders")(BAD[bad])
         for method in ("POST", "PUT", "DELETE"):
@@ -246,3 +246,25 @@ def test_what_may_not_be_kept_is_not_served_stale(start: Start, upstream: Record
     answer = ask(gateway.port, "/account")
     assert answer.status == 502
     assert json.loads(answer.body)["status"] == 502
+
+
+def test_an_answer_is_kept_for_those_who_asked_alike(start: Start, upstream: RecordingUpstream) -> None:
+    answers = [True]
+
+    @upstream.on("/products")
+    def products(call: Call) -> None:
+        if not answers[0]:
+            call.reset()
+        else:
+            (told,) = values(call.fields, b"x-forwarded-host")
+            call.answer(b"hello %b from %b" % (upstream.received[-1].body, told), b"Cache-Control: public")
+
+    config = single(upstream.url, {"stale": {}, "static": {"body": "nothing"}})
+    gateway = start({**config, "trusted_proxies": ["127.0.0.1"]})
+    forged = "X-Forwarded-Host: forged.example"
+    assert ask(gateway.port, "/products", body=b"poison").body.startswith(b"hello poison")
+    assert ask(gateway.port, "/products", forged).body == b"hello  from forged.example"
+    answers[0] = False
+    assert ask(gateway.port, "/products").body == b"nothing"
+    assert ask(gateway.port, "/products", "X-Forwarded-Host: other.example").body == b"nothing"
+    assert ask(gateway.port, "/products", forged).body == b"hello  from forged.example"
