@@ -45,6 +45,8 @@ LAST_REQUEST = 1.0
 WRITE_BUFFER = 262_144
 READ_AHEAD = 16
 """So many requests without a body may wait before nothing more is read, not even that the client hangs up."""
+MOST_TURNED_AWAY = 1_000
+"""So many connections of a worker that are too many are told so before they end; further ones are reset."""
 SLICE = 16_384
 """So many bytes outside of a body are parsed before it is looked whether enough requests wait."""
 
@@ -79,6 +81,7 @@ class ClientConnection(asyncio.Protocol):
         "_refusal",
         "_starting",
         "_stopped",
+        "_turned_away",
         "_unproductive",
         "_unsent",
         "_url",
@@ -114,6 +117,7 @@ class ClientConnection(asyncio.Protocol):
         self._closing = False
         self._starting = False
         self._full = False
+        self._turned_away = False
         self._discarded = 0
         self._unproductive = 0
         self._unsent = NEVER
@@ -149,12 +153,24 @@ class ClientConnection(asyncio.Protocol):
         of_address = plane.addresses[self.peer] = plane.addresses.get(self.peer, 0) + 1
         if secure is not None and not self._read_certificate(secure):
             self._refuse(Refusal(400, "The client certificate can't be read."))
-        elif len(plane.clients) + len(plane.tunnels) > limits.connections:
-            self._refuse(Refusal(503, "The gateway has too many connections."))
         elif of_address > limits.connections_per_address and self.trusted is None:
-            self._refuse(Refusal(429, "The client's address has too many connections."))
+            self._turn_away(Refusal(429, "The client's address has too many connections."))
+        elif len(plane.clients) + len(plane.tunnels) - plane.turned_away > limits.connections:
+            self._turn_away(Refusal(503, "The gateway has too many connections."))
         elif not plane.accepting:
             self.drain()
+
+    def _turn_away(self, refusal: Refusal) -> None:
+        """Refuse the connection itself, which takes no place from others while it ends."""
+        plane = self.plane
+        if plane.turned_away >= MOST_TURNED_AWAY:
+            # No time for a word to each of so many.
+            self._closing = True
+            self.transport.abort()
+            return
+        plane.turned_away += 1
+        self._turned_away = True
+        self._refuse(refusal)
 
     def _read_certificate(self, secure: ssl.SSLObject) -> bool:
         """Take over what the client's certificate says, if it has shown one; whether that could be read."""
@@ -183,6 +199,9 @@ class ClientConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.plane.clients.discard(self)
         self._leave_address()
+        if self._turned_away:
+            self._turned_away = False
+            self.plane.turned_away -= 1
         self._closing = True
         self.deadline = NEVER
         exchange = self.exchange
@@ -215,6 +234,16 @@ class ClientConnection(asyncio.Protocol):
         while rest:
             # In a loop, because one read may hold thousands of requests that the parser stops behind.
             rest = self._go_on(rest)
+            if rest and self.exchange is None and not (self._receiving or self._closing):
+                # All so far were answered at once. Others have their turn before the next ones.
+                self._hold(rest)
+                self.plane.loop.call_soon(self._take_held)
+                return
+
+    def _take_held(self) -> None:
+        """Go on with what was held for others' sake, unless somebody has by now."""
+        if self._held and self.exchange is None and not (self._waiting or self._full or self._closing):
+            self._next()
 
     def _go_on(self, rest: bytes) -> bytes:
         """Parse what the parser left, and give what it leaves of that."""

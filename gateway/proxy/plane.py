@@ -79,6 +79,7 @@ class DataPlane:
         tally: int | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
+        self.turned_away = 0
         self.now = self.loop.time()
         self.timestamp = ""
         self.date_line = b""

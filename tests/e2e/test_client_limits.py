@@ -204,3 +204,20 @@ def test_thousands_of_refused_upgrades_in_one_read_are_answered(start: Start, up
     with gateway.client() as client:
         client.send(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: ,\r\n\r\n" * count)
         assert [client.response().status for _ in range(count)] == [200] * count
+
+
+def test_who_is_turned_away_takes_no_place_from_others(start: Start, upstream: RecordingUpstream) -> None:
+    limits = {"connections": 4, "connections_per_address": 2}
+    gateway = start({"upstreams": {"legacy": {"endpoints": [upstream.url]}}, "default": "legacy", "limits": limits})
+    with ExitStack() as connections:
+        for number in range(8):
+            greedy = connections.enter_context(gateway.client())
+            if number < 2:
+                assert greedy.request("/kept").status == 200
+            else:
+                # Told so, and not hung up by its end.
+                assert greedy.response().status == 429
+        address = ("127.0.0.1", gateway.port)
+        other = connections.enter_context(socket.create_connection(address, 20, source_address=("127.0.0.2", 0)))
+        other.sendall(request("/other", "Connection: close"))
+        assert other.recv(65_536).startswith(b"HTTP/1.1 200")

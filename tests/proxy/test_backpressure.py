@@ -176,3 +176,30 @@ def test_an_upstreams_trailer_without_end_is_given_up(snapshot: Snapshot) -> Non
         assert client.aborted
 
     run(test)
+
+
+def test_answers_of_the_gateway_s_own_let_others_have_their_turn(snapshot: Snapshot) -> None:
+    async def test() -> None:
+        plane = Plane(snapshot)
+        eager, other = plane.client(), plane.client()
+        # Each is refused at once, for the NUL in its path.
+        refused = b"GET /a%00 HTTP/1.1\r\nHost: a\r\n\r\n"
+        count = 10 * SLICE // len(refused)
+        eager.feed(refused * count)
+        first = eager.take().count(b"HTTP/1.1 400")
+        assert 0 < first <= 2 * SLICE // len(refused)
+        other.feed(GET % 1)
+        await plane.settle()
+        (upstream,) = plane.busy()
+        upstream.feed(ANSWER)
+        assert other.take().endswith(b"ok")
+        answered = first
+        for _ in range(3 * count):
+            await plane.settle()
+            answered += eager.take().count(b"HTTP/1.1 400")
+        eager.feed(GET % 2)
+        await plane.settle()
+        assert plane.busy()
+        assert answered == count
+
+    run(test)
