@@ -5,8 +5,9 @@ elements that belong together are as alike as can be and keep their order
 (Needleman and Wunsch, 1970), where that is cheap; a longer stretch is first cut
 at elements that are the same on both sides, in the longest sequence that keeps
 its order (the idea of the patience diff). An element that is there unchanged on
-the other side belongs to that one and to no other. The cost is bounded: at most about
-CHEAP comparisons for a stretch, and n log n steps for cutting.
+the other side belongs to that one and to no other. The cost is bounded: at most
+CHEAP comparisons for a stretch and MOST_COMPARED for all lists of a pair of
+bodies, and n log n steps for cutting.
 
 What then remains alone on both sides and is the same element has moved. What
 remains in the same place on both sides is the same element, changed.
@@ -29,6 +30,9 @@ Item = TypeVar("Item")
 CHEAP = 40_000
 """The most elements of one list, times those of the other, that are compared each with each."""
 
+MOST_COMPARED = 20 * CHEAP
+"""The same for all stretches of a pair of bodies together; that is about a second."""
+
 _ALIKE = 0.5
 """Elements without an identity belong together where at least this share of their parts is the same."""
 
@@ -48,6 +52,20 @@ class Element:
     identity: Hashable | None = None
     family: str = ""
     name: str | None = None
+
+
+@dataclass(slots=True)
+class Effort:
+    """How many comparisons of elements are `left` for a pair of bodies."""
+
+    left: int = MOST_COMPARED
+
+    def take(self, comparisons: int) -> bool:
+        """Take that many, if so many are left and that is CHEAP."""
+        if comparisons > min(CHEAP, self.left):
+            return False
+        self.left -= comparisons
+        return True
 
 
 _KEYS: tuple[Callable[[Element], Hashable | None], ...] = (
@@ -76,9 +94,12 @@ class Alignment:
 
 
 def align(
-    legacy: Sequence[Element], extracted: Sequence[Element], order: Callable[[bool, int], str] | None = None
+    legacy: Sequence[Element],
+    extracted: Sequence[Element],
+    effort: Effort,
+    order: Callable[[bool, int], str] | None = None,
 ) -> Alignment:
-    """Align two lists of elements.
+    """Align two lists of elements, with no more than `effort`.
 
     `order(is_legacy, index)` gives a text of an element: by those it is decided
     which list is looked at first, where the choice could matter.
@@ -93,7 +114,7 @@ def align(
     stretch = (first, last_one, first, last_other)
     kept = frozenset(element.whole for element in one[first:last_one])
     kept &= {element.whole for element in other[first:last_other]}
-    matched += _stretch(one, other, stretch, kept)
+    matched += _stretch(one, other, stretch, kept, effort)
     matched += zip(range(last_one, len(one)), range(last_other, len(other)), strict=True)
     moved = _moved(one, other, matched)
     matched += _in_place(one, other, matched, moved)
@@ -153,11 +174,11 @@ Stretch = tuple[int, int, int, int]
 
 
 def _stretch(
-    one: Sequence[Element], other: Sequence[Element], bounds: Stretch, kept: frozenset[Hashable]
+    one: Sequence[Element], other: Sequence[Element], bounds: Stretch, kept: frozenset[Hashable], effort: Effort
 ) -> list[tuple[int, int]]:
     """Pairs in a stretch of both lists, in order; `kept` are the elements that both sides hold."""
     from_one, to_one, from_other, to_other = bounds
-    if (to_one - from_one) * (to_other - from_other) <= CHEAP:
+    if effort.take((to_one - from_one) * (to_other - from_other)):
         return _most_alike(one, other, bounds, kept)
     for key in _KEYS:
         anchors = _anchors(
@@ -167,7 +188,7 @@ def _stretch(
         if anchors:
             pairs: list[tuple[int, int]] = []
             for i, j in [*((from_one + i, from_other + j) for i, j in anchors), (to_one, to_other)]:
-                pairs += _stretch(one, other, (from_one, i, from_other, j), kept)
+                pairs += _stretch(one, other, (from_one, i, from_other, j), kept, effort)
                 if i < to_one:
                     pairs.append((i, j))
                 from_one, from_other = i + 1, j + 1

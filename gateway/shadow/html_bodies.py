@@ -11,7 +11,7 @@ from collections.abc import Hashable, Sequence
 
 from gateway.shadow import alignment
 from gateway.shadow.acceptance import ABSENT, Ignore, Unordered
-from gateway.shadow.alignment import Alignment, align, match_by_key, named_alone
+from gateway.shadow.alignment import Alignment, Effort, align, match_by_key, named_alone
 from gateway.shadow.difference import MOST_TEXT, Kind, shown
 from gateway.shadow.findings import Findings
 from gateway.shadow.html_tree import Element, Text
@@ -50,6 +50,7 @@ class _Place:
 class _HtmlComparison:
     def __init__(self, findings: Findings) -> None:
         self.findings = findings
+        self.effort = Effort()
         self.numbers: dict[Hashable, int] = {}
         self.governed: dict[int, int] = {}
         self.exact: dict[int, int] = {}
@@ -163,6 +164,7 @@ class _HtmlComparison:
         return align(
             [self._known(child) for child in legacy],
             [self._known(child) for child in extracted],
+            self.effort,
             lambda is_legacy, index: _shown(sides[is_legacy][index]),
         )
 

@@ -14,7 +14,7 @@ from collections.abc import Hashable, Sequence
 from functools import partial
 
 from gateway.shadow.acceptance import ABSENT, FloatText, Ignore, Unordered, decimal_of
-from gateway.shadow.alignment import Alignment, align, equal_ends, match_by_key, named_alone
+from gateway.shadow.alignment import Alignment, Effort, align, equal_ends, match_by_key, named_alone
 from gateway.shadow.canonical import Numbering
 from gateway.shadow.difference import Kind
 from gateway.shadow.findings import Findings, Texts, Values
@@ -37,6 +37,7 @@ def compare_json(legacy: object, extracted: object, findings: Findings, passing:
 class _JsonComparison:
     def __init__(self, findings: Findings, legacy: object, extracted: object) -> None:
         self.findings = findings
+        self.effort = Effort()
         self.legacy = legacy
         self.extracted = extracted
         self.governed = Governed(findings.rules.json_rules, (legacy, extracted))
@@ -115,6 +116,7 @@ class _JsonComparison:
         return align(
             [self.numbering.element(legacy, index) for index in indexes[0]],
             [self.numbering.element(extracted, index) for index in indexes[1]],
+            self.effort,
             lambda is_legacy, index: json.dumps(sides[is_legacy][first + index], sort_keys=True),
         ).shifted(first)
 

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Sequence
 
 from gateway.shadow.acceptance import ABSENT, Ignore
-from gateway.shadow.alignment import Element, align, named_alone
+from gateway.shadow.alignment import Effort, Element, align, named_alone
 from gateway.shadow.difference import Kind, shown
 from gateway.shadow.findings import Findings
 from gateway.shadow.rules import Rule
@@ -21,6 +21,7 @@ def compare_text(legacy: str, extracted: str, findings: Findings, passing: Seque
     found = align(
         [Element(line) for line in lines[0]],
         [Element(line) for line in lines[1]],
+        Effort(),
         lambda is_legacy, index: lines[0 if is_legacy else 1][index],
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.config.compare_sections import CompareSection
-from gateway.shadow import html_bodies
+from gateway.shadow import alignment, html_bodies, json_bodies
 from gateway.shadow.answer import Answer
 from gateway.shadow.comparison import Comparison, Outcome, compare
 from gateway.shadow.difference import MOST_TEXT, Risk
@@ -176,3 +176,25 @@ def test_paragraphs_are_numbered_once_however_many_differ(monkeypatch: pytest.Mo
         "/html/body/p[500]/text()",
     ]
     assert asked < 2 * 2 * 500
+
+
+def test_many_stretches_that_differ_are_compared_no_more_than_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = 0
+    likeness = alignment._likeness
+
+    def counting(*elements: Any) -> float:
+        nonlocal asked
+        asked += 1
+        return likeness(*elements)
+
+    monkeypatch.setattr(alignment, "_likeness", counting)
+    monkeypatch.setattr(json_bodies, "Effort", lambda: alignment.Effort(200))
+
+    def lists(value: str) -> list[list[str]]:
+        return [["first", *(f"{value}{row}/{place}" for place in range(9)), "last"] for row in range(8)]
+
+    found = compared(lists("a"), lists("b"))
+    assert [difference.path for difference in found.differences] == [
+        f"$[{row}][{place}]" for row in range(8) for place in range(1, 10)
+    ]
+    assert 0 < asked <= 200
