@@ -66,7 +66,10 @@ class Mirror:
         assert route is not None
         assert route.migration is not None
         assert side is not None
-        lane = self._lanes[route.migration.name]
+        lane = self._lanes.get(route.migration.name)
+        if lane is None:
+            # A reload has ended the shadow while Redis was asked whether to let the request in.
+            return
         pool = lane.targets.get((side, exchange.method))
         if pool is None:
             if side in lane.sides:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -213,6 +214,22 @@ def test_a_connection_that_went_stale_is_no_answer(snapshot: Callable[..., Snaps
         (fresh,) = plane.side(2)
         fresh.feed(OK)
         assert len(plane.sent.pairs) == 2
+
+    run(test)
+
+
+def test_a_request_whose_shadow_a_reload_ends_is_served_without_a_copy(snapshot: Callable[..., Snapshot]) -> None:
+    async def test() -> None:
+        plane = Shadowed(snapshot())
+        # As one that was decided before, and let in by its rate limits after.
+        plane.mirror.apply(replace(plane.plane.snapshot, migrations={}))
+        client = plane.client()
+        client.feed(get())
+        await plane.settle()
+        plane.side(1)[0].feed(OK)
+        await plane.settle()
+        assert client.take().endswith(b"{}")
+        assert plane.side(2) == []
 
     run(test)
 
