@@ -91,11 +91,13 @@ class Discovery:
                 if known.get(name) != found:
                     log.info("addresses changed", upstream=upstream.name, name=name, addresses=found)
                     known[name] = found
-            endpoints = tuple(
+            found_at = [
                 _at(endpoint, address)
                 for endpoint in upstream.endpoints
                 for address in ([endpoint.host] if is_address(endpoint.host) else known.get(endpoint.host, []))
-            )
+            ]
+            # What two names mean is one endpoint all the same.
+            endpoints = tuple({endpoint.url: endpoint for endpoint in found_at}.values())
             if endpoints and endpoints != self.addresses.get(upstream.name):
                 self.addresses[upstream.name] = endpoints
                 self._on_change(upstream.name, endpoints)

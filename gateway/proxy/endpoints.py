@@ -110,7 +110,8 @@ class UpstreamPool:
     def set_endpoints(self, endpoints: Iterable[Endpoint]) -> None:
         """Use these endpoints; connections to those that stay are kept."""
         before = {pool.endpoint.url: pool for pool in self.endpoints}
-        endpoints = tuple(endpoints)
+        # One pool for each URL: two could not be told from each other when the next endpoints come.
+        endpoints = tuple({endpoint.url: endpoint for endpoint in endpoints}.values())
         # Where none stays, all are new, and there is nobody to send the rest to.
         slowly = any(endpoint.url in before for endpoint in endpoints)
         self.endpoints = tuple(

@@ -89,6 +89,7 @@ class Listener:
         self.handshakes.discard(connection)
         if reason:
             self._plane.counters.event("proxy_protocol_refused", reason)
+            self._plane.client_closed()
 
     def _settled(self, connection: TlsConnection, error: Exception | None) -> None:
         self.handshakes.discard(connection)

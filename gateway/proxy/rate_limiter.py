@@ -51,10 +51,11 @@ class RateLimiter:
         """Count together with other machines in `redis` from now on, or alone."""
         if redis == self._redis:
             return
-        if self._shared is not None:
-            self._shared.close()
+        before = self._shared
         self._redis = redis
-        self._shared = None if redis is None else SharedCounts(redis, self._note_redis)
+        self._shared = None if redis is None else SharedCounts(redis, partial(self._note_redis, redis))
+        if before is not None:
+            before.close()
 
     def close(self) -> None:
         """Count no more."""
@@ -62,10 +63,9 @@ class RateLimiter:
             self._shared.close()
         self._tally.close()
 
-    def _note_redis(self, away: bool) -> None:
-        assert self._redis is not None
+    def _note_redis(self, redis: Redis, away: bool) -> None:
         event = "redis does not answer" if away else "redis answers again"
-        self._plane.counters.notice(Notice(event, {"rate_limits": self._redis.unavailable if away else "shared"}))
+        self._plane.counters.notice(Notice(event, {"rate_limits": redis.unavailable if away else "shared"}))
 
     def check(self, exchange: Exchange, route: Route, upstream: UpstreamPool) -> None:
         """Send `exchange` to `upstream` if the limits of `route` let it in, now or soon; else answer it."""
@@ -100,8 +100,10 @@ class RateLimiter:
     def _decide_without(
         self, exchange: Exchange, limits: Sequence[RateLimit], buckets: Sequence[str], upstream: UpstreamPool
     ) -> None:
-        """Redis is away."""
-        assert self._redis is not None
+        """Redis is away, or a reload put another one, or none, in the place of the one that was asked."""
+        if self._redis is None or (self._shared is not None and not self._shared.away):
+            self._decide_here(exchange, limits, buckets, upstream)
+            return
         choice = self._redis.unavailable
         self._plane.counters.event("rate_limits_without_redis", choice)
         if choice == "local":

@@ -66,6 +66,7 @@ class SharedCounts:
         self._client: Client | None = None
         self._script = ""
         self._serving = asyncio.create_task(self._serve())
+        self._serving.add_done_callback(_report_end)
 
     def ask(self, buckets: Sequence[str], rates: Sequence[Rate], answer: Answer) -> None:
         """Have `answer` called with a verdict for each of `buckets`, or with None if Redis does not answer in time."""
@@ -92,8 +93,8 @@ class SharedCounts:
                     self._give_up(self._waiting)
                     await self._until_back()
                     continue
-                for (_, rates, answer), values in zip(asked, found, strict=True):
-                    answer(_verdicts(values, rates))
+                for (_, _, answer), verdicts in zip(asked, found, strict=True):
+                    _tell(answer, verdicts)
                 asked = []
         finally:
             self.away = True
@@ -104,7 +105,7 @@ class SharedCounts:
         answers = [answer for _, _, answer in asked]
         asked.clear()
         for answer in answers:
-            answer(None)
+            _tell(answer, None)
 
     async def _until_back(self) -> None:
         while self.away:
@@ -121,6 +122,11 @@ class SharedCounts:
                 return await work
         except (TimeoutError, OSError, RedisError):
             # An answer that is still on its way would be taken for that to the next question.
+            await self._disconnect()
+            return None
+        except Exception as error:
+            # Such as an answer that makes no sense. Whoever asks later needs somebody to go on looking for Redis.
+            _report("asking Redis failed in a way that was not foreseen", error)
             await self._disconnect()
             return None
 
@@ -144,7 +150,7 @@ class SharedCounts:
             if connection is not None:
                 await connection.disconnect(nowait=True)
 
-    async def _decide(self, asked: list[tuple[Sequence[str], Sequence[Rate], Answer]]) -> list[list[int]]:
+    async def _decide(self, asked: list[tuple[Sequence[str], Sequence[Rate], Answer]]) -> list[list[Verdict]]:
         from redis.exceptions import NoScriptError
 
         client = await self._connect()
@@ -155,13 +161,34 @@ class SharedCounts:
             await client.script_load(_SCRIPT)
             return await self._run(client, asked)
 
-    async def _run(self, client: Client, asked: list[tuple[Sequence[str], Sequence[Rate], Answer]]) -> list[list[int]]:
+    async def _run(
+        self, client: Client, asked: list[tuple[Sequence[str], Sequence[Rate], Answer]]
+    ) -> list[list[Verdict]]:
         async with client.pipeline(transaction=False) as pipeline:
             for buckets, rates, _ in asked:
                 numbers = [number for rate in rates for number in (-(-rate.interval // _MICROSECOND), rate.burst)]
                 pipeline.evalsha(self._script, len(buckets), *map(_key, buckets), *numbers)
             found: list[list[int]] = await pipeline.execute()
-        return found
+        return [_verdicts(values, rates) for (_, rates, _), values in zip(asked, found, strict=True)]
+
+
+def _tell(answer: Answer, verdicts: list[Verdict] | None) -> None:
+    """Give one answer; a request that can't go on with it is no reason for the others to get none."""
+    try:
+        answer(verdicts)
+    except Exception as error:
+        _report("a request could not go on after its rate limits were checked", error)
+
+
+def _report(message: str, error: BaseException) -> None:
+    """Have the loop report `error`, as it does for what callbacks raise."""
+    asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
+
+
+def _report_end(serving: asyncio.Task[None]) -> None:
+    error = None if serving.cancelled() else serving.exception()
+    if error is not None:
+        _report("nobody asks Redis any more", error)
 
 
 def _key(bucket: str) -> str:

@@ -150,6 +150,20 @@ def test_requests_follow_a_name_to_its_addresses(
         ]
 
 
+def test_two_names_of_one_address_are_one_endpoint(
+    start: Start, twins: tuple[RecordingUpstream, RecordingUpstream]
+) -> None:
+    first, second = twins
+    with NameServer("127.0.0.2") as server:
+        configuration = resolving(first.port, server)
+        configuration["upstreams"]["shop"]["endpoints"].append(f"http://stock.shop.example:{first.port}")
+        gateway = start(configuration)
+        assert [one["url"] for one in gateway.status()["upstreams"]["shop"]["endpoints"]] == [first.url]
+        server.addresses = ["127.0.0.3"]
+        wait_for(lambda: known(gateway) == {second.url}, "the first address to be gone")
+        assert served(gateway, 4) == {b"second": 4}
+
+
 def test_a_name_that_means_nothing_any_more_keeps_its_addresses(
     start: Start, twins: tuple[RecordingUpstream, RecordingUpstream]
 ) -> None:

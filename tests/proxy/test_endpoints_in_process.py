@@ -65,6 +65,19 @@ def test_while_one_warms_up_requests_go_to_those_that_are_available_alone(
     run(test)
 
 
+def test_an_endpoint_that_two_names_mean_is_one_and_retires_as_one(snapshot_of: Callable[..., Snapshot]) -> None:
+    async def test() -> None:
+        plane = Plane(snapshot_of())
+        pool = plane.plane.pools["shop"]
+        pool.set_endpoints(at(3, 3, 4))
+        before = pool.endpoints
+        assert [one.endpoint.port for one in before] == [3, 4]
+        pool.set_endpoints(at(4, 5))
+        assert [one.retired for one in before] == [True, False]
+
+    run(test)
+
+
 def test_what_fails_in_one_tick_is_reported_and_the_next_one_comes(
     snapshot_of: Callable[..., Snapshot], monkeypatch: pytest.MonkeyPatch
 ) -> None:
