@@ -3,13 +3,14 @@
 A new certificate counts for the connections that come from then on; those that
 are there keep the one that they were met with. A handshake, and waiting for a
 PROXY protocol header, are bounded by the time that a request's head may take,
-and count as connections.
+and count as connections, of their address too.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
+from collections import Counter
 from typing import TYPE_CHECKING, cast
 
 from gateway.config.snapshot import ListenerTls
@@ -19,6 +20,7 @@ from gateway.proxy.problems import problem
 from gateway.proxy.proxy_protocol import ProxiedConnection
 from gateway.proxy.tls import TlsConnection, reason_of
 from gateway.routing.decide import Refusal
+from gateway.routing.trust import plain_address
 
 if TYPE_CHECKING:
     from gateway.proxy.plane import DataPlane
@@ -32,6 +34,7 @@ class Listener:
         self._plane = plane
         self._tls: ListenerTls | None = None
         self._context: ssl.SSLContext | None = None
+        self._greeted: Counter[str] = Counter()
 
     def apply(self, tls: ListenerTls | None) -> None:
         """Meet new clients by `tls`."""
@@ -59,14 +62,25 @@ class Listener:
             return client
         if self._full():
             return _TurnedAway()
-        connection = TlsConnection(
-            client, self._context, self._settled, server_side=True, plain_answer=self._plain_answer
-        )
+        connection = _Greeting(self, peer, client, self._context)
         connection.deadline = plane.now + plane.snapshot.limits.header_timeout
         self.handshakes.add(connection)
         return connection
 
-    def _plain_answer(self) -> bytes:
+    def admit(self, greeting: _Greeting) -> bool:
+        """Whether the address of `greeting` may have another connection; it is counted as one until it is settled."""
+        plane = self._plane
+        peer = greeting.peer
+        others = self._greeted[peer] + plane.addresses.get(peer, 0)
+        if others >= plane.snapshot.limits.connections_per_address and peer not in plane.trusted_proxies:
+            self.handshakes.discard(greeting)
+            return False
+        self._greeted[peer] += 1
+        greeting.counted = True
+        return True
+
+    def plain_answer(self) -> bytes:
+        """What a client is told that speaks HTTP without TLS."""
         return problem(
             Refusal(400, "HTTPS is spoken here, and this is HTTP."), self._plane.new_request_id(), close=True
         )
@@ -91,11 +105,40 @@ class Listener:
             self._plane.counters.event("proxy_protocol_refused", reason)
             self._plane.client_closed()
 
-    def _settled(self, connection: TlsConnection, error: Exception | None) -> None:
+    def settled(self, connection: TlsConnection, error: Exception | None) -> None:
+        """The handshake is over."""
         self.handshakes.discard(connection)
+        if isinstance(connection, _Greeting) and connection.counted:
+            connection.counted = False
+            self._greeted[connection.peer] -= 1
+            if not self._greeted[connection.peer]:
+                del self._greeted[connection.peer]
         if error is not None:
             self._plane.counters.event("tls_handshakes_failed", reason_of(error))
             self._plane.client_closed()
+
+
+class _Greeting(TlsConnection):
+    """A client's TLS connection; `peer` is the other end's address, "" until the socket tells it."""
+
+    __slots__ = ("_listener", "counted", "peer")
+
+    def __init__(self, listener: Listener, peer: str, client: ClientConnection, context: ssl.SSLContext) -> None:
+        super().__init__(client, context, listener.settled, server_side=True, plain_answer=listener.plain_answer)
+        self.peer = peer
+        self.counted = False
+        self._listener = listener
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if not self.peer:
+            name = transport.get_extra_info("peername")
+            self.peer = (plain_address(name[0]) or name[0]) if name else ""
+        if self._listener.admit(self):
+            super().connection_made(transport)
+        else:
+            raw = cast(asyncio.Transport, transport)
+            raw.set_protocol(_TurnedAway())
+            raw.abort()
 
 
 class _TurnedAway(asyncio.Protocol):

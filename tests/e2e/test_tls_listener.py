@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import threading
@@ -318,6 +319,44 @@ def test_a_split_by_certificate_keeps_a_device_on_its_side(
 
 
 # Flow
+
+
+@pytest.mark.usefixtures("certificate")
+def test_an_address_has_no_more_handshakes_than_connections(
+    start: Start, upstream: RecordingUpstream, authority: Authority
+) -> None:
+    gateway = start(configuration(upstream, limits={"connections": 6, "connections_per_address": 3}))
+    with contextlib.ExitStack() as silent:
+        connections = [silent.enter_context(gateway.client()) for _ in range(8)]
+        # More than its share end at once, although the handshakes of the others have all their time.
+        wait_for(lambda: sum(hung_up(one.socket) for one in connections) == 5, "five to be turned away")
+        address = ("127.0.0.1", gateway.port)
+        other = silent.enter_context(socket.create_connection(address, 20, source_address=("127.0.0.2", 0)))
+        with authority.client().wrap_socket(other, server_hostname=HOST) as secure:
+            secure.sendall(f"GET /x HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n".encode())
+            assert secure.recv(65_536).startswith(b"HTTP/1.1 200")
+        for one in connections:
+            one.socket.close()
+
+        def served() -> bool:
+            try:
+                with gateway.client(context=authority.client()) as again:
+                    return again.request("/x").status == 200
+            except OSError:
+                return False
+
+        wait_for(served, "an answer once the others are gone")
+
+
+def hung_up(connection: socket.socket) -> bool:
+    """Whether the other end is gone."""
+    connection.settimeout(0.01)
+    try:
+        return connection.recv(1, socket.MSG_PEEK) == b""
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
 
 
 @pytest.mark.usefixtures("certificate")
