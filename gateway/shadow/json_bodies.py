@@ -19,13 +19,16 @@ from gateway.shadow.canonical import Numbering
 from gateway.shadow.difference import Kind
 from gateway.shadow.findings import Findings, Texts, Values
 from gateway.shadow.governed import Governed
-from gateway.shadow.json_document import Path, general_path, path_text, same, type_of, value_text
+from gateway.shadow.json_document import Path, general_path, path_text, same, size_of, type_of, value_text
 from gateway.shadow.rules import Rule
 
 Indexes = tuple[range, range]
 
 _MOST_TRIALS = 2_500
 """Pairs of elements of a list without order that are compared to find which belong together."""
+
+_MOST_TRIED = 200_000
+"""The values in such pairs, of all lists of a pair of bodies: lists in lists would be tried once for each other one."""
 
 
 def compare_json(legacy: object, extracted: object, findings: Findings, passing: Sequence[Rule] = ()) -> None:
@@ -38,6 +41,7 @@ class _JsonComparison:
     def __init__(self, findings: Findings, legacy: object, extracted: object) -> None:
         self.findings = findings
         self.effort = Effort()
+        self.tries_left = _MOST_TRIED
         self.legacy = legacy
         self.extracted = extracted
         self.governed = Governed(findings.rules.json_rules, (legacy, extracted))
@@ -143,7 +147,10 @@ class _JsonComparison:
         missing, extra = (
             set(alone) - {pair[side] for pair in pairs} for side, alone in enumerate((found.missing, found.extra))
         )
-        if len(missing) * len(extra) <= _MOST_TRIALS:
+        tried = len(extra) * sum(size_of(legacy[first + i]) for i in missing)
+        tried += len(missing) * sum(size_of(extracted[first + j]) for j in extra)
+        if len(missing) * len(extra) <= _MOST_TRIALS and tried <= self.tries_left:
+            self.tries_left -= tried
             trials = sorted(
                 (self._differing(legacy, first + i, extracted, first + j), abs(i - j), i, j)
                 for i in missing

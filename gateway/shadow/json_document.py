@@ -72,6 +72,13 @@ def same(one: object, other: object) -> bool:
     return one == other
 
 
+def size_of(value: object) -> int:
+    """How many values there are in a value, itself included."""
+    if isinstance(value, dict):
+        return 1 + sum(map(size_of, value.values()))
+    return 1 + sum(map(size_of, value)) if isinstance(value, list) else 1
+
+
 def type_of(value: object) -> str:
     """The JSON type of a value (RFC 8259 section 3)."""
     if isinstance(value, dict):

@@ -198,3 +198,23 @@ def test_many_stretches_that_differ_are_compared_no_more_than_a_bound(monkeypatc
         f"$[{row}][{place}]" for row in range(8) for place in range(1, 10)
     ]
     assert 0 < asked <= 200
+
+
+def test_sets_in_sets_are_tried_no_more_than_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_bodies, "_MOST_TRIED", 5000)
+    asked = 0
+    differing = json_bodies._JsonComparison._differing
+
+    def counting(*places: Any) -> int:
+        nonlocal asked
+        asked += 1
+        return differing(*places)
+
+    monkeypatch.setattr(json_bodies._JsonComparison, "_differing", counting)
+
+    def sets(value: str) -> list[list[str]]:
+        return [[f"{value}{row}/{place}" for place in range(10)] for row in range(10)]
+
+    unordered = {"rules": [{"name": "sets", "json": "$..*", "unordered": True}]}
+    assert compared([sets("a")], [sets("b")], rules(unordered)).outcome is Outcome.MISMATCH
+    assert 100 <= asked <= 5000 / 2
