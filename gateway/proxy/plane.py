@@ -108,6 +108,7 @@ class DataPlane:
         self._ask_refetch = ask_refetch
         self._refetch_after: dict[str, float] = {}
         self._wanting_keys: dict[str, list[Exchange]] = {}
+        self._asked_until: dict[str, float] = {}
         self._servers: list[asyncio.Server] = []
         self._drained: asyncio.Event = asyncio.Event()
         self._ticker: asyncio.TimerHandle | None = None
@@ -142,8 +143,9 @@ class DataPlane:
             self.generation += 1
             if provider in self.snapshot.providers:
                 self.verifiers[provider] = Verifier(self.snapshot.providers[provider], keys)
+        self._asked_until.pop(provider, None)
         for exchange in self._wanting_keys.pop(provider, []):
-            if not exchange.done:
+            if not (exchange.done or exchange.decided):
                 exchange.start()
 
     def set_down(self, endpoints: frozenset[tuple[str, str]]) -> None:
@@ -233,7 +235,10 @@ class DataPlane:
         """Start `exchange` again when a newer key set of `provider` is here; callers share one request."""
         waiting = self._wanting_keys.setdefault(provider, [])
         waiting.append(exchange)
-        if len(waiting) == 1:
+        if self.now >= self._asked_until.get(provider, 0.0):
+            # The first, or the answer is overdue and may never come, as where a reload replaced whoever fetched.
+            self._wanting_keys[provider] = [one for one in waiting if not (one.done or one.decided)]
+            self._asked_until[provider] = self.now + self.refetch_deadline
             self._ask_refetch(provider)
 
     def new_request_id(self) -> bytes:
