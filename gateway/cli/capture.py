@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from tempfile import mkstemp
 from time import monotonic, sleep, time
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -25,7 +27,10 @@ _GRACE = 3.0
 
 
 def capture_traffic(config: Path, migration: str, out: Path, requests: int, duration: str, size: str) -> int:
-    """Write `out`; 1 where nothing came by or the migration is not shadowed, 2 for a duration or size that is none."""
+    """Write `out`, which only this user can read: it holds what callers sent, though redacted.
+
+    1 where nothing came by or the migration is not shadowed, 2 for a duration or size that is none.
+    """
     try:
         seconds, most = parse_positive_duration(duration), parse_size(size)
     except ValueError as error:
@@ -35,28 +40,46 @@ def capture_traffic(config: Path, migration: str, out: Path, requests: int, dura
     def work(loaded: Loaded, database: Database) -> int:
         if loaded.snapshot.migrations[migration].shadow is None:
             return 1
-        number = order(database, migration, time() + _BEGIN + seconds, requests, most)
-        if not _has_begun(database, number):
-            collect(database, number)
-            print(
-                f"strangler: no gateway takes pairs of {migration}: is one running, with this store and this stage?",
-                file=sys.stderr,
-            )
-            return 1
-        print(f"capturing {migration}, for {seconds:g} s at the most: send requests now", file=sys.stderr)
         try:
-            _wait(database, number, requests, seconds)
-        except KeyboardInterrupt:
-            print("interrupted: what has come by until now is kept", file=sys.stderr)
-        documents = collect(database, number)
-        if not documents:
-            print(f"strangler: no pair of {migration} came by in {seconds:g} s", file=sys.stderr)
+            # Made first, beside it: what was captured for minutes must not be lost for want of a place.
+            descriptor, beside = mkstemp(dir=out.parent, prefix=f".{out.name}.")
+        except OSError as error:
+            print(f"strangler: {out} can't be written: {error.strerror}", file=sys.stderr)
             return 1
-        _write(out, har_of(documents))
+        try:
+            with open(descriptor, "wb") as file:
+                documents = _captured(database, migration, requests, seconds, most)
+                if not documents:
+                    return 1
+                file.write(har_of(documents))
+            os.replace(beside, out)
+        finally:
+            Path(beside).unlink(missing_ok=True)
         print(f"{len(documents)} requests in {out}")
         return 0
 
     return with_store(config, work, migration)
+
+
+def _captured(database: Database, migration: str, requests: int, seconds: float, most: int) -> list[dict[str, Any]]:
+    """What came by; nothing, and why is said, where nothing did."""
+    number = order(database, migration, time() + _BEGIN + seconds, requests, most)
+    if not _has_begun(database, number):
+        collect(database, number)
+        print(
+            f"strangler: no gateway takes pairs of {migration}: is one running, with this store and this stage?",
+            file=sys.stderr,
+        )
+        return []
+    print(f"capturing {migration}, for {seconds:g} s at the most: send requests now", file=sys.stderr)
+    try:
+        _wait(database, number, requests, seconds)
+    except KeyboardInterrupt:
+        print("interrupted: what has come by until now is kept", file=sys.stderr)
+    documents = collect(database, number)
+    if not documents:
+        print(f"strangler: no pair of {migration} came by in {seconds:g} s", file=sys.stderr)
+    return documents
 
 
 def _has_begun(database: Database, number: int) -> bool:
@@ -77,10 +100,3 @@ def _wait(database: Database, number: int, requests: int, seconds: float) -> Non
         while (found := count(database, number)) < requests and monotonic() < end:
             progress.update(task, completed=found)
             sleep(_POLL)
-
-
-def _write(out: Path, archive: bytes) -> None:
-    """Write a file that only this user can read: it holds what callers sent, though redacted."""
-    descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "wb") as file:
-        file.write(archive)

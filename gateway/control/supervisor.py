@@ -162,9 +162,16 @@ class Supervisor:
                     "configuration is invalid, keeping the running one", reason=reason, problems=self._reload_error
                 )
                 return
-            except OSError as error:
+            except Exception as error:
+                # Whatever it is about the files: the next change is to be seen, too.
                 self._reload_error = [str(error)]
-                log.error("configuration can't be read, keeping the running one", reason=reason, error=str(error))
+                unforeseen = None if isinstance(error, OSError) else error
+                log.error(
+                    "configuration can't be read, keeping the running one",
+                    reason=reason,
+                    error=repr(error),
+                    exc_info=unforeseen,
+                )
                 return
             was_invalid, self._reload_error = bool(self._reload_error), []
             before = self.snapshot

@@ -146,13 +146,19 @@ def test_where_nothing_comes_by_there_is_no_file(gateway: GatewayProcess, tmp_pa
         "capturing items, for 0.1 s at the most: send requests now",
         "strangler: no pair of items came by in 0.1 s",
     ]
-    assert not (tmp_path / "traffic.har").exists()
+    assert not list(tmp_path.glob("*.har*"))
+    assert not list(tmp_path.glob(".traffic*"))
 
 
 def test_what_cannot_be_captured_is_said(gateway: GatewayProcess, tmp_path: Path) -> None:
     for arguments, code, said in (
         (("quiet",), 1, "the migration 'quiet' is in stage legacy here, in which nothing is copied"),
         (("itemz",), 1, "there is no migration 'itemz' (did you mean 'items'?)"),
+        (
+            ("items", "--out", str(tmp_path / "missing" / "traffic.har")),
+            1,
+            "can't be written: No such file or directory",
+        ),
         (("items", "--duration", "soon"), 2, "expected a duration"),
         (("items", "--size", "much"), 2, "expected a size"),
     ):
