@@ -72,11 +72,6 @@ class StaleAnswers:
             settings.memory, lambda kept: len(kept.lines) + len(kept.body) + OVERHEAD
         )
 
-    @property
-    def largest(self) -> int:
-        """The longest body worth keeping, in bytes: a quarter of the memory, so that one does not push out all."""
-        return self.settings.memory // 4
-
     def may_keep(self, method: str, status: int, request: Fields, lines: bytes, *, identified: bool = False) -> bool:
         """Whether the response with these head lines may be kept; `identified` callers have shown who they are."""
         if method != "GET" or status != 200:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Context, Decimal, InvalidOperation
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, InvalidOperation, Overflow, Underflow
 from email.utils import parsedate_to_datetime
 from typing import Final, Protocol
 
@@ -30,7 +30,7 @@ _UUID = re.compile(r"(urn:uuid:)?[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]
 _NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _MILLISECONDS_FROM = 100_000_000_000
 """Seconds since 1970 that large are the year 5138, so a larger number counts milliseconds."""
-_ARITHMETIC = Context(prec=50, traps=[])
+_ARITHMETIC = Context(prec=50, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[InvalidOperation, Overflow, Underflow])
 
 
 class FloatText(float):
@@ -79,11 +79,14 @@ class Tolerance:
         one, other = decimal_of(legacy), decimal_of(extracted)
         if one is None or other is None:
             return False
-        distance = _ARITHMETIC.subtract(one, other).copy_abs()
         most = self.most
-        if self.relative:
-            larger = _ARITHMETIC.max(one.copy_abs(), other.copy_abs())
-            most = _ARITHMETIC.divide(_ARITHMETIC.multiply(larger, most), Decimal(100))
+        try:
+            distance = _ARITHMETIC.subtract(one, other).copy_abs()
+            if self.relative:
+                larger = _ARITHMETIC.max(one.copy_abs(), other.copy_abs())
+                most = _ARITHMETIC.divide(_ARITHMETIC.multiply(larger, most), Decimal(100))
+        except ArithmeticError:  # an exponent so large or small that nothing can be said
+            return False
         return distance <= most
 
 

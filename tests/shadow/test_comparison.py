@@ -218,3 +218,30 @@ def test_sets_in_sets_are_tried_no_more_than_a_bound(monkeypatch: pytest.MonkeyP
     unordered = {"rules": [{"name": "sets", "json": "$..*", "unordered": True}]}
     assert compared([sets("a")], [sets("b")], rules(unordered)).outcome is Outcome.MISMATCH
     assert 100 <= asked <= 5000 / 2
+
+
+@pytest.mark.parametrize("tolerance", ["0%", "1%", "1"])
+@pytest.mark.parametrize(
+    ("legacy", "extracted"),
+    [
+        ("1e1000000", "2e1000000"),
+        ("1e999999999999", "1"),
+        ("9e999999999999999999", "-9e999999999999999999"),
+        ("1e-1500000000000000000", "2e1500000"),
+    ],
+)
+def test_numbers_beyond_all_measure_are_never_near(legacy: str, extracted: str, tolerance: str) -> None:
+    how = rules({"rules": [{"name": "near", "json": "$.n", "tolerance": tolerance}]})
+    fields = ((b"Content-Type", b"application/json"),)
+    answers = [Answer(200, fields, f'{{"n": {number}}}'.encode()) for number in (legacy, extracted)]
+    assert compare(answers[0], answers[1], how).outcome is Outcome.MISMATCH
+
+
+def test_a_share_of_the_smallest_numbers_is_none_of_them() -> None:
+    how = rules({"rules": [{"name": "near", "json": "$.n", "tolerance": "1%"}]})
+    fields = ((b"Content-Type", b"application/json"),)
+    answers = [
+        Answer(200, fields, f'{{"n": {number}}}'.encode()) for number in ("1e-2000000", "2e-2000000", "1.001e-2000000")
+    ]
+    assert compare(answers[0], answers[1], how).outcome is Outcome.MISMATCH
+    assert compare(answers[0], answers[2], how).outcome is Outcome.IGNORED
