@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _OVERRIDES = frozenset((b"x-http-method-override", b"x-http-method", b"x-method-override"))
 """Fields by which some servers take a GET for another method; such a request is not what it seems."""
+_LENGTHS = frozenset(map(len, _OVERRIDES))
 
 
 class Mirror:
@@ -103,14 +104,15 @@ class Mirror:
         head = exchange.head
         if head.wants_upgrade:
             return Reason.UPGRADE
-        if any(name.lower() in _OVERRIDES for name, _ in head.fields):
-            return Reason.METHOD
         if head.content_length is not None and int(head.content_length) > shadow.request_body:
             return Reason.TOO_BIG
         if lane.resting_until > self.plane.now:
             return Reason.UNREACHABLE
         if lane.held >= lane.most:
             return Reason.OVERLOAD
+        for name, _ in head.fields:
+            if len(name) in _LENGTHS and name.lower() in _OVERRIDES:
+                return Reason.METHOD
         return None
 
     def count(self, lane: Lane, route: Route, method: str, reason: str) -> None:
