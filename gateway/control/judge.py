@@ -75,9 +75,10 @@ class JudgeProcess:
                 await asyncio.wait_for(self._ended.wait(), INTERVAL)
             if self._snapshot is None:
                 continue
-            if server is None:
-                server = await asyncio.get_running_loop().create_unix_server(self._met, sock=self._listening)
             await self._open_store(self._snapshot.store.url)
+            if server is None:
+                # Once it is known what was found before, as far as that can be had: examples are chosen by it.
+                server = await asyncio.get_running_loop().create_unix_server(self._met, sock=self._listening)
             if monotonic() >= self._write_at:
                 await self._flush()
             await self._exchange_captures()
@@ -127,6 +128,7 @@ class JudgeProcess:
             await asyncio.to_thread(self._store.database.close)
             self._store = None
             self._judge.forget()
+            self._captures.forget()
         try:
             store = ShadowStore(await asyncio.to_thread(Database, url, metadata))
             before = await asyncio.to_thread(store.remembered)
@@ -134,8 +136,9 @@ class JudgeProcess:
             self._failed(error)
             return
         self._store, self._store_url, self._store_error = store, url, None
-        # What was learned without the store is not all that is known.
+        # What was learned and chosen without the store is not all that is known.
         self._unwritten.noise.clear()
+        self._unwritten.keep_reservoirs(before.seen)
         self._judge.remember(before)
 
     def _failed(self, error: StoreError) -> None:

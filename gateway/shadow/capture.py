@@ -67,6 +67,10 @@ class Captures:
         self.redactions: Mapping[str, Redaction] = {}
         self._orders: dict[int, _Order] = {}
 
+    def forget(self) -> None:
+        """Begin anew, for another store."""
+        self._orders = {}
+
     @property
     def wanted(self) -> bool:
         """Whether there is any order."""

@@ -161,6 +161,7 @@ class Judge:
     def remember(self, before: Remembered) -> None:
         """Go on from what was found before, which is added to what was found since this judge began."""
         self._reservoirs.merge(before.seen)
+        self.gathered.keep_reservoirs(before.seen)
         for route, count in before.compared.items():
             self._compared[route] = self._compared.get(route, 0) + count
         self._learned = {**before.learned, **self._learned}

@@ -153,6 +153,12 @@ class Evidence:
         self.chosen = {**older.chosen, **self.chosen}
         self.noise = {**older.noise, **self.noise}
 
+    def keep_reservoirs(self, seen: Mapping[tuple[str, str], int]) -> None:
+        """Leave the stored examples of signatures that were `seen` before, but for the latest one, as they are."""
+        self.chosen = {
+            place: example for place, example in self.chosen.items() if place[2] == LATEST or place[:2] not in seen
+        }
+
     def __bool__(self) -> bool:
         return bool(self.outcomes or self.answers or self.signatures or self.chosen or self.noise)
 
