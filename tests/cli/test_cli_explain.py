@@ -347,7 +347,7 @@ BOUNDED = """
 version: 1
 upstreams:
   old: {endpoints: "http://127.0.0.1:1"}
-  new: {endpoints: "http://127.0.0.1:2", timeouts: {response: 5s, total: 20s}}
+  new: {endpoints: ["http://127.0.0.1:2", "http://127.0.0.1:4"], timeouts: {response: 5s, total: 20s}}
   box: {endpoints: "http://127.0.0.1:3"}
 default: old
 limits: {body_bytes: 1MiB}
@@ -356,11 +356,13 @@ migrations:
     from: old
     to: new
     stage: STAGE
+    fallback: {methods: [GET, POST]}
     shadow: {percent: 50, methods: [GET, POST], sandbox: box}
     routes:
       - match: {path: "/cart/**"}
         rate_limits: [{requests: 5, per: 1m, key: ["claim:sub", ip]}]
         retries: {attempts: 2, statuses: 503}
+        hedging: {after: 150ms}
         limits: {body_bytes: 2KiB}
         fallback: {static: {body: "[]"}}
 """
@@ -379,25 +381,79 @@ def test_limits_and_deadlines_are_explained(strangler: Strangler, write: Write) 
     assert found["rate_limits"] == [{"requests": 5, "per": 60.0, "burst": 5, "key": ["claim:sub", "ip"]}]
     assert found["body_bytes"] == 2048
     assert (found["timeouts"]["response"], found["timeouts"]["total"]) == (5.0, 20.0)
+    assert "body 2KiB at most" in lines
+    assert "hedging after 0.15 s, at another endpoint" in lines
+    assert found["hedging"] == {"after": 0.15}
     assert "rate limit 5 in 60 s, 5 at once by claim:sub, ip" in lines
     assert "timeouts connect 2 s, response 5 s, idle 60 s, tunnel 3600 s, total 20 s" in lines
 
 
 def test_who_answers_where_the_upstream_cannot_is_explained(strangler: Strangler, write: Write) -> None:
     found, lines = bounded(strangler, write, "extracted", "GET")
-    assert found["retries"] == {"attempts": 2, "sent": True, "statuses": [503]}
-    assert [other["answers"] for other in found["fallback"]] == ["old", "static"]
-    assert "retries 2, also after 503" in lines
+    assert found["retries"] == {
+        "attempts": 2,
+        "sent": True,
+        "timeouts": False,
+        "statuses": [503],
+        "other_endpoints": True,
+        "same_endpoint": False,
+    }
+    assert [(other["answers"], other["sent"]) for other in found["fallback"]] == [("old", True), ("static", True)]
+    assert "retries 2, at another endpoint, also after 503; without a connection each other endpoint once" in lines
     assert "fallback old, also after 502, 503, 504" in lines
 
 
 def test_nothing_is_promised_for_what_may_have_had_an_effect(strangler: Strangler, write: Write) -> None:
     found, lines = bounded(strangler, write, "extracted", "POST")
-    assert found["retries"] == {"attempts": 2, "sent": False, "statuses": []}
-    assert found["fallback"] == []
-    assert "retries 2, only while nothing was sent" in lines
+    assert (found["retries"]["attempts"], found["retries"]["sent"], found["retries"]["statuses"]) == (0, False, [])
+    assert found["fallback"] == [{"answers": "old", "sent": False, "statuses": []}]
+    assert "retries without a connection each other endpoint once" in lines
+    assert "fallback old, only while nothing was sent" in lines
+    assert bounded(strangler, write, "extracted", "PUT")[0]["fallback"] == []
     found, _ = bounded(strangler, write, "retired", "GET")
     assert [other["answers"] for other in found["fallback"]] == ["static"]
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "retries", "method", "said"),
+    [
+        ("one", "{}", "GET", None),
+        ("one", "{attempts: 0, same_endpoint: true}", "GET", None),
+        ("one", "{same_endpoint: true, timeouts: true}", "GET", "1, at the same endpoint, also after timeouts"),
+        ("one", "{same_endpoint: true}", "POST", "1, at the same endpoint, only while nothing was sent"),
+        ("two", "{attempts: 0}", "GET", "without a connection each other endpoint once"),
+        (
+            "two",
+            "{same_endpoint: true}",
+            "GET",
+            "1, at another or the same endpoint; without a connection each other endpoint once",
+        ),
+        (
+            "two",
+            "{methods: [POST], statuses: [503], timeouts: true}",
+            "POST",
+            "1, at another endpoint, only while nothing was sent, also after 503; "
+            "without a connection each other endpoint once",
+        ),
+        ("named", "{}", "GET", "1, at another endpoint; without a connection each other endpoint once"),
+    ],
+)
+def test_a_retry_that_cannot_happen_is_not_explained(
+    strangler: Strangler, write: Write, endpoints: str, retries: str, method: str, said: str | None
+) -> None:
+    file = write(f"""\
+version: 1
+upstreams:
+  one: {{endpoints: "http://127.0.0.1:1"}}
+  two: {{endpoints: ["http://127.0.0.1:1", "http://127.0.0.1:2"]}}
+  named: {{endpoints: "http://shop.example", resolve: {{}}}}
+routes:
+  - {{name: shop, match: {{path: "/**"}}, upstream: {endpoints}, retries: {retries}, hedging: {{after: 1s}}}}
+""")
+    lines = [" ".join(line.split()) for line in strangler("explain", file, method, "/").out.splitlines()]
+    assert [line for line in lines if line.startswith("retries")] == ([] if said is None else [f"retries {said}"])
+    hedged = "hedging after 1 s, at another endpoint" in lines
+    assert hedged is (method == "GET" and endpoints != "one")
 
 
 @pytest.mark.parametrize(
