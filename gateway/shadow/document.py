@@ -8,7 +8,7 @@ from gateway.shadow.answer import Answer, TooLarge, Undecodable, decoded
 from gateway.shadow.comparison import Comparison
 from gateway.shadow.difference import Difference
 from gateway.shadow.pair import Answered, Pair
-from gateway.shadow.redaction import Redaction, digest
+from gateway.shadow.redaction import Kept, Redaction, digest
 
 # What a curl command sets itself, or what the gateway added.
 _NOT_REPEATED = frozenset(
@@ -25,6 +25,9 @@ _NOT_REPEATED = frozenset(
     }
 )
 
+_MOST_LOOKED_THROUGH = 1 << 30
+"""Characters of bodies, counted once for each difference: a second's work."""
+
 
 def documented(pair: Pair, comparison: Comparison, values: bool, redaction: Redaction) -> dict[str, Any]:
     """What is kept of `pair`; `values` tells whether values may be, else digests stand in their place."""
@@ -38,20 +41,28 @@ def documented(pair: Pair, comparison: Comparison, values: bool, redaction: Reda
     request: dict[str, Any] = {"method": pair.method, "target": target if values else target.partition("?")[0]}
     if values:
         request["headers"] = redaction.headers(fields)
-        request["body"] = _text(fields, body, redaction) if body else ""
+        request["body"] = _text(fields, body, redaction) if _is_utf8(body) else None
+    legacy, kept_of_legacy = _side(pair.legacy, values, redaction)
+    extracted, kept_of_extracted = _side(pair.extracted, values, redaction)
+    found = [*comparison.differences, *(one for one, _ in comparison.ignored)]
+    kept = _quick([kept_of_legacy, kept_of_extracted], len(found))
+    shown = [_difference(one, values, redaction, kept) for one in found]
+    differing = len(comparison.differences)
+    rules = (rule for _, rule in comparison.ignored)
     return {
         "served": pair.served,
         "request": request,
         "values": values,
-        "legacy": _side(pair.legacy, values, redaction),
-        "extracted": _side(pair.extracted, values, redaction),
-        "differences": [_difference(one, values, redaction) for one in comparison.differences],
-        "ignored": [{**_difference(one, values, redaction), "rule": rule} for one, rule in comparison.ignored],
+        "legacy": legacy,
+        "extracted": extracted,
+        "differences": shown[:differing],
+        "ignored": [{**one, "rule": rule} for one, rule in zip(shown[differing:], rules, strict=True)],
         "evidence": comparison.evidence,
     }
 
 
-def _side(answered: Answered, values: bool, redaction: Redaction) -> dict[str, Any]:
+def _side(answered: Answered, values: bool, redaction: Redaction) -> tuple[dict[str, Any], Kept | None]:
+    """One side, and what of its body may be shown in differences; None where none of it can be in there."""
     answer = answered.answer
     side: dict[str, Any] = {
         "endpoint": answered.endpoint,
@@ -60,14 +71,30 @@ def _side(answered: Answered, values: bool, redaction: Redaction) -> dict[str, A
         "bytes": len(answered.body),
         "digest": digest(answered.body),
     }
-    if values:
-        try:
-            answer = decoded(answer)
-        except (TooLarge, Undecodable):
-            return {**side, "headers": redaction.headers(answer.headers), "body": None}
-        side["headers"] = redaction.headers(answer.headers)
-        side["body"] = _text(answer.headers, answer.body, redaction)
-    return side
+    if not values:
+        return side, None
+    try:
+        answer = decoded(answer)
+    except (TooLarge, Undecodable):
+        return {**side, "headers": redaction.headers(answer.headers), "body": None}, None
+    text = _text(answer.headers, answer.body, redaction)
+    body = text if _is_utf8(answer.body) else None
+    return {**side, "headers": redaction.headers(answer.headers), "body": body}, Kept(text)
+
+
+def _quick(kept: list[Kept | None], differences: int) -> list[Kept | None]:
+    """The same, unless looking up that many differences in it would take long."""
+    length = sum(len(one) for one in kept if one is not None)
+    return kept if differences * length <= _MOST_LOOKED_THROUGH else [one and Kept(None) for one in kept]
+
+
+def _is_utf8(body: bytes) -> bool:
+    """Whether a body can be stored such that its bytes can be had again."""
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _text(headers: tuple[tuple[bytes, bytes], ...], body: bytes, redaction: Redaction) -> str | None:
@@ -75,16 +102,17 @@ def _text(headers: tuple[tuple[bytes, bytes], ...], body: bytes, redaction: Reda
     return redaction.body(types[0].decode("latin-1") if types else "", body)
 
 
-def _difference(difference: Difference, values: bool, redaction: Redaction) -> dict[str, Any]:
-    legacy, extracted = (redaction.at(difference.path, value) for value in (difference.legacy, difference.extracted))
-    if not values:
-        legacy = None if difference.legacy is None else f"digest {digest(difference.legacy.encode())}"
-        extracted = None if difference.extracted is None else f"digest {digest(difference.extracted.encode())}"
+def _difference(difference: Difference, values: bool, redaction: Redaction, kept: list[Kept | None]) -> dict[str, Any]:
+    def shown(value: str | None, of_side: Kept | None) -> str | None:
+        if value is None or values:
+            return redaction.at(difference.path, value, of_side)
+        return f"digest {digest(value.encode())}"
+
     return {
-        "path": difference.path,
+        "path": redaction.path(difference.path),
         "kind": str(difference.kind),
         "risk": str(difference.risk),
-        "signature": difference.signature,
-        "legacy": legacy,
-        "extracted": extracted,
+        "signature": redaction.path(difference.signature),
+        "legacy": shown(difference.legacy, kept[0]),
+        "extracted": shown(difference.extracted, kept[1]),
     }

@@ -13,6 +13,7 @@ from typing import Any
 
 from gateway.shadow.acceptance import ABSENT, FloatText
 from gateway.shadow.difference import MOST_TEXT, shown
+from gateway.shadow.redaction import REDACTED, Redaction
 
 MOST_DEPTH = 100
 """Documents that are nested deeper are compared as text."""
@@ -25,6 +26,8 @@ _NAME = re.compile(r"[^\W\d]\w*")
 _DATA_KEY = re.compile(
     r"[0-9]+|[0-9a-f]{16,}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9]{4}-[0-9]{2}(-[0-9]{2})?(T.*)?", re.IGNORECASE
 )
+_REDACTION = Redaction()
+"""Of keys that stand in paths, which are stored whatever a configuration says."""
 
 Path = tuple["Path", str | int] | None
 """The way to a value: that to what holds it, and the key or index in there; None is the document itself."""
@@ -98,9 +101,10 @@ def path_text(path: Path) -> str:
 
 
 def general_path(path: Path) -> str:
-    """The same with `[*]` for indexes, and for keys that are data: numbers, UUIDs, digests, days."""
+    """The same with `[*]` for indexes, and for keys that are data: numbers, UUIDs, digests, days, tokens."""
     return "$" + "".join(
-        "[*]" if isinstance(step, int) or _DATA_KEY.fullmatch(step) else _step(step) for step in _steps(path)
+        "[*]" if isinstance(step, int) or _DATA_KEY.fullmatch(step) or _is_secret(step) else _step(step)
+        for step in _steps(path)
     )
 
 
@@ -112,9 +116,15 @@ def _steps(path: Path) -> list[str | int]:
     return steps[::-1]
 
 
+def _is_secret(key: str) -> bool:
+    return _REDACTION.text(key) != key
+
+
 def _step(step: str | int) -> str:
     if isinstance(step, int):
         return f"[{step}]"
+    if _is_secret(step):
+        step = REDACTED
     if _NAME.fullmatch(step):
         return f".{step}"
     return f"[{shown(json.dumps(step, ensure_ascii=False), most=None)}]"

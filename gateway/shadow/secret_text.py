@@ -1,0 +1,231 @@
+"""Text without what is secret in it.
+
+JSON is taken apart. Of any other text nothing is kept from where a value begins
+that belongs to the name of a credential: where it ends can't be told, and
+showing too little harms nobody. Text that shows a secret only once it is
+decoded (percent-escapes, those of JSON and HTML) isn't kept at all.
+
+Each step reads a text once, from its beginning to its end.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote_plus
+
+import orjson
+
+from gateway.shadow.secret_names import SecretNames, normalised
+
+REDACTED = "[redacted]"
+
+Shown = Callable[[str], str]
+"""What may be shown of a text."""
+
+# Whatever follows the scheme Bearer (RFC 6750), who stands in a URL before its host (RFC 3986 section 3.2.1), and a
+# JSON Web Token (RFC 7519) or an encrypted one. What only begins like a token is matched, too, so that a long text is
+# read once and not again from each `eyJ` in it.
+_TOKEN = re.compile(
+    r"(?P<scheme>\b[Bb][Ee][Aa][Rr][Ee][Rr]\s++)(?!(?:realm|scope|error\w*)=)(?P<bearer>[A-Za-z0-9._~+/=-]+)"
+    r"|//(?P<user>[^/?#\s\"<>\\`]*@)"
+    r"|eyJ(?:[A-Za-z0-9_-]{8,}+(?P<token>(?:\.[A-Za-z0-9_-]*){1,4})?|[A-Za-z0-9_-]*)"
+)
+_MAY_HOLD_TOKEN = re.compile(r"eyJ|//|[Bb][Ee][Aa][Rr][Ee][Rr]\s")
+
+_NAME = re.compile(r"[\w.\[\]$-]++")
+_VALUE_BEGINS = re.compile(r"([\s\"'`\\\])]*+)([:=>,<])")
+_NAMES_ANOTHER = re.compile(
+    r"(?<![\w-])(?:autocomplete|field|header|id|itemprop|key|name|param|parameter|property|type)"
+    r"[\"'\\]{0,4}\s{0,4}[=:]\s{0,4}[\"'\\]{0,4}\Z"
+)
+_WINDOW = 40
+_SIGN = re.compile(r"[=:]")
+_NOTHING_FOLLOWS = re.compile(r"(?:[\s\"'\\\])}>:=]|\[redacted\])*\Z")
+
+_ENTITY = re.compile(r"&(?:#[xX]?[0-9a-fA-F]{1,7}|[a-zA-Z]{2,31});?")
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|u\{([0-9a-fA-F]{1,6})\}|x([0-9a-fA-F]{2})|(.))", re.S)
+_PERCENT_U = re.compile(r"%u([0-9a-fA-F]{4})")
+_MOST_ENCODINGS = 5
+_PLAIN = re.compile(r"[\w .,!?()/*#@-]*+")
+"""Text in which no name is followed by a value and nothing is encoded."""
+
+_TAG = re.compile(r"<[A-Za-z_/!?]")
+
+_NAMING = frozenset(("field", "header", "id", "key", "name", "param", "parameter", "property"))
+_NAMED = frozenset(("content", "data", "default", "text", "v", "val", "value", "values"))
+"""In `{"name": "password", "value": "x"}`."""
+
+
+def without_tokens(text: str) -> str:
+    """`text` without what looks like a token, and without users and passwords in URLs."""
+    return _TOKEN.sub(_replacement, text) if _MAY_HOLD_TOKEN.search(text) else text
+
+
+def _replacement(found: re.Match[str]) -> str:
+    if found["bearer"] is not None:
+        return found["scheme"] + REDACTED
+    if found["user"] is not None:
+        return f"//{REDACTED}@"
+    return found[0] if found["token"] is None else REDACTED
+
+
+def unescaped_html(text: str) -> str:
+    """`text` with the characters that references of HTML stand for."""
+    return _ENTITY.sub(lambda entity: html.unescape(entity[0]), text) if "&" in text else text
+
+
+def load_json(text: str) -> Any:
+    """What JSON holds, also where a lax reader alone takes it for such. Raises ValueError, RecursionError."""
+    try:
+        return orjson.loads(text)
+    except ValueError:
+        return json.loads(text.removeprefix("\ufeff"), parse_constant=str)
+
+
+def dump_json(value: Any, indent: bool = False) -> str:
+    """A value as JSON that can be written as UTF-8. Raises TypeError where it is nested too deep."""
+    option = orjson.OPT_INDENT_2 if indent else None
+    try:
+        return orjson.dumps(value, option=option).decode()
+    except TypeError:  # what is no Unicode, or too large a number
+        try:
+            text = json.dumps(value, ensure_ascii=False, indent=2 if indent else None)
+        except RecursionError:
+            raise TypeError("nested too deep") from None
+        return text.encode("utf-8", "backslashreplace").decode()
+
+
+class SecretText:
+    """Takes out of texts and of JSON what `names` and the look of tokens tell to be secret.
+
+    `markup` does so with HTML and XML.
+    """
+
+    def __init__(self, names: SecretNames, markup: Callable[[str, SecretNames, Shown], str]) -> None:
+        self.names = names
+        self._markup = markup
+
+    def text(self, text: str) -> str:
+        """`text` without what is secret, whatever it is."""
+        if _TAG.search(text):
+            shown = self._json(text)
+            if shown is not None:
+                return shown
+            shown = self.markup(text)
+            if shown != text and text.lstrip().startswith("<") and "\\" not in text:
+                return shown
+            text = shown
+        return self.plain(text)
+
+    def markup(self, text: str) -> str:
+        """HTML or XML without what is secret."""
+        return self._markup(text, self.names, self.plain)
+
+    def plain(self, text: str) -> str:
+        """`text` without what is secret; tags in it mean nothing."""
+        if _PLAIN.fullmatch(text) and not _MAY_HOLD_TOKEN.search(text):
+            return text
+        shown = self._json(text)
+        if shown is not None:
+            return shown
+        shown = self.up_to_secret(text)
+        return REDACTED if self._shows_otherwise(shown) else shown
+
+    def value(self, value: Any) -> Any:
+        """A JSON value without what is secret, at every depth. Raises RecursionError."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, dict):
+            return self._object(value)
+        if isinstance(value, list):
+            if len(value) == 2 and isinstance(value[0], str) and value[0] in self.names:
+                return [value[0], REDACTED]
+            return [self.value(inner) for inner in value]
+        return value
+
+    def _json(self, text: str) -> str | None:
+        """The text where it is JSON that holds something secret; else None."""
+        if text.lstrip("\ufeff \t\r\n")[:1] not in ("{", "[", '"'):
+            return None
+        try:
+            value = load_json(text)
+            redacted = self.value(value)
+            return None if redacted == value else dump_json(redacted)
+        except ValueError:
+            return None
+        except (RecursionError, TypeError):
+            return REDACTED
+
+    def _object(self, value: dict[str, Any]) -> dict[str, Any]:
+        names_another = any(
+            isinstance(inner, str) and normalised(name) in _NAMING and inner in self.names
+            for name, inner in value.items()
+        )
+        redacted: dict[str, Any] = {}
+        for name, inner in value.items():
+            secret = name in self.names or (names_another and normalised(name) in _NAMED)
+            shown = key = self.text(name)
+            while key != name and (key in redacted or key in value):
+                key = f"{shown} {len(redacted)}"
+            redacted[key] = REDACTED if secret else self.value(inner)
+        return redacted
+
+    def up_to_secret(self, text: str) -> str:
+        """`text` up to where the value of a credential begins, without tokens; it may have been cut anywhere."""
+        for name in _NAME.finditer(text):
+            if name[0] not in self.names:
+                continue
+            begins = _value_of(text, name)
+            if begins is not None and (begins < name.start() or _NOTHING_FOLLOWS.match(text, begins) is None):
+                return without_tokens(text[:begins]) + REDACTED
+        return without_tokens(text)
+
+    def _shows_otherwise(self, text: str) -> bool:
+        """Whether something secret shows once `text` is taken for markup, or is decoded, however often that takes."""
+        for _ in range(_MOST_ENCODINGS):
+            if _TAG.search(text) and self._markup(text, self.names, self.up_to_secret) != text:
+                return True
+            decoded = _decoded(text)
+            if decoded == text:
+                return False
+            if self.up_to_secret(decoded) != decoded:
+                return True
+            text = decoded
+        return True
+
+
+def _value_of(text: str, name: re.Match[str]) -> int | None:
+    """Where the value begins that belongs to a credential's name in `text`; None where there seems to be none."""
+    before = text[max(0, name.start() - _WINDOW) : name.start()]
+    if before.rstrip(" \t\r\n\"'\\")[-1:] in ("=", ":") and _NAMES_ANOTHER.search(before):
+        opened = max(text.rfind("<", 0, name.start()), text.rfind("{", 0, name.start()))
+        # The value may stand before the name: `<input value="x" name="password">`.
+        is_first = opened < 0 or len(_SIGN.findall(text, opened, name.start())) == 1
+        return name.end() if is_first else opened
+    begins = _VALUE_BEGINS.match(text, name.end())
+    if begins is None:
+        return None
+    between, sign = begins.groups()
+    quoted = '"' in between or "'" in between
+    label = before.rstrip().endswith(">")
+    return begins.end() if sign in ":=>" or (sign == "," and quoted) or (sign == "<" and label) else None
+
+
+def _decoded(text: str) -> str:
+    """`text` without one layer of each way to write characters in others."""
+    if "%" in text or "+" in text:
+        text = unquote_plus(_PERCENT_U.sub(lambda found: chr(int(found[1], 16)), text))
+    if "\\" in text:
+        text = _ESCAPE.sub(_character, text)
+    return unescaped_html(text)
+
+
+def _character(found: re.Match[str]) -> str:
+    number = found[1] or found[2] or found[3]
+    if number is None:
+        return " " if found[4] in "bfnrt" else found[4]
+    return chr(int(number, 16)) if int(number, 16) <= 0x10FFFF else found[0]
