@@ -304,7 +304,7 @@ def test_answers_without_a_body_are_compared_too(
         client.request("/items/2", "If-None-Match: a")
         client.request("/items/3")
     wait_found(gateway, match=3)
-    assert [one.method for one in extracted.received] == [b"HEAD", b"GET", b"GET"]
+    assert sorted(one.method for one in extracted.received) == [b"GET", b"GET", b"HEAD"]
 
 
 def test_an_upgrade_is_not_copied(start: Start, upstream: RecordingUpstream, extracted: RecordingUpstream) -> None:
