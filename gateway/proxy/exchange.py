@@ -124,11 +124,10 @@ class Exchange(AnsweredRequest):
 
     def side_breaker(self) -> Breaker | None:
         """The breaker of the side of the migration that this goes to."""
-        decision = self.decision
-        route = decision.route
-        if route is None or route.migration is None or decision.side is None:
+        decision = self._decision
+        if decision is None or decision.side is None or decision.route is None or decision.route.migration is None:
             return None
-        return self.client.plane.side_breakers.get((route.migration.name, decision.side))
+        return self.client.plane.side_breakers.get((decision.route.migration.name, decision.side))
 
     def waits_for(self, pool: EndpointPool) -> bool:
         """Whether a connection of `pool` is wanted: somebody else may have answered, or been asked, by now."""

@@ -40,12 +40,13 @@ def enter_lightly(exchange: Exchange, upstream: UpstreamPool) -> bool:
         if not limit.enter():
             return False
         exchange.entered = limit
-    breakers = upstream.breakers
-    if len(breakers) == 1 and upstream.breaker is not None:
-        upstream.breaker.begun += 1
-    elif breakers:
-        for breaker in _breakers(exchange, upstream):
-            breaker.begun += 1
+    own = upstream.breaker
+    if own is not None:
+        own.begun += 1
+    if len(upstream.breakers) > (own is not None):
+        side = exchange.side_breaker()
+        if side is not None:
+            side.begun += 1
     return True
 
 
