@@ -338,18 +338,24 @@ class Migration:
     breaker: Breaker | None = None
     fallback: LegacyFallback | None = LegacyFallback()
 
+    @property
+    def copied_sides(self) -> tuple[SideName, ...]:
+        """The sides of which requests that they serve are copied to the other."""
+        if self.shadow is None:
+            return ()
+        legacy: tuple[SideName, ...] = ("legacy",) if self.stage is Stage.SHADOW else ()
+        return (*legacy, "extracted") if self.shadow.reverse else legacy
+
     def copied_to(self, side: SideName, method: str) -> str | None:
         """The upstream that gets copies of requests that `side` serves; None where no such request is copied.
 
         Only a sandbox ever gets one that may change something.
         """
         shadow = self.shadow
-        if shadow is None or method not in shadow.methods:
+        if shadow is None or side not in self.copied_sides or method not in shadow.methods:
             return None
         if side == "extracted":
-            return self.legacy if shadow.reverse and method in SAFE_METHODS else None
-        if self.stage is not Stage.SHADOW:
-            return None
+            return self.legacy if method in SAFE_METHODS else None
         return self.extracted if method in SAFE_METHODS else shadow.sandbox
 
 

@@ -27,11 +27,11 @@ from gateway.observe.access_log import refused_line
 from gateway.proxy.exchange import Exchange
 from gateway.proxy.headers import REQUEST_ACTIONS, Action, forwarded_lines
 from gateway.proxy.known import KnownFields
+from gateway.proxy.peer import peer_of
 from gateway.proxy.problems import capabilities, problem
 from gateway.proxy.request_head import HeadRefused, RequestHead, TrustedPeer, parse_target
 from gateway.proxy.reset import reset
 from gateway.routing.decide import Refusal
-from gateway.routing.trust import plain_address
 
 if TYPE_CHECKING:
     from gateway.proxy.answered_request import AnsweredRequest
@@ -140,8 +140,7 @@ class ClientConnection(asyncio.Protocol):
         plane = self.plane
         self.transport.set_write_buffer_limits(WRITE_BUFFER)
         if not self.peer:
-            name = transport.get_extra_info("peername")
-            self.peer = (plain_address(name[0]) or name[0]) if name else ""
+            self.peer = peer_of(transport)
         secure = transport.get_extra_info("ssl_object")
         if secure is not None:
             self.scheme = "https"

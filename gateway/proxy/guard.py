@@ -40,6 +40,7 @@ def enter_lightly(exchange: Exchange, upstream: UpstreamPool) -> bool:
         if not limit.enter():
             return False
         exchange.entered = limit
+    # Not by `_breakers`: a list for each request would cost 0.8 µs.
     own = upstream.breaker
     if own is not None:
         own.begun += 1

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, cast
 from gateway.config.snapshot import ListenerTls
 from gateway.config.tls import listener_context
 from gateway.proxy.client import ClientConnection
+from gateway.proxy.peer import peer_of
 from gateway.proxy.problems import problem
 from gateway.proxy.proxy_protocol import ProxiedConnection
 from gateway.proxy.tls import TlsConnection, reason_of
 from gateway.routing.decide import Refusal
-from gateway.routing.trust import plain_address
 
 if TYPE_CHECKING:
     from gateway.proxy.plane import DataPlane
@@ -76,7 +76,6 @@ class Listener:
             self.handshakes.discard(greeting)
             return False
         self._greeted[peer] += 1
-        greeting.counted = True
         return True
 
     def plain_answer(self) -> bytes:
@@ -105,14 +104,12 @@ class Listener:
             self._plane.counters.event("proxy_protocol_refused", reason)
             self._plane.client_closed()
 
-    def settled(self, connection: TlsConnection, error: Exception | None) -> None:
-        """The handshake is over."""
-        self.handshakes.discard(connection)
-        if isinstance(connection, _Greeting) and connection.counted:
-            connection.counted = False
-            self._greeted[connection.peer] -= 1
-            if not self._greeted[connection.peer]:
-                del self._greeted[connection.peer]
+    def settled(self, greeting: _Greeting, error: Exception | None) -> None:
+        """The handshake of a client that was admitted is over."""
+        self.handshakes.discard(greeting)
+        self._greeted[greeting.peer] -= 1
+        if not self._greeted[greeting.peer]:
+            del self._greeted[greeting.peer]
         if error is not None:
             self._plane.counters.event("tls_handshakes_failed", reason_of(error))
             self._plane.client_closed()
@@ -121,24 +118,25 @@ class Listener:
 class _Greeting(TlsConnection):
     """A client's TLS connection; `peer` is the other end's address, "" until the socket tells it."""
 
-    __slots__ = ("_listener", "counted", "peer")
+    __slots__ = ("_listener", "peer")
 
     def __init__(self, listener: Listener, peer: str, client: ClientConnection, context: ssl.SSLContext) -> None:
-        super().__init__(client, context, listener.settled, server_side=True, plain_answer=listener.plain_answer)
+        super().__init__(client, context, self._over, server_side=True, plain_answer=listener.plain_answer)
         self.peer = peer
-        self.counted = False
         self._listener = listener
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if not self.peer:
-            name = transport.get_extra_info("peername")
-            self.peer = (plain_address(name[0]) or name[0]) if name else ""
+            self.peer = peer_of(transport)
         if self._listener.admit(self):
             super().connection_made(transport)
         else:
             raw = cast(asyncio.Transport, transport)
             raw.set_protocol(_TurnedAway())
             raw.abort()
+
+    def _over(self, connection: TlsConnection, error: Exception | None) -> None:
+        self._listener.settled(self, error)
 
 
 class _TurnedAway(asyncio.Protocol):

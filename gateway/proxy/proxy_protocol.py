@@ -15,6 +15,7 @@ from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address
 from typing import cast
 
+from gateway.proxy.peer import peer_of
 from gateway.routing.trust import TrustedProxies, plain_address
 
 LONGEST_LINE = 107
@@ -114,8 +115,7 @@ class ProxiedConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        name = transport.get_extra_info("peername")
-        self._peer = (plain_address(name[0]) or name[0]) if name else ""
+        self._peer = peer_of(transport)
         if self._peer not in self._proxies:
             self._give_up("not a trusted proxy")
 

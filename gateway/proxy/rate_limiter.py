@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 RETRY = 0.0005
 STOPPED = 2 * SECOND
 """Nanoseconds after which whoever holds a set must have been stopped (SIGSTOP, a debugger) and not just have lost
-its processor: on two cores with ten busy processes that took 50 ms now and then."""
+its processor: with ten busy processes on two cores that took up to 19 ms, on a busier machine more than 50."""
 PATIENCE = 5.0
 
 

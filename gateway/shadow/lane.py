@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gateway.config.snapshot import Migration, Shadow, SideName, Snapshot, Stage, Upstream
+from gateway.config.snapshot import Migration, Shadow, Snapshot, Upstream
 from gateway.proxy.endpoints import UpstreamPool
 from gateway.proxy.pool import EndpointPool
 
@@ -33,7 +33,7 @@ class Lane:
         self.flying: set[Copy] = set()
         self.waiting: deque[Copy] = deque()
         self.resting_until = 0.0
-        self.sides = _copied_sides(migration, shadow)
+        self.sides = migration.copied_sides
         copied = [(side, method) for side in self.sides for method in shadow.methods]
         copied_to = {(side, method): migration.copied_to(side, method) for side, method in copied}
         names = sorted({name for name in copied_to.values() if name is not None})
@@ -63,8 +63,3 @@ class Lane:
     def pools(self) -> list[EndpointPool]:
         """All connections to endpoints."""
         return [endpoint for pool in self.upstreams() for endpoint in pool.endpoints]
-
-
-def _copied_sides(migration: Migration, shadow: Shadow) -> tuple[SideName, ...]:
-    legacy: tuple[SideName, ...] = ("legacy",) if migration.stage is Stage.SHADOW else ()
-    return (*legacy, "extracted") if shadow.reverse else legacy

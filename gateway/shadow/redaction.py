@@ -16,7 +16,7 @@ from urllib.parse import unquote_plus
 from gateway.shadow.secret_bodies import SecretBodies
 from gateway.shadow.secret_markup import without_secrets
 from gateway.shadow.secret_names import SecretNames
-from gateway.shadow.secret_text import REDACTED, SecretText, unescaped_html, without_tokens
+from gateway.shadow.secret_text import MOST_ENCODINGS, REDACTED, SecretText, unescaped_html, without_tokens
 
 __all__ = ["REDACTED", "Kept", "Redaction", "digest"]
 
@@ -31,7 +31,6 @@ _HELD_BY_FORMS = re.compile(r"/(?:input|meta|param|button|option)(?:\[\d+\])?/@(
 _COUNTS = re.compile(r"\d+ (?:bytes, sha256 [0-9a-f]+|children|elements|lines)")
 _NOT_OF_BODY = re.compile(r"\A(?:no )?JSON: ")
 _TAGS = re.compile(r"<[^<>]*>")
-_MOST_ENCODINGS = 5
 
 # Without a key, one could try all e-mail addresses or numbers; two digests are only compared within one pair.
 _KEY = secrets.token_bytes(16)
@@ -176,7 +175,7 @@ def _inside(text: str) -> str:
 
 def _unquoted(name: str) -> str:
     """A name without percent-escapes, however often they were escaped."""
-    for _ in range(_MOST_ENCODINGS):
+    for _ in range(MOST_ENCODINGS):
         plain = unquote_plus(name)
         if plain == name:
             break

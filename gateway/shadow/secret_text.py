@@ -49,7 +49,7 @@ _NOTHING_FOLLOWS = re.compile(r"(?:[\s\"'\\\])}>:=]|\[redacted\])*\Z")
 _ENTITY = re.compile(r"&(?:#[xX]?[0-9a-fA-F]{1,7}|[a-zA-Z]{2,31});?")
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|u\{([0-9a-fA-F]{1,6})\}|x([0-9a-fA-F]{2})|(.))", re.S)
 _PERCENT_U = re.compile(r"%u([0-9a-fA-F]{4})")
-_MOST_ENCODINGS = 5
+MOST_ENCODINGS = 5
 _PLAIN = re.compile(r"[\w .,!?()/*#@-]*+")
 """Text in which no name is followed by a value and nothing is encoded."""
 
@@ -186,7 +186,7 @@ class SecretText:
 
     def _shows_otherwise(self, text: str) -> bool:
         """Whether something secret shows once `text` is taken for markup, or is decoded, however often that takes."""
-        for _ in range(_MOST_ENCODINGS):
+        for _ in range(MOST_ENCODINGS):
             if _TAG.search(text) and self._markup(text, self.names, self.up_to_secret) != text:
                 return True
             decoded = _decoded(text)

@@ -124,14 +124,16 @@ def test_connections_beyond_the_limit_are_turned_away(
             assert beyond.is_closed()
         shaking.send(b"\x16\x03\x01")
 
-    def served() -> bool:
-        try:
-            with gateway.client(context=authority.client()) as later:
-                return later.request("/later").status == 200
-        except OSError:
-            return False
+    wait_for(lambda: is_served(gateway, authority), "an answer once the others are gone")
 
-    wait_for(served, "an answer once the others are gone")
+
+def is_served(gateway: GatewayProcess, authority: Authority) -> bool:
+    """Whether a new connection gets an answer."""
+    try:
+        with gateway.client(context=authority.client()) as later:
+            return later.request("/later").status == 200
+    except OSError:
+        return False
 
 
 class Load:
@@ -337,15 +339,7 @@ def test_an_address_has_no_more_handshakes_than_connections(
             assert secure.recv(65_536).startswith(b"HTTP/1.1 200")
         for one in connections:
             one.socket.close()
-
-        def served() -> bool:
-            try:
-                with gateway.client(context=authority.client()) as again:
-                    return again.request("/x").status == 200
-            except OSError:
-                return False
-
-        wait_for(served, "an answer once the others are gone")
+        wait_for(lambda: is_served(gateway, authority), "an answer once the others are gone")
 
 
 def hung_up(connection: socket.socket) -> bool:
