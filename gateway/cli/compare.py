@@ -200,7 +200,7 @@ async def _replay(
 
         def judged(judgement: Judgement) -> None:
             results.add(judgement)
-            progress.update(task, advance=1, found=f"{results.total.mismatched} mismatched")
+            progress.update(task, advance=1, found=f"{results.total.wrong} wrong")
 
         async with AsyncExitStack() as stack:
             legacy, extracted = [

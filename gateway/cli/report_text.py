@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from gateway.shadow.report import Report, SignatureCount
-from gateway.shadow.words import headline, milliseconds, percent, proof_text
+from gateway.shadow.report import EpochSummary, Proof, Report, SignatureReport
+from gateway.shadow.words import (
+    bound,
+    counted,
+    headline,
+    measured,
+    milliseconds,
+    percent,
+    proof_text,
+    rests_on,
+)
+
+MOST_ROWS = 25
+"""Rows of a list that are shown unless all are asked for: a report stays below 200 lines whatever is found."""
 
 _SIDES = ("legacy", "extracted")
 _RISK_STYLES = {"high": "bold red", "medium": "yellow", "low": "dim"}
@@ -26,29 +39,66 @@ def plain(text: str) -> str:
     return escape(printable(text))
 
 
-def print_report(console: Console, found: Report) -> None:
-    """Print all of it."""
-    console.print(f"[bold]{plain(headline(found))}[/]")
-    console.print(f"Measured against {percent(found.target)}: {proof_text(found.proof, found.target)}\n")
-    ignored = sum(found.ignored.values())
-    console.print(
-        f"{found.compared:,} compared: {found.matched:,} matched, {ignored:,} ignored, {found.mismatched:,} mismatched"
-        + (f"; {found.without_evidence:,} equal errors prove nothing" if found.without_evidence else "")
-    )
-    for title, counts in (("ignored", found.ignored), ("not compared", found.not_compared)):
+def moment(at: float) -> str:
+    """A time, in UTC, to the minute."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def print_report(console: Console, found: Report, everything: bool = False) -> None:
+    """Print a report; `everything` prints all rows of each list."""
+    most = None if everything else MOST_ROWS
+    if found.live:
+        console.print(f"[bold]{plain(headline(found))}[/]")
+        for reason in found.blocking[1:most]:
+            console.print(f"  also: {plain(reason)}")
+        _more(console, found.blocking, most)
+        console.print(f"{measured(found)}\n")
+    else:
+        console.print(f"[bold]{measured(found)}[/]")
+        console.print(f"Measured against {percent(found.target)}: {proof_text(found.proof, found.target)}\n")
+    if found.epoch is not None:
+        console.print(_epoch_line(found.epoch))
+        console.print(f"Evidence from {moment(found.since)} to {moment(found.until)}.")
+    console.print(counted(found))
+    if found.epoch is not None and found.proof.compared:
+        console.print(rests_on(found))
+    for title, counts in (
+        ("ignored", found.ignored),
+        ("lagging", found.lagging),
+        ("failed to answer", found.failed),
+        ("not compared", found.not_compared),
+    ):
         if counts:
             console.print(f"{title}: " + ", ".join(f"{plain(name)} {count:,}" for name, count in counts.items()))
-    for one in found.signatures:
+    for one in found.signatures[:most]:
         _print_signature(console, one)
-    _print_routes(console, found)
-    _print_latencies(console, found)
+    _more(console, found.signatures, most)
+    _print_classes(console, found)
+    _print_operations(console, found, most)
+    _print_latencies(console, found, most)
 
 
-def _print_signature(console: Console, one: SignatureCount) -> None:
+def _more(console: Console, rows: tuple[object, ...], most: int | None) -> None:
+    if most is not None and len(rows) > most:
+        console.print(f"[dim]… and {len(rows) - most:,} more: --all shows them[/]")
+
+
+def _epoch_line(epoch: EpochSummary) -> str:
+    versions = [
+        f"{side} {plain(version)}"
+        for side, version in zip(_SIDES, (epoch.legacy, epoch.extracted), strict=True)
+        if version
+    ]
+    said = f" ({', '.join(versions)})" if versions else ""
+    older = "" if epoch.current else " [yellow](an older one)[/]"
+    return f"Epoch {epoch.id}{older}{said} since {moment(epoch.began)}: {plain(epoch.reason)}."
+
+
+def _print_signature(console: Console, one: SignatureReport) -> None:
     style = _RISK_STYLES.get(one.risk, "")
     console.print(
         f"\n[{style}]{one.risk}[/] {one.count:,} x {one.kind} at [bold]{plain(one.path)}[/]"
-        f"  {plain(', '.join(one.endpoints))}"
+        f"  {plain(', '.join(one.operations[:3]))}"
     )
     if one.example is None:
         return
@@ -56,39 +106,61 @@ def _print_signature(console: Console, one: SignatureCount) -> None:
     place = f"pair {one.examples[0]}" if one.examples else one.example["source"]
     console.print(f"  {plain(place)}: {plain(request['method'])} {plain(request['target'])}")
     for difference in one.example["differences"]:
-        if difference["signature"] == one.signature:
+        if one.signature.endswith(difference["signature"]):
             legacy, extracted = (difference[side] if difference[side] is not None else "nothing" for side in _SIDES)
             console.print(f"  {plain(difference['path'])}: legacy {plain(legacy)}, extracted {plain(extracted)}")
             break
 
 
-def _print_routes(console: Console, found: Report) -> None:
-    table = Table(box=None, title="Routes", title_justify="left", title_style="bold", padding=(0, 2, 0, 0))
-    for name in ("route", "pattern", "pairs", "mismatched", "proof"):
-        table.add_column(name, justify="right" if name in ("pairs", "mismatched") else "left")
-    for route in found.routes:
-        proof = route.proof
-        table.add_row(
-            plain(route.route),
-            plain(route.pattern),
-            f"{proof.compared:,}",
-            f"{proof.mismatched:,}",
-            proof_text(proof, found.target),
-        )
+def _print_classes(console: Console, found: Report) -> None:
+    rows = [one for one in found.classes if one.proof.compared]
+    if not rows:
+        return
+    table = _table("By risk", ("class", "pairs", "wrong", "at most", "proof"), ("class", "proof"))
+    for one in rows:
+        table.add_row(one.risk, *_figures(one.proof), proof_text(one.proof, found.target))
+    if found.failures is not None:
+        table.add_row("failed to answer", *_figures(found.failures), proof_text(found.failures, found.target))
     console.print()
     console.print(table)
 
 
-def _print_latencies(console: Console, found: Report) -> None:
-    if not found.endpoints:
+def _figures(proof: Proof) -> tuple[str, str, str]:
+    return f"{proof.compared:,}", f"{proof.wrong:,}", bound(proof.bound)
+
+
+def _print_operations(console: Console, found: Report, most: int | None) -> None:
+    columns = ("operation", "route", "pairs", "wrong", "callers", "requests", "compared", "proof")
+    table = _table("Operations", columns, ("operation", "route", "proof"))
+    for one in found.operations[:most]:
+        table.add_row(
+            plain(one.operation),
+            plain(one.route),
+            f"{one.proof.compared:,}",
+            f"{one.proof.wrong:,}",
+            f"{one.callers:,}" if found.live else "-",
+            f"{one.requests:,}" if found.live else "-",
+            percent(one.compared / one.sampled if one.sampled else 0.0),
+            proof_text(one.proof, found.target),
+        )
+    console.print()
+    console.print(table)
+    _more(console, found.operations, most)
+    if found.unrequested:
+        shown = ", ".join(map(plain, found.unrequested[:most]))
+        console.print(f"No request came for: {shown}.")
+        _more(console, found.unrequested, most)
+
+
+def _print_latencies(console: Console, found: Report, most: int | None) -> None:
+    if not found.latencies:
         return
-    table = Table(box=None, title="Errors and latency", title_justify="left", title_style="bold", padding=(0, 2, 0, 0))
-    for name in ("endpoint", "side", "answers", "errors", "p50", "p95", "p99"):
-        table.add_column(name, justify="left" if name in ("endpoint", "side") else "right")
-    for one in found.endpoints:
+    columns = ("operation", "side", "responses", "errors", "p50", "p95", "p99")
+    table = _table("Errors and latency", columns, ("operation", "side"))
+    for one in found.latencies[:most]:
         for side, latency in (("legacy", one.legacy), ("extracted", one.extracted)):
             table.add_row(
-                plain(one.endpoint) if side == "legacy" else "",
+                plain(one.operation) if side == "legacy" else "",
                 side,
                 f"{latency.count:,}",
                 f"{latency.errors:,}",
@@ -98,3 +170,11 @@ def _print_latencies(console: Console, found: Report) -> None:
             )
     console.print()
     console.print(table)
+    _more(console, found.latencies, most)
+
+
+def _table(title: str, columns: tuple[str, ...], left: tuple[str, ...]) -> Table:
+    table = Table(box=None, title=title, title_justify="left", title_style="bold", padding=(0, 2, 0, 0))
+    for name in columns:
+        table.add_column(name, justify="left" if name in left else "right")
+    return table

@@ -24,19 +24,46 @@ def report(
     config: Config = _CONFIG,
     since: Annotated[
         str | None,
-        typer.Option(metavar="DURATION", help="Only evidence of this last time, to ten minutes: 30m, 24h."),
+        typer.Option(metavar="DURATION", help="Only evidence of this last time, in steps of ten minutes: 30m, 24h."),
     ] = None,
-    target: Annotated[float, typer.Option(min=0.0001, max=100, help="The mismatch rate to prove, in percent.")] = 0.1,
+    target: Annotated[
+        float, typer.Option(min=0.0001, max=50, help="The share of wrong responses to rule out, in percent.")
+    ] = 0.1,
+    epoch: Annotated[
+        str | None, typer.Option(metavar="ID", help="An older epoch; 'strangler shadow epochs' lists them.")
+    ] = None,
     as_json: AsJson = False,
     html: Annotated[Path | None, typer.Option(help="Write one self-contained HTML file.", show_default=False)] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Print all rows of each list.")] = False,
 ) -> None:
-    """Show what is proven: pairs, mismatches with examples, latency, the verdict, what is missing.
+    """Show what is proven: pairs, differences with examples, latency, the verdict, what is missing.
 
     Exits with 0 where the target is proven and 1 where it is not.
     """
-    from gateway.cli.shadow_report import show_report
+    from gateway.cli.shadow_report import ReportOptions, show_report
 
-    raise typer.Exit(show_report(config, migration, since, target / 100, as_json, html))
+    options = ReportOptions(target / 100, since, epoch, as_json, html, everything)
+    raise typer.Exit(show_report(config, migration, options))
+
+
+@app.command()
+def epochs(migration: Migration, config: Config = _CONFIG, as_json: AsJson = False) -> None:
+    """List the epochs of the evidence: one for each version of both sides and of the rules. * marks the present one."""
+    from gateway.cli.shadow_report import show_epochs
+
+    raise typer.Exit(show_epochs(config, migration, as_json))
+
+
+@app.command()
+def reset(
+    migration: Migration,
+    reason: Annotated[str, typer.Option(help="Why; reports say it.", show_default=False)],
+    config: Config = _CONFIG,
+) -> None:
+    """Begin the evidence anew, as after a release that tells no version. What was found before stays readable."""
+    from gateway.cli.shadow_report import reset_evidence
+
+    raise typer.Exit(reset_evidence(config, migration, reason))
 
 
 @app.command()

@@ -18,7 +18,7 @@ def print_suggestions(config: Path, migration: str) -> int:
     """0, also where nothing is suggested; 1 where the configuration or the store can't be read."""
 
     def work(loaded: Loaded, database: Database) -> int:
-        document = ShadowStore(database).learned().get(migration)
+        document = ShadowStore(database).remembered().learned.get(migration)
         thresholds = rules_of(loaded.model, migration).noise
         noise = Noise(thresholds) if document is None else Noise.read(document, thresholds)
         text = as_yaml(suggestions(noise))

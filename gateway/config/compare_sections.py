@@ -17,7 +17,7 @@ from gateway.config.compare_values import (
     parse_statuses,
     parse_tolerance,
 )
-from gateway.config.kinds import Count, DurationOrZero, Flag, HeaderName, Number, OneOrMany, Size
+from gateway.config.kinds import Count, Duration, DurationOrZero, Flag, HeaderName, Number, OneOrMany, Size
 from gateway.config.sections import Section, Text
 
 Ignored = Literal["all", "missing", "extra", "type", "value", "order", "length", "number form"]
@@ -170,6 +170,12 @@ class RuleSection(Section):
         " in whatever order they are.",
         examples=["id"],
     )
+    lag: Annotated[Duration, Field(le=60)] | None = Field(
+        default=None,
+        description="The extracted side may be this far behind legacy, 60 s at the most: a response passes that legacy "
+        "gave shortly before, if the extracted side has caught up after this time. Stands alone, without a place.",
+        examples=["2s"],
+    )
     owner: Text | None = Field(default=None, description="Who answers for accepting this difference.")
     expires: Day | None = Field(
         default=None, description="The last day on which it lets anything pass.", examples=["2027-03-31"]
@@ -180,6 +186,10 @@ class RuleSection(Section):
         given = {field.removesuffix("_") if field == "json_" else field for field in self.model_fields_set}
         targets = [target for target in _TARGETS if target in given]
         treatments = [treatment for treatment in _TREATMENTS if treatment in given]
+        if "lag" in given:
+            if targets or treatments:
+                raise ValueError(f"'lag' stands alone: leave out {', '.join([*targets, *treatments])}")
+            return self
         if not targets:
             raise ValueError(f"says not where: give one of {', '.join(_TARGETS)}")
         if len(treatments) != 1:

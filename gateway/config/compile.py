@@ -202,6 +202,8 @@ def compile_shadow(section: ShadowSection | None) -> Shadow:
     said["sandbox"] = _text(section.sandbox)
     said["redact"] = frozenset(name.lower() for name in section.redact)
     said["keep"] = Keep(section.keep.age, section.keep.size)
+    version = said.pop("version")
+    said["version_header"] = None if version is None else str(version.header).lower()
     return Shadow(**said)
 
 

@@ -6,7 +6,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gateway.config.kinds import Count, Duration, DurationOrZero, Flag, Method, Number, OneOrMany, Size, StoreUrl, Whole
+from gateway.config.kinds import (
+    Count,
+    Duration,
+    DurationOrZero,
+    Flag,
+    HeaderName,
+    Method,
+    Number,
+    OneOrMany,
+    Size,
+    StoreUrl,
+    Whole,
+)
 from gateway.config.sections import Section, Text
 from gateway.config.snapshot import Keep, Shadow, Store
 
@@ -20,6 +32,15 @@ class KeepSection(Section):
     age: Duration = Field(default=_KEEP.age, description="Counts and pairs that are older are deleted.")
     size: Size = Field(
         default=_KEEP.size, description="Most bytes of all stored pairs of the migration; the oldest are deleted first."
+    )
+
+
+class VersionSection(Section):
+    """How a side tells its version; evidence of one version of both sides says nothing about another."""
+
+    header: HeaderName = Field(
+        description="The response header that holds the version. A new value on either side starts a new epoch.",
+        examples=["X-Version"],
     )
 
 
@@ -82,6 +103,19 @@ class ShadowSection(Section):
         examples=[["email", "phone"]],
     )
     keep: KeepSection = Field(default=KeepSection(), description="How long evidence is kept.")
+    conditions: Literal["strip", "keep"] = Field(
+        default=_SHADOW.conditions,
+        description="Whether copies lose `If-Match`, `If-None-Match`, `If-Modified-Since`, `If-Unmodified-Since`, "
+        "`If-Range` and `Range` (`strip`), so that both sides send whole responses, or keep them.",
+    )
+    version: VersionSection | None = Field(
+        default=None, description="How both sides tell their version. Without it, only the configuration counts."
+    )
+    least_compared: Annotated[Number, Field(ge=0, le=100)] = Field(
+        default=_SHADOW.least_compared,
+        description="The share of the sampled requests, in percent, that must have been compared before anything is "
+        "proven.",
+    )
 
 
 class StoreSection(Section):

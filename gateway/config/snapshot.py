@@ -290,6 +290,10 @@ class Shadow:
     `request_body` and `response_body` are bytes, `concurrency` and `queue`
     copies of one worker. `sandbox` alone gets copies of unsafe methods.
     `reverse` tells whether legacy is asked where extracted serves.
+    `conditions` tells whether copies keep conditional and range fields.
+    `version_header` is the response header by which a side tells its version,
+    in lower case. `least_compared` is the share of the sampled requests, in
+    percent, that must have been compared before anything is proven.
     """
 
     percent: float = 100
@@ -307,6 +311,9 @@ class Shadow:
     store: Literal["digests", "values"] = "digests"
     redact: frozenset[str] = frozenset()
     keep: Keep = Keep()
+    conditions: Literal["strip", "keep"] = "strip"
+    version_header: str | None = None
+    least_compared: float = 50
 
     @property
     def threshold(self) -> int:

@@ -26,15 +26,19 @@ from gateway.observe.logs import configure_logs
 from gateway.shadow import time_limit
 from gateway.shadow.capture import Captures
 from gateway.shadow.channel import Receiver
+from gateway.shadow.evidence import Evidence
 from gateway.shadow.judge import Judge
-from gateway.shadow.pair import Batch, NotCompared, Reason
+from gateway.shadow.pair import Batch
 from gateway.shadow.redaction import Redaction
 from gateway.shadow.rules import compile_rules
-from gateway.shadow.store import Evidence, ShadowStore, metadata
+from gateway.shadow.self_testing import SelfTests
+from gateway.shadow.store import ShadowStore, metadata
 from gateway.store.database import Database, StoreError
 
 log = structlog.get_logger(part="judge")
 
+FIRST_LOOK = 0.05
+"""Seconds between looks for the first configuration, before which nothing can be judged."""
 INTERVAL = 2.0
 """Seconds between two reports to the control process, two looks for captures, and two writes at the least."""
 WRITING_SHARE = 0.01
@@ -55,7 +59,8 @@ class JudgeProcess:
         self._store: ShadowStore | None = None
         self._store_url = ""
         self._store_error: str | None = None
-        self._judge = Judge()
+        self._judge = Judge(on_known_pair=lambda *known: self._self_tests.came(*known))
+        self._self_tests = SelfTests(self._judge)
         self._captures = Captures()
         self._unwritten = Evidence()
         self._write_at = 0.0
@@ -72,7 +77,7 @@ class JudgeProcess:
         server: asyncio.AbstractServer | None = None
         while not self._ended.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._ended.wait(), INTERVAL)
+                await asyncio.wait_for(self._ended.wait(), INTERVAL if server is not None else FIRST_LOOK)
             if self._snapshot is None:
                 continue
             await self._open_store(self._snapshot.store.url)
@@ -82,6 +87,7 @@ class JudgeProcess:
             if monotonic() >= self._write_at:
                 await self._flush()
             await self._exchange_captures()
+            await self._test()
             writer.write(messages.encode(self._judged()))
         await self._finish()
         with contextlib.suppress(ConnectionError):
@@ -96,6 +102,7 @@ class JudgeProcess:
             return
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._without_workers.wait(), SETTLE_DEADLINE)
+        self._judge.hurry()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._judge.settle(), SETTLE_DEADLINE)
         await self._flush()
@@ -114,7 +121,9 @@ class JudgeProcess:
 
     def _apply(self, message: messages.JudgeBy) -> None:
         self._snapshot = snapshot = message.snapshot
-        self._judge.apply(snapshot, {name: compile_rules(*said) for name, said in message.comparisons.items()})
+        rules = {name: compile_rules(*said) for name, said in message.comparisons.items()}
+        self._judge.apply(snapshot, rules, message.settings)
+        self._self_tests.changed()
         self._captures.redactions = {name: Redaction(shadow.redact) for name, shadow in self._judge.shadows().items()}
 
     async def _open_store(self, url: str) -> None:
@@ -131,6 +140,7 @@ class JudgeProcess:
             self._captures.forget()
         try:
             store = ShadowStore(await asyncio.to_thread(Database, url, metadata))
+            await asyncio.to_thread(store.drop_replaced_tables)
             before = await asyncio.to_thread(store.remembered)
         except StoreError as error:
             self._failed(error)
@@ -148,13 +158,14 @@ class JudgeProcess:
 
     def _met(self) -> Receiver:
         """The end of a worker that has just connected."""
-        receiver = Receiver(self._take, self._left)
+        receiver = Receiver(self._take, self._left, self._self_tests.met)
         self._workers.add(receiver)
         self._without_workers.clear()
         return receiver
 
     def _left(self, receiver: Receiver) -> None:
         self._workers.discard(receiver)
+        self._self_tests.left(receiver)
         if not self._workers:
             self._without_workers.set()
 
@@ -166,8 +177,8 @@ class JudgeProcess:
                     self._captures.take(pair)
             except Exception:
                 # Whatever two upstreams have sent, the next pair is to be judged.
-                log.exception("a pair can't be judged", migration=pair.migration, endpoint=pair.endpoint)
-                self._judge.count({NotCompared(pair.migration, pair.route, pair.endpoint, Reason.FAILED): 1})
+                log.exception("a pair can't be judged", migration=pair.migration, operation=pair.operation)
+                self._judge.failed(pair)
         self._judge.count(batch.not_compared)
 
     async def _flush(self) -> None:
@@ -200,9 +211,20 @@ class JudgeProcess:
         except StoreError as error:
             self._failed(error)
 
+    async def _test(self) -> None:
+        """See to self-tests, and to resets that an operator has written into the store."""
+        store = self._store if self._store_error is None else None
+        try:
+            if store is not None:
+                self._judge.reset(await asyncio.to_thread(store.resets))
+            await self._self_tests.proceed(store)
+        except StoreError as error:
+            self._failed(error)
+
     def _judged(self) -> messages.Judged:
         judge = self._judge
         problems = {name: problem for name, tally in judge.tallies.items() if (problem := tally.problem())}
+        problems |= {name: f"cannot measure: {failure}" for name, failure in self._self_tests.failures().items()}
         outcomes = {name: dict(tally.outcomes) for name, tally in judge.tallies.items()}
         return messages.Judged(outcomes, problems, self._store_error, judge.favoured())
 

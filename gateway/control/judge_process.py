@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import structlog
@@ -20,13 +21,17 @@ import structlog
 from gateway.config.load import Loaded
 from gateway.config.snapshot import Snapshot
 from gateway.control import messages
+from gateway.shadow.epoch_settings import epoch_settings
 
 log = structlog.get_logger(part="judge")
 
 BACKLOG = 256
 RESTART = 1.0
+START_DEADLINE = 15.0
+"""Seconds for which the gateway is not ready while its first judge starts: callers don't need one."""
 STOP_DEADLINE = 8.0
-_COMPARED = ("match", "ignored", "mismatch")
+_FAILED = "failed to answer"
+_COMPARED = ("match", "ignored", "mismatch", "unsteady", "lag")
 
 
 class JudgeLink:
@@ -40,6 +45,7 @@ class JudgeLink:
         self.judged = messages.Judged({}, {}, None, frozenset())
         self.pid: int | None = None
         self.ready = False
+        self._began = 0.0
         self._on_start = on_start
         self._on_judged = on_judged
         self._snapshot: Snapshot | None = None
@@ -57,7 +63,8 @@ class JudgeLink:
         snapshot = self._snapshot = loaded.snapshot
         model = loaded.model
         comparisons = {str(name): (model.compare, section.compare) for name, section in model.migrations.items()}
-        self._by = messages.JudgeBy(snapshot, comparisons)
+        settings = {name: epoch_settings(model, name) for name in comparisons}
+        self._by = messages.JudgeBy(snapshot, comparisons, settings)
         if self._running is None:
             if all(migration.shadow is None for migration in snapshot.migrations.values()):
                 return
@@ -66,6 +73,7 @@ class JudgeLink:
             self._listening = socket.socket(socket.AF_UNIX)
             self._listening.bind(path)
             self._listening.listen(BACKLOG)
+            self._began = monotonic()
             self._running = asyncio.create_task(self._keep_running())
             self._on_start(path)
         self._tell(self._by)
@@ -87,26 +95,37 @@ class JudgeLink:
 
     def outcomes(self) -> dict[str, dict[tuple[str, str], int]]:
         """By migration, how often each outcome came with which reason or rule, since the control process began."""
-        return _sum(self._before, self.judged.outcomes)
+        # A series that begins with its first event has no rate at that moment.
+        begun = {name: {(word, ""): 0 for word in (*_COMPARED, _FAILED)} for name in self._shadowed()}
+        return _sum(_sum(begun, self._before), self.judged.outcomes)
+
+    def _shadowed(self) -> list[str]:
+        migrations = self._snapshot.migrations if self._snapshot is not None else {}
+        return [name for name, migration in migrations.items() if migration.shadow is not None]
 
     def as_json(self) -> dict[str, Any]:
         """What the judge found since the control process began, by migration."""
         if self._running is None:
             return {}
         shown = {}
-        shadows = self._snapshot.migrations if self._snapshot is not None else {}
         outcomes = self.outcomes()
-        for name, migration in shadows.items():
-            if migration.shadow is None:
-                continue
+        for name in self._shadowed():
             counts = outcomes.get(name, {})
             shown[name] = {
                 **{word: sum(n for (outcome, _), n in counts.items() if outcome == word) for word in _COMPARED},
+                "failed": {reason: n for (outcome, reason), n in counts.items() if outcome == _FAILED and reason},
                 "not_compared": {reason: n for (outcome, reason), n in counts.items() if outcome == "not compared"},
-                "problem": self.judged.problems.get(name) or ("no request has come yet" if not counts else None),
+                "problem": self.judged.problems.get(name)
+                or ("no request has come yet" if not any(counts.values()) else None),
                 "store_error": self.judged.store_error,
             }
         return {"judge": self.pid, "ready": self.ready, "judge_restarts": self.restarts, "migrations": shown}
+
+    def why_not_ready(self) -> str | None:
+        """Why requests of shadowed migrations would be left out, or None; a judge that is late is not waited for."""
+        if self._running is None or self.ready or self.restarts or monotonic() - self._began > START_DEADLINE:
+            return None
+        return "the judge of shadowed requests is being started"
 
     def _tell(self, message: object) -> None:
         if self._writer is not None and not self._writer.is_closing():

@@ -66,10 +66,14 @@ class JudgeAt:
 
 @dataclass(frozen=True, slots=True)
 class JudgeBy:
-    """Judge by this snapshot and, for each migration, these sections about comparing, the general one first."""
+    """Judge by this snapshot and, for each migration, these sections about comparing, the general one first.
+
+    `settings` has digests of all that decides about each migration's evidence.
+    """
 
     snapshot: Snapshot
     comparisons: Mapping[str, tuple[CompareSection, ...]]
+    settings: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

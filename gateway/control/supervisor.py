@@ -40,6 +40,8 @@ from gateway.observe.counters import Report
 
 log = structlog.get_logger(part="control")
 
+JUDGE_POLL = 0.05
+"""Seconds between looks whether the judge is there."""
 FIRST_ANSWERS_DEADLINE = 2.0
 
 
@@ -122,6 +124,8 @@ class Supervisor:
             reason = self.why_not_ready()
             log.error("not ready yet", reason=reason)
             self._service.status(f"Not ready: {reason}")
+        while self._judge.why_not_ready() is not None:
+            await asyncio.sleep(JUDGE_POLL)
         log.info(
             "ready",
             listen=address_of(self._listening.socket),
@@ -268,7 +272,7 @@ class Supervisor:
         """Why the gateway is not ready to serve, or None if it is."""
         if self._stopping.is_set():
             return "draining"
-        return self._workers.why_not_serving(self.snapshot.version)
+        return self._workers.why_not_serving(self.snapshot.version) or self._judge.why_not_ready()
 
     async def metrics(self) -> bytes:
         """All metrics, the workers' newest figures included."""

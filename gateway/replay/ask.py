@@ -18,6 +18,7 @@ import httpx
 
 from gateway.replay.recorded import RecordedRequest
 from gateway.shadow.answer import MOST_BYTES, Answer
+from gateway.shadow.whole import ACCEPT_ENCODING, CONDITIONS, decodable_encodings
 
 
 class NotAnswered(Exception):
@@ -94,9 +95,14 @@ class Side:
 def http_request(
     url: str, request: RecordedRequest, host: str, headers: Sequence[tuple[str, str]], timeout: float
 ) -> httpx.Request:
-    """`request` as it goes to the server at the base URL `url`: with `host`, and `headers` in place of its own."""
+    """`request` as it goes to the server at the base URL `url`: with `host`, and `headers` in place of its own.
+
+    Without what asks for less than the whole response, since each side has its
+    own validators, and accepting no coding that can't be decoded here.
+    """
     replaced = {name.lower() for name, _ in headers}
-    fields = [("Host", host), *(field for field in request.headers if field[0].lower() not in replaced), *headers]
+    kept = (_sent(name, value) for name, value in request.headers if name.lower() not in replaced)
+    fields = [("Host", host), *(field for field in kept if field is not None), *headers]
     if request.body or request.method not in ("GET", "HEAD", "OPTIONS", "TRACE"):
         fields.append(("Content-Length", str(len(request.body))))
     return httpx.Request(
@@ -106,3 +112,13 @@ def http_request(
         content=request.body or None,
         extensions={"target": request.target.encode("ascii"), "timeout": httpx.Timeout(timeout).as_dict()},
     )
+
+
+def _sent(name: str, value: str) -> tuple[str, str] | None:
+    """A recorded field as it is sent; None for one that is left out."""
+    known = name.lower().encode("latin-1")
+    if known in CONDITIONS:
+        return None
+    if known == ACCEPT_ENCODING:
+        return name, decodable_encodings(value.encode("latin-1", "replace")).decode("latin-1")
+    return name, value

@@ -1,16 +1,19 @@
-"""Ask both sides what was recorded, and compare their answers.
+"""Send recorded requests to both sides, and compare their responses.
 
-Both are asked at about the same time. A mismatch of a read counts only when
-both, asked once more after a moment, differ again: in between somebody may have
-written, or a replica may have lagged. What then agrees is `racy` and not
-compared. What is not safe to repeat is asked once.
+Both are asked at about the same time. Where they differ in a read, both are
+asked once more after a moment. If legacy then differs from itself where the
+candidate differed, or says what the candidate said, a write came in between:
+the pair is `racy` and not compared. Otherwise the difference is the
+candidate's: a `mismatch` where it shows again, `unsteady` where it does not. A
+candidate that does not respond has *failed to answer*. What is not safe to
+repeat is asked once.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 
 from gateway.config.snapshot import SAFE_METHODS
@@ -21,7 +24,8 @@ from gateway.shadow.rules import Rules
 
 RACY = "racy"
 TOO_BIG = "too big"
-NOT_ANSWERED = {"legacy": "legacy not answered", "extracted": "extracted not answered"}
+LEGACY_NOT_ANSWERED = "legacy not answered"
+NO_RESPONSE = "no response"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,33 +47,51 @@ async def judge(
     request: RecordedRequest, legacy: Side, extracted: Side, rules: Rules, confirm_after: float
 ) -> Judgement:
     """Ask both sides and compare; a mismatch of a read is asked again after `confirm_after` seconds."""
-    found = await _judge_once(request, legacy, extracted, rules)
-    if found.comparison.outcome is not Outcome.MISMATCH or request.method not in SAFE_METHODS:
-        return found
+    first = await _judge_once(request, legacy, extracted, rules)
+    if first.comparison.outcome is not Outcome.MISMATCH or request.method not in SAFE_METHODS:
+        return first
     await asyncio.sleep(confirm_after)
     again = await _judge_once(request, legacy, extracted, rules)
-    if again.comparison.outcome in (Outcome.MATCH, Outcome.IGNORED):
-        racy = Comparison(Outcome.NOT_COMPARED, evidence=False, reason=RACY)
-        return Judgement(request, racy, again.legacy, again.extracted)
-    return again
+    if again.legacy is None:
+        # Nothing more can be learned, so the difference stands.
+        return first
+    assert first.legacy is not None
+    assert first.extracted is not None
+    itself = compare(first.legacy.answer, again.legacy.answer, rules)
+    if not _agree(itself) and (
+        _agree(compare(again.legacy.answer, first.extracted.answer, rules))
+        or _places(first.comparison) <= _places(itself)
+    ):
+        return replace(first, comparison=_left_out(RACY))
+    if _agree(again.comparison):
+        return replace(first, comparison=replace(first.comparison, outcome=Outcome.UNSTEADY))
+    return again if again.comparison.outcome is Outcome.MISMATCH else first
+
+
+def _agree(comparison: Comparison) -> bool:
+    return comparison.outcome in (Outcome.MATCH, Outcome.IGNORED)
+
+
+def _places(comparison: Comparison) -> set[str]:
+    return {difference.signature for difference in comparison.differences}
+
+
+def _left_out(reason: str) -> Comparison:
+    return Comparison(Outcome.NOT_COMPARED, evidence=False, reason=reason)
 
 
 async def _judge_once(request: RecordedRequest, legacy: Side, extracted: Side, rules: Rules) -> Judgement:
     one, other = await asyncio.gather(legacy.ask(request), extracted.ask(request), return_exceptions=True)
-    for side, answer in (("legacy", one), ("extracted", other)):
-        if isinstance(answer, NotAnswered):
-            reason = NOT_ANSWERED[side]
-        elif isinstance(answer, TooBig):
-            reason = TOO_BIG
-        elif isinstance(answer, BaseException):
-            raise answer
-        else:
-            continue
-        comparison = Comparison(Outcome.NOT_COMPARED, evidence=False, reason=reason)
-        answered = [None if isinstance(side, BaseException) else side for side in (one, other)]
-        return Judgement(request, comparison, answered[0], answered[1], str(answer))
-    assert isinstance(one, Answered)
-    assert isinstance(other, Answered)
+    for response in (one, other):
+        if isinstance(response, BaseException) and not isinstance(response, (NotAnswered, TooBig)):
+            raise response
+    answered = [None if isinstance(side, BaseException) else side for side in (one, other)]
+    if isinstance(one, BaseException):
+        reason = TOO_BIG if isinstance(one, TooBig) else LEGACY_NOT_ANSWERED
+        return Judgement(request, _left_out(reason), answered[0], answered[1], str(one))
+    if isinstance(other, BaseException):
+        reason = TOO_BIG if isinstance(other, TooBig) else NO_RESPONSE
+        return Judgement(request, Comparison(Outcome.FAILED, reason=reason), answered[0], answered[1], str(other))
     return Judgement(request, compare(one.answer, other.answer, rules), one, other)
 
 

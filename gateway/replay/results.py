@@ -12,14 +12,24 @@ from gateway.config.snapshot import Route
 from gateway.replay.ask import Answered
 from gateway.replay.endpoints import endpoint_of
 from gateway.replay.recorded import RecordedRequest, Recording
-from gateway.replay.replay import NOT_ANSWERED, Judgement
+from gateway.replay.replay import LEGACY_NOT_ANSWERED, NO_RESPONSE, Judgement
 from gateway.shadow import pair as stored
 from gateway.shadow.comparison import Outcome
 from gateway.shadow.difference import Difference
 from gateway.shadow.document import documented
+from gateway.shadow.ledger import AGAINST
 from gateway.shadow.redaction import Redaction
-from gateway.shadow.report import TARGET, EndpointLatency, Latency, Proof, Report, RouteProof, SignatureCount
+from gateway.shadow.report import (
+    TARGET,
+    Latency,
+    OperationLatency,
+    OperationProof,
+    Proof,
+    Report,
+    SignatureReport,
+)
 from gateway.shadow.verdict import CONFIDENCE, verdict
+from gateway.shadow.words import proof_text
 
 _RISKS = ("high", "medium", "low")
 
@@ -52,28 +62,33 @@ class Counts:
     evidence: int = 0
 
     @property
-    def mismatched(self) -> int:
-        """Pairs that differ."""
-        return self.outcomes[Outcome.MISMATCH]
+    def sampled(self) -> int:
+        """All requests."""
+        return self.outcomes.total()
 
     @property
     def compared(self) -> int:
-        """Pairs that match, differ, or differ in nothing but what a rule lets pass."""
-        return self.outcomes[Outcome.MATCH] + self.outcomes[Outcome.IGNORED] + self.mismatched
+        """Requests that legacy has answered, and what that came to."""
+        return self.sampled - self.outcomes[Outcome.NOT_COMPARED]
+
+    @property
+    def wrong(self) -> int:
+        """Requests that count against the candidate."""
+        return sum(self.outcomes[outcome] for outcome in AGAINST)
 
     def proof(self) -> Proof:
-        """What they prove; how long more would take is not known."""
-        found = verdict(self.evidence, self.mismatched, TARGET)
-        return Proof(self.evidence, self.mismatched, found.bound, found.missing, None, found.proven)
+        """What they prove, looked at once; how long more would take is not known."""
+        found = verdict(self.evidence, self.wrong, TARGET)
+        return Proof(self.evidence, self.wrong, found.bound, found.missing, None, found.proven)
 
 
 @dataclass(slots=True)
 class Found:
-    """A difference that pairs have: the first such one, and how many pairs have it by endpoint."""
+    """A difference that pairs have: the first such one, and how many pairs have it by operation."""
 
     difference: Difference
     example: dict[str, Any]
-    endpoints: Counter[str] = field(default_factory=Counter)
+    operations: Counter[str] = field(default_factory=Counter)
 
 
 class Results:
@@ -101,63 +116,74 @@ class Results:
         self._began = time()
         self._redaction = redaction or Redaction()
         self._routes = {(route.name, route.path): Counts() for route in routes}
-        self._ignored: Counter[str] = Counter()
-        self._not_compared: Counter[str] = Counter()
+        self._reasons: dict[str, Counter[str]] = {}
         self._answers: dict[str, tuple[Answers, Answers]] = {}
 
     def add(self, judgement: Judgement) -> None:
         """Add a judgement."""
         request, comparison = judgement.request, judgement.comparison
-        endpoint = endpoint_of(request)
-        method, _, pattern = endpoint.partition(" ")
+        operation = endpoint_of(request)
+        method, _, pattern = operation.partition(" ")
         for counts in (self.total, self._routes.setdefault((request.route or method, pattern), Counts())):
             counts.outcomes[comparison.outcome] += 1
             counts.evidence += comparison.evidence
-        if comparison.reason is not None:
-            self._not_compared[comparison.reason] += 1
+        reason = comparison.ignored[0][1] if comparison.outcome is Outcome.IGNORED else comparison.reason
+        if reason is not None:
+            self._reasons.setdefault(comparison.outcome, Counter())[reason] += 1
             if judgement.detail is not None:
-                self.unanswered.setdefault(comparison.reason, judgement.detail)
-        if comparison.outcome is Outcome.IGNORED:
-            self._ignored[comparison.ignored[0][1]] += 1
-        self._add_answers(endpoint, judgement)
+                self.unanswered.setdefault(reason, judgement.detail)
+        self._add_answers(operation, judgement)
         for difference in {one.signature: one for one in comparison.differences[::-1]}.values():
             found = self.signatures.get(difference.signature)
             if found is None:
-                found = self.signatures[difference.signature] = Found(difference, self._example(judgement, endpoint))
-            found.endpoints[endpoint] += 1
+                found = self.signatures[difference.signature] = Found(difference, self._example(judgement, operation))
+            found.operations[operation] += 1
 
     @property
     def equivalent(self) -> bool:
-        """Whether something was compared, nothing of it differs, and both sides gave every answer."""
-        return self.total.evidence > 0 and not self.total.mismatched and not self._missing
+        """Whether something was compared, nothing counts against the candidate, and legacy gave every response."""
+        return self.total.evidence > 0 and not self.total.wrong and not self._missing
 
     @property
     def _missing(self) -> int:
-        return sum(self._not_compared[reason] for reason in NOT_ANSWERED.values())
+        return self._of(Outcome.NOT_COMPARED)[LEGACY_NOT_ANSWERED]
+
+    def _of(self, outcome: Outcome) -> Counter[str]:
+        return self._reasons.get(outcome, Counter())
 
     def report(self) -> Report:
         """All of it, as shadowing would report it."""
         total = self.total
+        proof = total.proof()
         return Report(
             migration=self.name,
             since=self._began,
             until=time(),
             target=TARGET,
             confidence=CONFIDENCE,
+            sampled=total.sampled,
             compared=total.compared,
             matched=total.outcomes[Outcome.MATCH],
-            without_evidence=total.compared - total.evidence,
-            mismatched=total.mismatched,
-            ignored=dict(self._ignored.most_common()),
-            not_compared=dict(self._not_compared.most_common()),
-            proof=total.proof(),
+            mismatched=total.outcomes[Outcome.MISMATCH],
+            proof=proof,
+            unsteady=total.outcomes[Outcome.UNSTEADY],
+            failed=dict(self._of(Outcome.FAILED).most_common()),
+            ignored=dict(self._of(Outcome.IGNORED).most_common()),
+            not_compared=dict(self._of(Outcome.NOT_COMPARED).most_common()),
+            equal_errors=total.compared - total.evidence,
+            operations=tuple(self._operations()),
             signatures=tuple(self._signature(name, found) for name, found in self._by_risk()),
-            endpoints=tuple(
-                EndpointLatency(name, legacy.latency(), extracted.latency())
+            latencies=tuple(
+                OperationLatency(name, legacy.latency(), extracted.latency())
                 for name, (legacy, extracted) in sorted(self._answers.items())
             ),
-            routes=tuple(RouteProof(name, pattern, one.proof()) for (name, pattern), one in self._routes.items()),
+            live=False,
+            blocking=() if proof.proven else (proof_text(proof, TARGET),),
         )
+
+    def _operations(self) -> Iterable[OperationProof]:
+        for (name, pattern), counts in self._routes.items():
+            yield OperationProof(pattern, name, counts.sampled, counts.compared, 0, 0, counts.proof())
 
     def as_json(self) -> dict[str, Any]:
         """The report, and what of the recording was not asked."""
@@ -172,34 +198,35 @@ class Results:
             **self.report().as_json(),
         }
 
-    def _add_answers(self, endpoint: str, judgement: Judgement) -> None:
-        sides = self._answers.setdefault(endpoint, (Answers(), Answers()))
-        for name, answers, answered in zip(NOT_ANSWERED, sides, (judgement.legacy, judgement.extracted), strict=True):
+    def _add_answers(self, operation: str, judgement: Judgement) -> None:
+        sides = self._answers.setdefault(operation, (Answers(), Answers()))
+        missing = LEGACY_NOT_ANSWERED, NO_RESPONSE
+        for reason, answers, answered in zip(missing, sides, (judgement.legacy, judgement.extracted), strict=True):
             if answered is not None:
                 answers.seconds.append(answered.seconds)
                 answers.errors += answered.answer.status >= 500
-            elif judgement.comparison.reason == NOT_ANSWERED[name]:
+            elif judgement.comparison.reason == reason:
                 answers.missing += 1
 
     def _by_risk(self) -> list[tuple[str, Found]]:
         return sorted(
             self.signatures.items(),
-            key=lambda item: (_RISKS.index(item[1].difference.risk), -item[1].endpoints.total(), item[0]),
+            key=lambda item: (_RISKS.index(item[1].difference.risk), -item[1].operations.total(), item[0]),
         )
 
-    def _signature(self, name: str, found: Found) -> SignatureCount:
-        return SignatureCount(
+    def _signature(self, name: str, found: Found) -> SignatureReport:
+        return SignatureReport(
             signature=name,
             path=found.difference.path,
             kind=str(found.difference.kind),
             risk=str(found.difference.risk),
-            count=found.endpoints.total(),
-            endpoints=tuple(sorted(found.endpoints)),
+            count=found.operations.total(),
+            operations=tuple(sorted(found.operations)),
             examples=(),
             example=found.example,
         )
 
-    def _example(self, judgement: Judgement, endpoint: str) -> dict[str, Any]:
+    def _example(self, judgement: Judgement, operation: str) -> dict[str, Any]:
         """The pair as it would be stored, redacted, and where its request stands."""
         request = judgement.request
         legacy, extracted = (
@@ -207,7 +234,7 @@ class Results:
             for url, answered in zip(self._urls, (judgement.legacy, judgement.extracted), strict=True)
         )
         kept = stored.Pair(
-            self.name, request.route or "", endpoint, time(), "legacy", _message(request), legacy, extracted
+            self.name, request.route or "", operation, time(), "legacy", 0, _message(request), "", legacy, extracted
         )
         return {**documented(kept, judgement.comparison, True, self._redaction), "source": request.source}
 

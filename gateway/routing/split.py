@@ -129,19 +129,22 @@ def sticky_value(key: StickyKey, request: Request, identity: Identity | None) ->
     return _plain_key(key, request)
 
 
+def caller_key(migration: Migration, request: Request, identity: Identity | None) -> str:
+    """What tells a caller from others in shadow evidence: the sticky key, or the address where there is none."""
+    for sticky in migration.sticky:
+        value = sticky_value(sticky, request, identity)
+        if value:
+            return value
+    return request.peer
+
+
 def shadow_bucket(migration: Migration, request: Request, identity: Identity | None) -> int:
-    """The bucket by which a caller is shadowed: by sticky key, or by address where there is none.
+    """The bucket by which a caller is shadowed.
 
     The salt is another than the split's, or a share of the callers on one side
     would be all of them, or none.
     """
-    key = request.peer
-    for sticky in migration.sticky:
-        value = sticky_value(sticky, request, identity)
-        if value:
-            key = value
-            break
-    return bucket_of(f"shadow of {migration.name}", key)
+    return bucket_of(f"shadow of {migration.name}", caller_key(migration, request, identity))
 
 
 def _claim(identity: Identity | None, name: str) -> str | None:

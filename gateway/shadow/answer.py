@@ -15,6 +15,9 @@ import brotli
 MOST_BYTES = 8 * 1024 * 1024
 """The bound of a decoded body, in bytes, unless another is asked for."""
 
+DECODED = (b"gzip", b"x-gzip", b"deflate", b"br")
+"""The content codings that `decoded` understands, as they are written in Accept-Encoding."""
+
 _CHUNK = 65536
 _MOST_MEMBERS = 100
 _IDENTITY = (b"identity", b"")

@@ -16,14 +16,18 @@ import httptools
 
 from gateway.config.snapshot import Upstream
 from gateway.config.tls import upstream_context
-from gateway.shadow.pair import Answered
+from gateway.shadow.pair import Answered, Reason
 
 _READ = 65_536
 _BODYLESS = (204, 304)
 
 
 class NotAnswered(Exception):
-    """The endpoint gave no whole answer; the message says why."""
+    """The endpoint gave no whole response; the message says why, `reason` in the words of `pair.Reason`."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,7 @@ class _Reading:
     def on_body(self, body: bytes) -> None:
         self.size += len(body)
         if self.size > self._most:
-            raise NotAnswered(f"the body has more than {self._most} bytes")
+            raise NotAnswered(f"the body has more than {self._most} bytes", Reason.TOO_BIG)
         self.body.append(body)
 
     def on_message_complete(self) -> None:
@@ -100,9 +104,9 @@ async def ask(endpoint: str, request: bytes, timeout: float, most: int, secure: 
             finally:
                 writer.transport.abort()
     except TimeoutError:
-        raise NotAnswered(f"{endpoint} did not answer in {timeout:g} s") from None
+        raise NotAnswered(f"{endpoint} did not respond in {timeout:g} s", Reason.TIMED_OUT) from None
     except OSError as error:
-        raise NotAnswered(f"{endpoint}: {error}") from None
+        raise NotAnswered(f"{endpoint}: {error}", Reason.UNREACHABLE) from None
     status = reading.parser.get_status_code()
     return Answered(endpoint, status, b"".join(reading.head), b"".join(reading.body), monotonic() - started)
 
@@ -122,14 +126,16 @@ async def _read(reader: asyncio.StreamReader, method: str, most: int) -> _Readin
         if not data:
             if reading.until_close:
                 return reading
-            raise NotAnswered("the connection ended before the answer did")
+            raise NotAnswered("the connection ended before the response did", Reason.BROKE_OFF)
         try:
             reading.parser.feed_data(data)
         except httptools.HttpParserError as error:
             if reading.complete:
                 break
             cause = error.__context__
-            raise cause if isinstance(cause, NotAnswered) else NotAnswered(f"malformed answer: {error}") from None
+            if isinstance(cause, NotAnswered):
+                raise cause from None
+            raise NotAnswered(f"malformed response: {error}", Reason.MALFORMED) from None
     return reading
 
 

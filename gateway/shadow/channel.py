@@ -14,10 +14,11 @@ from __future__ import annotations
 import asyncio
 import pickle
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 from gateway.shadow.pair import Answered, Batch, NotCompared, Pair, Reason
+from gateway.shadow.self_test import SelfTestOrder
 
 WAITING_BYTES = 8_388_608
 PAIRS_AT_ONCE = 3
@@ -31,10 +32,12 @@ _LENGTH = struct.Struct("!I")
 
 
 class Channel(asyncio.Protocol):
-    """A worker's end."""
+    """A worker's end; `on_order` gets each self-test that the judge orders."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, on_order: Callable[[SelfTestOrder], None]) -> None:
         self._loop = loop
+        self._on_order = on_order
+        self._received = bytearray()
         self._path: str | None = None
         self._transport: asyncio.WriteTransport | None = None
         self._connecting: asyncio.Task[None] | None = None
@@ -49,12 +52,14 @@ class Channel(asyncio.Protocol):
         if path != self._path:
             self._path = path
             self.close()
+            self._retry_at = 0.0
+            self._connect(self._loop.time())
 
     def offer(self, pair: Pair) -> None:
         """Send `pair` with the next batch, or count it as not compared for overload."""
         size = len(pair.request) + len(pair.legacy.body) + len(pair.extracted.body) + _OVERHEAD
         if self._transport is None or self._waiting() + size > WAITING_BYTES:
-            self.count(NotCompared(pair.migration, pair.route, pair.endpoint, Reason.OVERLOAD))
+            self.count(NotCompared(pair.migration, pair.route, pair.operation, pair.served, Reason.OVERLOAD))
             return
         self._pairs.append(pair)
         self._bytes += size
@@ -123,35 +128,65 @@ class Channel(asyncio.Protocol):
 
     # asyncio.Protocol
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._received.clear()
+
+    def data_received(self, data: bytes) -> None:
+        for order in _messages(self._received, data):
+            self._on_order(SelfTestOrder._make(order))
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
 
 
 class Receiver(asyncio.Protocol):
-    """The judge's end of one worker's channel: gives each batch to `take`, and itself to `gone` at the end."""
+    """The judge's end of one worker's channel: gives each batch to `take`, and itself to `met` and `gone`."""
 
-    def __init__(self, take: Callable[[Batch], None], gone: Callable[[Receiver], None]) -> None:
+    def __init__(
+        self,
+        take: Callable[[Batch], None],
+        gone: Callable[[Receiver], None],
+        met: Callable[[Receiver], None] = lambda receiver: None,
+    ) -> None:
         self._take = take
         self._gone = gone
+        self._met = met
         self._received = bytearray()
+        self._transport: asyncio.WriteTransport | None = None
+
+    def order(self, order: SelfTestOrder) -> None:
+        """Have the worker send known pairs."""
+        if self._transport is not None and not self._transport.is_closing():
+            data = pickle.dumps(tuple(order), protocol=pickle.HIGHEST_PROTOCOL)
+            self._transport.write(_LENGTH.pack(len(data)) + data)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.WriteTransport, transport)
+        self._met(self)
 
     def data_received(self, data: bytes) -> None:
-        received = self._received
-        received += data
-        start = 0
-        while len(received) >= start + _LENGTH.size:
-            (length,) = _LENGTH.unpack_from(received, start)
-            begin = start + _LENGTH.size
-            if len(received) < begin + length:
-                break
-            start = begin + length
-            with memoryview(received) as view:
-                packed = pickle.loads(view[begin:start])
+        for packed in _messages(self._received, data):
             self._take(_unpacked(*packed))
-        del received[:start]
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
         self._gone(self)
+
+
+def _messages(received: bytearray, data: bytes) -> Iterator[Any]:
+    """The messages that are whole once `data` has come after what was `received`, where the rest stays."""
+    received += data
+    start = 0
+    while len(received) >= start + _LENGTH.size:
+        (length,) = _LENGTH.unpack_from(received, start)
+        begin = start + _LENGTH.size
+        if len(received) < begin + length:
+            break
+        start = begin + length
+        with memoryview(received) as view:
+            message = pickle.loads(view[begin:start])
+        yield message
+    del received[:start]
 
 
 def _unpacked(pairs: list[tuple[Any, ...]], not_compared: dict[NotCompared, int]) -> Batch:

@@ -25,12 +25,19 @@ from gateway.shadow.text_bodies import compare_bytes, compare_text, described
 
 
 class Outcome(StrEnum):
-    """What became of a pair; exactly one of these."""
+    """What became of a request whose two responses were to be compared; exactly one of these.
+
+    Comparing two responses gives one of the first four. The others are found
+    out by asking again, or by there being no response of the candidate.
+    """
 
     MATCH = "match"
     IGNORED = "ignored"
     MISMATCH = "mismatch"
     NOT_COMPARED = "not compared"
+    UNSTEADY = "unsteady"
+    LAG = "lag"
+    FAILED = "failed to answer"
 
 
 @dataclass(frozen=True, slots=True)

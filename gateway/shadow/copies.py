@@ -5,7 +5,6 @@ from __future__ import annotations
 from time import monotonic, time
 from typing import TYPE_CHECKING
 
-from gateway.config.snapshot import SAFE_METHODS
 from gateway.proxy.pool import EndpointPool
 from gateway.shadow.pair import Answered, Pair, Reason
 from gateway.shadow.recording import Recording
@@ -39,12 +38,12 @@ class Copy:
         "_connection",
         "_head",
         "_pool",
-        "_retried",
         "_sent_at",
         "_size",
         "_status",
         "answer",
         "at",
+        "caller",
         "client",
         "deadline",
         "done",
@@ -56,12 +55,13 @@ class Copy:
         "request_complete",
         "response_started",
         "route",
+        "self_test",
         "side",
         "timeouts",
         "upstream",
     )
 
-    def __init__(self, recording: Recording, request: bytes, answer: Answered) -> None:
+    def __init__(self, recording: Recording, request: bytes, answer: Answered, caller: int) -> None:
         self.mirror = recording.mirror
         self.lane = recording.lane
         self.route = recording.route
@@ -71,6 +71,8 @@ class Copy:
         self.method = recording.method
         self.request = request
         self.answer = answer
+        self.caller = caller
+        self.self_test = recording.self_test
         self.at = time()
         self.client = _NOBODY
         self.request_complete = True
@@ -80,8 +82,7 @@ class Copy:
         self.pending_out: list[bytes] = []
         self._pool: EndpointPool | None = None
         self._connection: UpstreamConnection | None = None
-        self._retried = False
-        self._sent_at = 0.0
+        self._sent_at = monotonic()
         self._status = 0
         self._head = b""
         self._body: list[bytes] = []
@@ -109,7 +110,7 @@ class Copy:
     def connect_failed(self, status: int, detail: str) -> None:
         """The other side can't be reached: leave it alone for a moment."""
         self.lane.resting_until = self.mirror.plane.now + RESTING
-        self.give_up(Reason.UNREACHABLE)
+        self.fail(Reason.UNREACHABLE)
 
     def interim_response(self, status: int, fields: bytes) -> None:
         """A 1xx says nothing that is compared."""
@@ -137,7 +138,7 @@ class Copy:
             return
         self._size += len(body)
         if self._size > self.lane.shadow.response_body:
-            self.give_up(Reason.TOO_BIG)
+            self.fail(Reason.TOO_BIG)
         else:
             self._body.append(body)
 
@@ -152,39 +153,57 @@ class Copy:
         self.done = True
         assert self._pool is not None
         seconds = monotonic() - self._sent_at
-        other = Answered(self._pool.endpoint.url, self._status, self._head, b"".join(self._body), seconds)
+        self._hand_over(Answered(self._pool.endpoint.url, self._status, self._head, b"".join(self._body), seconds))
+
+    def _hand_over(self, other: Answered) -> None:
+        """Give the pair to the judge; `other` is the response to this copy."""
         legacy, extracted = (self.answer, other) if self.side == "legacy" else (other, self.answer)
-        name = self.lane.migration.name
-        endpoint = f"{self.method} {self.route.path}"
         self.mirror.channel.offer(
-            Pair(name, self.route.name, endpoint, self.at, self.side, self.request, legacy, extracted)
+            Pair(
+                self.lane.migration.name,
+                self.route.name,
+                f"{self.method} {self.route.path}",
+                self.at,
+                self.side,
+                self.caller,
+                self.request,
+                self.self_test,
+                legacy,
+                extracted,
+            )
         )
         self.mirror.finished(self)
 
     def upstream_lost(self) -> None:
-        """The connection ended before the answer did; a stale one says nothing, as in Exchange."""
-        connection = self._connection
-        assert connection is not None
-        if connection.used and not self.response_started and not self._retried and self.method in SAFE_METHODS:
-            self._retried = True
-            self._connection = None
-            assert self._pool is not None
-            self._pool.request(self, fresh=True)
-            return
-        self.give_up(Reason.UNREACHABLE)
+        """The connection ended before the response did. It is not sent again: a fault would have to show twice."""
+        self._connection = None
+        self.fail(Reason.BROKE_OFF)
 
     def upstream_failed(self, cause: Cause, status: int, detail: str, *, blame: bool = True) -> None:
-        """The answer can't be understood."""
-        self.give_up(Reason.UNREACHABLE)
+        """The response can't be understood."""
+        self.fail(Reason.MALFORMED)
 
     def busy(self, detail: str) -> None:
-        """There is no connection to be had."""
-        self.give_up(Reason.UNREACHABLE)
+        """There is no connection to be had: that is this gateway's doing, and no failure of the other side."""
+        self.give_up(Reason.OVERLOAD)
 
-    def give_up(self, reason: str) -> None:
-        """Compare nothing, for `reason`, and hang up."""
+    def fail(self, reason: str) -> None:
+        """There is no whole response from the other side, for `reason`: the judge decides what that means."""
         if self.done:
             return
+        self._hang_up()
+        endpoint = self._pool.endpoint.url if self._pool is not None else ""
+        self._hand_over(Answered(endpoint, self._status, b"", b"", monotonic() - self._sent_at, reason))
+
+    def give_up(self, reason: str) -> None:
+        """Compare nothing, for a `reason` that is not the other side's, and hang up."""
+        if self.done:
+            return
+        self._hang_up()
+        self.mirror.count(self.lane, self.route, self.method, self.side, reason)
+        self.mirror.finished(self)
+
+    def _hang_up(self) -> None:
         self.done = True
         connection = self._connection
         if connection is not None:
@@ -192,5 +211,3 @@ class Copy:
             connection.discard()
         elif self._pool is not None:
             self._pool.forget(self)
-        self.mirror.count(self.lane, self.route, self.method, reason)
-        self.mirror.finished(self)

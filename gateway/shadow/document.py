@@ -66,6 +66,7 @@ def _side(answered: Answered, values: bool, redaction: Redaction) -> tuple[dict[
     answer = answered.answer
     side: dict[str, Any] = {
         "endpoint": answered.endpoint,
+        "missing": answered.missing,
         "status": answered.status,
         "seconds": round(answered.seconds, 6),
         "bytes": len(answered.body),

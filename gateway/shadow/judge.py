@@ -1,9 +1,18 @@
-"""The judge: what each pair comes to, asked again where that could be chance.
+"""The judge: what each pair comes to.
 
-A pair ends in exactly one of match, ignored, mismatch and not compared. A
-mismatch of a read counts only when both sides, asked once more after a moment,
-differ again: between the two first answers somebody may have written, or a
-replica may have lagged. What then agrees is `racy`.
+A pair ends in exactly one outcome (`comparison.Outcome`). What is left out is
+left out before it is known how it turned out, or by what legacy alone did;
+everything else counts, for the candidate or against it:
+
+1. A pair that comes while too many wait is left out unseen.
+2. Where legacy's response is missing there is nothing to compare with; where
+   the candidate's is, the candidate *failed to answer*.
+3. Where legacy's response is partial (304, 206 …) or in a coding that can't be
+   decoded, both sides are asked anew by the copy's fields.
+4. Two responses are compared. A difference in a read is asked about once more
+   before it counts (`confirming`).
+5. What was found is settled: counted, with examples, for its epoch. The same
+   caller asking for the same thing is evidence once an hour (`variety`).
 
 Nothing here waits for the store: what was found gathers until `flush`.
 """
@@ -12,138 +21,95 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
-from time import monotonic, time
+from time import time
 from typing import Any
 
 import structlog
 
-from gateway.config.snapshot import SAFE_METHODS, Migration, Shadow, Snapshot, Stage, Upstream
-from gateway.shadow.asking import NotAnswered, Secure, ask, secure
-from gateway.shadow.comparison import Comparison, Outcome, compare
-from gateway.shadow.difference import Difference
-from gateway.shadow.document import documented
-from gateway.shadow.noise import Judgement, Noise
-from gateway.shadow.pair import Answered, NotCompared, Pair, Reason
+from gateway.config.snapshot import SAFE_METHODS, Migration, Shadow, Snapshot
+from gateway.shadow.asking import NotAnswered, ask
+from gateway.shadow.case import Ask, Case
+from gateway.shadow.comparison import Comparison, Outcome
+from gateway.shadow.confirming import confirm
+from gateway.shadow.earlier import EarlierResponses
+from gateway.shadow.epochs import Epochs, Reset
+from gateway.shadow.evidence import Evidence, Remembered
+from gateway.shadow.ledger import Finding, Ledger
+from gateway.shadow.noise import Noise
+from gateway.shadow.pair import NotCompared, Pair, Reason
 from gateway.shadow.redaction import Redaction
 from gateway.shadow.rules import DEFAULT_RULES, Rules
 from gateway.shadow.sameness import Sameness
-from gateway.shadow.store import PERIOD, Evidence, Example, Remembered, Reservoirs, bucket_of_latency
-from gateway.shadow.time_limit import TooCostly, limited
+from gateway.shadow.store import SELF_TEST
+from gateway.shadow.tally import ShadowTally
+from gateway.shadow.variety import unit_of
+from gateway.shadow.whole import PARTIAL
 
 log = structlog.get_logger(part="judge")
 
-FAVOURED = 299
-"""Pairs without a mismatch that show, at 95 %, that fewer than 1 % would differ; routes with fewer are favoured."""
+FAVOURED = 332
+"""Pairs that prove fewer than 1 % wrong responses if all are right; routes with fewer are copied whatever the share."""
 
 ASKING = 32
-"""Most questions of one migration to a side at a time, beside those of callers."""
+"""Most requests of one migration to its sides at a time, beside those of callers."""
+
 WAITING = 256
-"""Most mismatches of one migration that wait for being asked again."""
+"""Most pairs of one migration for which there is a request to come."""
 
-LEARNED = "noise, learned"
-"""The rule of a difference that legacy has with itself as often."""
-
-MOST_SECONDS = 2.0
-"""Of processor time for one comparison; other pairs wait meanwhile."""
-_TOO_COSTLY = Comparison(Outcome.NOT_COMPARED, evidence=False, reason=Reason.COSTLY)
-
-WINDOW = 60.0
-SILENT_AFTER = 20
-
-Ask = Callable[[str, bytes, float, int, Secure | None], Awaitable[Answered]]
-
-
-@dataclass(slots=True)
-class Tally:
-    """What became of a migration's requests since the judge began, and of late.
-
-    `recent` has a second, how many requests came in it, and how many of them were compared.
-    """
-
-    outcomes: dict[tuple[str, str], int] = field(default_factory=dict)
-    recent: deque[tuple[int, int, int]] = field(default_factory=deque)
-
-    def add(self, outcome: Outcome, reason: str, count: int) -> None:
-        """Count `count` requests; `reason` is a reason or a rule."""
-        key = (str(outcome), reason)
-        self.outcomes[key] = self.outcomes.get(key, 0) + count
-        second = int(monotonic())
-        compared = count if outcome is not Outcome.NOT_COMPARED or reason == Reason.RACY else 0
-        if self.recent and self.recent[-1][0] == second:
-            _, seen, before = self.recent.pop()
-            self.recent.append((second, seen + count, before + compared))
-        else:
-            self.recent.append((second, count, compared))
-            while self.recent[0][0] < second - WINDOW:
-                self.recent.popleft()
-
-    def problem(self) -> str | None:
-        """Why this shadow proves nothing at the moment, or None."""
-        recent = [entry for entry in self.recent if entry[0] >= monotonic() - WINDOW]
-        seen = sum(count for _, count, _ in recent)
-        if seen < SILENT_AFTER or any(compared for _, _, compared in recent):
-            return None
-        reasons = sorted(
-            ((count, reason) for (outcome, reason), count in self.outcomes.items() if outcome == Outcome.NOT_COMPARED),
-            reverse=True,
-        )
-        listed = ", ".join(f"{reason} {count}" for count, reason in reasons[:4])
-        return f"none of the last {seen} requests was compared ({listed})"
-
-
-@dataclass(slots=True)
-class Case:
-    """A migration under judgement."""
-
-    migration: Migration
-    shadow: Shadow
-    rules: Rules
-    sameness: Sameness
-    redaction: Redaction
-    noise: Noise
-    legacy: Upstream
-    extracted: Upstream
-    asking: asyncio.Semaphore
-    met: dict[str, Secure | None] = field(default_factory=dict)
-    waiting: int = 0
-    noise_changed: bool = False
+_NOTHING_FOUND = Comparison(Outcome.NOT_COMPARED, evidence=False)
 
 
 class Judge:
     """Judges the pairs of the migrations of a snapshot.
 
-    `ask_again` asks an endpoint.
+    `ask_again` sends a request to an endpoint. `on_known_pair` gets what a
+    known pair of a self-test came to: its ticket, kind and outcome.
     """
 
-    def __init__(self, ask_again: Ask = ask) -> None:
-        self.tallies: dict[str, Tally] = {}
-        self.gathered = Evidence()
-        self._reservoirs = Reservoirs()
-        self._compared: dict[tuple[str, str], int] = {}
+    def __init__(
+        self, ask_again: Ask = ask, on_known_pair: Callable[[str, str, str], None] = lambda *known: None
+    ) -> None:
+        self._ledger = Ledger(on_known_pair)
+        self._hurry = asyncio.Event()
         self._learned: dict[str, bytes] = {}
+        self._epochs: dict[str, Epochs] = {}
+        self._earlier = EarlierResponses()
         self._ask = ask_again
         self._cases: dict[str, Case] = {}
         self._routes: tuple[tuple[str, str], ...] = ()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def apply(self, snapshot: Snapshot, rules: Mapping[str, Rules]) -> None:
-        """Judge by `snapshot` and the `rules` of each migration from the next pair on."""
+    def apply(self, snapshot: Snapshot, rules: Mapping[str, Rules], settings: Mapping[str, str] | None = None) -> None:
+        """Judge by `snapshot` and the `rules` of each migration from the next pair on.
+
+        `settings` has for each migration a digest of all that decides about its
+        responses and their comparison; another one begins an epoch.
+        """
+        now = time()
+        for name, migration in snapshot.migrations.items():
+            if migration.shadow is not None:
+                self._begin_epoch(migration, migration.shadow, (settings or {}).get(name, ""), now)
         self._cases = {
             name: self._case(snapshot, migration, migration.shadow, rules.get(name, DEFAULT_RULES))
             for name, migration in snapshot.migrations.items()
             if migration.shadow is not None
         }
         for name in self._cases:
-            self.tallies.setdefault(name, Tally())
+            self._ledger.tallies.setdefault(name, ShadowTally())
         self._routes = tuple(
             (route.migration.name, route.name)
             for route in snapshot.routes
             if route.migration is not None and route.migration.name in self._cases
         )
+
+    def _begin_epoch(self, migration: Migration, shadow: Shadow, settings: str, now: float) -> None:
+        epochs = self._epochs.get(migration.name)
+        if epochs is None:
+            self._epochs[migration.name] = Epochs(migration.name, settings, shadow.version_header, now)
+        else:
+            epochs.configure(settings, shadow.version_header, now)
 
     def _case(self, snapshot: Snapshot, migration: Migration, shadow: Shadow, rules: Rules) -> Case:
         return Case(
@@ -153,186 +119,190 @@ class Judge:
             Sameness(rules),
             Redaction(shadow.redact),
             self._noise_of(migration.name, rules),
+            self._epochs[migration.name],
             snapshot.upstreams[migration.legacy],
             snapshot.upstreams[migration.extracted],
+            self._ask,
             asyncio.Semaphore(ASKING),
+            self._hurry,
         )
 
     def remember(self, before: Remembered) -> None:
         """Go on from what was found before, which is added to what was found since this judge began."""
-        self._reservoirs.merge(before.seen)
-        self.gathered.keep_reservoirs(before.seen)
-        for route, count in before.compared.items():
-            self._compared[route] = self._compared.get(route, 0) + count
+        self._ledger.remember(before)
         self._learned = {**before.learned, **self._learned}
+        for name, epochs in self._epochs.items():
+            epochs.remember(before.epochs.get(name, ()))
+        self.reset(before.resets)
         for name, case in self._cases.items():
             if name in before.learned:
                 case.noise.merge(_noise(name, before.learned[name], case.rules))
                 case.noise_changed = True
 
+    def reset(self, resets: Mapping[str, Reset]) -> None:
+        """Begin the evidence of migrations anew that an operator has reset since."""
+        for name, reset in resets.items():
+            if name in self._epochs:
+                self._epochs[name].reset(reset, time())
+
     def forget(self) -> None:
         """Begin anew, for another store: nothing was seen, compared or learned."""
-        self._reservoirs = Reservoirs()
-        self._compared = {}
+        self._ledger.forget()
         self._learned = {}
         for case in self._cases.values():
             case.noise = Noise(case.rules.noise)
 
     def favoured(self) -> frozenset[str]:
         """The names of the routes that have too few pairs to say anything."""
-        return frozenset(route for name, route in self._routes if self._compared.get((name, route), 0) < FAVOURED)
+        return frozenset(
+            route
+            for name, route in self._routes
+            if self._ledger.evidence_of(name, self._epochs[name].id, route) < FAVOURED
+        )
+
+    @property
+    def tallies(self) -> dict[str, ShadowTally]:
+        """What became of each migration's requests since this judge began."""
+        return self._ledger.tallies
 
     def shadows(self) -> dict[str, Shadow]:
         """The shadows by migration."""
         return {name: case.shadow for name, case in self._cases.items()}
 
+    def epochs(self) -> dict[str, str]:
+        """The present epoch of each migration that is shadowed."""
+        return {name: case.epochs.id for name, case in self._cases.items()}
+
+    def tested(self, migration: str, epoch: str, at: float, failure: str) -> None:
+        """A self-test is over; `failure` says what was wrong, and is empty where nothing was."""
+        self._ledger.tested(migration, epoch, at, failure)
+
     def count(self, not_compared: Mapping[NotCompared, int]) -> None:
-        """Count requests that a worker could not make pairs of."""
+        """Count requests of which workers could not make pairs."""
         for what, count in not_compared.items():
-            self._count(what, Outcome.NOT_COMPARED, what.reason, count=count)
-            if what.reason in (Reason.UNREACHABLE, Reason.TIMED_OUT):
-                asked = self._asked_side(what.migration)
-                self._count_answer(what.migration, what.endpoint, asked, 0, 0.0, count)
+            epochs = self._epochs.get(what.migration)
+            self._ledger.count(what, epochs.id if epochs is not None else "", count)
 
     def flush(self) -> Evidence:
         """What was found since the last call."""
-        evidence, self.gathered = self.gathered, Evidence()
+        evidence = self._ledger.flush()
+        now = time()
         for name, case in self._cases.items():
             if case.noise_changed:
                 case.noise_changed = False
                 evidence.noise[name] = self._learned[name] = case.noise.document()
+            current = case.epochs.current
+            current.last = max(current.last, now)
+            evidence.epochs[(name, current.key.id)] = current
         return evidence
 
+    def hurry(self) -> None:
+        """The judge ends: ask at once what is still to be asked."""
+        self._hurry.set()
+
     async def settle(self) -> None:
-        """Wait for all questions that are under way."""
+        """Wait for all requests that are under way."""
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def judge(self, pair: Pair) -> None:
-        """Compare the two answers of `pair`, and see to what follows from it."""
-        for side, answered in (("legacy", pair.legacy), ("extracted", pair.extracted)):
-            self._count_answer(pair.migration, pair.endpoint, side, answered.status, answered.seconds, 1)
+        """Find out what `pair` comes to, and see to what follows from it."""
         case = self._cases.get(pair.migration)
         if case is None:  # its shadow ended while the pair was on its way
-            self._not_compared(pair, Reason.UNCONFIRMED)
+            self.count({NotCompared(pair.migration, pair.route, pair.operation, pair.served, Reason.ENDED): 1})
             return
+        epoch = SELF_TEST if pair.self_test else case.epochs.of(pair)
+        self._ledger.count_responses(pair, epoch)
+        if pair.legacy.missing:
+            self._leave_out(case, pair, epoch, pair.legacy.missing)
+        elif pair.extracted.missing:
+            self._fail(case, pair, epoch)
+        elif case.waiting >= WAITING:
+            # Before it is known what it is: matches and mismatches alike.
+            self._leave_out(case, pair, epoch, Reason.OVERLOAD)
+        elif self._is_partial(case, pair):
+            self._later(case, self._judge_anew(case, pair, epoch))
+        else:
+            self._judge_whole(case, pair, epoch)
+
+    def _is_partial(self, case: Case, pair: Pair) -> bool:
+        """Whether the side that served the caller gave less than the whole response."""
+        if pair.method not in SAFE_METHODS or pair.self_test:
+            return False
+        return case.shadow.conditions == "strip" and (pair.legacy.status in PARTIAL or pair.extracted.status in PARTIAL)
+
+    async def _judge_anew(self, case: Case, pair: Pair, epoch: str) -> None:
+        """Ask both sides by the copy's fields, and judge that."""
+        try:
+            async with case.asking:
+                pair = await case.ask_both(pair)
+        except NotAnswered as error:
+            log.info("legacy gave no whole response to compare with", migration=pair.migration, reason=str(error))
+            self._leave_out(case, pair, epoch, Reason.CONDITIONAL)
+            return
+        if pair.extracted.missing:
+            self._fail(case, pair, epoch)
+        else:
+            self._judge_whole(case, pair, epoch, anew=True)
+
+    def _judge_whole(self, case: Case, pair: Pair, epoch: str, *, anew: bool = False) -> None:
+        """Compare two whole responses; `anew` tells that both sides were asked by the copy's fields."""
+        read = pair.method in SAFE_METHODS
+        unit = unit_of(pair)
         comparison = case.sameness.of(pair.legacy, pair.extracted)
         if comparison is None:
-            comparison = _compared(pair.legacy, pair.extracted, case.rules)
-        read = pair.method in SAFE_METHODS
-        if comparison.outcome is not Outcome.MISMATCH or not read:
-            self._settle(case, pair, comparison)
-        elif case.waiting >= WAITING:
-            self._not_compared(pair, Reason.OVERLOAD)
+            if read and not anew and case.undecodable(pair.legacy):
+                self._later(case, self._judge_anew(case, pair, epoch))
+                return
+            comparison = case.compared(pair.legacy, pair.extracted)
+        if not pair.self_test:
+            if comparison.outcome is not Outcome.NOT_COMPARED:
+                case.noise.compared(pair.operation, comparison.differences)
+            if read:
+                self._earlier.note(unit, pair.legacy, pair.at)
+                if random.uniform(0, 100) < case.shadow.noise_percent and case.waiting < WAITING:
+                    self._later(case, self._learn_noise(case, pair))
+        if comparison.differences:
+            comparison = case.without_noise(comparison, pair.operation)
+        if comparison.outcome is Outcome.NOT_COMPARED:
+            self._settle(case, epoch, _not_comparable(case, pair, comparison, unit))
+        elif comparison.outcome is Outcome.MISMATCH and read:
+            self._later(case, self._confirm(case, pair, epoch, comparison, unit))
         else:
-            case.waiting += 1
-            self._later(self._confirm(case, pair, comparison))
-        if read and random.uniform(0, 100) < case.shadow.noise_percent and case.waiting < WAITING:
-            case.waiting += 1
-            self._later(self._learn_noise(case, pair))
+            rule = comparison.ignored[0][1] if comparison.outcome is Outcome.IGNORED else ""
+            self._settle(case, epoch, Finding(comparison.outcome, rule, pair, comparison, unit))
 
-    async def _confirm(self, case: Case, pair: Pair, first: Comparison) -> None:
-        try:
-            await asyncio.sleep(case.shadow.confirm_after)
-            async with case.asking:
-                legacy, extracted = await asyncio.gather(
-                    self._ask_side(case, pair, pair.legacy), self._ask_side(case, pair, pair.extracted)
-                )
-        except NotAnswered as error:
-            log.debug("a mismatch could not be confirmed", migration=pair.migration, reason=str(error))
-            self._not_compared(pair, Reason.UNCONFIRMED)
-            return
-        finally:
-            case.waiting -= 1
-        again = _compared(legacy, extracted, case.rules)
-        if again.outcome is not Outcome.MATCH and again.outcome is not Outcome.IGNORED:
-            self._settle(case, pair._replace(legacy=legacy, extracted=extracted), again)
-        else:
-            case.noise.compared(pair.endpoint, first.differences)
-            self._not_compared(pair, Reason.RACY)
+    async def _confirm(self, case: Case, pair: Pair, epoch: str, first: Comparison, unit: int) -> None:
+        self._settle(case, epoch, await confirm(case, pair, first, unit, self._earlier))
 
     async def _learn_noise(self, case: Case, pair: Pair) -> None:
         try:
             async with case.asking:
-                again = await self._ask_side(case, pair, pair.legacy)
+                again = await case.ask_legacy(pair, tries=1)
         except NotAnswered as error:
-            log.debug("legacy did not answer twice", migration=pair.migration, reason=str(error))
+            log.debug("legacy did not respond twice", migration=pair.migration, reason=str(error))
             return
-        finally:
-            case.waiting -= 1
-        itself = _compared(pair.legacy, again, case.rules)
+        itself = case.compared(pair.legacy, again)
         if itself.outcome is not Outcome.NOT_COMPARED:
-            case.noise.asked_twice(pair.endpoint, itself.differences)
+            case.noise.asked_twice(pair.operation, itself.differences)
             case.noise_changed = True
 
-    async def _ask_side(self, case: Case, pair: Pair, answered: Answered) -> Answered:
-        upstream = case.legacy if answered is pair.legacy else case.extracted
-        met = case.met.get(answered.endpoint)
-        if met is None and answered.endpoint.startswith("https:"):
-            met = case.met[answered.endpoint] = secure(upstream, answered.endpoint)
-        return await self._ask(answered.endpoint, pair.request, case.shadow.timeout, case.shadow.response_body, met)
+    def failed(self, pair: Pair) -> None:
+        """The judge could not judge `pair`: a defect, which must not excuse the candidate."""
+        case = self._cases.get(pair.migration)
+        if case is not None:
+            found = Finding(Outcome.MISMATCH, Reason.FAILED, pair, _NOTHING_FOUND, unit_of(pair))
+            self._settle(case, case.epochs.id, found)
 
-    def _settle(self, case: Case, pair: Pair, comparison: Comparison) -> None:
-        outcome = comparison.outcome
-        if outcome is Outcome.NOT_COMPARED:
-            self._not_compared(pair, comparison.reason or Reason.UNCONFIRMED)
-            return
-        case.noise.compared(pair.endpoint, comparison.differences)
-        if comparison.differences:
-            comparison = without_noise(comparison, case.noise, pair.endpoint)
-            outcome = comparison.outcome
-        reason = comparison.ignored[0][1] if outcome is Outcome.IGNORED and comparison.ignored else ""
-        what = NotCompared(pair.migration, pair.route, pair.endpoint, reason)
-        self._count(what, outcome, reason, evidence=comparison.evidence)
-        signatures = self._count_signatures(pair, comparison.differences) or [f"{outcome} {pair.endpoint}"]
-        example = Example(
-            pair.migration,
-            pair.route,
-            pair.endpoint,
-            pair.at,
-            str(outcome),
-            partial(documented, pair, comparison, case.shadow.store == "values", case.redaction),
-        )
-        for signature in signatures:
-            for slot in self._reservoirs.slots(pair.migration, signature):
-                self.gathered.chosen[(pair.migration, signature, slot)] = example
+    def _leave_out(self, case: Case, pair: Pair, epoch: str, reason: str) -> None:
+        self._settle(case, epoch, Finding(Outcome.NOT_COMPARED, reason, pair, _NOTHING_FOUND, 0))
 
-    def _count_signatures(self, pair: Pair, differences: Sequence[Difference]) -> list[str]:
-        """Count each signature that a pair has, once, and give them as they are known."""
-        found = {difference.signature: difference for difference in differences}
-        period = _period(pair.at)
-        signatures: list[str] = []
-        for signature, difference in found.items():
-            known = self._reservoirs.known(pair.migration, signature)
-            counts = self.gathered.signatures
-            kind, risk = str(difference.kind), str(difference.risk)
-            key = (pair.migration, known, period, pair.endpoint, difference.path, kind, risk)
-            counts[key] = counts.get(key, 0) + 1
-            signatures.append(known)
-        return signatures
+    def _fail(self, case: Case, pair: Pair, epoch: str) -> None:
+        found = Finding(Outcome.FAILED, pair.extracted.missing, pair, _NOTHING_FOUND, unit_of(pair))
+        self._settle(case, epoch, found)
 
-    def _not_compared(self, pair: Pair, reason: str) -> None:
-        what = NotCompared(pair.migration, pair.route, pair.endpoint, reason)
-        self._count(what, Outcome.NOT_COMPARED, reason)
-
-    def _count(
-        self, what: NotCompared, outcome: Outcome, reason: str, *, evidence: bool = False, count: int = 1
-    ) -> None:
-        self.tallies.setdefault(what.migration, Tally()).add(outcome, reason, count)
-        if evidence:
-            route = (what.migration, what.route)
-            self._compared[route] = self._compared.get(route, 0) + count
-        key = (what.migration, what.route, what.endpoint, _period(time()), str(outcome), reason, evidence)
-        self.gathered.outcomes[key] = self.gathered.outcomes.get(key, 0) + count
-
-    def _count_answer(self, migration: str, endpoint: str, side: str, status: int, seconds: float, count: int) -> None:
-        key = (migration, endpoint, side, _period(time()), status, bucket_of_latency(seconds))
-        self.gathered.answers[key] = self.gathered.answers.get(key, 0) + count
-
-    def _asked_side(self, migration: str) -> str:
-        """The side that gets the copies."""
-        case = self._cases.get(migration)
-        return "extracted" if case is None or case.migration.stage is Stage.SHADOW else "legacy"
+    def _settle(self, case: Case, epoch: str, found: Finding) -> None:
+        self._ledger.settle(found, epoch, case.shadow.store == "values", case.redaction)
 
     def _noise_of(self, migration: str, rules: Rules) -> Noise:
         """What was learned so far about the noise of a migration."""
@@ -340,41 +310,26 @@ class Judge:
         document = case.noise.document() if case is not None else self._learned.get(migration)
         return Noise(rules.noise) if document is None else _noise(migration, document, rules)
 
-    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+    def _later(self, case: Case, work: Coroutine[Any, Any, None]) -> None:
+        """Do `work`, which sends requests, beside other pairs."""
+        case.waiting += 1
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._done)
+        task.add_done_callback(partial(self._done, case))
 
-    def _done(self, task: asyncio.Task[None]) -> None:
+    def _done(self, case: Case, task: asyncio.Task[None]) -> None:
+        case.waiting -= 1
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("asking again failed", error=repr(error), exc_info=error)
 
 
-def _compared(legacy: Answered, extracted: Answered, rules: Rules) -> Comparison:
-    try:
-        with limited(MOST_SECONDS):
-            return compare(legacy.answer, extracted.answer, rules)
-    except TooCostly:
-        return _TOO_COSTLY
-
-
-def without_noise(comparison: Comparison, noise: Noise, endpoint: str) -> Comparison:
-    """`comparison` with the differences that are noise at `endpoint` among those that are let pass."""
-    noisy = [
-        difference
-        for difference in comparison.differences
-        if noise.judgement(endpoint, difference.signature) is Judgement.NOISE
-    ]
-    if not noisy:
-        return comparison
-    differences = tuple(difference for difference in comparison.differences if difference not in noisy)
-    return replace(
-        comparison,
-        outcome=Outcome.MISMATCH if differences else Outcome.IGNORED,
-        differences=differences,
-        ignored=(*comparison.ignored, *((difference, LEARNED) for difference in noisy)),
-    )
+def _not_comparable(case: Case, pair: Pair, comparison: Comparison, unit: int) -> Finding:
+    """What two responses come to that can't be compared: legacy's size excuses the candidate, nothing else does."""
+    if comparison.reason == Reason.TOO_BIG:
+        outcome = Outcome.NOT_COMPARED if case.too_large(pair.legacy) else Outcome.FAILED
+        return Finding(outcome, Reason.TOO_BIG, pair, comparison, unit)
+    return Finding(Outcome.MISMATCH, comparison.reason or Reason.FAILED, pair, comparison, unit)
 
 
 def _noise(migration: str, document: bytes, rules: Rules) -> Noise:
@@ -383,7 +338,3 @@ def _noise(migration: str, document: bytes, rules: Rules) -> Noise:
     except ValueError as error:
         log.error("learning noise anew", migration=migration, error=str(error))
         return Noise(rules.noise)
-
-
-def _period(at: float) -> int:
-    return int(at // PERIOD) * PERIOD

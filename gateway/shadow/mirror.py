@@ -18,7 +18,7 @@ from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
-from gateway.config.snapshot import Route, Snapshot
+from gateway.config.snapshot import Route, SideName, Snapshot
 from gateway.proxy.exchange import Exchange
 from gateway.routing.decide import Decision
 from gateway.routing.split import BUCKETS, shadow_bucket
@@ -26,7 +26,9 @@ from gateway.shadow.channel import Channel
 from gateway.shadow.copies import Copy
 from gateway.shadow.lane import Lane
 from gateway.shadow.pair import Reason, not_compared
-from gateway.shadow.recording import RecordedExchange, Recording
+from gateway.shadow.recording import Copied, KnownExchange, RecordedExchange, Recording
+from gateway.shadow.self_test import KNOWN_PAIRS, SelfTestOrder, labelled
+from gateway.shadow.whole import ACCEPT_ENCODING, CONDITIONS, NAME_LENGTHS, decodable
 
 if TYPE_CHECKING:
     from gateway.proxy.endpoints import UpstreamPool
@@ -46,11 +48,11 @@ class Mirror:
 
     def __init__(self, plane: DataPlane) -> None:
         self.plane = plane
-        self.channel = Channel(plane.loop)
+        self.channel = Channel(plane.loop, self.self_test)
         self.favoured: frozenset[str] = frozenset()
         self._lanes: dict[str, Lane] = {}
         self._old: list[Lane] = []
-        self._answered: deque[tuple[RecordedExchange, Recording]] = deque()
+        self._answered: deque[tuple[Copied, Recording]] = deque()
         self.apply(plane.snapshot)
 
     def apply(self, snapshot: Snapshot) -> None:
@@ -81,15 +83,22 @@ class Mirror:
         pool = lane.targets.get((side, exchange.method))
         if pool is None:
             if side in lane.sides:
-                self.count(lane, route, exchange.method, Reason.METHOD)
+                self.count(lane, route, exchange.method, side, Reason.METHOD)
             return
         reason = self._why_not(exchange, decision, lane, route)
         if reason is not None:
-            self.count(lane, route, exchange.method, reason)
+            self.count(lane, route, exchange.method, side, reason)
             return
+        recording = Recording(self, lane, route, exchange.method, side, pool)
+        for name, value in exchange.head.fields:
+            if len(name) in NAME_LENGTHS:
+                known = name.lower()
+                if known in CONDITIONS:
+                    recording.conditional = lane.shadow.conditions == "strip"
+                elif known == ACCEPT_ENCODING and not decodable(value):
+                    recording.recoded = True
         exchange.__class__ = RecordedExchange
-        recorded = cast(RecordedExchange, exchange)
-        recorded.begin(Recording(self, lane, route, exchange.method, side, pool))
+        cast(RecordedExchange, exchange).begin(recording)
 
     def _why_not(self, exchange: Exchange, decision: Decision, lane: Lane, route: Route) -> str | None:
         shadow = lane.shadow
@@ -115,11 +124,26 @@ class Mirror:
                 return Reason.METHOD
         return None
 
-    def count(self, lane: Lane, route: Route, method: str, reason: str) -> None:
-        """Count a request that is not compared."""
-        self.channel.count(not_compared(lane.migration.name, route.name, route.path, method, reason))
+    def count(self, lane: Lane, route: Route, method: str, served: SideName, reason: str) -> None:
+        """Count a request of which there is no pair."""
+        self.channel.count(not_compared(lane.migration.name, route.name, route.path, method, served, reason))
 
-    def answered(self, exchange: RecordedExchange, recording: Recording) -> None:
+    def self_test(self, order: SelfTestOrder) -> None:
+        """Send the known pairs of a migration the way of all others; one that is not shadowed here is left alone."""
+        lane = self._lanes.get(order.migration)
+        if lane is None or lane.route is None:
+            return
+        pool = lane.self_test_pool(order.candidate)
+        for known in KNOWN_PAIRS.values():
+            recording = Recording(self, lane, lane.route, "GET", "legacy", pool)
+            recording.self_test = labelled(order.ticket, known.kind)
+            status, head, body = known.legacy
+            recording.answer_head(status, head)
+            recording.answer_body(body)
+            if not recording.given_up:
+                self.answered(KnownExchange(known, order.legacy), recording)
+
+    def answered(self, exchange: Copied, recording: Recording) -> None:
         """The caller has the whole answer; the copy starts after it was written out."""
         if not self._answered:
             self.plane.loop.call_soon(self._start_copy)
@@ -131,8 +155,11 @@ class Mirror:
         if self._answered:
             # One in a turn of the loop, so that callers whose answer has come meanwhile go first.
             self.plane.loop.call_soon(self._start_copy)
-        copy = Copy(recording, exchange.copied(), exchange.answer(recording.answered_in))
-        lane = recording.lane
+        self._send(Copy(recording, exchange.copied(), exchange.answer(recording.answered_in), exchange.caller()))
+
+    def _send(self, copy: Copy) -> None:
+        """Start `copy`, or have it wait for others."""
+        lane = copy.lane
         if len(lane.flying) < lane.shadow.concurrency:
             lane.flying.add(copy)
             copy.start(self.plane.now)
@@ -157,7 +184,7 @@ class Mirror:
         """Give up copies whose time is over, close idle connections, and send what has gathered."""
         for lane in (*self._lanes.values(), *self._old):
             for copy in [copy for copy in lane.flying if copy.deadline <= now]:
-                copy.give_up(Reason.TIMED_OUT)
+                copy.fail(Reason.TIMED_OUT)
             for upstream in lane.upstreams():
                 upstream.tick(now)
             for pool in lane.pools():
@@ -166,8 +193,20 @@ class Mirror:
         if self._lanes or self._old:
             self.channel.flush(now)
 
+    def count_cut_off(self) -> None:
+        """Give up all that has no pair yet, and count it."""
+        for _, recording in self._answered:
+            recording.give_up(Reason.STOPPED)
+        self._answered.clear()
+        for lane in (*self._lanes.values(), *self._old):
+            waiting = list(lane.waiting)
+            lane.waiting.clear()
+            for copy in (*lane.flying, *waiting):
+                copy.give_up(Reason.STOPPED)
+
     async def close(self) -> None:
-        """Send what has gathered, and hang up."""
+        """Count what the end of this worker cuts off, send what has gathered, and hang up."""
+        self.count_cut_off()
         self.channel.flush(self.plane.loop.time(), last=True)
         await self.channel.drained()
         self.channel.close()

@@ -10,7 +10,17 @@ import jinja2
 
 from gateway.shadow.report import Report
 from gateway.shadow.side_by_side import Line, side_by_side
-from gateway.shadow.words import duration, headline, milliseconds, percent, proof_text
+from gateway.shadow.words import (
+    bound,
+    counted,
+    duration,
+    headline,
+    measured,
+    milliseconds,
+    percent,
+    proof_text,
+    rests_on,
+)
 
 
 def page(report: Report) -> str:
@@ -20,6 +30,7 @@ def page(report: Report) -> str:
         "duration": duration,
         "milliseconds": milliseconds,
         "percent": percent,
+        "bound": bound,
         "moment": _moment,
         "proof": proof_text,
     }
@@ -27,6 +38,9 @@ def page(report: Report) -> str:
     return environment.from_string(source).render(
         report=report,
         headline=headline(report),
+        measured=measured(report),
+        counted=counted(report),
+        rests_on=rests_on(report),
         bodies={one.signature: bodies(one.example) for one in report.signatures},
     )
 

@@ -1,4 +1,4 @@
-"""A pair on its way from a worker to the judge: one request, and what each side answered to it.
+"""A pair on its way from a worker to the judge: one request, and what each side responded.
 
 Named tuples, because a worker packs one for every copied request. Nothing here reaches a disk as it is; see
 `gateway.shadow.redaction`.
@@ -14,30 +14,58 @@ from gateway.shadow.answer import Answer
 
 
 class Reason:
-    """Why a request was not compared. These words are in metrics, status and reports."""
+    """Why there is no comparison of a request, in metrics, status and reports.
 
-    TOO_BIG = "too big"
+    What counts against the candidate and what is left out, `failing` tells.
+    """
+
+    # Left out before a copy is sent, by what the client or legacy did or the configuration says.
     SAMPLED_OUT = "sampled out"
-    OVERLOAD = "overload"
-    TIMED_OUT = "timed out"
-    CLIENT_GONE = "client gone"
-    UPGRADE = "upgrade"
-    ENDLESS = "endless stream"
-    RACY = "racy"
     METHOD = "method not copied"
-    UNREACHABLE = "copy not answered"
-    UNANSWERED = "caller not answered"
-    UNCONFIRMED = "not confirmed"
+    UPGRADE = "upgrade"
+    OVERLOAD = "overload"
+    CLIENT_GONE = "client gone"
     INCOMPLETE = "request incomplete"
+    CONDITIONAL = "conditional"
+    STOPPED = "gateway stopped"
+    ENDED = "shadow ended"
+    RACY = "racy"
+
+    # What a side did: the candidate's failures count against it.
+    TOO_BIG = "too big"
+    ENDLESS = "endless stream"
+    TIMED_OUT = "timed out"
+    UNREACHABLE = "could not be reached"
+    BROKE_OFF = "broke off"
+    MALFORMED = "malformed response"
+    UNANSWERED = "caller not answered"
+
+    # The two responses differ, and no more could be learned about it: counts as a mismatch.
+    UNCONFIRMED = "not confirmed"
     COSTLY = "too costly"
     FAILED = "not judged"
 
 
+UNSAMPLED = frozenset((Reason.SAMPLED_OUT, Reason.METHOD, Reason.UPGRADE))
+"""Reasons of requests that shadowing never meant to compare."""
+
+_FAILURES_OF_THE_COPY = frozenset((Reason.TIMED_OUT, Reason.UNREACHABLE, Reason.BROKE_OFF, Reason.MALFORMED))
+
+
+def failing(reason: str, served: SideName) -> bool:
+    """Whether a worker's `reason` for a request without a pair is the candidate's failure.
+
+    `served` is the side that the caller got; the other one is sent the copy.
+    """
+    return reason in _FAILURES_OF_THE_COPY if served == "legacy" else reason == Reason.UNANSWERED
+
+
 class Answered(NamedTuple):
-    """One side's answer.
+    """One side's response.
 
     `endpoint` is the base URL that gave it; `head` are the header lines, each
     ended by CRLF; `seconds` is the time from the request to the last byte.
+    `missing` says why there is no whole response, and is empty where there is.
     """
 
     endpoint: str
@@ -45,29 +73,34 @@ class Answered(NamedTuple):
     head: bytes
     body: bytes
     seconds: float
+    missing: str = ""
 
     @property
     def answer(self) -> Answer:
-        """The answer as it is compared."""
+        """The response as it is compared."""
         lines = self.head.split(b"\r\n")
         fields = (line.partition(b":") for line in lines if line)
         return Answer(self.status, tuple((name, value.strip(b" \t")) for name, _, value in fields), self.body)
 
 
 class Pair(NamedTuple):
-    """A request that both sides have answered.
+    """A request that both sides were asked.
 
-    `request` are the bytes of the copy, head and body. `endpoint` is the method
-    and the route's pattern, `route` the route's name, `served` the side that
-    the caller got, `at` when that was, in seconds since 1970.
+    `request` are the bytes of the copy, head and body. `operation` is the
+    method and the route's pattern, `route` the route's name, `served` the side
+    that the caller got, `at` when that was, in seconds since 1970. `caller` is
+    a digest of what tells the caller from others. `self_test` names the known
+    pair that this is, and is empty for traffic.
     """
 
     migration: str
     route: str
-    endpoint: str
+    operation: str
     at: float
     served: SideName
+    caller: int
     request: bytes
+    self_test: str
     legacy: Answered
     extracted: Answered
 
@@ -81,24 +114,33 @@ class Pair(NamedTuple):
         """The request's target, as sent."""
         return self.request.split(b" ", 2)[1].decode("ascii")
 
+    @property
+    def body(self) -> bytes:
+        """The request's body, in the framing in which it was sent."""
+        return self.request.partition(b"\r\n\r\n")[2]
+
 
 class NotCompared(NamedTuple):
-    """Requests of one route that were not compared, for one reason."""
+    """Requests of one operation, served by one side, of which there is no pair, for one reason."""
 
     migration: str
     route: str
-    endpoint: str
+    operation: str
+    served: SideName
     reason: str
 
 
 @lru_cache(4096)
-def not_compared(migration: str, route: str, path: str, method: str, reason: str) -> NotCompared:
-    """Those of one `method` and one route's `path`; remembered, since a worker needs the same few again and again."""
-    return NotCompared(migration, route, f"{method} {path}", reason)
+def not_compared(migration: str, route: str, path: str, method: str, served: SideName, reason: str) -> NotCompared:
+    """Those of one `method` and one route's `path`; remembered, since a worker needs the same few again and again.
+
+    Everything in the key comes from the configuration, `method` too: only what is copied or refused by name.
+    """
+    return NotCompared(migration, route, f"{method} {path}", served, reason)
 
 
 class Batch(NamedTuple):
-    """What a worker hands over at once: pairs, how often what was not compared, and copies that got no answer."""
+    """What a worker hands over at once: pairs, and how many requests there were without one."""
 
     pairs: list[Pair]
     not_compared: dict[NotCompared, int]

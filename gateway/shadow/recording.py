@@ -3,18 +3,24 @@
 An exchange becomes a recorded one by getting another class, whose methods look
 on and hand over to those of Exchange, so that exchanges of other routes pay
 nothing for it. What is too long, has no end or is broken off is given up at
-once, and the memory with it.
+once, and the memory with it: except where the candidate served the caller,
+whose oversized response is compared with legacy's as one that is missing.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from hashlib import blake2b
+from time import monotonic
+from typing import TYPE_CHECKING, Protocol
 
-from gateway.config.snapshot import Route, SideName
+from gateway.config.snapshot import SAFE_METHODS, Route, SideName
 from gateway.proxy.endpoints import UpstreamPool
 from gateway.proxy.exchange import CLIENT_GONE, Exchange
+from gateway.routing.split import caller_key
 from gateway.shadow.pair import Answered, Reason
+from gateway.shadow.self_test import KnownPair
+from gateway.shadow.whole import PARTIAL, with_decodable_encodings, without_conditions
 
 if TYPE_CHECKING:
     from gateway.routing.decide import Decision
@@ -27,24 +33,32 @@ _ENDLESS = re.compile(rb"^content-type:[ \t]*text/event-stream", re.IGNORECASE |
 
 
 class Recording:
-    """What passes of one exchange, until its answer is complete; nothing more once `given_up`."""
+    """What passes of one exchange, until its response is complete; nothing more once `given_up`.
+
+    `conditional` and `recoded` tell that the request has fields that its copy
+    is not to have, `unread` why the candidate's response is not kept.
+    """
 
     __slots__ = (
         "answered_in",
         "body",
         "broken",
+        "conditional",
         "given_up",
         "head",
         "lane",
         "method",
         "mirror",
         "pool",
+        "recoded",
         "request",
         "request_size",
         "route",
+        "self_test",
         "side",
         "size",
         "status",
+        "unread",
     )
 
     def __init__(
@@ -63,6 +77,10 @@ class Recording:
         self.body: list[bytes] = []
         self.size = 0
         self.broken = False
+        self.conditional = False
+        self.recoded = False
+        self.unread = ""
+        self.self_test = ""
         self.given_up = False
         self.answered_in = 0.0
         lane.held += 1
@@ -83,21 +101,30 @@ class Recording:
             return
         self.head = fields
         if _ENDLESS.search(fields):
-            self.give_up(Reason.ENDLESS)
+            self._leave_unread(Reason.ENDLESS)
 
     def answer_body(self, body: bytes) -> None:
-        """A part of the answer's body."""
-        if self.given_up:
+        """A part of the response's body."""
+        if self.given_up or self.unread:
             return
         self.size += len(body)
         self.body.append(body)
         if self.size > self.lane.shadow.response_body:
-            self.give_up(Reason.TOO_BIG)
+            self._leave_unread(Reason.TOO_BIG)
+
+    def _leave_unread(self, reason: str) -> None:
+        """Keep nothing of the response. That of legacy ends the comparison; the candidate's may be its failure."""
+        if self.side == "legacy":
+            self.give_up(reason)
+        else:
+            self.unread = reason
+            self.body.clear()
 
     def forget_answer(self) -> None:
         """Another attempt is made: what came of the one before is not what the caller gets."""
         self.status = self.size = 0
         self.head = b""
+        self.unread = ""
         self.body.clear()
 
     def give_up(self, reason: str) -> None:
@@ -108,7 +135,7 @@ class Recording:
         self.request.clear()
         self.body.clear()
         self.lane.held -= 1
-        self.mirror.count(self.lane, self.route, self.method, reason)
+        self.mirror.count(self.lane, self.route, self.method, self.side, reason)
 
 
 class RecordedExchange(Exchange):
@@ -168,16 +195,72 @@ class RecordedExchange(Exchange):
         elif self.head.has_body and not self.request_complete:
             # Answered early: what else the client would have sent, nobody knows.
             recording.give_up(Reason.INCOMPLETE)
+        elif recording.conditional and recording.method not in SAFE_METHODS and recording.status in PARTIAL:
+            # It was not carried out here, so that carrying it out there would set the two apart.
+            recording.give_up(Reason.CONDITIONAL)
         elif not recording.given_up:
             recording.mirror.answered(self, recording)
 
     def copied(self) -> bytes:
         """The request as it goes to the other side."""
-        head = self.head_sent(next(iter(self.recording.pool.endpoints), None))
-        return b"".join((*head, SHADOW_LINE, b"\r\n", *self.recording.request))
+        recording = self.recording
+        head = b"".join(self.head_sent(next(iter(recording.pool.endpoints), None)))
+        if recording.conditional:
+            head = without_conditions(head)
+        if recording.recoded:
+            head = with_decodable_encodings(head)
+        return b"".join((head, SHADOW_LINE, b"\r\n", *recording.request))
 
     def answer(self, seconds: float) -> Answered:
         """What the caller got."""
         recording = self.recording
         assert self._pool is not None
-        return Answered(self._pool.endpoint.url, recording.status, recording.head, b"".join(recording.body), seconds)
+        url = self._pool.endpoint.url
+        body = b"".join(recording.body)
+        return Answered(url, recording.status, recording.head, body, seconds, recording.unread)
+
+    def caller(self) -> int:
+        """A digest of what tells the caller from others."""
+        decision = self._decision
+        assert decision is not None
+        key = caller_key(self.recording.lane.migration, self, decision.identity)
+        return int.from_bytes(blake2b(key.encode("utf-8", "surrogateescape"), digest_size=8).digest())
+
+
+class Copied(Protocol):
+    """What a copy is made of."""
+
+    started: float
+
+    def copied(self) -> bytes:
+        """The request as it goes to the other side."""
+        ...
+
+    def answer(self, seconds: float) -> Answered:
+        """What the caller got."""
+        ...
+
+    def caller(self) -> int:
+        """A digest of what tells the caller from others."""
+        ...
+
+
+class KnownExchange:
+    """Stands for the exchange of a known pair, which no client asked for; legacy's response came from `legacy`."""
+
+    def __init__(self, known: KnownPair, legacy: str) -> None:
+        self.started = monotonic()
+        self._known = known
+        self._legacy = legacy
+
+    def copied(self) -> bytes:
+        """The request as it goes to the other side."""
+        return self._known.request
+
+    def answer(self, seconds: float) -> Answered:
+        """Legacy's response."""
+        return Answered(self._legacy, *self._known.legacy, seconds)
+
+    def caller(self) -> int:
+        """There is none."""
+        return 0

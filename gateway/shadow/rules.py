@@ -51,6 +51,20 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class LagRule:
+    """How many seconds the candidate may be behind legacy, who answers for it and its last day."""
+
+    name: str
+    seconds: float
+    owner: str | None = None
+    expires: date | None = None
+
+    def expired(self, today: date) -> bool:
+        """Whether its last day is over."""
+        return self.expires is not None and self.expires < today
+
+
+@dataclass(frozen=True, slots=True)
 class HtmlRule:
     """A rule for what a CSS selector finds; `part` is `@NAME`, `text()`, or nothing for all of an element."""
 
@@ -90,6 +104,7 @@ class Rules:
     line_rules: tuple[tuple[re.Pattern[str], Rule], ...] = field(default=(), repr=False)
     status_rules: tuple[tuple[str, Rule], ...] = field(default=(), repr=False)
     body_rules: tuple[Rule, ...] = field(default=(), repr=False)
+    lag_rules: tuple[LagRule, ...] = ()
 
     def for_header(self, name: bytes) -> list[Rule]:
         """The rules of the header `name`, in lower case."""
@@ -170,6 +185,7 @@ def compile_rules(*sections: CompareSection) -> Rules:
         line_rules=tuple(places.line),
         status_rules=tuple(places.status),
         body_rules=tuple(places.body),
+        lag_rules=tuple(places.lag),
     )
 
 
@@ -190,8 +206,12 @@ class _Places:
         self.line: list[tuple[re.Pattern[str], Rule]] = []
         self.status: list[tuple[str, Rule]] = []
         self.body: list[Rule] = []
+        self.lag: list[LagRule] = []
 
     def add(self, section: RuleSection) -> None:
+        if section.lag is not None:
+            self.lag.append(LagRule(str(section.name), section.lag, section.owner, section.expires))
+            return
         rule = Rule(str(section.name), _treatment(section), section.owner, section.expires)
         self.rules.append(rule)
         self.json += [(_json_path(path), rule) for path in section.json_ or ()]

@@ -1,215 +1,44 @@
-"""What the judge found, as it is kept: counts, latencies, and examples of pairs.
-
-Counts are kept per period of PERIOD seconds, so that a report can begin later
-than the evidence and retention can end it. Latencies are a histogram whose
-buckets grow by a tenth, so a percentile is right to 5 %.
-
-Of each signature a reservoir of RESERVOIR examples is kept, in which every pair
-that ever had it has the same chance to be (Vitter's algorithm R, 1985), and
-beside it the latest one. Of pairs that match, the same per route.
-"""
+"""The evidence in a database: written by judges, read when one starts and by reports (`stored_evidence`)."""
 
 from __future__ import annotations
 
-import math
-import random
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import orjson
 import structlog
-from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, LargeBinary, MetaData, String, Table, delete, select
+from sqlalchemy import Table, delete, inspect, select, text
 from sqlalchemy import func as sql
 from sqlalchemy.engine import Connection
 
 from gateway.config.snapshot import Keep
+from gateway.shadow.epochs import Epoch, EpochKey, Reset
+from gateway.shadow.evidence import Evidence, Example, Remembered, SeenKey, SignatureKey
+from gateway.shadow.self_test import ticket_and_kind
+from gateway.shadow.tables import (
+    PERIOD,
+    REPLACED,
+    epochs,
+    examples,
+    learned_noise,
+    metadata,
+    outcomes,
+    pairs,
+    resets,
+    responses,
+    self_tests,
+    signatures,
+    variety,
+)
+from gateway.shadow.variety import Variety
 from gateway.store.database import Database
+
+__all__ = ["SELF_TEST", "ShadowStore", "metadata"]
 
 log = structlog.get_logger(part="judge")
 
-PERIOD = 600
-RESERVOIR = 5
-LATEST = -1
-SIGNATURES = 1000
-"""Most signatures of one migration that are told apart; what comes after them is counted as OTHERS."""
-OTHERS = "others"
-
-metadata = MetaData()
-
-_ID = BigInteger().with_variant(Integer, "sqlite")
-
-outcomes = Table(
-    "shadow_outcomes",
-    metadata,
-    Column("migration", String, primary_key=True),
-    Column("route", String, primary_key=True),
-    Column("endpoint", String, primary_key=True),
-    Column("period", BigInteger, primary_key=True),
-    Column("outcome", String, primary_key=True),
-    Column("reason", String, primary_key=True),
-    Column("evidence", Boolean, primary_key=True),
-    Column("count", BigInteger, nullable=False),
-)
-answers = Table(
-    "shadow_answers",
-    metadata,
-    Column("migration", String, primary_key=True),
-    Column("endpoint", String, primary_key=True),
-    Column("side", String, primary_key=True),
-    Column("period", BigInteger, primary_key=True),
-    Column("status", Integer, primary_key=True),
-    Column("bucket", Integer, primary_key=True),
-    Column("count", BigInteger, nullable=False),
-)
-signatures = Table(
-    "shadow_signatures",
-    metadata,
-    Column("migration", String, primary_key=True),
-    Column("signature", String, primary_key=True),
-    Column("period", BigInteger, primary_key=True),
-    Column("endpoint", String, primary_key=True),
-    Column("path", String, nullable=False),
-    Column("kind", String, nullable=False),
-    Column("risk", String, nullable=False),
-    Column("count", BigInteger, nullable=False),
-)
-pairs = Table(
-    "shadow_pairs",
-    metadata,
-    Column("id", _ID, primary_key=True, autoincrement=True),
-    Column("migration", String, nullable=False, index=True),
-    Column("route", String, nullable=False),
-    Column("endpoint", String, nullable=False),
-    Column("at", Float, nullable=False),
-    Column("outcome", String, nullable=False),
-    Column("size", BigInteger, nullable=False),
-    Column("document", LargeBinary, nullable=False),
-)
-examples = Table(
-    "shadow_examples",
-    metadata,
-    Column("migration", String, primary_key=True),
-    Column("signature", String, primary_key=True),
-    Column("slot", Integer, primary_key=True),
-    Column("pair", _ID, nullable=False, index=True),
-)
-noise = Table(
-    "shadow_noise",
-    metadata,
-    Column("migration", String, primary_key=True),
-    Column("document", LargeBinary, nullable=False),
-)
-
-_FACTOR = math.log(1.1)
-
-
-def bucket_of_latency(seconds: float) -> int:
-    """The number of the bucket that holds `seconds`: 0 is up to 10 microseconds."""
-    return max(0, math.ceil(math.log(max(seconds, 1e-5) / 1e-5) / _FACTOR))
-
-
-def latency_of_bucket(bucket: int) -> float:
-    """The seconds in the middle of a bucket."""
-    return 1e-5 * math.exp((bucket - 0.5) * _FACTOR)
-
-
-Count = tuple[str, str, str, int, str, str, bool]
-"""Migration, route, endpoint, period, outcome, reason or rule, whether it is evidence."""
-
-AnswerCount = tuple[str, str, str, int, int, int]
-"""Migration, endpoint, side, period, status (0 where none came), bucket of the latency."""
-
-SignatureCount = tuple[str, str, int, str, str, str, str]
-"""Migration, signature, period, endpoint, path, kind, risk."""
-
-
-class Example(NamedTuple):
-    """A pair as it is kept; `document` makes what is stored of it, redacted, once it is sure to be."""
-
-    migration: str
-    route: str
-    endpoint: str
-    at: float
-    outcome: str
-    document: Callable[[], dict[str, Any]]
-
-
-@dataclass(slots=True)
-class Evidence:
-    """What was found since the last time it was written; `chosen` maps places among the examples to pairs."""
-
-    outcomes: dict[Count, int] = field(default_factory=dict)
-    answers: dict[AnswerCount, int] = field(default_factory=dict)
-    signatures: dict[SignatureCount, int] = field(default_factory=dict)
-    chosen: dict[tuple[str, str, int], Example] = field(default_factory=dict)
-    noise: dict[str, bytes] = field(default_factory=dict)
-
-    def merge(self, older: Evidence) -> None:
-        """Take in what could not be written before."""
-        _add(self.outcomes, older.outcomes)
-        _add(self.answers, older.answers)
-        _add(self.signatures, older.signatures)
-        self.chosen = {**older.chosen, **self.chosen}
-        self.noise = {**older.noise, **self.noise}
-
-    def keep_reservoirs(self, seen: Mapping[tuple[str, str], int]) -> None:
-        """Leave the stored examples of signatures that were `seen` before, but for the latest one, as they are."""
-        self.chosen = {
-            place: example for place, example in self.chosen.items() if place[2] == LATEST or place[:2] not in seen
-        }
-
-    def __bool__(self) -> bool:
-        return bool(self.outcomes or self.answers or self.signatures or self.chosen or self.noise)
-
-
-Key = TypeVar("Key")
-
-
-def _add(counts: dict[Key, int], others: Mapping[Key, int]) -> None:
-    for key, count in others.items():
-        counts[key] = counts.get(key, 0) + count
-
-
-@dataclass(frozen=True, slots=True)
-class Remembered:
-    """What a store holds of what judges have found.
-
-    How often each signature of each migration was `seen`, how many pairs each
-    route (migration, route) has, and what was `learned` of each one's noise.
-    """
-
-    seen: Mapping[tuple[str, str], int]
-    compared: Mapping[tuple[str, str], int]
-    learned: Mapping[str, bytes]
-
-
-class Reservoirs:
-    """Chooses which pairs are kept as examples, without asking the store.
-
-    `seen` is how often each signature of each migration was seen before.
-    """
-
-    def __init__(self, seen: dict[tuple[str, str], int] | None = None) -> None:
-        self._seen = dict(seen or {})
-
-    def merge(self, seen: Mapping[tuple[str, str], int]) -> None:
-        """Take in how often signatures were seen elsewhere."""
-        _add(self._seen, seen)
-
-    def slots(self, migration: str, signature: str) -> list[int]:
-        """The places that the next pair with this signature takes: always the latest, perhaps one of the reservoir."""
-        key = (migration, signature)
-        number = self._seen[key] = self._seen.get(key, 0) + 1
-        place = number - 1 if number <= RESERVOIR else int(random.random() * number)
-        return [LATEST, place] if place < RESERVOIR else [LATEST]
-
-    def known(self, migration: str, signature: str) -> str:
-        """The signature, or OTHERS where the migration has too many."""
-        if (migration, signature) in self._seen:
-            return signature
-        many = sum(1 for name, _ in self._seen if name == migration)
-        return signature if many < SIGNATURES else OTHERS
+SELF_TEST = "self-test"
+"""The epoch under which known pairs are kept, so that they are no evidence of any other."""
 
 
 class ShadowStore:
@@ -223,13 +52,23 @@ class ShadowStore:
         await self.database.write(lambda connection: self._write(connection, evidence))
 
     def _write(self, connection: Connection, evidence: Evidence) -> None:
-        add = self.database.add
+        add, put = self.database.add, self.database.put
         add(connection, outcomes, _rows(outcomes, evidence.outcomes), ("count",))
-        add(connection, answers, _rows(answers, evidence.answers), ("count",))
+        add(connection, responses, _rows(responses, evidence.responses), ("count",))
         add(connection, signatures, _signature_rows(evidence.signatures), ("count",))
         self._write_examples(connection, evidence)
-        learned = [{"migration": name, "document": document} for name, document in evidence.noise.items()]
-        self.database.put(connection, noise, learned)
+        put(
+            connection,
+            learned_noise,
+            [{"migration": name, "document": document} for name, document in evidence.noise.items()],
+        )
+        put(connection, variety, _variety_rows(connection, evidence))
+        put(connection, epochs, _epoch_rows(connection, evidence))
+        tested = [
+            {"migration": migration, "epoch": epoch, **one._asdict()}
+            for (migration, epoch), one in evidence.self_tests.items()
+        ]
+        put(connection, self_tests, tested)
 
     def _write_examples(self, connection: Connection, evidence: Evidence) -> None:
         if not evidence.chosen:
@@ -243,8 +82,8 @@ class ShadowStore:
         inserted = connection.execute(insert, list(made.values())).scalars()
         numbers = dict(zip(made, inserted, strict=True))
         rows = [
-            {"migration": migration, "signature": signature, "slot": slot, "pair": numbers[id(example)]}
-            for (migration, signature, slot), example in evidence.chosen.items()
+            {**place._asdict(), "pair": numbers[id(example)]}
+            for place, example in evidence.chosen.items()
             if id(example) in numbers
         ]
         self.database.put(connection, examples, rows)
@@ -257,59 +96,95 @@ class ShadowStore:
         """
         await self.database.write(lambda connection: _retain(connection, keeps, now))
 
+    def drop_replaced_tables(self) -> None:
+        """Delete what versions without epochs have stored. Raises StoreError."""
+        self.database.read(_drop_replaced)
+
     def remembered(self) -> Remembered:
         """What a judge goes on from. Raises StoreError."""
-        return Remembered(self.seen(), self.compared(), self.learned())
-
-    def seen(self) -> dict[tuple[str, str], int]:
-        """How often each signature was seen. Raises StoreError."""
-        query = select(signatures.c.migration, signatures.c.signature, sql.sum(signatures.c.count)).group_by(
-            signatures.c.migration, signatures.c.signature
-        )
         return self.database.read(
-            lambda connection: {(row[0], row[1]): int(row[2]) for row in connection.execute(query)}
+            lambda connection: Remembered(
+                _seen(connection),
+                _evidence(connection),
+                _learned(connection),
+                _epochs(connection),
+                read_resets(connection),
+                _variety(connection),
+            )
         )
 
-    def compared(self) -> dict[tuple[str, str], int]:
-        """How many pairs that are evidence each route of each migration has. Raises StoreError."""
-        query = (
-            select(outcomes.c.migration, outcomes.c.route, sql.sum(outcomes.c.count))
-            .where(outcomes.c.evidence)
-            .group_by(outcomes.c.migration, outcomes.c.route)
+    def resets(self) -> dict[str, Reset]:
+        """How often each migration was reset. Raises StoreError."""
+        return self.database.read(read_resets)
+
+    def known_pairs(self, ticket: str) -> dict[str, str]:
+        """What became of the known pairs of a self-test, by their kind. Raises StoreError."""
+        query = select(outcomes.c.reason, outcomes.c.outcome).where(
+            outcomes.c.epoch == SELF_TEST, outcomes.c.reason.startswith(f"{ticket} ", autoescape=True)
         )
-        return self.database.read(
-            lambda connection: {(row[0], row[1]): int(row[2]) for row in connection.execute(query)}
-        )
-
-    def learned(self) -> dict[str, bytes]:
-        """What was learned about the noise of each migration. Raises StoreError."""
-        query = select(noise.c.migration, noise.c.document)
-        return self.database.read(lambda connection: {row[0]: bytes(row[1]) for row in connection.execute(query)})
+        rows = self.database.read(lambda connection: connection.execute(query).all())
+        return {ticket_and_kind(row.reason)[1]: row.outcome for row in rows}
 
 
-def _rows(table: Table, counts: dict[Any, int]) -> list[dict[str, Any]]:
+def reset(database: Database, connection: Connection, migration: str, reason: str, now: float) -> int:
+    """Begin a migration's evidence anew; the number of resets by now."""
+    before = read_resets(connection).get(migration, Reset())
+    row = {"migration": migration, "number": before.number + 1, "at": now, "reason": reason}
+    database.put(connection, resets, [row])
+    return before.number + 1
+
+
+def read_resets(connection: Connection) -> dict[str, Reset]:
+    """How often each migration was reset, and why the last time."""
+    return {row.migration: Reset(row.number, row.reason) for row in connection.execute(select(resets))}
+
+
+def _seen(connection: Connection) -> dict[SeenKey, int]:
+    table = signatures.c
+    query = select(table.migration, table.epoch, table.signature, sql.sum(table.count)).group_by(
+        table.migration, table.epoch, table.signature
+    )
+    return {(row[0], row[1], row[2]): int(row[3]) for row in connection.execute(query)}
+
+
+def _evidence(connection: Connection) -> dict[tuple[str, str, str], int]:
+    table = outcomes.c
+    query = (
+        select(table.migration, table.epoch, table.route, sql.sum(table.count))
+        .where(table.evidence)
+        .group_by(table.migration, table.epoch, table.route)
+    )
+    return {(row[0], row[1], row[2]): int(row[3]) for row in connection.execute(query)}
+
+
+def _learned(connection: Connection) -> dict[str, bytes]:
+    return {row.migration: bytes(row.document) for row in connection.execute(select(learned_noise))}
+
+
+def _epochs(connection: Connection) -> dict[str, list[Epoch]]:
+    found: dict[str, list[Epoch]] = {}
+    for row in connection.execute(select(epochs)):
+        key = EpochKey(row.settings, row.resets, row.legacy, row.extracted)
+        found.setdefault(row.migration, []).append(Epoch(row.migration, key, row.began, row.last, row.reason))
+    return found
+
+
+def _variety(connection: Connection) -> dict[tuple[str, str, str], Variety]:
+    rows = connection.execute(select(variety))
+    return {(row.migration, row.epoch, row.operation): Variety.read(bytes(row.sketches)) for row in rows}
+
+
+def _rows(table: Table, counts: Mapping[Any, int]) -> list[dict[str, Any]]:
     names = [column.name for column in table.primary_key]
     return [{**dict(zip(names, key, strict=True)), "count": count} for key, count in counts.items()]
 
 
-def _signature_rows(counts: dict[SignatureCount, int]) -> list[dict[str, Any]]:
-    rows: dict[tuple[str, str, int, str], dict[str, Any]] = {}
-    for (migration, signature, period, endpoint, path, kind, risk), count in counts.items():
-        key = (migration, signature, period, endpoint)
-        row = rows.get(key)
-        if row is not None:
-            row["count"] += count
-            continue
-        rows[key] = {
-            "migration": migration,
-            "signature": signature,
-            "period": period,
-            "endpoint": endpoint,
-            "path": path,
-            "kind": kind,
-            "risk": risk,
-            "count": count,
-        }
+def _signature_rows(counts: dict[SignatureKey, int]) -> list[dict[str, Any]]:
+    rows: dict[tuple[str, str, str, int, str], dict[str, Any]] = {}
+    for found, count in counts.items():
+        key = (found.migration, found.epoch, found.signature, found.period, found.operation)
+        row = rows.setdefault(key, {**found._asdict(), "count": 0})
+        row["count"] += count
     return list(rows.values())
 
 
@@ -318,29 +193,72 @@ def _pair_row(example: Example) -> dict[str, Any] | None:
     try:
         document = orjson.dumps(example.document())
     except Exception:
-        log.exception("an example can't be stored", migration=example.migration, endpoint=example.endpoint)
+        log.exception("an example can't be stored", migration=example.migration, operation=example.operation)
         return None
-    return {
-        "migration": example.migration,
-        "route": example.route,
-        "endpoint": example.endpoint,
-        "at": example.at,
-        "outcome": example.outcome,
-        "size": len(document),
-        "document": document,
-    }
+    return {**example._asdict(), "size": len(document), "document": document}
+
+
+def _variety_rows(connection: Connection, evidence: Evidence) -> list[dict[str, Any]]:
+    """What is known of each operation, and what another gateway has stored of it in addition."""
+    if not evidence.variety:
+        return []
+    rows = []
+    for (migration, epoch, operation), sketches in evidence.variety.items():
+        query = select(variety.c.sketches).where(
+            variety.c.migration == migration, variety.c.epoch == epoch, variety.c.operation == operation
+        )
+        stored = connection.execute(query).scalar()
+        if stored is not None:
+            both = Variety.read(sketches)
+            both.merge(Variety.read(bytes(stored)))
+            sketches = both.as_bytes()
+        rows.append({"migration": migration, "epoch": epoch, "operation": operation, "sketches": sketches})
+    return rows
+
+
+def _epoch_rows(connection: Connection, evidence: Evidence) -> list[dict[str, Any]]:
+    """Epochs with their last moment; when one began, and why, stays what was stored first."""
+    rows = []
+    for (migration, number), epoch in evidence.epochs.items():
+        query = select(epochs).where(epochs.c.migration == migration, epochs.c.epoch == number)
+        stored = connection.execute(query).first()
+        known = {} if stored is None else {"began": stored.began, "reason": stored.reason}
+        last = epoch.last if stored is None else max(epoch.last, stored.last)
+        rows.append(
+            {
+                "migration": migration,
+                "epoch": number,
+                **epoch.key._asdict(),
+                "began": epoch.began,
+                "last": last,
+                "reason": epoch.reason,
+                **known,
+            }
+        )
+    return rows
+
+
+def _drop_replaced(connection: Connection) -> None:
+    there = sorted(set(REPLACED) & set(inspect(connection).get_table_names()))
+    for name in there:
+        connection.execute(text(f'DROP TABLE "{name}"'))
+    if there:
+        log.warning("evidence of an earlier version was deleted: it does not tell what it is about", tables=there)
 
 
 def _retain(connection: Connection, keeps: dict[str, Keep], now: float) -> None:
-    stored = select(outcomes.c.migration).union(select(answers.c.migration), select(pairs.c.migration))
+    stored = select(outcomes.c.migration).union(select(responses.c.migration), select(pairs.c.migration))
     for migration in connection.execute(stored).scalars().all():
         keep = keeps.get(migration, Keep())
         oldest = now - keep.age
-        for table in (outcomes, answers, signatures):
+        for table in (outcomes, responses, signatures):
             connection.execute(delete(table).where(table.c.migration == migration, table.c.period < oldest - PERIOD))
         connection.execute(delete(pairs).where(pairs.c.migration == migration, pairs.c.at < oldest))
+        connection.execute(delete(epochs).where(epochs.c.migration == migration, epochs.c.last < oldest))
         _shrink(connection, migration, keep.size)
     connection.execute(delete(examples).where(examples.c.pair.not_in(select(pairs.c.id))))
+    for table in (variety, self_tests):
+        connection.execute(delete(table).where(table.c.epoch.not_in(select(epochs.c.epoch))))
 
 
 def _shrink(connection: Connection, migration: str, size: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from gateway.shadow.report import Proof, Report
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
@@ -20,6 +22,18 @@ def percent(share: float) -> str:
     return f"{share * 100:.2g} %" if share < 0.1 else f"{share * 100:.0f} %"
 
 
+def bound(share: float) -> str:
+    """A bound from 0 to 1 in percent, rounded up: a smaller one would promise more than is shown."""
+    hundredths = share * 100
+    if hundredths >= 10:
+        return f"{math.ceil(hundredths)} %"
+    if hundredths <= 0:
+        return "0 %"
+    unit = 10.0 ** (math.floor(math.log10(hundredths)) - 1)
+    # What is a whole number of units but for the last bit of a double is not rounded up.
+    return f"{math.ceil(hundredths / unit - 1e-9) * unit:.2g} %"
+
+
 def milliseconds(seconds: float | None) -> str:
     """A latency; a dash where there is none."""
     return "-" if seconds is None else f"{seconds * 1000:.1f} ms" if seconds < 0.1 else f"{seconds * 1000:.0f} ms"
@@ -28,27 +42,67 @@ def milliseconds(seconds: float | None) -> str:
 def proof_text(proof: Proof, target: float) -> str:
     """What is proven, or what is missing: `1,140 pairs to go, about 5 h at this rate`."""
     if not proof.compared:
-        return "unproven: no pair yet"
+        return "no pair yet"
     if proof.proven:
-        return f"proven: fewer than {percent(target)} mismatch"
+        return f"proven: fewer than {percent(target)} are wrong"
     if proof.missing is None:
-        return f"too many mismatches for fewer than {percent(target)} to be shown"
-    text = f"{proof.missing:,} pairs {'without another mismatch ' if proof.mismatched else ''}to go"
+        return f"too many are wrong for fewer than {percent(target)} to be shown"
+    text = f"{proof.missing:,} more pairs without {'another' if proof.wrong else 'a'} wrong one to go"
     return text if proof.seconds_to_go is None else f"{text}, about {duration(proof.seconds_to_go)} at this rate"
 
 
 def headline(report: Report) -> str:
-    """The verdict in a sentence, with its confidence."""
+    """The verdict in a sentence."""
+    if report.proven:
+        return f"Proven: fewer than {percent(report.target)} of the responses are wrong."
+    return f"Not proven: {report.blocking[0]}."
+
+
+def measured(report: Report) -> str:
+    """What the pairs show, with the confidence."""
     proof = report.proof
     if not proof.compared:
-        return "Nothing is proven: no pair has been compared."
+        return "No pair is evidence yet."
     confidence = f"{report.confidence:.0%}".replace("%", " %")
-    if proof.mismatched:
+    if proof.wrong:
+        share = percent(proof.wrong / proof.compared)
         return (
-            f"{proof.mismatched:,} of {proof.compared:,} pairs differ: at {confidence} confidence, "
-            f"up to {percent(proof.bound)} of answers."
+            f"{proof.wrong:,} of {proof.compared:,} pairs are wrong ({share}): at {confidence} confidence, "
+            f"at most {bound(proof.bound)} of the responses."
         )
     return (
-        f"No difference in {proof.compared:,} pairs: at {confidence} confidence, "
-        f"fewer than {percent(proof.bound)} of answers differ."
+        f"None of {proof.compared:,} pairs is wrong: at {confidence} confidence, "
+        f"fewer than {bound(proof.bound)} of the responses are."
     )
+
+
+def counted(report: Report) -> str:
+    """What became of the requests."""
+    parts = (
+        (report.matched, "matched"),
+        (sum(report.ignored.values()), "ignored"),
+        (report.mismatched, "mismatched"),
+        (report.unsteady, "unsteady"),
+        (report.lagged, "lagging"),
+        (report.unanswered, "failed to answer"),
+    )
+    what = "sampled requests" if report.live else "requests"
+    return (
+        f"{report.compared:,} of {report.sampled:,} {what} compared ({percent(report.share_compared)}): "
+        + ", ".join(f"{count:,} {word}" for count, word in parts)
+        + (f"; {report.equal_errors:,} equal errors prove nothing" if report.equal_errors else "")
+    )
+
+
+def rests_on(report: Report) -> str:
+    """How much the proof rests on, in words where that is little."""
+    callers, requests = _many(report.callers, "caller"), _many(report.requests, "different request")
+    text = f"The evidence comes from about {callers}, {requests} and {_many(len(report.operations), 'operation')}"
+    if report.repeated:
+        text += f"; {report.repeated:,} repeated within the hour prove nothing"
+    little = " That is little: it says nothing about other callers and requests." if report.is_narrow else ""
+    return f"{text}.{little}"
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -72,9 +72,9 @@ def test_equal_sides(compare: Compare) -> None:
     said = compare("/a\n/b?x=1\n/items/7\n/items/8\n")
     assert said.code == 0
     assert (
-        said.out.splitlines()[0] == "No difference in 4 pairs: at 95 % confidence, fewer than 53 % of answers differ."
+        said.out.splitlines()[0] == "None of 4 pairs is wrong: at 95 % confidence, fewer than 53 % of the responses are."
     )
-    assert "4 compared: 4 matched, 0 ignored, 0 mismatched" in said.out
+    assert "4 of 4 requests compared (100 %): 4 matched, 0 ignored, 0 mismatched" in said.out
     assert "GET /items/*" in said.out
 
 
@@ -87,8 +87,8 @@ def test_a_difference_is_named_once_with_an_example(
     said = compare("/products/0\n/products/1\n/products/2\n/other\n", "--concurrency", "1")
     assert said.code == 1
     lines = said.out.splitlines()
-    assert lines[0].startswith("3 of 4 pairs differ: at 95 % confidence, up to ")
-    assert "4 compared: 1 matched, 0 ignored, 3 mismatched" in lines
+    assert lines[0].startswith("3 of 4 pairs are wrong (75 %): at 95 % confidence, at most ")
+    assert "4 of 4 requests compared (100 %): 1 matched, 0 ignored, 3 mismatched" in said.out
     place = lines.index("high 3 x missing at $.tags  GET /products/*")
     assert lines[place + 1].endswith("urls.txt:1: GET /products/0")
     assert lines[place + 2] == "  $.tags: legacy [], extracted nothing"
@@ -107,13 +107,13 @@ def test_json(compare: Compare, legacy: RecordingUpstream, extracted: RecordingU
     assert report["skipped"] == {"method POST": 1}
     (signature,) = report["signatures"]
     assert signature["signature"] == "value $.stock"
-    assert signature["endpoints"] == ["GET /products/*"]
+    assert signature["operations"] == ["GET /products/*"]
     example = signature["example"]
     assert (example["request"]["method"], example["request"]["target"]) == ("GET", "/products/1")
     (difference,) = example["differences"]
     assert (difference["legacy"], difference["extracted"]) == ("1", "2")
-    assert [one["endpoint"] for one in report["endpoints"]] == ["GET /other", "GET /products/*"]
-    assert report["endpoints"][0]["legacy"]["p99"] > 0
+    assert [one["operation"] for one in report["latencies"]] == ["GET /other", "GET /products/*"]
+    assert report["latencies"][0]["legacy"]["p99"] > 0
 
 
 def test_the_rules_and_routes_of_a_migration(
@@ -126,11 +126,11 @@ def test_the_rules_and_routes_of_a_migration(
         "/products/1\n/products/1/reviews\n/other\n", "--config", tmp_path / "gateway.yaml", "--migration", "catalog"
     )
     assert said.code == 0, said.out
-    assert "1 compared: 0 matched, 1 ignored, 0 mismatched" in said.out
+    assert "1 of 1 requests compared (100 %): 0 matched, 1 ignored, 0 mismatched" in said.out
     assert "2 not asked: not of migration catalog 2" in said.out
     assert "ignored: stock moves 1" in said.out
     assert "GET /products/{id}" in said.out
-    assert "unproven: no pair yet" in said.out  # the other route
+    assert "no pair yet" in said.out  # the other route
     assert not legacy.requests("/other")
 
 
@@ -233,8 +233,8 @@ def test_a_side_that_does_not_answer_is_no_match(compare: Compare, extracted: Re
     extracted.on("/a")(lambda call: call.hang_up())
     said = compare("/a\n/b\n")
     assert said.code == 1
-    assert "not compared: extracted not answered 1" in said.out
-    assert f"extracted not answered: {extracted.url}: Server disconnected without sending a response." in said.out
+    assert "failed to answer: no response 1" in said.out
+    assert f"no response: {extracted.url}: Server disconnected without sending a response." in said.out
 
 
 def test_two_equal_errors_prove_nothing(
@@ -244,8 +244,9 @@ def test_two_equal_errors_prove_nothing(
         answers(side, "/a", {"error": "x"}, b"500 Internal Server Error")
     said = compare("/a\n")
     assert said.code == 1
-    assert "1 compared: 1 matched, 0 ignored, 0 mismatched; 1 equal errors prove nothing" in said.out
-    assert said.out.splitlines()[0] == "Nothing is proven: no pair has been compared."
+    assert "1 of 1 requests compared (100 %): 1 matched" in said.out
+    assert "; 1 equal errors prove nothing" in said.out
+    assert said.out.splitlines()[0] == "No pair is evidence yet."
 
 
 def test_no_more_requests_at_a_time_than_allowed(
@@ -295,7 +296,7 @@ def test_ctrl_c_reports_what_was_compared(
     out, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert err == "interrupted after 1 requests\n"
-    assert "1 compared: 1 matched" in out
+    assert "1 of 1 requests compared (100 %): 1 matched" in out
 
 
 def test_a_dead_side(strangler: Strangler, legacy: RecordingUpstream, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.config.load import load
-from gateway.config.snapshot import Snapshot
+from gateway.config.snapshot import SideName, Snapshot
 from gateway.shadow.pair import Answered, Pair
 
 REQUEST = (
@@ -47,15 +47,41 @@ def answered(body: object, status: int = 200, seconds: float = 0.01, endpoint: s
     return Answered(endpoint, status, b"Content-Type: application/json\r\n", json.dumps(body).encode(), seconds)
 
 
-def pair(legacy: object, extracted: object, *, request: bytes = REQUEST, status: int = 200) -> Pair:
-    """A pair of JSON answers to a request of the route `one`."""
-    return Pair(
-        "items",
-        "items/one",
-        "GET /items/{id}",
-        time.time(),
-        "legacy",
-        request,
-        answered(legacy, status),
-        answered(extracted, status, 0.02, "http://127.0.0.1:2"),
-    )
+def request_for(target: str) -> bytes:
+    """A GET of `target`."""
+    return b"GET %b HTTP/1.1\r\nHost: shop.example\r\nX-Shadow: 1\r\n\r\n" % target.encode()
+
+
+def missing(reason: str, endpoint: str = "http://127.0.0.1:2") -> Answered:
+    """No response, for `reason`."""
+    return Answered(endpoint, 0, b"", b"", 0.01, reason)
+
+
+def pair(
+    legacy: object,
+    extracted: object,
+    *,
+    request: bytes = REQUEST,
+    status: int = 200,
+    caller: int = 1,
+    at: float | None = None,
+    served: SideName = "legacy",
+) -> Pair:
+    """A pair of JSON responses, or of whole ones as they are given, to a request of the route `one`."""
+    sides = [
+        given if isinstance(given, Answered) else answered(given, status, seconds, endpoint)
+        for given, seconds, endpoint in (
+            (legacy, 0.01, "http://127.0.0.1:1"),
+            (extracted, 0.02, "http://127.0.0.1:2"),
+        )
+    ]
+    now = time.time() if at is None else at
+    return Pair("items", "items/one", "GET /items/{id}", now, served, caller, request, "", sides[0], sides[1])
+
+
+def different_pairs(count: int, legacy: object, extracted: object, first: int = 0) -> list[Pair]:
+    """`count` pairs of the same responses, each of another caller who asks for something else, from the `first` on."""
+    return [
+        pair(legacy, extracted, request=request_for(f"/items/{number}"), caller=number)
+        for number in range(first, first + count)
+    ]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import random
+from pathlib import Path
 
 import pytest
 
 from gateway.shadow.channel import Channel, Receiver
 from gateway.shadow.pair import Batch, NotCompared, Reason
+from gateway.shadow.self_test import SelfTestOrder
 from tests.shadow.pairs import pair
 
 PAIRS = [pair({"id": number}, {"id": number, "more": "x" * number * 1000}) for number in range(7)]
-LEFT_OUT = NotCompared("items", "items/one", "GET /items/{id}", Reason.TOO_BIG)
+LEFT_OUT = NotCompared("items", "items/one", "GET /items/{id}", "legacy", Reason.TOO_BIG)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,7 @@ def sent(tmp_path_factory: pytest.TempPathFactory) -> bytes:
             writer.close()
 
         server = await asyncio.start_unix_server(read, path)
-        channel = Channel(loop)
+        channel = Channel(loop, lambda order: None)
         channel.listen_at(path)
         channel.count(LEFT_OUT)
         channel.count(LEFT_OUT)
@@ -74,3 +76,24 @@ def test_a_batch_that_is_cut_off_is_no_batch(sent: bytes) -> None:
     receiver.connection_lost(None)
     assert sum(len(batch.pairs) for batch in batches) < len(PAIRS)
     assert gone == [receiver]
+
+
+def test_an_order_of_the_judge_reaches_the_worker(tmp_path: Path) -> None:
+    order = SelfTestOrder("items", "ticket", "http://127.0.0.1:1", "http://127.0.0.1:2")
+
+    async def main() -> SelfTestOrder:
+        loop = asyncio.get_running_loop()
+        received = loop.create_future()
+        path = str(tmp_path / "judge.sock")
+        server = await loop.create_unix_server(
+            lambda: Receiver(lambda batch: None, lambda one: None, lambda one: one.order(order)), path
+        )
+        channel = Channel(loop, received.set_result)
+        channel.listen_at(path)
+        async with asyncio.timeout(20):
+            found: SelfTestOrder = await received
+        channel.close()
+        server.close()
+        return found
+
+    assert asyncio.run(main()) == order

@@ -1,4 +1,4 @@
-"""What a pair comes to: asked again, racy, noise, and each counted once."""
+"""What a pair comes to: each has one outcome, and what is left out is left out before it is known how it turned out."""
 
 from __future__ import annotations
 
@@ -8,17 +8,23 @@ from pathlib import Path
 
 import pytest
 
+from gateway.config.compare_sections import CompareSection
 from gateway.shadow import judge as judging
 from gateway.shadow.asking import NotAnswered, Secure
+from gateway.shadow.case import LEARNED
 from gateway.shadow.judge import Judge
+from gateway.shadow.ledger import AGAINST
 from gateway.shadow.pair import Answered, NotCompared, Reason
-from tests.shadow.pairs import answered, pair, snapshot
+from gateway.shadow.rules import compile_rules
+from tests.shadow.pairs import answered, different_pairs, missing, pair, request_for, snapshot
 
 LEGACY, EXTRACTED = "http://127.0.0.1:1", "http://127.0.0.1:2"
 
+Work = Callable[[Judge], object]
+
 
 class Sides:
-    """Both sides, which answer what they are told to when they are asked again."""
+    """Both sides, which respond as they are told to when they are asked again."""
 
     def __init__(self, legacy: object = None, extracted: object = None) -> None:
         self.answers = {LEGACY: legacy, EXTRACTED: extracted}
@@ -31,52 +37,230 @@ class Sides:
             answer = next(answer)
         if isinstance(answer, Exception):
             raise answer
-        return answered(answer, endpoint=endpoint)
+        return answer if isinstance(answer, Answered) else answered(answer, endpoint=endpoint)
 
 
-def judged(folder: Path, sides: Sides, work: Callable[[Judge], None], **shadow: object) -> Judge:
-    """A judge after it did `work` and asked all that it wanted to ask."""
+GONE = NotAnswered("gone", Reason.UNREACHABLE)
+
+
+def judged(folder: Path, sides: Sides, *work: Work, rules: dict[str, object] | None = None, **shadow: object) -> Judge:
+    """A judge after it did each piece of `work`, and asked all that it wanted to ask, in turn."""
 
     async def main() -> Judge:
         judge = Judge(ask_again=sides.ask)
-        judge.apply(snapshot(folder, **shadow), {})
-        work(judge)
-        await judge.settle()
+        compared = {} if rules is None else {"items": compile_rules(CompareSection.model_validate(rules))}
+        judge.apply(snapshot(folder, **shadow), compared)
+        for piece in work:
+            piece(judge)
+            await judge.settle()
         return judge
 
     return asyncio.run(main())
 
 
 def outcomes(judge: Judge) -> dict[tuple[str, str], int]:
-    return judge.tallies["items"].outcomes
+    """How often each outcome came, with its reason."""
+    return {key: count for key, count in judge.tallies["items"].outcomes.items() if count}
 
 
-def test_what_agrees_matches_and_nobody_is_asked_again(tmp_path: Path) -> None:
+def evidence(judge: Judge) -> dict[str, int]:
+    """How many pairs of each outcome the proof rests on."""
+    found: dict[str, int] = {}
+    for key, count in judge.flush().outcomes.items():
+        if key.evidence:
+            found[key.outcome] = found.get(key.outcome, 0) + count
+    return found
+
+
+def test_equal_responses_match_and_nothing_is_asked_again(tmp_path: Path) -> None:
     sides = Sides()
     judge = judged(tmp_path, sides, lambda judge: judge.judge(pair({"a": 1}, {"a": 1})))
     assert outcomes(judge) == {("match", ""): 1}
     assert sides.asked == []
 
 
-def test_a_mismatch_counts_when_both_differ_again(tmp_path: Path) -> None:
+def test_a_difference_that_shows_again_is_a_mismatch(tmp_path: Path) -> None:
     sides = Sides({"a": 1, "b": 5}, {"a": 1, "b": 6})
     judge = judged(tmp_path, sides, lambda judge: judge.judge(pair({"a": 1, "b": 5}, {"a": 2, "b": 6})))
     assert outcomes(judge) == {("mismatch", ""): 1}
     assert {endpoint for endpoint, _ in sides.asked} == {LEGACY, EXTRACTED}
     assert {request for _, request in sides.asked} == {pair(1, 1).request}
-    # What differed the first time alone was chance.
-    assert [key[4] for key in judge.flush().signatures] == ["$.b"]
+    assert [key.path for key in judge.flush().signatures] == ["$.b"]
 
 
-def test_what_agrees_when_asked_again_is_racy(tmp_path: Path) -> None:
+def test_a_difference_that_does_not_show_again_is_unsteady(tmp_path: Path) -> None:
+    judge = judged(tmp_path, Sides({"a": 1}, {"a": 1}), lambda judge: judge.judge(pair({"a": 1}, {"a": 2})))
+    assert outcomes(judge) == {("unsteady", ""): 1}
+    evidence_of = judge.flush()
+    assert [(key.path, key.kind) for key in evidence_of.signatures] == [("$.a", "value, unsteady")]
+    assert [key.evidence for key in evidence_of.outcomes] == [True]
+
+
+def test_a_write_that_the_candidate_saw_first_is_racy(tmp_path: Path) -> None:
     judge = judged(tmp_path, Sides({"a": 2}, {"a": 2}), lambda judge: judge.judge(pair({"a": 1}, {"a": 2})))
     assert outcomes(judge) == {("not compared", "racy"): 1}
     assert judge.flush().signatures == {}
 
 
-def test_what_cannot_be_asked_again_is_no_mismatch(tmp_path: Path) -> None:
-    judge = judged(tmp_path, Sides({"a": 1}, NotAnswered("gone")), lambda judge: judge.judge(pair({"a": 1}, {"a": 2})))
-    assert outcomes(judge) == {("not compared", "not confirmed"): 1}
+def test_a_place_in_which_legacy_differs_from_itself_is_racy(tmp_path: Path) -> None:
+    judge = judged(tmp_path, Sides({"a": 3}, {"a": 4}), lambda judge: judge.judge(pair({"a": 1}, {"a": 2})))
+    assert outcomes(judge) == {("not compared", "racy"): 1}
+
+
+def test_a_difference_beside_what_legacy_changes_counts(tmp_path: Path) -> None:
+    first = pair({"a": 1, "b": 1}, {"a": 2, "b": 9})
+    judge = judged(tmp_path, Sides({"a": 3, "b": 1}, {"a": 3, "b": 1}), lambda judge: judge.judge(first))
+    assert outcomes(judge) == {("unsteady", ""): 1}
+
+
+@pytest.mark.parametrize("sides", [Sides({"a": 1}, GONE), Sides(GONE, {"a": 1}), Sides(GONE, GONE)])
+def test_a_difference_that_cannot_be_asked_about_again_stands(tmp_path: Path, sides: Sides) -> None:
+    judge = judged(tmp_path, sides, lambda judge: judge.judge(pair({"a": 1}, {"a": 2})))
+    assert outcomes(judge) == {("mismatch", "not confirmed"): 1}
+    assert evidence(judge) == {"mismatch": 1}
+
+
+def test_legacy_is_asked_three_times_before_it_is_given_up(tmp_path: Path) -> None:
+    sides = Sides(iter([GONE, GONE, {"a": 1}]), {"a": 1})
+    judge = judged(tmp_path, sides, lambda judge: judge.judge(pair({"a": 1}, {"a": 2})))
+    assert outcomes(judge) == {("unsteady", ""): 1}
+
+
+def test_a_candidate_that_says_what_legacy_said_before_lags(tmp_path: Path) -> None:
+    judge = judged(
+        tmp_path,
+        Sides({"a": 2}, {"a": 2}),
+        lambda judge: judge.judge(pair({"a": 1}, {"a": 1}, at=1000.0)),
+        lambda judge: judge.judge(pair({"a": 2}, {"a": 1}, at=1000.4)),
+    )
+    assert outcomes(judge) == {("match", ""): 1, ("lag", "up to 1 s"): 1}
+    assert [key.kind for key in judge.flush().signatures] == ["value, lag"]
+
+
+def test_a_lag_rule_lets_a_candidate_pass_that_catches_up(tmp_path: Path) -> None:
+    rules = {"rules": [{"name": "replica", "lag": "2s"}]}
+    behind = (
+        lambda judge: judge.judge(pair({"a": 1}, {"a": 1}, at=1000.0)),
+        lambda judge: judge.judge(pair({"a": 2}, {"a": 1}, at=1000.4)),
+    )
+    judge = judged(tmp_path, Sides({"a": 2}, {"a": 2}), *behind, rules=rules)
+    assert outcomes(judge) == {("match", ""): 1, ("ignored", "replica"): 1}
+    judge = judged(tmp_path, Sides({"a": 2}, {"a": 1}), *behind, rules=rules)
+    assert outcomes(judge) == {("match", ""): 1, ("lag", "up to 1 s"): 1}
+
+
+@pytest.mark.parametrize(
+    "reason", [Reason.TIMED_OUT, Reason.BROKE_OFF, Reason.UNREACHABLE, Reason.MALFORMED, Reason.TOO_BIG]
+)
+def test_a_candidate_without_a_response_has_failed_to_answer(tmp_path: Path, reason: str) -> None:
+    judge = judged(tmp_path, Sides(), lambda judge: judge.judge(pair({"a": 1}, missing(reason))))
+    assert outcomes(judge) == {("failed to answer", reason): 1}
+    flushed = judge.flush()
+    assert [(key.risk, key.evidence) for key in flushed.outcomes] == [("high", True)]
+    assert [(key.path, key.kind) for key in flushed.signatures] == [("response", reason)]
+
+
+def test_legacy_without_a_response_excuses_the_candidate(tmp_path: Path) -> None:
+    too_big = missing(Reason.TOO_BIG, LEGACY)
+    judge = judged(tmp_path, Sides(), lambda judge: judge.judge(pair(too_big, missing(Reason.TOO_BIG))))
+    assert outcomes(judge) == {("not compared", "too big"): 1}
+
+
+def test_a_worker_counts_failures_of_the_candidate_whichever_side_served(tmp_path: Path) -> None:
+    def what(served: str, reason: str) -> NotCompared:
+        return NotCompared("items", "items/one", "GET /items/{id}", served, reason)  # type: ignore[arg-type]
+
+    counts = {
+        what("legacy", Reason.UNREACHABLE): 1,
+        what("extracted", Reason.UNREACHABLE): 2,
+        what("legacy", Reason.UNANSWERED): 3,
+        what("extracted", Reason.UNANSWERED): 4,
+    }
+    judge = judged(tmp_path, Sides(), lambda judge: judge.count(counts))
+    assert outcomes(judge) == {
+        ("failed to answer", Reason.UNREACHABLE): 1,
+        ("not compared", Reason.UNREACHABLE): 2,
+        ("not compared", Reason.UNANSWERED): 3,
+        ("failed to answer", Reason.UNANSWERED): 4,
+    }
+
+
+@pytest.mark.parametrize("status", [206, 304, 412])
+def test_a_partial_response_has_both_sides_asked_for_the_whole_one(tmp_path: Path, status: int) -> None:
+    partial = pair(answered("", status), {"a": 2})
+    judge = judged(tmp_path, Sides({"a": 1}, {"a": 1}), lambda judge: judge.judge(partial))
+    assert outcomes(judge) == {("match", ""): 1}
+    judge = judged(tmp_path, Sides({"a": 1}, {"a": 2}), lambda judge: judge.judge(partial))
+    assert outcomes(judge) == {("mismatch", ""): 1}
+    judge = judged(tmp_path, Sides(GONE, {"a": 1}), lambda judge: judge.judge(partial))
+    assert outcomes(judge) == {("not compared", "conditional"): 1}
+    judge = judged(tmp_path, Sides({"a": 1}, GONE), lambda judge: judge.judge(partial))
+    assert outcomes(judge) == {("failed to answer", Reason.UNREACHABLE): 1}
+
+
+def test_not_modified_on_both_sides_is_no_evidence(tmp_path: Path) -> None:
+    same = pair(answered("", 304), answered("", 304, endpoint=EXTRACTED))
+    judge = judged(tmp_path, Sides(), lambda judge: judge.judge(same), conditions="keep")
+    assert outcomes(judge) == {("match", "equal error"): 1}
+    assert evidence(judge) == {}
+
+
+def test_equal_errors_match_and_are_no_evidence(tmp_path: Path) -> None:
+    judge = judged(tmp_path, Sides(), lambda judge: judge.judge(pair({"e": 1}, {"e": 1}, status=500)))
+    assert outcomes(judge) == {("match", "equal error"): 1}
+    assert evidence(judge) == {}
+    assert judge.favoured() == {"items/one", "items/all"}
+
+
+def test_equal_refusals_are_evidence_of_access_alone(tmp_path: Path) -> None:
+    judge = judged(tmp_path, Sides(), lambda judge: judge.judge(pair({"e": 1}, {"e": 1}, status=401)))
+    (key,) = judge.flush().outcomes
+    assert (key.outcome, key.risk, key.evidence) == ("match", "authentication", True)
+
+
+def test_a_refusal_on_one_side_counts_as_a_question_of_access(tmp_path: Path) -> None:
+    refused = answered({"e": 1}, 403, endpoint=EXTRACTED)
+    judge = judged(tmp_path, Sides({"a": 1}, refused), lambda judge: judge.judge(pair({"a": 1}, refused)))
+    (key,) = judge.flush().outcomes
+    assert (key.outcome, key.risk, key.evidence) == ("mismatch", "authentication", True)
+
+
+def test_one_caller_who_asks_for_the_same_is_evidence_once_an_hour(tmp_path: Path) -> None:
+    def work(judge: Judge) -> None:
+        for number in range(100):
+            judge.judge(pair({"a": 1}, {"a": 1}, at=3600.0 + number))
+        judge.judge(pair({"a": 1}, {"a": 1}, at=7200.0))
+        judge.judge(pair({"a": 1}, {"a": 1}, at=7200.0, caller=2))
+
+    judge = judged(tmp_path, Sides(), work)
+    assert outcomes(judge) == {("match", ""): 102}
+    assert evidence(judge) == {"match": 3}
+
+
+def test_what_is_wrong_later_in_the_hour_is_evidence_all_the_same(tmp_path: Path) -> None:
+    judge = judged(
+        tmp_path,
+        Sides({"a": 1}, {"a": 2}),
+        lambda judge: judge.judge(pair({"a": 1}, {"a": 1}, at=3600.0)),
+        lambda judge: judge.judge(pair({"a": 1}, {"a": 2}, at=3601.0)),
+        lambda judge: judge.judge(pair({"a": 1}, {"a": 2}, at=3602.0)),
+    )
+    assert evidence(judge) == {"match": 1, "mismatch": 1}
+
+
+def test_pairs_that_come_while_too_many_wait_are_left_out_unseen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging, "WAITING", 3)
+
+    def work(judge: Judge) -> None:
+        for one in different_pairs(5, {"a": 1}, {"a": 2}):
+            judge.judge(one)
+        for one in different_pairs(5, {"a": 1}, {"a": 1}):
+            judge.judge(one)
+
+    judge = judged(tmp_path, Sides({"a": 1}, {"a": 2}), work)
+    assert outcomes(judge) == {("mismatch", ""): 3, ("not compared", "overload"): 7}
 
 
 def test_what_may_change_something_is_not_sent_again(tmp_path: Path) -> None:
@@ -87,30 +271,51 @@ def test_what_may_change_something_is_not_sent_again(tmp_path: Path) -> None:
     assert sides.asked == []
 
 
-def test_too_many_mismatches_at_once_are_overload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judging, "WAITING", 3)
+def test_a_pair_that_cannot_be_judged_counts_against_the_candidate(tmp_path: Path) -> None:
+    judge = judged(tmp_path, Sides(), lambda judge: judge.failed(pair({"a": 1}, {"a": 1})))
+    assert outcomes(judge) == {("mismatch", "not judged"): 1}
+    assert evidence(judge) == {"mismatch": 1}
 
+
+def test_routes_are_favoured_until_they_have_enough_evidence(tmp_path: Path) -> None:
     def work(judge: Judge) -> None:
-        for _ in range(10):
-            judge.judge(pair({"a": 1}, {"a": 2}))
-
-    judge = judged(tmp_path, Sides({"a": 1}, {"a": 2}), work)
-    assert outcomes(judge) == {("mismatch", ""): 3, ("not compared", "overload"): 7}
-
-
-def test_equal_errors_match_and_are_no_evidence(tmp_path: Path) -> None:
-    judge = judged(tmp_path, Sides(), lambda judge: judge.judge(pair({"e": 1}, {"e": 1}, status=500)))
-    assert outcomes(judge) == {("match", ""): 1}
-    assert [key[6] for key in judge.flush().outcomes] == [False]
-    assert judge.favoured() == {"items/one", "items/all"}
-
-
-def test_routes_are_favoured_until_they_have_enough_pairs(tmp_path: Path) -> None:
-    def work(judge: Judge) -> None:
-        for _ in range(judging.FAVOURED):
-            judge.judge(pair({"a": 1}, {"a": 1}))
+        for one in different_pairs(judging.FAVOURED, {"a": 1}, {"a": 1}):
+            judge.judge(one)
 
     assert judged(tmp_path, Sides(), work).favoured() == {"items/all"}
+
+
+def test_another_version_of_a_side_begins_an_epoch(tmp_path: Path) -> None:
+    def version(number: int) -> Answered:
+        return answered({"a": 1}, endpoint=EXTRACTED)._replace(
+            head=b"Content-Type: application/json\r\nx-version: %d\r\n" % number
+        )
+
+    def work(judge: Judge) -> None:
+        for number in (1, 1, 2, 1):
+            judge.judge(pair({"a": 1}, version(number)))
+
+    judge = judged(tmp_path, Sides(), work, version={"header": "X-Version"})
+    flushed = judge.flush()
+    by_epoch: dict[str, int] = {}
+    for key, count in flushed.outcomes.items():
+        by_epoch[key.epoch] = by_epoch.get(key.epoch, 0) + count
+    assert sorted(by_epoch.values()) == [1, 3]
+
+
+def test_another_configuration_begins_an_epoch_and_the_same_goes_on(tmp_path: Path) -> None:
+    judge = Judge()
+    epochs = []
+    for settings in ("one", "one", "two", "one"):
+        judge.apply(snapshot(tmp_path), {}, {"items": settings})
+        epochs.append(judge.epochs()["items"])
+    assert epochs[0] == epochs[1] == epochs[3] != epochs[2]
+
+
+@pytest.mark.parametrize("outcome", sorted(AGAINST))
+def test_what_counts_against_the_candidate_is_shown_from_the_start(tmp_path: Path, outcome: str) -> None:
+    judge = judged(tmp_path, Sides(), lambda judge: None)
+    assert judge.tallies["items"].outcomes[(outcome, "")] == 0
 
 
 def test_what_legacy_differs_in_from_itself_is_let_pass_once_that_is_sure(tmp_path: Path) -> None:
@@ -120,28 +325,29 @@ def test_what_legacy_differs_in_from_itself_is_let_pass_once_that_is_sure(tmp_pa
     async def main() -> Judge:
         judge = Judge(ask_again=sides.ask)
         judge.apply(snapshot(tmp_path, noise_percent=100), {})
-        for _ in range(200):
-            judge.judge(pair({"at": next(numbers)}, {"at": next(numbers)}))
+        for number in range(200):
+            request = request_for(f"/items/{number}")
+            judge.judge(pair({"at": next(numbers)}, {"at": next(numbers)}, request=request))
             await judge.settle()
         return judge
 
     judge = asyncio.run(main())
     found = outcomes(judge)
-    assert found[("ignored", judging.LEARNED)] > 100
+    assert found[("ignored", LEARNED)] > 100
     assert sum(found.values()) == 200
     assert judge.flush().noise["items"]
 
 
 def test_a_shadow_that_compares_nothing_says_so(tmp_path: Path) -> None:
-    what = NotCompared("items", "items/one", "GET /items/{id}", Reason.OVERLOAD)
+    what = NotCompared("items", "items/one", "GET /items/{id}", "legacy", Reason.OVERLOAD)
     judge = judged(tmp_path, Sides(), lambda judge: judge.count({what: 20}))
     assert judge.tallies["items"].problem() == "none of the last 20 requests was compared (overload 20)"
-    judge = judged(tmp_path, Sides(), lambda judge: (judge.count({what: 20}), judge.judge(pair(1, 1)))[0])
+    judge = judged(tmp_path, Sides(), lambda judge: (judge.count({what: 20}), judge.judge(pair(1, 1))))
     assert judge.tallies["items"].problem() is None
 
 
-def test_counts_and_latencies_are_kept_by_endpoint(tmp_path: Path) -> None:
-    lost = NotCompared("items", "items/one", "GET /items/{id}", Reason.TIMED_OUT)
-    judge = judged(tmp_path, Sides(), lambda judge: (judge.judge(pair(1, 1)), judge.count({lost: 2}))[0])
-    answers = {(side, status): count for (_, _, side, _, status, _), count in judge.flush().answers.items()}
-    assert answers == {("legacy", 200): 1, ("extracted", 200): 1, ("extracted", 0): 2}
+def test_counts_and_latencies_are_kept_by_operation(tmp_path: Path) -> None:
+    lost = NotCompared("items", "items/one", "GET /items/{id}", "legacy", Reason.UNREACHABLE)
+    judge = judged(tmp_path, Sides(), lambda judge: (judge.judge(pair(1, 1)), judge.count({lost: 2})))
+    found = {(key.side, key.status): count for key, count in judge.flush().responses.items()}
+    assert found == {("legacy", 200): 1, ("extracted", 200): 1, ("extracted", 0): 2}

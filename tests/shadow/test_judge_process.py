@@ -13,13 +13,16 @@ from gateway.config.snapshot import Snapshot
 from gateway.control import judge as judge_module
 from gateway.control.judge import JudgeProcess
 from gateway.control.messages import JudgeBy
+from gateway.shadow.epochs import Epoch, EpochKey
+from gateway.shadow.evidence import Evidence, OutcomeKey
 from gateway.shadow.noise import Noise
 from gateway.shadow.pair import Batch
-from gateway.shadow.store import Evidence, ShadowStore, metadata
+from gateway.shadow.store import ShadowStore, metadata
 from gateway.store.database import Database
 from tests.shadow.pairs import pair, snapshot
 
-ROUTE = ("items", "items/one")
+KEY = EpochKey("")
+ROUTE = ("items", KEY.id, "items/one")
 
 
 def process(work: Callable[[JudgeProcess], Awaitable[None]]) -> None:
@@ -35,7 +38,7 @@ def process(work: Callable[[JudgeProcess], Awaitable[None]]) -> None:
 
 async def turn(judging: JudgeProcess, compiled: Snapshot) -> None:
     """What happens every two seconds."""
-    judging._apply(JudgeBy(compiled, {}))
+    judging._apply(JudgeBy(compiled, {}, {}))
     await judging._open_store(compiled.store.url)
     await judging._flush()
 
@@ -48,7 +51,8 @@ def fill(url: str) -> None:
         noise.asked_twice("GET /items/{id}", ())
     evidence = Evidence()
     evidence.noise["items"] = noise.document()
-    evidence.outcomes[(*ROUTE, "GET /items/{id}", 0, "match", "", True)] = 5000
+    evidence.outcomes[OutcomeKey(*ROUTE, "GET /items/{id}", 0, "match", "", "", True)] = 5000
+    evidence.epochs[("items", KEY.id)] = Epoch("items", KEY, 0.0, 1.0, "first evidence")
     database = Database(url, metadata)
     asyncio.run(ShadowStore(database).write(evidence))
     database.close()
@@ -72,9 +76,9 @@ def test_a_store_that_comes_back_is_gone_on_from(tmp_path: Path) -> None:
         await turn(judging, compiled)
         assert judging._store_error is None
         assert judging._store is not None
-        assert judging._store.compared() == {ROUTE: 5001}
+        assert judging._store.remembered().evidence == {ROUTE: 5001}
         assert "items/one" not in judging._judge.favoured()
-        learned = Noise.read(judging._store.learned()["items"]).endpoints["GET /items/{id}"]
+        learned = Noise.read(judging._store.remembered().learned["items"]).endpoints["GET /items/{id}"]
         assert (learned.compared, learned.asked_twice) == (501, 501)
 
     process(work)
@@ -111,10 +115,10 @@ def test_a_store_that_changes_while_it_is_written_is_left_after_that(tmp_path: P
         judging._take(Batch([pair({"a": 1}, {"a": 1})], {}))
         writing = asyncio.create_task(judging._flush())
         await asyncio.sleep(0)
-        judging._apply(JudgeBy(other, {}))
+        judging._apply(JudgeBy(other, {}, {}))
         await writing
         assert judging._store is not None
-        assert judging._store.compared() == {ROUTE: 1}
+        assert judging._store.remembered().evidence == {ROUTE: 1}
 
     process(work)
 
@@ -134,7 +138,8 @@ def test_a_pair_that_cannot_be_judged_costs_itself_alone(tmp_path: Path, monkeyp
         pairs = [pair({"a": 1}, {"a": 1}), pair({"a": 2}, {"a": 2})]
         monkeypatch.setattr(judging._judge, "judge", odd)
         judging._take(Batch(pairs, {}))
-        assert judging._judge.tallies["items"].outcomes == {("not compared", "not judged"): 1, ("match", ""): 1}
+        found = {key: count for key, count in judging._judge.tallies["items"].outcomes.items() if count}
+        assert found == {("mismatch", "not judged"): 1, ("match", ""): 1}
 
     process(work)
 
@@ -146,11 +151,11 @@ def test_what_is_kept_of_a_migration_without_a_shadow_ends_too(tmp_path: Path) -
         await turn(judging, compiled)
         assert judging._store is not None
         long_ago = Evidence()
-        long_ago.outcomes[("gone", "gone/one", "GET /", 0, "match", "", True)] = 1
+        long_ago.outcomes[OutcomeKey("gone", "epoch", "gone/one", "GET /", 0, "match", "", "", True)] = 1
         await judging._store.write(long_ago)
-        assert ("gone", "gone/one") in judging._store.compared()
+        assert ("gone", "epoch", "gone/one") in judging._store.remembered().evidence
         judging._retained_at -= judge_module.RETAIN_INTERVAL + 1
         await judging._flush()
-        assert judging._store.compared() == {}
+        assert judging._store.remembered().evidence == {}
 
     process(work)

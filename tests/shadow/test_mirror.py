@@ -21,6 +21,7 @@ from gateway.routing.split import bucket_of, shadow_bucket
 from gateway.shadow.channel import Channel
 from gateway.shadow.mirror import Mirror
 from gateway.shadow.pair import Answered, NotCompared, Pair
+from gateway.shadow.self_test import KNOWN_PAIRS, SelfTestOrder
 from tests.proxy.in_process import Plane, Transport, run, transport_of
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
@@ -226,7 +227,7 @@ def test_a_copy_takes_no_connection_from_callers(snapshot: Callable[..., Snapsho
         assert other.take().startswith(b"HTTP/1.1 200")
         plane.tick(60)
         assert hanging.aborted
-        assert plane.sent.counts == {"timed out": 1}
+        assert [one.extracted.missing for one in plane.sent.pairs] == ["timed out"]
 
     run(test)
 
@@ -252,25 +253,146 @@ def test_recordings_count_against_the_bound(snapshot: Callable[..., Snapshot]) -
     run(test)
 
 
-def test_a_connection_that_went_stale_is_no_answer(snapshot: Callable[..., Snapshot]) -> None:
+def test_a_connection_that_ends_under_a_copy_is_the_failure_of_the_other_side(
+    snapshot: Callable[..., Snapshot],
+) -> None:
     async def test() -> None:
         plane = Shadowed(snapshot())
+        client = plane.client()
+        for missing in ("", "broke off"):
+            client.feed(get())
+            await plane.settle()
+            plane.side(1)[0].feed(OK)
+            await plane.settle()
+            (copy,) = plane.side(2)
+            if missing:
+                copy.close()
+            else:
+                copy.feed(OK)
+            await plane.settle()
+            # It is not asked again, or a fault would have to happen twice to be seen.
+            assert plane.side(2) == []
+            assert plane.sent.pairs[-1].extracted.missing == missing
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("answer", "missing"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n" + b"x" * 2000, "too big"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nabcde", "malformed response"),
+    ],
+)
+def test_a_response_that_cannot_be_taken_is_handed_over_as_missing(
+    snapshot: Callable[..., Snapshot], answer: bytes, missing: str
+) -> None:
+    async def test() -> None:
+        plane = Shadowed(snapshot(response_body="1KiB"))
         client = plane.client()
         client.feed(get())
         await plane.settle()
         plane.side(1)[0].feed(OK)
         await plane.settle()
-        (stale,) = plane.side(2)
-        stale.feed(OK)
-        client.feed(get())
+        plane.side(2)[0].feed(answer)
         await plane.settle()
-        plane.side(1)[0].feed(OK)
+        (one,) = plane.sent.pairs
+        assert (one.legacy.body, one.legacy.missing) == (b"{}", "")
+        assert (one.extracted.body, one.extracted.missing) == (b"", missing)
+        assert plane.held == 0
+
+    run(test)
+
+
+def test_a_copy_asks_for_the_whole_response_in_a_coding_that_can_be_decoded(snapshot: Callable[..., Snapshot]) -> None:
+    fields = (
+        b"If-None-Match: \"a\"\r\nif-modified-since: x\r\nRANGE: bytes=0-1\r\nIf-Range: \"a\"\r\nIf-Odd: stays\r\n"
+        b"Accept-Encoding: gzip;q=0.9, dcb, br\r\n"
+    )
+
+    async def test(conditions: str, kept: bool) -> None:
+        plane = Shadowed(snapshot(conditions=conditions))
+        client = plane.client()
+        client.feed(b"GET /items/1 HTTP/1.1\r\nHost: a\r\n" + fields + b"\r\n")
         await plane.settle()
-        stale.close()
+        (legacy,) = plane.side(1)
+        assert fields in legacy.take()
+        legacy.feed(OK)
         await plane.settle()
-        (fresh,) = plane.side(2)
-        fresh.feed(OK)
-        assert len(plane.sent.pairs) == 2
+        head = plane.side(2)[0].take()
+        assert (b"If-None-Match" in head) is (b"if-modified-since" in head) is (b"RANGE" in head) is kept
+        assert b"If-Odd: stays\r\n" in head
+        assert b"Accept-Encoding: gzip;q=0.9, br\r\n" in head
+
+    run(lambda: test("strip", False))
+    run(lambda: test("keep", True))
+
+
+def test_a_write_that_a_condition_stopped_is_not_copied(snapshot: Callable[..., Snapshot]) -> None:
+    async def test() -> None:
+        plane = Shadowed(snapshot(methods=["PUT"], sandbox="box"))
+        client = plane.client()
+        client.feed(b"PUT /items/1 HTTP/1.1\r\nHost: a\r\nIf-Match: \"a\"\r\nContent-Length: 0\r\n\r\n")
+        await plane.settle()
+        plane.side(1)[0].feed(OK.replace(b"200 OK", b"412 No"))
+        await plane.settle()
+        assert plane.side(3) == []
+        assert plane.sent.counts == {"conditional": 1}
+
+    run(test)
+
+
+def test_callers_are_told_apart_by_their_sticky_key(snapshot: Callable[..., Snapshot]) -> None:
+    async def test() -> None:
+        plane = Shadowed(snapshot())
+        client = plane.client()
+        for caller in ("a", "b", "a"):
+            client.feed(get(caller=caller))
+            await plane.settle()
+            plane.side(1)[0].feed(OK)
+            await plane.settle()
+            plane.side(2)[0].feed(OK)
+            await plane.settle()
+        first, second, third = (one.caller for one in plane.sent.pairs)
+        assert first == third != second
+
+    run(test)
+
+
+def test_what_the_end_of_a_worker_cuts_off_is_counted(snapshot: Callable[..., Snapshot]) -> None:
+    async def test() -> None:
+        plane = Shadowed(snapshot(concurrency=1))
+        clients = [plane.client() for _ in range(3)]
+        for client in clients:
+            client.feed(get())
+        await plane.settle()
+        for legacy in plane.side(1):
+            legacy.feed(OK)
+        await plane.settle()
+        plane.mirror.count_cut_off()
+        assert plane.sent.counts == {"gateway stopped": 3}
+        assert plane.held == 0
+
+    run(test)
+
+
+def test_known_pairs_go_the_way_of_all_others(snapshot: Callable[..., Snapshot]) -> None:
+    async def test() -> None:
+        plane = Shadowed(snapshot())
+        order = SelfTestOrder("items", "ticket", "http://127.0.0.1:8", "http://127.0.0.1:9")
+        plane.mirror.self_test(order)
+        await plane.settle()
+        for number in range(len(KNOWN_PAIRS)):
+            await plane.settle()
+            copy = plane.side(9)[0]
+            kind = copy.take().partition(b"self-test/")[2].partition(b" ")[0].decode()
+            status, head, body = KNOWN_PAIRS[kind].candidate
+            copy.feed(b"HTTP/1.1 %d Known\r\n%bContent-Length: %d\r\n\r\n%b" % (status, head, len(body), body))
+            await plane.settle()
+            assert plane.sent.pairs[number].self_test == f"ticket {kind}"
+        assert {one.self_test for one in plane.sent.pairs} == {f"ticket {kind}" for kind in KNOWN_PAIRS}
+        plane.mirror.self_test(order._replace(migration="another"))
+        assert plane.held == 0
 
     run(test)
 
@@ -399,23 +521,25 @@ def test_every_request_is_accounted_for_exactly_once(
         await plane.settle()
         assert plane.sent.total == asked, (plane.sent.counts, len(plane.sent.pairs))
         assert plane.held == 0
-        # A half answer that a whole one follows ends with the first byte of that.
+        # A half response that a whole one follows ends with the first byte of that.
         for pair in plane.sent.pairs:
-            assert {pair.legacy.body, pair.extracted.body} <= {b"{}", b"{H"}
+            assert pair.legacy.body in (b"{}", b"{H")
+            assert pair.extracted.body in ((b"",) if pair.extracted.missing else (b"{}", b"{H"))
 
     run(test)
 
 
 def test_a_judge_that_does_not_listen_costs_pairs_and_nothing_else() -> None:
     async def main() -> None:
-        channel = Channel(asyncio.get_running_loop())
+        channel = Channel(asyncio.get_running_loop(), lambda order: None)
         channel.listen_at("/nonexistent/judge")
-        answered = Pair("items", "items/one", "GET /items", 0.0, "legacy", b"GET / HTTP/1.1\r\n\r\n", NOTHING, NOTHING)
+        request = b"GET / HTTP/1.1\r\n\r\n"
+        answered = Pair("items", "items/one", "GET /items", 0.0, "legacy", 1, request, "", NOTHING, NOTHING)
         for _ in range(3):
             channel.offer(answered)
             channel.flush(0.0)
             await asyncio.sleep(0)
-        assert channel._not_compared == {NotCompared("items", "items/one", "GET /items", "overload"): 3}
+        assert channel._not_compared == {NotCompared("items", "items/one", "GET /items", "legacy", "overload"): 3}
         channel.close()
 
     asyncio.run(main())

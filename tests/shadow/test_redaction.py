@@ -112,7 +112,7 @@ def test_no_document_shows_what_is_to_be_hidden(legacy: Any, extracted: Any) -> 
     head = b"Content-Type: application/json\r\n"
     sides = [Answered("http://127.0.0.1:1", 200, head, body, 0.1) for body in bodies]
     request = b"GET /items?email=SECRET HTTP/1.1\r\nAuthorization: Bearer SECRET\r\nCookie: a=SECRET\r\n\r\n"
-    pair = Pair("items", "items/one", "GET /items", 0.0, "legacy", request, *sides)
+    pair = Pair("items", "items/one", "GET /items", 0.0, "legacy", 0, request, "", *sides)
     comparison = compare(sides[0].answer, sides[1].answer, DEFAULT_RULES)
     stored = json.dumps(documented(pair, comparison, True, REDACTION))
     assert "SECRET" not in stored
@@ -121,9 +121,8 @@ def test_no_document_shows_what_is_to_be_hidden(legacy: Any, extracted: Any) -> 
 def test_without_values_there_are_digests_that_tell_the_sides_apart() -> None:
     one = Answered("http://127.0.0.1:1", 200, b"Content-Type: application/json\r\n", b'{"a":"legacy"}', 0.1)
     other = replace_body(one, b'{"a":"extracted"}')
-    pair = Pair(
-        "items", "items/one", "GET /items", 0.0, "legacy", b"GET /items?q=query HTTP/1.1\r\nA: b\r\n\r\n", one, other
-    )
+    request = b"GET /items?q=query HTTP/1.1\r\nA: b\r\n\r\n"
+    pair = Pair("items", "items/one", "GET /items", 0.0, "legacy", 0, request, "", one, other)
     stored = documented(pair, compare(one.answer, other.answer, DEFAULT_RULES), False, REDACTION)
     (difference,) = stored["differences"]
     assert difference["path"] == "$.a"

@@ -337,7 +337,7 @@ def answered(content_type: str, body: bytes, *fields: bytes) -> Answered:
 
 def pair(fields: bytes, legacy: Answered, extracted: Answered, target: bytes = b"/items", body: bytes = b"") -> Pair:
     request = b"POST %b HTTP/1.1\r\nHost: a\r\n%b\r\n%b" % (target, fields, body)
-    return Pair("items", "items/one", "POST /items", 0.0, "legacy", request, legacy, extracted)
+    return Pair("items", "items/one", "POST /items", 0.0, "legacy", 0, request, "", legacy, extracted)
 
 
 def stored(content_type: str, legacy: bytes, extracted: bytes, in_urls: bool = False) -> str:

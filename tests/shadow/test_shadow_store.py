@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,25 +15,19 @@ from typer.testing import CliRunner
 from gateway.cli.main import app
 from gateway.config.load import load
 from gateway.config.snapshot import Keep
+from gateway.shadow.evidence import RESERVOIR, Evidence, OutcomeKey, Reservoirs
 from gateway.shadow.judge import Judge
 from gateway.shadow.page import page
 from gateway.shadow.pair import NotCompared, Pair, Reason
 from gateway.shadow.rejudging import rejudge
 from gateway.shadow.report import Report
 from gateway.shadow.rules import rules_of
-from gateway.shadow.store import (
-    RESERVOIR,
-    Evidence,
-    Reservoirs,
-    ShadowStore,
-    bucket_of_latency,
-    latency_of_bucket,
-    metadata,
-)
+from gateway.shadow.store import ShadowStore, metadata, reset
+from gateway.shadow.stored_evidence import NoSuchEpoch, epochs_of, report, stored_pairs
 from gateway.shadow.stored_evidence import pair as stored_pair
-from gateway.shadow.stored_evidence import report, stored_pairs
+from gateway.shadow.tables import bucket_of_latency, latency_of_bucket
 from gateway.store.database import Database, StoreError
-from tests.shadow.pairs import answered, pair, snapshot
+from tests.shadow.pairs import answered, different_pairs, missing, pair, request_for, snapshot
 from tests.shadow.postgresql_server import postgresql_server, programs
 
 
@@ -80,42 +75,134 @@ class Bench:
                 ) -> Any:
                     return one.legacy if endpoint == one.legacy.endpoint else one.extracted
 
-                self.judge._ask = again
+                self.judge._cases["items"].ask = again
                 self.judge.judge(one)
                 await self.judge.settle()
             await self.store.write(self.judge.flush())
 
         asyncio.run(main())
 
+    def tested(self, failure: str = "") -> None:
+        """A self-test of the present epoch has come out like that."""
+        self.judge.tested("items", self.judge.epochs()["items"], time.time(), failure)
+        self.run()
+
     def report(self, **options: Any) -> Report:
-        return report(self.database, "items", self.snapshot.routes, 2_000_000_000.0, **options)
+        migration = self.snapshot.migrations["items"]
+        return report(self.database, migration, self.snapshot.routes, time.time() + 60, **options)
 
 
 def test_a_report_sums_up_what_was_found(database: Database, tmp_path: Path) -> None:
     bench = Bench(database, tmp_path)
-    bench.run(*[pair({"a": 1}, {"a": 1})] * 5, *[pair({"a": 1}, {"a": 2})] * 3, pair({"e": 1}, {"e": 1}, status=500))
-    bench.judge.count({NotCompared("items", "items/one", "GET /items/{id}", Reason.OVERLOAD): 4})
+    bench.run(
+        *different_pairs(5, {"a": 1}, {"a": 1}),
+        *different_pairs(3, {"a": 1}, {"a": 2}),
+        *different_pairs(2, {"a": 1}, missing(Reason.TIMED_OUT), 3),
+        pair({"e": 1}, {"e": 1}, status=500),
+        *different_pairs(2, {"a": 1}, {"a": 1}),
+    )
+    bench.judge.count({NotCompared("items", "items/one", "GET /items/{id}", "legacy", Reason.OVERLOAD): 4})
+    bench.judge.count({NotCompared("items", "items/one", "GET /items/{id}", "legacy", Reason.SAMPLED_OUT): 9})
     bench.run()
     found = bench.report()
-    assert (found.compared, found.matched, found.mismatched, found.without_evidence) == (9, 6, 3, 1)
-    assert found.not_compared == {"overload": 4}
-    assert (found.proof.compared, found.proof.mismatched, found.proof.proven) == (8, 3, False)
-    (signature,) = found.signatures
-    assert (signature.path, signature.kind, signature.risk, signature.count) == ("$.a", "value", "medium", 3)
-    assert signature.example is not None
-    assert signature.example["differences"][0]["legacy"] == "1"
-    assert [route.route for route in found.unproven] == ["items/all"]
-    (endpoint,) = found.endpoints
-    assert (endpoint.endpoint, endpoint.legacy.count, endpoint.legacy.errors) == ("GET /items/{id}", 9, 1)
-    assert endpoint.extracted.p95 == pytest.approx(0.02, rel=0.05)
+    assert (found.sampled, found.compared, found.matched, found.mismatched, found.unanswered) == (17, 13, 8, 3, 2)
+    assert (found.equal_errors, found.repeated) == (1, 2)
+    assert found.not_compared == {"sampled out": 9, "overload": 4}
+    assert found.failed == {"timed out": 2}
+    assert (found.proof.compared, found.proof.wrong, found.proven) == (10, 5, False)
+    assert found.failures is not None
+    assert (found.failures.compared, found.failures.wrong) == (10, 2)
+    assert {one.risk: (one.proof.compared, one.proof.wrong) for one in found.classes} == {
+        "high": (10, 2),
+        "medium": (10, 3),
+        "low": (10, 0),
+        "authentication": (0, 0),
+    }
+    by_path = {one.path: one for one in found.signatures}
+    assert [(one.kind, one.risk, one.count) for one in found.signatures] == [
+        ("timed out", "high", 2),
+        ("value", "medium", 3),
+    ]
+    example = by_path["$.a"].example
+    assert example is not None
+    assert example["differences"][0]["legacy"] == "1"
+    assert found.unrequested == ("items/all",)
+    (operation,) = found.operations
+    assert (operation.operation, operation.callers, operation.requests) == ("GET /items/{id}", 5, 5)
+    (latency,) = found.latencies
+    assert (latency.operation, latency.legacy.count, latency.legacy.errors) == ("GET /items/{id}", 13, 1)
+    assert latency.extracted.errors == 3
+    assert latency.extracted.p95 == pytest.approx(0.02, rel=0.05)
 
 
-def test_many_pairs_without_a_mismatch_prove_the_target(database: Database, tmp_path: Path) -> None:
+def test_enough_right_pairs_prove_the_target(database: Database, tmp_path: Path) -> None:
     bench = Bench(database, tmp_path)
-    bench.run(*[pair({"a": 1}, {"a": 1})] * 299)
-    assert bench.report(target=0.01).proof.proven
-    missing = bench.report(target=0.001).proof
-    assert (missing.proven, missing.missing) == (False, 2995 - 299)
+    bench.run(*different_pairs(332, {"a": 1}, {"a": 1}))
+    bench.tested()
+    assert bench.report(target=0.01).proven
+    missing_pairs = bench.report(target=0.001)
+    assert (missing_pairs.proven, missing_pairs.proof.missing) == (False, 3327 - 332)
+
+
+def test_nothing_is_proven_before_the_comparison_was_tested_in_this_epoch(database: Database, tmp_path: Path) -> None:
+    bench = Bench(database, tmp_path)
+    bench.run(*different_pairs(332, {"a": 1}, {"a": 1}))
+    assert bench.report(target=0.01).blocking == (
+        "cannot measure: the comparison has not been tested in this epoch yet",
+    )
+    bench.tested("a known pair came out wrong")
+    assert bench.report(target=0.01).blocking == ("cannot measure: a known pair came out wrong",)
+    bench.tested()
+    assert bench.report(target=0.01).proven
+
+
+def test_nothing_is_proven_by_less_than_half_of_the_sampled_requests(database: Database, tmp_path: Path) -> None:
+    bench = Bench(database, tmp_path)
+    bench.run(*different_pairs(332, {"a": 1}, {"a": 1}))
+    bench.tested()
+    bench.judge.count({NotCompared("items", "items/one", "GET /items/{id}", "legacy", Reason.OVERLOAD): 340})
+    bench.run()
+    (reason,) = bench.report(target=0.01).blocking
+    assert reason == "only 49.4 % of the sampled requests were compared, and it takes 50 %"
+
+
+def test_an_operation_of_which_little_is_known_is_not_proven_by_others(database: Database, tmp_path: Path) -> None:
+    bench = Bench(database, tmp_path)
+    rare = pair({"a": 1}, {"a": 1}, request=request_for("/items"))._replace(operation="GET /items", route="items/all")
+    bench.run(*different_pairs(400, {"a": 1}, {"a": 1}), rare)
+    bench.tested()
+    (reason,) = bench.report(target=0.01).blocking
+    assert reason.startswith("GET /items: 331 more pairs")
+
+
+def test_restarts_do_not_make_one_caller_into_many(database: Database, tmp_path: Path) -> None:
+    for _ in range(20):
+        Bench(database, tmp_path).run(*[pair({"a": 1}, {"a": 1})] * 20)
+    found = Bench(database, tmp_path).report()
+    assert found.matched == 400
+    assert found.proof.compared <= 6
+    assert (found.callers, found.requests) == (1, 1)
+    assert found.is_narrow
+
+
+def test_a_reset_begins_an_epoch_and_the_older_one_stays_readable(database: Database, tmp_path: Path) -> None:
+    bench = Bench(database, tmp_path)
+    bench.run(*different_pairs(3, {"a": 1}, {"a": 2}))
+    before = bench.report()
+    database.read(lambda connection: reset(database, connection, "items", "another release", time.time()))
+    bench.judge.reset(bench.store.resets())
+    bench.run(*different_pairs(2, {"a": 1}, {"a": 1}))
+    # The two are told apart by when their last pair came, and these are within one second.
+    newest, oldest = epochs_of(database, "items")
+    assert (newest.reason, newest.current, oldest.current) == ("reset: another release", True, False)
+    found = bench.report()
+    assert (found.matched, found.mismatched) == (2, 0)
+    assert found.signatures == ()
+    assert before.epoch is not None
+    older = bench.report(epoch=before.epoch.id)
+    assert (older.mismatched, older.signatures[0].count) == (3, 3)
+    with pytest.raises(NoSuchEpoch, match="there is no epoch 'x'"):
+        bench.report(epoch="x")
 
 
 def test_counts_go_on_after_a_restart(database: Database, tmp_path: Path) -> None:
@@ -144,7 +231,7 @@ def test_every_pair_has_the_same_chance_to_be_kept() -> None:
         slots: dict[int, int] = {}
         reservoirs = Reservoirs()
         for number in range(50):
-            for slot in reservoirs.slots("items", "s"):
+            for slot in reservoirs.slots("items", "epoch", "s"):
                 slots[slot] = number
         for slot, number in slots.items():
             if slot >= 0:
@@ -176,7 +263,7 @@ def test_old_and_surplus_evidence_is_deleted(database: Database, tmp_path: Path)
 
 def test_what_could_not_be_written_is_written_later() -> None:
     older, newer = Evidence(), Evidence()
-    key = ("items", "r", "e", 0, "match", "", True)
+    key = OutcomeKey("items", "epoch", "r", "o", 0, "match", "", "", True)
     older.outcomes[key] = 2
     newer.outcomes[key] = 3
     newer.merge(older)
@@ -240,19 +327,26 @@ def run(*arguments: str) -> tuple[int, str]:
 def test_the_commands_read_the_store_that_the_configuration_names(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/store.sqlite3", metadata)
     bench = Bench(database, tmp_path)
-    bench.run(*[pair({"a": 1}, {"a": 1})] * 3, pair({"a": 1}, {"a": 2}))
+    bench.run(*different_pairs(3, {"a": 1}, {"a": 1}), pair({"a": 1}, {"a": 2}))
     database.close()
     config = ("-c", str(tmp_path / "gateway.yaml"))
 
     code, output = run("report", "items", *config)
     assert code == 1
-    assert "1 of 4 pairs differ" in output
+    assert "Not proven: cannot measure: the comparison has not been tested in this epoch yet." in output
+    assert "1 of 4 pairs are wrong (25 %)" in output
     assert "value at $.a" in output
-    assert "unproven: no pair yet" in output
-    code, output = run("report", "items", *config, "--json", "--since", "1h", "--target", "99")
+    assert "No request came for: items/all." in output
+    code, output = run("report", "items", *config, "--json", "--since", "1h", "--target", "50")
     found = json.loads(output)
-    assert code == 0
-    assert (found["compared"], found["mismatched"], found["unproven"]) == (4, 1, ["items/all"])
+    assert code == 1
+    assert (found["compared"], found["mismatched"], found["unrequested"]) == (4, 1, ["items/all"])
+    code, output = run("epochs", "items", *config, "--json")
+    assert [one["reason"] for one in json.loads(output)] == ["first evidence"]
+    assert run("report", "items", *config, "--epoch", json.loads(output)[0]["id"][:6])[0] == 1
+    assert run("report", "items", *config, "--epoch", "none")[0] == 2
+    code, output = run("reset", "items", *config, "--reason", "another release")
+    assert (code, "begins anew (reset 1)" in output) == (0, True)
     number = str(found["signatures"][0]["examples"][0])
     assert run("report", "items", *config, "--html", str(tmp_path / "report.html"))[0] == 1
     assert "Shadow report: items" in (tmp_path / "report.html").read_text()

@@ -1,0 +1,140 @@
+"""A migration under judgement: how its pairs are compared, and what is known so far."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from time import time
+
+from gateway.config.snapshot import Migration, Shadow, Upstream
+from gateway.shadow.answer import DECODED, TooLarge, Undecodable, decoded
+from gateway.shadow.asking import NotAnswered, Secure, secure
+from gateway.shadow.comparison import Comparison, Outcome, compare
+from gateway.shadow.epochs import Epochs
+from gateway.shadow.noise import Judgement, Noise
+from gateway.shadow.pair import Answered, Pair, Reason
+from gateway.shadow.redaction import Redaction
+from gateway.shadow.rules import Rules
+from gateway.shadow.sameness import Sameness
+from gateway.shadow.time_limit import TooCostly, limited
+
+LEARNED = "noise, learned"
+"""The rule of a difference that legacy has with itself as often."""
+
+MOST_SECONDS = 2.0
+"""Of processor time for one comparison; other pairs wait meanwhile."""
+
+TRIES = 3
+"""Requests to legacy before it is given up that a difference is confirmed."""
+
+Ask = Callable[[str, bytes, float, int, Secure | None], Awaitable[Answered]]
+
+
+@dataclass(slots=True)
+class Case:
+    """What the judge needs of one migration.
+
+    `ask` sends bytes to an endpoint; `asking` bounds how many such requests
+    there are at a time, and `waiting` counts the pairs for which there is one
+    to come. `hurry` is set when the judge ends: then nothing waits any more.
+    """
+
+    migration: Migration
+    shadow: Shadow
+    rules: Rules
+    sameness: Sameness
+    redaction: Redaction
+    noise: Noise
+    epochs: Epochs
+    legacy: Upstream
+    extracted: Upstream
+    ask: Ask
+    asking: asyncio.Semaphore
+    hurry: asyncio.Event
+    tls: dict[str, Secure | None] = field(default_factory=dict)
+    waiting: int = 0
+    noise_changed: bool = False
+
+    def compared(self, legacy: Answered, extracted: Answered) -> Comparison:
+        """What comparing two whole responses finds, by the rules; noise still counts."""
+        try:
+            with limited(MOST_SECONDS):
+                return compare(legacy.answer, extracted.answer, self.rules)
+        except TooCostly:
+            return Comparison(Outcome.NOT_COMPARED, evidence=False, reason=Reason.COSTLY)
+
+    def without_noise(self, comparison: Comparison, operation: str) -> Comparison:
+        """`comparison` with the differences that are noise at `operation` among those that are let pass."""
+        noisy = [
+            difference
+            for difference in comparison.differences
+            if self.noise.judgement(operation, difference.signature) is Judgement.NOISE
+        ]
+        if not noisy:
+            return comparison
+        differences = tuple(difference for difference in comparison.differences if difference not in noisy)
+        return replace(
+            comparison,
+            outcome=Outcome.MISMATCH if differences else Outcome.IGNORED,
+            differences=differences,
+            ignored=(*comparison.ignored, *((difference, LEARNED) for difference in noisy)),
+        )
+
+    def agree(self, legacy: Answered, extracted: Answered, operation: str) -> bool:
+        """Whether two responses mean the same, but for noise."""
+        comparison = self.without_noise(self.compared(legacy, extracted), operation)
+        return comparison.outcome in (Outcome.MATCH, Outcome.IGNORED)
+
+    def too_large(self, answered: Answered) -> bool:
+        """Whether a response is more than the rules compare once it is decoded."""
+        try:
+            decoded(answered.answer, self.rules.decoded_body)
+        except TooLarge:
+            return True
+        except Undecodable:
+            return False
+        return False
+
+    def undecodable(self, answered: Answered) -> bool:
+        """Whether a body is in a coding that can't be decoded."""
+        return b"content-encoding" in answered.head.lower() and any(
+            coding not in DECODED for coding in answered.answer.encodings
+        )
+
+    async def ask_legacy(self, pair: Pair, tries: int = TRIES) -> Answered:
+        """Legacy's response to the same request. Raises NotAnswered where none of the tries gets one."""
+        for left in range(tries - 1, -1, -1):
+            try:
+                return await self._ask(pair, pair.legacy.endpoint, self.legacy)
+            except NotAnswered:
+                if not left:
+                    raise
+                await self.pause(self.shadow.confirm_after)
+        raise AssertionError("there is at least one try")
+
+    async def ask_candidate(self, pair: Pair) -> Answered:
+        """The candidate's response to the same request; one that is missing says why."""
+        try:
+            return await self._ask(pair, pair.extracted.endpoint, self.extracted)
+        except NotAnswered as error:
+            return Answered(pair.extracted.endpoint, 0, b"", b"", 0.0, error.reason)
+
+    async def ask_both(self, pair: Pair) -> Pair:
+        """The pair of the same request, asked anew: legacy first, as with traffic. Raises NotAnswered for legacy."""
+        legacy = await self.ask_legacy(pair)
+        at = time()
+        return pair._replace(at=at, legacy=legacy, extracted=await self.ask_candidate(pair))
+
+    async def pause(self, seconds: float) -> None:
+        """Wait, unless the judge ends."""
+        try:
+            await asyncio.wait_for(self.hurry.wait(), seconds)
+        except TimeoutError:
+            return
+
+    async def _ask(self, pair: Pair, endpoint: str, upstream: Upstream) -> Answered:
+        tls = self.tls.get(endpoint)
+        if tls is None and endpoint.startswith("https:"):
+            tls = self.tls[endpoint] = secure(upstream, endpoint)
+        return await self.ask(endpoint, pair.request, self.shadow.timeout, self.shadow.response_body, tls)

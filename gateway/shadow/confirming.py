@@ -1,0 +1,116 @@
+"""What a difference between two first responses is: the candidate's fault, or a change that came in between.
+
+Both sides are asked once more after a moment. What counts is whether *legacy*
+agrees with itself:
+
+1. Legacy now says what the candidate said first: a write came in between, and
+   the candidate saw it. The pair is *racy* and left out.
+2. The candidate said what legacy had said shortly before: it *lags*. A rule may
+   let that pass, with a bound, by which the candidate must have caught up.
+3. Legacy differs from itself in everything in which the candidate differed:
+   *racy*, too.
+4. Otherwise the difference is the candidate's. It is a *mismatch* where the two
+   differ again, and *unsteady* where they agree now: a random fault is seen
+   again only as often as it happens.
+
+Where nothing can be learned because a side does not respond, the first
+difference stands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+from time import time
+
+import structlog
+
+from gateway.shadow.asking import NotAnswered
+from gateway.shadow.case import Case
+from gateway.shadow.comparison import Comparison, Outcome
+from gateway.shadow.earlier import EarlierResponses
+from gateway.shadow.ledger import Finding
+from gateway.shadow.pair import Answered, Pair, Reason
+
+log = structlog.get_logger(part="judge")
+
+_LENGTHS = ((1.0, "up to 1 s"), (10.0, "up to 10 s"), (60.0, "up to 1 min"), (3600.0, "up to 1 h"))
+
+
+async def confirm(case: Case, pair: Pair, first: Comparison, unit: int, earlier: EarlierResponses) -> Finding:
+    """Find out what the `first` difference of a read is; `unit` is who asked for what."""
+    await case.pause(case.shadow.confirm_after)
+    async with case.asking:
+        legacy, extracted = await asyncio.gather(_legacy_again(case, pair), case.ask_candidate(pair))
+    if legacy is None:
+        return Finding(Outcome.MISMATCH, Reason.UNCONFIRMED, pair, first, unit)
+    itself = case.compared(pair.legacy, legacy)
+    steady = itself.outcome in (Outcome.MATCH, Outcome.IGNORED)
+    if not steady and case.agree(legacy, pair.extracted, pair.operation):
+        return Finding(Outcome.NOT_COMPARED, Reason.RACY, pair, first, unit)
+    behind = _behind(case, pair, unit, earlier)
+    earlier.note(unit, legacy, time())
+    if behind is not None:
+        return await _lagging(case, pair, first, behind, unit, earlier)
+    if not steady and _places(first) <= _places(itself):
+        return Finding(Outcome.NOT_COMPARED, Reason.RACY, pair, first, unit)
+    if extracted.missing:
+        return Finding(Outcome.MISMATCH, Reason.UNCONFIRMED, pair, first, unit)
+    again = case.without_noise(case.compared(legacy, extracted), pair.operation)
+    if again.outcome in (Outcome.MATCH, Outcome.IGNORED):
+        return Finding(Outcome.UNSTEADY, "", pair, first, unit)
+    if again.outcome is Outcome.NOT_COMPARED:
+        return Finding(Outcome.MISMATCH, Reason.UNCONFIRMED, pair, first, unit)
+    return Finding(Outcome.MISMATCH, "", pair._replace(legacy=legacy, extracted=extracted), again, unit)
+
+
+async def _legacy_again(case: Case, pair: Pair) -> Answered | None:
+    try:
+        return await case.ask_legacy(pair)
+    except NotAnswered as error:
+        log.info("a mismatch could not be confirmed", migration=pair.migration, reason=str(error))
+        return None
+
+
+def _places(comparison: Comparison) -> set[str]:
+    return {difference.signature for difference in comparison.differences}
+
+
+def _behind(case: Case, pair: Pair, unit: int, earlier: EarlierResponses) -> float | None:
+    """When legacy last said what the candidate says, in seconds since 1970; None where that is not known."""
+    for answered, seen in earlier.before(unit, pair.at):
+        if answered.body != pair.legacy.body and case.agree(answered, pair.extracted, pair.operation):
+            return seen
+    return None
+
+
+async def _lagging(
+    case: Case, pair: Pair, first: Comparison, seen: float, unit: int, earlier: EarlierResponses
+) -> Finding:
+    """A lag counts unless a rule has a bound that the candidate keeps."""
+    length = pair.at - seen
+    counts = Finding(Outcome.LAG, _length(length), pair, first, unit)
+    today = datetime.now(UTC).date()
+    rules = [rule for rule in case.rules.lag_rules if not rule.expired(today)]
+    if not rules:
+        return counts
+    rule = max(rules, key=lambda one: one.seconds)
+    await case.pause(pair.at + rule.seconds - time())
+    async with case.asking:
+        legacy, extracted = await asyncio.gather(_legacy_again(case, pair), case.ask_candidate(pair))
+    if legacy is None or extracted.missing:
+        return counts
+    earlier.note(unit, legacy, time())
+    # Whatever legacy has said since then is not older than the bound.
+    since = [pair.legacy, legacy, *earlier.since(unit, pair.at)]
+    if not any(case.agree(answered, extracted, pair.operation) for answered in since):
+        return counts
+    passing = tuple((difference, rule.name) for difference in first.differences)
+    ignored = replace(first, outcome=Outcome.IGNORED, differences=(), ignored=(*first.ignored, *passing))
+    return Finding(Outcome.IGNORED, rule.name, pair, ignored, unit)
+
+
+def _length(seconds: float) -> str:
+    """How long a lag is at the most, in one of a few words."""
+    return next((text for bound, text in _LENGTHS if seconds <= bound), "more than 1 h")
