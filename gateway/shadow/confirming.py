@@ -29,7 +29,7 @@ import structlog
 from gateway.shadow.asking import NotAnswered
 from gateway.shadow.case import Case
 from gateway.shadow.comparison import Comparison, Outcome
-from gateway.shadow.earlier import EarlierResponses
+from gateway.shadow.earlier import EarlierResponse, EarlierResponses
 from gateway.shadow.ledger import Finding
 from gateway.shadow.pair import Answered, Pair, Reason
 
@@ -49,8 +49,8 @@ async def confirm(case: Case, pair: Pair, first: Comparison, unit: int, earlier:
     steady = itself.outcome in (Outcome.MATCH, Outcome.IGNORED)
     if not steady and case.agree(legacy, pair.extracted, pair.operation):
         return Finding(Outcome.NOT_COMPARED, Reason.RACY, pair, first, unit)
-    behind = _behind(case, pair, unit, earlier)
-    earlier.note(unit, legacy, time())
+    behind = _behind(case, pair, earlier)
+    earlier.note(pair, legacy, time())
     if behind is not None:
         return await _lagging(case, pair, first, behind, unit, earlier)
     if not steady and _places(first) <= _places(itself):
@@ -77,23 +77,26 @@ def _places(comparison: Comparison) -> set[str]:
     return {difference.signature for difference in comparison.differences}
 
 
-def _behind(case: Case, pair: Pair, unit: int, earlier: EarlierResponses) -> float | None:
-    """When legacy last said what the candidate says, in seconds since 1970; None where that is not known."""
-    for answered, seen in earlier.before(unit, pair.at):
-        if answered.body != pair.legacy.body and case.agree(answered, pair.extracted, pair.operation):
-            return seen
+def _behind(case: Case, pair: Pair, earlier: EarlierResponses) -> EarlierResponse | None:
+    """What legacy said before and the candidate says now; None where that is not known."""
+    for one in earlier.before(pair):
+        if one.answered.body != pair.legacy.body and case.agree(one.answered, pair.extracted, pair.operation):
+            return one
     return None
 
 
 async def _lagging(
-    case: Case, pair: Pair, first: Comparison, seen: float, unit: int, earlier: EarlierResponses
+    case: Case, pair: Pair, first: Comparison, behind: EarlierResponse, unit: int, earlier: EarlierResponses
 ) -> Finding:
-    """A lag counts unless a rule has a bound that the candidate keeps."""
-    length = pair.at - seen
+    """A lag counts unless a rule has a bound that the candidate keeps.
+
+    No rule lets a caller have what legacy gave to another one.
+    """
+    length = pair.at - behind.seen
     counts = Finding(Outcome.LAG, _length(length), pair, first, unit)
     today = datetime.now(UTC).date()
     rules = [rule for rule in case.rules.lag_rules if not rule.expired(today)]
-    if not rules:
+    if not rules or not behind.is_for(pair.caller):
         return counts
     rule = max(rules, key=lambda one: one.seconds)
     await case.pause(pair.at + rule.seconds - time())
@@ -101,9 +104,9 @@ async def _lagging(
         legacy, extracted = await asyncio.gather(_legacy_again(case, pair), case.ask_candidate(pair))
     if legacy is None or extracted.missing:
         return counts
-    earlier.note(unit, legacy, time())
+    earlier.note(pair, legacy, time())
     # Whatever legacy has said since then is not older than the bound.
-    since = [pair.legacy, legacy, *earlier.since(unit, pair.at)]
+    since = [pair.legacy, legacy, *earlier.since(pair)]
     if not any(case.agree(answered, extracted, pair.operation) for answered in since):
         return counts
     passing = tuple((difference, rule.name) for difference in first.differences)

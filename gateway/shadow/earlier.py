@@ -1,58 +1,86 @@
 """What legacy said shortly before: by which a candidate that is behind is told from one that is wrong.
 
-Of each unit (who asks for what) the latest few different responses are kept,
-within a bound in bytes over all; of traffic that never repeats nothing is ever
-found here, and what differs there is a mismatch or unsteady.
+For each target and body the latest few different responses are kept, within a
+bound in bytes over all. Where requests never repeat nothing is ever found here,
+and what differs is a mismatch or unsteady.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass
 
-from gateway.shadow.pair import Answered
+from gateway.shadow.pair import Answered, Pair
 
 EACH = 4
-"""Different responses of one unit that are kept."""
+"""Different responses to one request that are kept."""
 
 MOST_BYTES = 16 * 1024 * 1024
 _OVERHEAD = 500
 
 
+@dataclass(slots=True)
+class EarlierResponse:
+    """A response of legacy: when it was last seen, in seconds since 1970, and which caller got it.
+
+    `shared` tells that several callers got the same, so that it depends on none.
+    """
+
+    answered: Answered
+    seen: float
+    caller: int
+    shared: bool = False
+
+    def is_for(self, caller: int) -> bool:
+        """Whether `caller` could have got it."""
+        return self.shared or self.caller == caller
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes."""
+        return len(self.answered.body) + len(self.answered.head) + _OVERHEAD
+
+
 class EarlierResponses:
-    """The latest different responses of legacy by unit, and when each was last seen."""
+    """The latest different responses of legacy by what was asked for; `most` bytes of all."""
 
     def __init__(self, most: int = MOST_BYTES) -> None:
         self._most = most
         self._bytes = 0
-        self._kept: OrderedDict[int, list[tuple[Answered, float]]] = OrderedDict()
+        self._kept: OrderedDict[int, list[EarlierResponse]] = OrderedDict()
 
-    def note(self, unit: int, answered: Answered, at: float) -> None:
-        """Legacy gave this response at `at`, in seconds since 1970."""
-        kept = self._kept.get(unit)
+    def note(self, pair: Pair, answered: Answered, at: float) -> None:
+        """Legacy gave this response to the request of `pair` at `at`."""
+        key = _asked(pair)
+        kept = self._kept.get(key)
         if kept is None:
-            kept = self._kept[unit] = []
+            kept = self._kept[key] = []
         else:
-            self._kept.move_to_end(unit)
-            newest, _ = kept[-1]
-            if newest.status == answered.status and newest.body == answered.body:
-                kept[-1] = (newest, at)
+            self._kept.move_to_end(key)
+            newest = kept[-1]
+            if newest.answered.status == answered.status and newest.answered.body == answered.body:
+                newest.seen = max(newest.seen, at)
+                newest.shared |= newest.caller != pair.caller
                 return
             if len(kept) >= EACH:
-                self._bytes -= _size(kept.pop(0)[0])
-        kept.append((answered, at))
-        self._bytes += _size(answered)
+                self._bytes -= kept.pop(0).size
+        found = EarlierResponse(answered, at, pair.caller)
+        kept.append(found)
+        self._bytes += found.size
         while self._bytes > self._most:
             _, oldest = self._kept.popitem(last=False)
-            self._bytes -= sum(_size(one) for one, _ in oldest)
+            self._bytes -= sum(one.size for one in oldest)
 
-    def before(self, unit: int, at: float) -> list[tuple[Answered, float]]:
-        """The different responses that legacy gave before `at`, the newest first, each with when it was last seen."""
-        return [(answered, seen) for answered, seen in reversed(self._kept.get(unit, ())) if seen < at]
+    def before(self, pair: Pair) -> list[EarlierResponse]:
+        """The different responses that legacy gave to the same request before that of `pair`, the newest first."""
+        return [one for one in reversed(self._kept.get(_asked(pair), ())) if one.seen < pair.at]
 
-    def since(self, unit: int, at: float) -> list[Answered]:
-        """The different responses that legacy gave at `at` or later."""
-        return [answered for answered, seen in self._kept.get(unit, ()) if seen >= at]
+    def since(self, pair: Pair) -> list[Answered]:
+        """The different responses that legacy gave to the same request with that of `pair` or later."""
+        return [one.answered for one in self._kept.get(_asked(pair), ()) if one.seen >= pair.at]
 
 
-def _size(answered: Answered) -> int:
-    return len(answered.body) + len(answered.head) + _OVERHEAD
+def _asked(pair: Pair) -> int:
+    """What was asked for, by whomever; Python's own hash, since this never leaves the process."""
+    request = pair.request
+    return hash((request[: request.index(b"\r\n")], pair.body))

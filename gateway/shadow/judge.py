@@ -259,7 +259,7 @@ class Judge:
             if comparison.outcome is not Outcome.NOT_COMPARED:
                 case.noise.compared(pair.operation, comparison.differences)
             if read:
-                self._earlier.note(unit, pair.legacy, pair.at)
+                self._earlier.note(pair, pair.legacy, pair.at)
                 if random.uniform(0, 100) < case.shadow.noise_percent and case.waiting < WAITING:
                     self._later(case, self._learn_noise(case, pair))
         if comparison.differences:
