@@ -8,11 +8,19 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from gateway.cli.listing import listed, print_rest
+from gateway.shadow.difference import OTHERS
 from gateway.shadow.report import Report, SignatureCount
 from gateway.shadow.words import headline, milliseconds, percent, proof_text
 
 _SIDES = ("legacy", "extracted")
 _RISK_STYLES = {"high": "bold red", "medium": "yellow", "low": "dim"}
+_MOST_SIGNATURES = 20
+_MOST_ROUTES = 20
+_MOST_ENDPOINTS = 10
+"""Of a report without --all, which stays below 200 lines then: a signature takes four lines, an endpoint two."""
+
+_LINE_ENDS = str.maketrans({"\n": "\\n", "\t": "\\t"})
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -26,8 +34,13 @@ def plain(text: str) -> str:
     return escape(printable(text))
 
 
-def print_report(console: Console, found: Report) -> None:
-    """Print all of it."""
+def plain_line(text: str) -> str:
+    """The same on one line: what stands in a page or a text may have many."""
+    return escape(printable(text).translate(_LINE_ENDS))
+
+
+def print_report(console: Console, found: Report, everything: bool = False) -> None:
+    """Print it: the first of each list, unless `everything` is asked for."""
     console.print(f"[bold]{plain(headline(found))}[/]")
     console.print(f"Measured against {percent(found.target)}: {proof_text(found.proof, found.target)}\n")
     ignored = sum(found.ignored.values())
@@ -38,35 +51,39 @@ def print_report(console: Console, found: Report) -> None:
     for title, counts in (("ignored", found.ignored), ("not compared", found.not_compared)):
         if counts:
             console.print(f"{title}: " + ", ".join(f"{plain(name)} {count:,}" for name, count in counts.items()))
-    for one in found.signatures:
+    for one in listed(console, found.signatures, None if everything else _MOST_SIGNATURES, "kinds of difference"):
         _print_signature(console, one)
-    _print_routes(console, found)
-    _print_latencies(console, found)
+    _print_routes(console, found, None if everything else _MOST_ROUTES)
+    _print_latencies(console, found, None if everything else _MOST_ENDPOINTS)
 
 
 def _print_signature(console: Console, one: SignatureCount) -> None:
     style = _RISK_STYLES.get(one.risk, "")
-    console.print(
-        f"\n[{style}]{one.risk}[/] {one.count:,} x {one.kind} at [bold]{plain(one.path)}[/]"
-        f"  {plain(', '.join(one.endpoints))}"
-    )
+    if one.signature == OTHERS:
+        where = f"{one.count:,} x [bold]other differences[/]: too many kinds were found to be counted one by one"
+    else:
+        where = f"[{style}]{one.risk}[/] {one.count:,} x {one.kind} at [bold]{plain_line(one.path)}[/]"
+    console.print(f"\n{where}  {plain_line(', '.join(one.endpoints))}")
     if one.example is None:
         return
     request = one.example["request"]
     place = f"pair {one.examples[0]}" if one.examples else one.example["source"]
-    console.print(f"  {plain(place)}: {plain(request['method'])} {plain(request['target'])}")
+    console.print(f"  {plain_line(place)}: {plain(request['method'])} {plain(request['target'])}")
     for difference in one.example["differences"]:
         if difference["signature"] == one.signature:
             legacy, extracted = (difference[side] if difference[side] is not None else "nothing" for side in _SIDES)
-            console.print(f"  {plain(difference['path'])}: legacy {plain(legacy)}, extracted {plain(extracted)}")
+            values = f"legacy {plain_line(legacy)}, extracted {plain_line(extracted)}"
+            console.print(f"  {plain_line(difference['path'])}: {values}")
             break
 
 
-def _print_routes(console: Console, found: Report) -> None:
+def _print_routes(console: Console, found: Report, most: int | None) -> None:
     table = Table(box=None, title="Routes", title_justify="left", title_style="bold", padding=(0, 2, 0, 0))
     for name in ("route", "pattern", "pairs", "mismatched", "proof"):
         table.add_column(name, justify="right" if name in ("pairs", "mismatched") else "left")
-    for route in found.routes:
+    # Of many, those come first that stand in the way.
+    routes = sorted(found.routes, key=lambda route: -route.proof.mismatched) if most is not None else found.routes
+    for route in routes[:most]:
         proof = route.proof
         table.add_row(
             plain(route.route),
@@ -77,15 +94,16 @@ def _print_routes(console: Console, found: Report) -> None:
         )
     console.print()
     console.print(table)
+    print_rest(console, len(routes), most, "routes")
 
 
-def _print_latencies(console: Console, found: Report) -> None:
+def _print_latencies(console: Console, found: Report, most: int | None) -> None:
     if not found.endpoints:
         return
     table = Table(box=None, title="Errors and latency", title_justify="left", title_style="bold", padding=(0, 2, 0, 0))
     for name in ("endpoint", "side", "answers", "errors", "p50", "p95", "p99"):
         table.add_column(name, justify="left" if name in ("endpoint", "side") else "right")
-    for one in found.endpoints:
+    for one in found.endpoints[:most]:
         for side, latency in (("legacy", one.legacy), ("extracted", one.extracted)):
             table.add_row(
                 plain(one.endpoint) if side == "legacy" else "",
@@ -98,3 +116,4 @@ def _print_latencies(console: Console, found: Report) -> None:
             )
     console.print()
     console.print(table)
+    print_rest(console, len(found.endpoints), most, "endpoints")

@@ -15,6 +15,7 @@ Config = Annotated[
     typer.Option("--config", "-c", envvar="STRANGLER_CONFIG", help="The gateway's configuration; it names the store."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Everything = Annotated[bool, typer.Option("--all", help="Print all of it, however long that is.")]
 _CONFIG = Path("config/gateway.yaml")
 
 
@@ -29,6 +30,7 @@ def report(
     target: Annotated[float, typer.Option(min=0.0001, max=100, help="The mismatch rate to prove, in percent.")] = 0.1,
     as_json: AsJson = False,
     html: Annotated[Path | None, typer.Option(help="Write one self-contained HTML file.", show_default=False)] = None,
+    everything: Everything = False,
 ) -> None:
     """Show what is proven: pairs, mismatches with examples, latency, the verdict, what is missing.
 
@@ -36,7 +38,7 @@ def report(
     """
     from gateway.cli.shadow_report import show_report
 
-    raise typer.Exit(show_report(config, migration, since, target / 100, as_json, html))
+    raise typer.Exit(show_report(config, migration, since, target / 100, as_json, html, everything))
 
 
 @app.command()
@@ -61,11 +63,12 @@ def rejudge(
         typer.Option(help="A configuration with changed rules; that of --config unless given.", show_default=False),
     ] = None,
     as_json: AsJson = False,
+    everything: Everything = False,
 ) -> None:
     """Compare the stored pairs by changed rules: what these would hide, and what they would find."""
     from gateway.cli.shadow_rejudge import show_rejudged
 
-    raise typer.Exit(show_rejudged(config, migration, rules, as_json))
+    raise typer.Exit(show_rejudged(config, migration, rules, as_json, everything))
 
 
 @app.command()

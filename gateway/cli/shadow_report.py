@@ -18,7 +18,13 @@ from gateway.store.database import Database
 
 
 def show_report(
-    config: Path, migration: str, since: str | None, target: float, as_json: bool, html: Path | None
+    config: Path,
+    migration: str,
+    since: str | None,
+    target: float,
+    as_json: bool,
+    html: Path | None,
+    everything: bool = False,
 ) -> int:
     """0 where `target` is proven, 1 where not, 2 for a duration that is none."""
     try:
@@ -38,7 +44,7 @@ def show_report(
         if as_json:
             print(orjson.dumps(found.as_json(), option=orjson.OPT_INDENT_2).decode())
         elif html is None:
-            print_report(output(), found)
+            print_report(output(), found, everything)
         if not found.compared and not found.not_compared:
             print(
                 "Evidence is written every few seconds: of requests just made, ask again in a moment.", file=sys.stderr

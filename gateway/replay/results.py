@@ -190,7 +190,7 @@ class Results:
     def _signature(self, name: str, found: Found) -> SignatureCount:
         return SignatureCount(
             signature=name,
-            path=found.difference.path,
+            path=found.difference.place,
             kind=str(found.difference.kind),
             risk=str(found.difference.risk),
             count=found.endpoints.total(),

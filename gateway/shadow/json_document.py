@@ -26,8 +26,19 @@ _LONG = 4000
 
 _NAME = re.compile(r"[^\W\d]\w*")
 _DATA_KEY = re.compile(
-    r"[0-9]+|[0-9a-f]{16,}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9]{4}-[0-9]{2}(-[0-9]{2})?(T.*)?", re.IGNORECASE
+    r"""
+    [0-9]+ | [0-9a-f]{16,} | [0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}  # numbers, digests, UUIDs
+    | [0-9]{4}-[0-9]{2}(-[0-9]{2})?(T.*)?                               # days and times
+    | (?!sha-|utf-|iso-)[a-z][a-z0-9_.:/#-]*?[-.:/#][0-9]+              # user-17, urn:user:17, shop.order/17
+    | [a-z][a-z_]*?(_[0-9]{3,})+ | [a-z]+[0-9]{5,}                      # order_10023, SKU00017
+    | [0-9]+[-_.:/][a-z0-9_.:/-]+                                       # 17-red, 2024/03
+    | [^@\s]+@[^@\s]+\.[a-z]+                                          # addresses of e-mail
+    | [0-9A-HJKMNP-TV-Z]{26}                                            # ULIDs
+    | [a-z]{2,10}_(?=[a-z]*[0-9])[0-9a-z]{14,}                          # cus_NffrFeUfNV2Hib
+    """,
+    re.IGNORECASE | re.VERBOSE,
 )
+"""Keys of maps that are ids: they differ from request to request, as indexes do."""
 _REDACTION = Redaction()
 """Of keys that stand in paths, which are stored whatever a configuration says."""
 
@@ -141,7 +152,7 @@ def path_text(path: Path) -> str:
 
 
 def general_path(path: Path) -> str:
-    """The same with `[*]` for indexes, and for keys that are data: numbers, UUIDs, digests, days, tokens."""
+    """The same with `[*]` for indexes, and for keys that are data: ids, e-mail addresses, days, tokens."""
     return "$" + "".join(
         "[*]" if isinstance(step, int) or _DATA_KEY.fullmatch(step) or _is_secret(step) else _step(step)
         for step in _steps(path)

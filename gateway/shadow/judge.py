@@ -306,7 +306,7 @@ class Judge:
             known = self._reservoirs.known(pair.migration, signature)
             counts = self.gathered.signatures
             kind, risk = str(difference.kind), str(difference.risk)
-            key = (pair.migration, known, period, pair.endpoint, difference.path, kind, risk)
+            key = (pair.migration, known, period, pair.endpoint, difference.place, kind, risk)
             counts[key] = counts.get(key, 0) + 1
             signatures.append(known)
         return signatures

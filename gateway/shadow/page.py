@@ -8,6 +8,7 @@ from typing import Any
 
 import jinja2
 
+from gateway.shadow.difference import OTHERS
 from gateway.shadow.report import Report
 from gateway.shadow.side_by_side import Line, side_by_side
 from gateway.shadow.words import duration, headline, milliseconds, percent, proof_text
@@ -26,6 +27,7 @@ def page(report: Report) -> str:
     source = files("gateway.shadow").joinpath("report.html").read_text("utf-8")
     return environment.from_string(source).render(
         report=report,
+        others=OTHERS,
         headline=headline(report),
         bodies={one.signature: bodies(one.example) for one in report.signatures},
     )

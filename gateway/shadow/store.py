@@ -24,6 +24,7 @@ from sqlalchemy import func as sql
 from sqlalchemy.engine import Connection
 
 from gateway.config.snapshot import Keep
+from gateway.shadow.difference import OTHERS
 from gateway.store.database import Database
 
 log = structlog.get_logger(part="judge")
@@ -33,7 +34,6 @@ RESERVOIR = 5
 LATEST = -1
 SIGNATURES = 1000
 """Most signatures of one migration that are told apart; what comes after them is counted as OTHERS."""
-OTHERS = "others"
 
 metadata = MetaData()
 
