@@ -11,7 +11,7 @@ from rich.table import Table
 from gateway.cli.listing import listed, print_rest
 from gateway.shadow.difference import OTHERS
 from gateway.shadow.report import Report, SignatureCount
-from gateway.shadow.words import headline, milliseconds, percent, proof_text
+from gateway.shadow.words import headline, milliseconds, percent, proof_text, within_redaction
 
 _SIDES = ("legacy", "extracted")
 _RISK_STYLES = {"high": "bold red", "medium": "yellow", "low": "dim"}
@@ -72,7 +72,7 @@ def _print_signature(console: Console, one: SignatureCount) -> None:
     for difference in one.example["differences"]:
         if difference["signature"] == one.signature:
             legacy, extracted = (difference[side] if difference[side] is not None else "nothing" for side in _SIDES)
-            values = f"legacy {plain_line(legacy)}, extracted {plain_line(extracted)}"
+            values = f"legacy {plain_line(legacy)}, extracted {plain_line(extracted)}{within_redaction(difference)}"
             console.print(f"  {plain_line(difference['path'])}: {values}")
             break
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
 
-from gateway.shadow import html_tree, json_document
+from gateway.shadow import csrf, html_tree, json_document
 from gateway.shadow.acceptance import ABSENT
 from gateway.shadow.answer import Answer, TooLarge, Undecodable, decoded
 from gateway.shadow.difference import Difference, Kind, shown
@@ -73,6 +73,8 @@ def compare(legacy: Answer, extracted: Answer, rules: Rules, today: date | None 
     given.
     """
     findings = Findings(rules, today or datetime.now(UTC).date())
+    if rules.default_rules:
+        findings.tokens = csrf.rules_for_cookies(legacy.values(b"set-cookie"), extracted.values(b"set-cookie"))
     try:
         if _compare_statuses(legacy.status, extracted.status, findings):
             compare_headers(legacy, extracted, findings)
@@ -241,7 +243,9 @@ def _compare_as_json(legacy: Answer, extracted: Answer, findings: Findings) -> b
 
 def _compare_as_html(legacy: Answer, extracted: Answer, findings: Findings) -> bool:
     """Compare two pages; whether both could be taken for pages."""
-    trees = html_tree.parse_both((text_of(legacy).text, text_of(extracted).text), findings.rules.html_rules)
+    trees = html_tree.parse_both(
+        (text_of(legacy).text, text_of(extracted).text), findings.rules.html_rules, findings.rules.default_rules
+    )
     if trees is None:
         return False
     compare_html(*trees, findings, findings.rules.body_rules)

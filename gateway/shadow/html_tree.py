@@ -15,6 +15,7 @@ from collections import Counter
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from gateway.shadow import csrf
 from gateway.shadow.html_nodes import Element, Text
 from gateway.shadow.html_space import collapse
 from gateway.shadow.rules import HtmlRule, Rule
@@ -84,11 +85,21 @@ _ODD = re.compile("[\0\U0010f780-\U0010f7ff]")
 """Characters with which pages are compared as text: the parser drops NUL, and the others stand for bytes here."""
 
 
-def parse_both(pages: tuple[str, str], rules: tuple[HtmlRule, ...]) -> tuple[Element, Element] | None:
-    """The trees of two pages; None where one can't be taken for a page, or is nested too deep."""
+def parse_both(
+    pages: tuple[str, str], rules: tuple[HtmlRule, ...], tokens: bool = False
+) -> tuple[Element, Element] | None:
+    """The trees of two pages; None where one can't be taken for a page, or is nested too deep.
+
+    `rules` are added to the elements that they select, and with `tokens` those for CSRF tokens.
+    """
     context = _context(pages[0]) or _context(pages[1])
     legacy, extracted = (_parse(page, context, rules) for page in pages)
-    return None if legacy is None or extracted is None else (legacy, extracted)
+    if legacy is None or extracted is None:
+        return None
+    if tokens:
+        _govern_tokens(legacy)
+        _govern_tokens(extracted)
+    return legacy, extracted
 
 
 def _context(page: str) -> str:
@@ -117,6 +128,21 @@ def _parse(page: str, context: str, rules: tuple[HtmlRule, ...]) -> Element | No
         _restore_bytes(root)
     collapse(root)
     return root
+
+
+def _govern_tokens(root: Element) -> None:
+    """Add the rules for CSRF tokens to the elements that hold one."""
+    waiting = [root]
+    while waiting:
+        element = waiting.pop()
+        found = csrf.rules_for(element.tag, element.attributes) if element.attributes else []
+        if element.tag == "script":
+            for child in element.children:
+                if isinstance(child, Text):
+                    found += csrf.rule_for_script(child.value)
+        if found:
+            element.rules = [*element.rules, *found]
+        waiting += [child for child in element.children if isinstance(child, Element)]
 
 
 def _fragments(root: LexborNode) -> dict[int, LexborNode]:

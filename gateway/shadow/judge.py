@@ -146,6 +146,7 @@ class Judge:
         )
 
     def _case(self, snapshot: Snapshot, migration: Migration, shadow: Shadow, rules: Rules) -> Case:
+        rules = replace(rules, redaction=Redaction(shadow.redact))
         return Case(
             migration,
             shadow,

@@ -11,7 +11,7 @@ import jinja2
 from gateway.shadow.difference import OTHERS
 from gateway.shadow.report import Report
 from gateway.shadow.side_by_side import Line, side_by_side
-from gateway.shadow.words import duration, headline, milliseconds, percent, proof_text
+from gateway.shadow.words import duration, headline, milliseconds, percent, proof_text, within_redaction
 
 
 def page(report: Report) -> str:
@@ -23,6 +23,7 @@ def page(report: Report) -> str:
         "percent": percent,
         "moment": _moment,
         "proof": proof_text,
+        "within_redaction": within_redaction,
     }
     source = files("gateway.shadow").joinpath("report.html").read_text("utf-8")
     return environment.from_string(source).render(

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.shadow.redaction import REDACTED
 from gateway.shadow.report import Proof, Report
 
+REDACTED_ALIKE = " (they differ within what is redacted)"
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
@@ -52,3 +57,9 @@ def headline(report: Report) -> str:
         f"No difference in {proof.compared:,} pairs: at {confidence} confidence, "
         f"fewer than {percent(proof.bound)} of answers differ."
     )
+
+
+def within_redaction(difference: Mapping[str, Any]) -> str:
+    """A note on two values of a difference that are shown as the same; a rule with `redacted` lets them pass."""
+    legacy, extracted = difference["legacy"], difference["extracted"]
+    return REDACTED_ALIKE if legacy is not None and legacy == extracted and REDACTED in legacy else ""
