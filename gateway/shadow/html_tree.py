@@ -217,14 +217,17 @@ def _seems_deep(page: str) -> bool:
 def _element(node: LexborNode, selected: dict[int, list[tuple[str, Rule]]]) -> Element:
     tag = str(node.tag)
     attributes = {name: value or "" for name, value in node.attributes.items()}
-    if "-" not in tag:  # a custom element gives attributes a meaning of its own
-        for name in attributes.keys() & _TELLING:
-            attributes[name] = _meaning(tag, name, attributes[name])
+    # A custom element gives all but the global attributes a meaning of its own.
+    for name in attributes.keys() & (_GLOBAL if "-" in tag else _TELLING):
+        attributes[name] = _meaning(tag, name, attributes[name])
     if "class" in attributes:
         attributes["class"] = " ".join(sorted(set(attributes["class"].split())))
     return Element(tag, attributes, rules=selected.get(node.mem_id, []))
 
 
+_GLOBAL = frozenset(
+    ("autofocus", "contenteditable", "dir", "draggable", "hidden", "inert", "itemscope", "popover", "spellcheck")
+)
 _TELLING = frozenset((*_BOOLEAN, *_KEYWORDS, "hidden"))
 
 
