@@ -23,6 +23,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_FIRST_OF_MARKS = frozenset(mark[:1] for mark, _ in _MARKS)
 _LOOKED_AT = 1024
 """Bytes at the beginning of a page in which it may name its charset (HTML section 4.2.5.4)."""
 
@@ -74,9 +75,10 @@ def read(body: bytes, declared: str | None = None, markup: Markup = "") -> ReadT
 
 def _charset(body: bytes, declared: str | None, markup: Markup) -> tuple[int, str | None]:
     """The length of the byte order mark, and the codec that is declared."""
-    for mark, codec in _MARKS:
-        if body.startswith(mark):
-            return len(mark), codec
+    if body[:1] in _FIRST_OF_MARKS:
+        for mark, codec in _MARKS:
+            if body.startswith(mark):
+                return len(mark), codec
     found = codec_of(declared) if declared else None
     if found is None and markup == "html":
         match = _META.search(_COMMENT.sub(b"", body[:_LOOKED_AT]))

@@ -70,9 +70,10 @@ _PARTS = Rule(NAME, Mask(_IN_SCRIPTS))
 
 def rules_for(tag: str, attributes: Mapping[str, str]) -> list[tuple[str, Rule]]:
     """The rules for the attributes of an element that hold a token."""
-    if tag == "input" or tag == "meta":
-        names, attribute = (FIELDS, "value") if tag == "input" else (METAS, "content")
-        return [(f"@{attribute}", _VALUE)] if attributes.get("name", "").lower() in names else []
+    if tag == "input":
+        return [("@value", _VALUE)] if attributes.get("name", "").lower() in FIELDS else []
+    if tag == "meta":
+        return [("@content", _VALUE)] if attributes.get("name", "").lower() in METAS else []
     found: list[tuple[str, Rule]] = []
     for name, value in attributes.items():
         if name.startswith(_ATTRIBUTES):
@@ -111,13 +112,16 @@ def _without(text: str, tokens: tuple[str, ...]) -> str:
 
 def rules_for_cookies(legacy: Iterable[bytes], extracted: Iterable[bytes]) -> list[Rule]:
     """The rule for the tokens that two responses' Set-Cookie headers hold; none unless both sides have one."""
-    tokens = _tokens(legacy), _tokens(extracted)
-    return [Rule(NAME, OwnTokens(*tokens))] if all(tokens) else []
+    of_legacy = _tokens(legacy)
+    of_extracted = _tokens(extracted) if of_legacy else ()
+    return [Rule(NAME, OwnTokens(of_legacy, of_extracted))] if of_extracted else []
 
 
 def _tokens(headers: Iterable[bytes]) -> tuple[str, ...]:
     found: set[str] = set()
     for header in headers:
+        if b"srf" not in header and b"SRF" not in header:
+            continue
         name, _, value = header.decode("latin-1").partition(";")[0].partition("=")
         if _COOKIE.search(name) is not None:
             plain = unquote(value.strip().strip('"'))

@@ -10,6 +10,8 @@ percent-escape (RFC 3986 section 6.2.2.1).
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from functools import lru_cache
 
 from gateway.shadow.acceptance import ABSENT
 from gateway.shadow.answer import Answer, TooLarge, Undecodable, decoded
@@ -44,7 +46,9 @@ def compare_headers(legacy: Answer, extracted: Answer, findings: Findings) -> No
     """Add the differences of the headers that the rules name to `findings`."""
     for name in findings.rules.headers:
         if name == b"set-cookie":
-            compare_cookies(legacy.values(name), extracted.values(name), findings)
+            one, other = legacy.values(name), extracted.values(name)
+            if one != other:
+                compare_cookies(one, other, findings)
         else:
             compare_header(name, legacy, extracted, findings)
 
@@ -52,7 +56,11 @@ def compare_headers(legacy: Answer, extracted: Answer, findings: Findings) -> No
 def compare_header(name: bytes, legacy: Answer, extracted: Answer, findings: Findings) -> None:
     """Add the difference of the headers called `name`, in lower case, if there is one."""
     one, other = legacy.values(name), extracted.values(name)
-    if _meaning(name, one) == _meaning(name, other) or (name == b"content-type" and _same_content(legacy, extracted)):
+    if (
+        one == other
+        or _meaning(name, one) == _meaning(name, other)
+        or (name == b"content-type" and _same_content(legacy, extracted))
+    ):
         return
     said = _joined(one), _joined(other)
     kind = Kind.VALUE if one and other else Kind.MISSING if one else Kind.EXTRA
@@ -94,16 +102,19 @@ def _joined(values: list[bytes]) -> str:
     return b", ".join(values).decode("latin-1")
 
 
-def media_type(answer: Answer) -> tuple[str, dict[str, str]]:
+def media_type(answer: Answer) -> tuple[str, Mapping[str, str]]:
     """The media type in lower case and its parameters; nothing where the answer names none."""
     values = answer.values(b"content-type")
-    if not values:
-        return "", {}
-    name, *rest = values[-1].decode("latin-1").split(";")
+    return _media_type(values[-1]) if values else ("", {})
+
+
+@lru_cache(256)
+def _media_type(value: bytes) -> tuple[str, Mapping[str, str]]:
+    name, *rest = value.decode("latin-1").split(";")
     parameters = {}
     for item in rest:
-        key, _, value = item.partition("=")
-        parameters[key.strip().lower()] = value.strip().strip('"')
+        key, _, text = item.partition("=")
+        parameters[key.strip().lower()] = text.strip().strip('"')
     return name.strip().lower(), parameters
 
 
@@ -128,7 +139,8 @@ def _meaning(name: bytes, values: list[bytes]) -> object:
         return None
     text = _joined(values)
     if name == b"content-type":
-        kind, parameters = media_type(Answer(0, ((name, values[-1]),), b""))
+        kind, said = _media_type(values[-1])
+        parameters = dict(said)
         if "charset" in parameters:
             parameters["charset"] = codec_of(parameters["charset"]) or parameters["charset"].lower()
         if is_json(kind) and parameters.get("charset") == "utf-8":

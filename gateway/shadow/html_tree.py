@@ -135,14 +135,13 @@ def _govern_tokens(root: Element) -> None:
     waiting = [root]
     while waiting:
         element = waiting.pop()
-        found = csrf.rules_for(element.tag, element.attributes) if element.attributes else []
-        if element.tag == "script":
-            for child in element.children:
-                if isinstance(child, Text):
-                    found += csrf.rule_for_script(child.value)
-        if found:
-            element.rules = [*element.rules, *found]
-        waiting += [child for child in element.children if isinstance(child, Element)]
+        if element.attributes:
+            element.rules += csrf.rules_for(element.tag, element.attributes)
+        for child in element.children:
+            if isinstance(child, Element):
+                waiting.append(child)
+            elif element.tag == "script":
+                element.rules += csrf.rule_for_script(child.value)
 
 
 def _fragments(root: LexborNode) -> dict[int, LexborNode]:
@@ -216,10 +215,12 @@ def _seems_deep(page: str) -> bool:
 
 def _element(node: LexborNode, selected: dict[int, list[tuple[str, Rule]]]) -> Element:
     tag = str(node.tag)
-    attributes = {name: value or "" for name, value in node.attributes.items()}
     # A custom element gives all but the global attributes a meaning of its own.
-    for name in attributes.keys() & (_GLOBAL if "-" in tag else _TELLING):
-        attributes[name] = _meaning(tag, name, attributes[name])
+    telling = _GLOBAL if "-" in tag else _TELLING
+    attributes = {
+        name: _meaning(tag, name, value or "") if name in telling else value or ""
+        for name, value in node.attributes.items()
+    }
     if "class" in attributes:
         attributes["class"] = " ".join(sorted(set(attributes["class"].split())))
     return Element(tag, attributes, rules=selected.get(node.mem_id, []))
