@@ -75,11 +75,12 @@ _CONTEXTS = {
 }
 """What has to stand before elements that a page drops outside of a table (HTML section 13.2.6.4.7)."""
 
-_FIRST_TAG = re.compile(r"(?:[ \t\n\r\f]|<!--.*?-->)*<([a-zA-Z][^\s/>]*)", re.DOTALL)
+_FIRST_TAG = re.compile(r"(?>[ \t\n\r\f]+|<!--.*?-->)*+<([a-zA-Z][^\s/>]*)", re.DOTALL)
 
 _BYTES = {code: chr(0x10F700 + code - 0xDC00) for code in range(0xDC80, 0xDD00)}
 """Bytes that are no text, as characters that the parser keeps; it drops lone surrogates."""
 
+_NO_TEXT = re.compile("[\udc80-\udcff]")
 _KEPT_BYTES = {ord(kept): code for code, kept in _BYTES.items()}
 _ODD = re.compile("[\0\U0010f780-\U0010f7ff]")
 """Characters with which pages are compared as text: the parser drops NUL, and the others stand for bytes here."""
@@ -111,7 +112,7 @@ def _context(page: str) -> str:
 def _parse(page: str, context: str, rules: tuple[HtmlRule, ...]) -> Element | None:
     if _seems_deep(page) or _ODD.search(page) is not None:
         return None
-    plain = page.translate(_BYTES)
+    plain = page.translate(_BYTES) if _NO_TEXT.search(page) is not None else page
     parsed = LexborHTMLParser(context + plain)
     if parsed.root is None:
         return None
