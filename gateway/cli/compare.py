@@ -15,6 +15,7 @@ import orjson
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from gateway.cli.listing import listed
 from gateway.cli.report_text import print_report, printable
 from gateway.cli.terminal import output
 from gateway.cli.validate import print_problems
@@ -53,6 +54,11 @@ class Options:
     timeout: float
     as_json: bool
     html: Path | None
+    everything: bool = False
+
+
+_MOST_NOT_ASKED = 15
+"""Lines about what was not asked, without --all."""
 
 
 class _Usage(Exception):
@@ -88,8 +94,10 @@ def compare_sides(options: Options) -> int:
     if options.as_json:
         print(orjson.dumps(results.as_json(), option=orjson.OPT_INDENT_2).decode())
     elif options.html is None:
-        print_report(output(), results.report())
-        for line in _not_asked(results, {name.lower() for name, _ in fields}):
+        console = output()
+        print_report(console, results.report(), options.everything)
+        lines = list(_not_asked(results, {name.lower() for name, _ in fields}))
+        for line in listed(console, lines, None if options.everything else _MOST_NOT_ASKED, "requests not asked"):
             print(printable(line))
     return 0 if results.equivalent and not interrupted else 1
 

@@ -168,6 +168,7 @@ def compare(
     timeout: Annotated[float, typer.Option(min=0.001, help="Seconds that a side may be silent.")] = 30,
     as_json: AsJson = False,
     html: Annotated[Path | None, typer.Option(help="Write one self-contained HTML file.", show_default=False)] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Print all of it, however long that is.")] = False,
 ) -> None:
     """Ask both sides what was recorded, and say what of their answers differs."""
     from gateway.cli.compare import Options, compare_sides
@@ -175,6 +176,7 @@ def compare(
     options = Options(
         legacy, extracted, har, openapi, urls, config, migration,
         methods, header or [], host, concurrency, rate, timeout, as_json, html,
+        everything,
     )  # fmt: skip
     raise typer.Exit(compare_sides(options))
 

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from gateway.cli.listing import listed, print_rest
+from gateway.shadow.difference import OTHERS
 from gateway.shadow.report import EpochSummary, Proof, Report, SignatureReport
 from gateway.shadow.words import (
     bound,
@@ -19,13 +21,19 @@ from gateway.shadow.words import (
     percent,
     proof_text,
     rests_on,
+    within_redaction,
 )
 
-MOST_ROWS = 25
+MOST_ROWS = 20
 """Rows of a list that are shown unless all are asked for: a report stays below 200 lines whatever is found."""
+_MOST_LATENCIES = 10
+"""Of these, which take two lines each."""
 
 _SIDES = ("legacy", "extracted")
 _RISK_STYLES = {"high": "bold red", "medium": "yellow", "low": "dim"}
+_MOST_NAMED = 3
+"""Operations that are named beside a difference."""
+_LINE_ENDS = str.maketrans({"\n": "\\n", "\t": "\\t"})
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -39,19 +47,23 @@ def plain(text: str) -> str:
     return escape(printable(text))
 
 
+def plain_line(text: str) -> str:
+    """The same on one line: what stands in a page or a text may have many."""
+    return escape(printable(text).translate(_LINE_ENDS))
+
+
 def moment(at: float) -> str:
     """A time, in UTC, to the minute."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def print_report(console: Console, found: Report, everything: bool = False) -> None:
-    """Print a report; `everything` prints all rows of each list."""
+    """Print a report: the first of each list, unless `everything` is asked for."""
     most = None if everything else MOST_ROWS
     if found.live:
         console.print(f"[bold]{plain(headline(found))}[/]")
-        for reason in found.blocking[1:most]:
+        for reason in listed(console, found.blocking[1:], most, "reasons"):
             console.print(f"  also: {plain(reason)}")
-        _more(console, found.blocking, most)
         console.print(f"{measured(found)}\n")
     else:
         console.print(f"[bold]{measured(found)}[/]")
@@ -70,17 +82,11 @@ def print_report(console: Console, found: Report, everything: bool = False) -> N
     ):
         if counts:
             console.print(f"{title}: " + ", ".join(f"{plain(name)} {count:,}" for name, count in counts.items()))
-    for one in found.signatures[:most]:
+    for one in listed(console, found.signatures, most, "kinds of difference"):
         _print_signature(console, one)
-    _more(console, found.signatures, most)
     _print_classes(console, found)
     _print_operations(console, found, most)
-    _print_latencies(console, found, most)
-
-
-def _more(console: Console, rows: tuple[object, ...], most: int | None) -> None:
-    if most is not None and len(rows) > most:
-        console.print(f"[dim]… and {len(rows) - most:,} more: --all shows them[/]")
+    _print_latencies(console, found, None if everything else _MOST_LATENCIES)
 
 
 def _epoch_line(epoch: EpochSummary) -> str:
@@ -96,19 +102,21 @@ def _epoch_line(epoch: EpochSummary) -> str:
 
 def _print_signature(console: Console, one: SignatureReport) -> None:
     style = _RISK_STYLES.get(one.risk, "")
-    console.print(
-        f"\n[{style}]{one.risk}[/] {one.count:,} x {one.kind} at [bold]{plain(one.path)}[/]"
-        f"  {plain(', '.join(one.operations[:3]))}"
-    )
+    if one.signature == OTHERS:
+        where = f"{one.count:,} x [bold]other differences[/]: too many kinds were found to be counted one by one"
+    else:
+        where = f"[{style}]{one.risk}[/] {one.count:,} x {one.kind} at [bold]{plain_line(one.path)}[/]"
+    console.print(f"\n{where}  {plain_line(', '.join(one.operations[:_MOST_NAMED]))}")
     if one.example is None:
         return
     request = one.example["request"]
     place = f"pair {one.examples[0]}" if one.examples else one.example["source"]
-    console.print(f"  {plain(place)}: {plain(request['method'])} {plain(request['target'])}")
+    console.print(f"  {plain_line(place)}: {plain(request['method'])} {plain(request['target'])}")
     for difference in one.example["differences"]:
         if one.signature.endswith(difference["signature"]):
             legacy, extracted = (difference[side] if difference[side] is not None else "nothing" for side in _SIDES)
-            console.print(f"  {plain(difference['path'])}: legacy {plain(legacy)}, extracted {plain(extracted)}")
+            values = f"legacy {plain_line(legacy)}, extracted {plain_line(extracted)}{within_redaction(difference)}"
+            console.print(f"  {plain_line(difference['path'])}: {values}")
             break
 
 
@@ -132,7 +140,9 @@ def _figures(proof: Proof) -> tuple[str, str, str]:
 def _print_operations(console: Console, found: Report, most: int | None) -> None:
     columns = ("operation", "route", "pairs", "wrong", "callers", "requests", "compared", "proof")
     table = _table("Operations", columns, ("operation", "route", "proof"))
-    for one in found.operations[:most]:
+    # Of many, those come first that stand in the way.
+    operations = sorted(found.operations, key=lambda one: -one.proof.wrong) if most is not None else found.operations
+    for one in operations[:most]:
         table.add_row(
             plain(one.operation),
             plain(one.route),
@@ -145,11 +155,11 @@ def _print_operations(console: Console, found: Report, most: int | None) -> None
         )
     console.print()
     console.print(table)
-    _more(console, found.operations, most)
+    print_rest(console, len(operations), most, "operations")
     if found.unrequested:
         shown = ", ".join(map(plain, found.unrequested[:most]))
         console.print(f"No request came for: {shown}.")
-        _more(console, found.unrequested, most)
+        print_rest(console, len(found.unrequested), most, "routes")
 
 
 def _print_latencies(console: Console, found: Report, most: int | None) -> None:
@@ -170,7 +180,7 @@ def _print_latencies(console: Console, found: Report, most: int | None) -> None:
             )
     console.print()
     console.print(table)
-    _more(console, found.latencies, most)
+    print_rest(console, len(found.latencies), most, "operations")
 
 
 def _table(title: str, columns: tuple[str, ...], left: tuple[str, ...]) -> Table:

@@ -15,6 +15,7 @@ Config = Annotated[
     typer.Option("--config", "-c", envvar="STRANGLER_CONFIG", help="The gateway's configuration; it names the store."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Everything = Annotated[bool, typer.Option("--all", help="Print all of it, however long that is.")]
 _CONFIG = Path("config/gateway.yaml")
 
 
@@ -34,7 +35,7 @@ def report(
     ] = None,
     as_json: AsJson = False,
     html: Annotated[Path | None, typer.Option(help="Write one self-contained HTML file.", show_default=False)] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Print all rows of each list.")] = False,
+    everything: Everything = False,
 ) -> None:
     """Show what is proven: pairs, differences with examples, latency, the verdict, what is missing.
 
@@ -88,11 +89,12 @@ def rejudge(
         typer.Option(help="A configuration with changed rules; that of --config unless given.", show_default=False),
     ] = None,
     as_json: AsJson = False,
+    everything: Everything = False,
 ) -> None:
     """Compare the stored pairs by changed rules: what these would hide, and what they would find."""
     from gateway.cli.shadow_rejudge import show_rejudged
 
-    raise typer.Exit(show_rejudged(config, migration, rules, as_json))
+    raise typer.Exit(show_rejudged(config, migration, rules, as_json, everything))
 
 
 @app.command()

@@ -7,6 +7,7 @@ from pathlib import Path
 import orjson
 from rich.markup import escape
 
+from gateway.cli.listing import listed
 from gateway.cli.shadow_store import check_migration, with_store
 from gateway.cli.terminal import output
 from gateway.config.load import Loaded, load
@@ -16,9 +17,11 @@ from gateway.shadow.stored_evidence import stored_pairs
 from gateway.store.database import Database
 
 _SHOWN = 5
+_MOST_SIGNATURES = 50
+"""That a rule hides, and that are found, without --all."""
 
 
-def show_rejudged(config: Path, migration: str, rules: Path | None, as_json: bool) -> int:
+def show_rejudged(config: Path, migration: str, rules: Path | None, as_json: bool, everything: bool = False) -> int:
     """0; 1 where a configuration or the store can't be read."""
 
     def work(loaded: Loaded, database: Database) -> int:
@@ -30,7 +33,7 @@ def show_rejudged(config: Path, migration: str, rules: Path | None, as_json: boo
         if as_json:
             print(orjson.dumps(_as_json(found), option=orjson.OPT_INDENT_2).decode())
         else:
-            _print(found)
+            _print(found, None if everything else _MOST_SIGNATURES)
         return 0
 
     return with_store(config, work, migration)
@@ -48,7 +51,7 @@ def _as_json(found: Rejudged) -> dict[str, object]:
     }
 
 
-def _print(found: Rejudged) -> None:
+def _print(found: Rejudged, most: int | None) -> None:
     console = output()
     console.print(
         f"{found.pairs} stored pairs"
@@ -56,10 +59,12 @@ def _print(found: Rejudged) -> None:
     )
     for (before, after), count in sorted(found.outcomes.items()):
         console.print(f"  {count} x {before}" + ("" if before == after else f" → [bold]{after}[/]"))
-    for signature, by_rule in found.hidden.items():
-        for rule, numbers in by_rule.items():
-            console.print(f"hidden: {escape(signature)}, by the rule {escape(rule)}, in {_pairs(numbers)}")
-    for signature, numbers in found.found.items():
+    hidden = [
+        (signature, rule, numbers) for signature, by_rule in found.hidden.items() for rule, numbers in by_rule.items()
+    ]
+    for signature, rule, numbers in listed(console, hidden, most, "that are hidden"):
+        console.print(f"hidden: {escape(signature)}, by the rule {escape(rule)}, in {_pairs(numbers)}")
+    for signature, numbers in listed(console, list(found.found.items()), most, "that are found"):
         console.print(f"found: {escape(signature)}, in {_pairs(numbers)}")
     if not found.hidden and not found.found:
         console.print("Nothing changes.")

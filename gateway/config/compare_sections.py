@@ -114,6 +114,7 @@ _TREATMENTS = (
     "regex",
     "mask",
     "uuid",
+    "redacted",
     "null_equals_missing",
     "unordered",
     "key",
@@ -157,6 +158,11 @@ class RuleSection(Section):
         default=None, description="Two texts pass that are the same but for the parts that match this."
     )
     uuid: Literal[True] | None = Field(default=None, description="Two UUIDs pass.")
+    redacted: Literal[True] | None = Field(
+        default=None,
+        description="Two texts pass that differ only within what reports redact in them: tokens, and values of fields"
+        " that `redact` names.",
+    )
     null_equals_missing: Literal[True] | None = Field(
         default=None, description="Null passes where the other side has nothing."
     )
@@ -204,10 +210,10 @@ class RuleSection(Section):
 
 _FITTING = {
     "json": _TREATMENTS,
-    "html": ("ignore", "tolerance", "time_tolerance", "regex", "mask", "uuid", "unordered"),
-    "header": ("ignore", "tolerance", "time_tolerance", "regex", "mask", "uuid"),
-    "cookie": ("ignore", "tolerance", "time_tolerance", "regex", "mask", "uuid"),
-    "line": ("ignore", "tolerance", "time_tolerance", "regex", "mask", "uuid"),
+    "html": ("ignore", "tolerance", "time_tolerance", "regex", "mask", "uuid", "redacted", "unordered"),
+    "header": ("ignore", "tolerance", "time_tolerance", "regex", "mask", "uuid", "redacted"),
+    "cookie": ("ignore", "tolerance", "time_tolerance", "regex", "mask", "uuid", "redacted"),
+    "line": ("ignore", "tolerance", "time_tolerance", "regex", "mask", "uuid", "redacted"),
     "status": ("ignore",),
     "body": ("ignore",),
 }

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
+from gateway.shadow.answer import DECODED
 from gateway.shadow.redaction import REDACTED
 
 _NOT_REPEATED = frozenset(
@@ -23,7 +24,7 @@ _NOT_REPEATED = frozenset(
         *("host", "content-length"),
     )
 )
-_CODINGS = frozenset(("gzip", "deflate", "br", "identity"))
+_CODINGS = frozenset(("identity", *(coding.decode() for coding in DECODED)))
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 # What a request line can hold; `%` stays, so that what is encoded already is not encoded twice.

@@ -217,7 +217,7 @@ class Results:
     def _signature(self, name: str, found: Found) -> SignatureReport:
         return SignatureReport(
             signature=name,
-            path=found.difference.path,
+            path=found.difference.place,
             kind=str(found.difference.kind),
             risk=str(found.difference.risk),
             count=found.operations.total(),

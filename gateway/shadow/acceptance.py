@@ -149,6 +149,24 @@ class Uuid:
 
 
 @dataclass(frozen=True, slots=True)
+class Redacted:
+    """Two values pass that are shown as the same since they differ only within what is redacted.
+
+    What is redacted depends on the place, so `gateway.shadow.findings` gives both as they are shown.
+    """
+
+    def accepts(self, kind: Kind, legacy: object, extracted: object) -> bool:
+        """Whether both are shown as the same text."""
+        return kind is Kind.VALUE and isinstance(legacy, Shown) and isinstance(extracted, Shown) and legacy == extracted
+
+
+class Shown(str):
+    """A value as reports show it, without what is redacted."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
 class NullEqualsMissing:
     """Null passes where the other side has nothing."""
 

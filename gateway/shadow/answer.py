@@ -7,20 +7,28 @@ few kilobytes of deflate can grow to gigabytes.
 
 from __future__ import annotations
 
+import sys
 import zlib
 from dataclasses import dataclass, replace
 
 import brotli
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+DECODED = (b"gzip", b"x-gzip", b"deflate", b"br", b"zstd")
+"""The content codings that can be undone, as they stand in Accept-Encoding and Content-Encoding."""
+
 MOST_BYTES = 8 * 1024 * 1024
 """The bound of a decoded body, in bytes, unless another is asked for."""
-
-DECODED = (b"gzip", b"x-gzip", b"deflate", b"br")
-"""The content codings that `decoded` understands, as they are written in Accept-Encoding."""
 
 _CHUNK = 65536
 _MOST_MEMBERS = 100
 _IDENTITY = (b"identity", b"")
+_ZSTD_WINDOW: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}
+"""8 MiB, the largest window of the content coding (RFC 9659 section 3)."""
 
 
 class TooLarge(Exception):
@@ -53,12 +61,23 @@ class Answer:
         listed = b",".join(self.values(b"content-encoding")).split(b",")
         return [coding for coding in (item.strip(b" \t").lower() for item in listed) if coding not in _IDENTITY]
 
+    @property
+    def unknown_encodings(self) -> list[bytes]:
+        """Those of the content codings that can't be undone: rare ones, and what is none, as `UTF-8`."""
+        return [coding for coding in self.encodings if coding not in DECODED]
+
+    def without_unknown_encodings(self) -> Answer:
+        """The same response if its body has only the codings that can be undone."""
+        kept = b", ".join(coding for coding in self.encodings if coding in DECODED)
+        headers = tuple(header for header in self.headers if header[0].lower() != b"content-encoding")
+        return replace(self, headers=((b"content-encoding", kept), *headers) if kept else headers)
+
 
 def decoded(answer: Answer, most: int = MOST_BYTES) -> Answer:
     """`answer` with its body as it was before it was compressed, and without Content-Encoding.
 
-    gzip, deflate (with the zlib header, or without it as some servers send it)
-    and br are understood. Raises Undecodable for another coding and for a body
+    gzip, deflate (with the zlib header, or without it as some servers send it),
+    br and zstd are understood. Raises Undecodable for another coding and for a body
     that is broken or ends early, TooLarge where the body is or becomes more
     than `most` bytes.
     """
@@ -86,6 +105,8 @@ def _decode(coding: bytes, body: bytes, most: int) -> bytes:
                 return _inflate("deflate", body, -zlib.MAX_WBITS, most)
         case b"br":
             return _unbrotli(body, most)
+        case b"zstd":
+            return _unzstd(body, most)
         case _:
             raise Undecodable(f"the content coding {coding.decode('latin-1')!r} is not understood")
 
@@ -128,4 +149,25 @@ def _unbrotli(body: bytes, most: int) -> bytes:
         raise Undecodable(f"the body is not br: {error}") from None
     if len(found) > most:
         raise TooLarge(f"the body has more than {most} bytes once it is decoded")
+    return bytes(found)
+
+
+def _unzstd(body: bytes, most: int) -> bytes:
+    """A zstd body may be several frames one after another (RFC 8878 section 3)."""
+    found = bytearray()
+    members = 0
+    try:
+        while body:
+            members += 1
+            if members > _MOST_MEMBERS:
+                raise Undecodable(f"the zstd body has more than {_MOST_MEMBERS} frames")
+            decompressor = zstd.ZstdDecompressor(options=_ZSTD_WINDOW)
+            found += decompressor.decompress(body, most + 1 - len(found))
+            if len(found) > most:
+                raise TooLarge(f"the body has more than {most} bytes once it is decoded")
+            if not decompressor.eof:
+                raise Undecodable("the zstd body ends early")
+            body = decompressor.unused_data
+    except zstd.ZstdError as error:
+        raise Undecodable(f"the body is not zstd: {error}") from None
     return bytes(found)

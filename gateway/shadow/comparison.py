@@ -12,16 +12,26 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
 
-from gateway.shadow import html_tree, json_document
+from gateway.shadow import csrf, html_tree, json_document
 from gateway.shadow.acceptance import ABSENT
 from gateway.shadow.answer import Answer, TooLarge, Undecodable, decoded
 from gateway.shadow.difference import Difference, Kind, shown
 from gateway.shadow.findings import Findings
-from gateway.shadow.headers import compare_headers, is_json, media_type
+from gateway.shadow.headers import (
+    compare_header,
+    compare_headers,
+    is_json,
+    is_json_lines,
+    is_json_sequence,
+    media_type,
+    text_of,
+)
 from gateway.shadow.html_bodies import compare_html
 from gateway.shadow.json_bodies import compare_json
 from gateway.shadow.rules import Rules
 from gateway.shadow.text_bodies import compare_bytes, compare_text, described
+
+_HTML = frozenset(("text/html", "application/xhtml+xml"))
 
 
 class Outcome(StrEnum):
@@ -70,6 +80,8 @@ def compare(legacy: Answer, extracted: Answer, rules: Rules, today: date | None 
     given.
     """
     findings = Findings(rules, today or datetime.now(UTC).date())
+    if rules.default_rules:
+        findings.tokens = csrf.rules_for_cookies(legacy.values(b"set-cookie"), extracted.values(b"set-cookie"))
     try:
         if _compare_statuses(legacy.status, extracted.status, findings):
             compare_headers(legacy, extracted, findings)
@@ -106,10 +118,12 @@ def _compare_statuses(legacy: int, extracted: int, findings: Findings) -> bool:
 
 
 def _compare_bodies(legacy: Answer, extracted: Answer, findings: Findings) -> None:
-    if legacy.body == extracted.body and legacy.encodings == extracted.encodings:
+    if legacy.body == extracted.body and legacy.encodings == extracted.encodings and _same_types(legacy, extracted):
         return
     passing = findings.rules.body_rules
     one, other = (_decoded(answer, findings.rules.decoded_body) for answer in (legacy, extracted))
+    if (isinstance(one, str) or isinstance(other, str)) and (sides := _as_identity(legacy, extracted, findings)):
+        one, other = sides
     if isinstance(one, str) and isinstance(other, str) and legacy.encodings == extracted.encodings:
         compare_bytes(legacy.body, extracted.body, findings, passing)
     elif isinstance(one, str) or isinstance(other, str):
@@ -119,7 +133,7 @@ def _compare_bodies(legacy: Answer, extracted: Answer, findings: Findings) -> No
         )
         findings.add("body", Kind.TYPE, texts, passing, texts, "body")
     elif one.body and other.body:
-        if one.body != other.body:
+        if one.body != other.body or not _same_types(one, other):
             _compare_decoded(one, other, findings)
     elif one.body:
         text = described(one.body)
@@ -129,11 +143,47 @@ def _compare_bodies(legacy: Answer, extracted: Answer, findings: Findings) -> No
         findings.add("body", Kind.EXTRA, (ABSENT, text), passing, (None, text), "body")
 
 
+def _same_types(legacy: Answer, extracted: Answer) -> bool:
+    """Whether the same bytes are the same text on both sides."""
+    return legacy.values(b"content-type") == extracted.values(b"content-type")
+
+
+def _as_identity(legacy: Answer, extracted: Answer, findings: Findings) -> tuple[Answer, Answer] | None:
+    """Both responses with codings that nobody knows taken for none, if their bodies are what they should be then.
+
+    Servers are seen that write a charset into Content-Encoding. What they say differs if they say other words.
+    """
+    unknown = legacy.unknown_encodings, extracted.unknown_encodings
+    if not any(unknown):
+        return None
+    sides = [
+        _decoded(answer.without_unknown_encodings(), findings.rules.decoded_body) for answer in (legacy, extracted)
+    ]
+    one, other = sides
+    if isinstance(one, str) or isinstance(other, str):
+        return None
+    if one.body != other.body and not (_can_be_read(one) and _can_be_read(other)):
+        return None
+    if unknown[0] != unknown[1] and b"content-encoding" not in findings.rules.headers:
+        compare_header(b"content-encoding", legacy, extracted, findings)
+    return one, other
+
+
+def _can_be_read(answer: Answer) -> bool:
+    """Whether the body is what its media type says: JSON, or text without bytes that are none."""
+    family = _family(answer)
+    if family == "json":
+        return _document(answer) is not ABSENT
+    return family != "bytes" and (text := text_of(answer)).whole and "\0" not in text.text
+
+
 def _compare_decoded(legacy: Answer, extracted: Answer, findings: Findings) -> None:
     """Compare two bodies that differ by what they are said to be."""
     families = _family(legacy), _family(extracted)
     if families[0] != families[1] and any(item.path == "header:content-type" for item in findings.differences):
         return  # the content type says it already
+    if legacy.body == extracted.body and ("bytes" in families or text_of(legacy).text == text_of(extracted).text):
+        return
     if "json" in families and _compare_as_json(legacy, extracted, findings):
         return
     if families == ("html", "html") and _compare_as_html(legacy, extracted, findings):
@@ -141,7 +191,7 @@ def _compare_decoded(legacy: Answer, extracted: Answer, findings: Findings) -> N
     if "bytes" in families:
         compare_bytes(legacy.body, extracted.body, findings, findings.rules.body_rules)
     else:
-        compare_text(_text(legacy), _text(extracted), findings, findings.rules.body_rules)
+        compare_text(text_of(legacy).text, text_of(extracted).text, findings, findings.rules.body_rules)
 
 
 def _decoded(answer: Answer, most: int) -> Answer | str:
@@ -155,9 +205,9 @@ def _decoded(answer: Answer, most: int) -> Answer | str:
 def _family(answer: Answer) -> str:
     """How a body is compared, by its media type; one without a type by what is in it."""
     name, _ = media_type(answer)
-    if is_json(name):
+    if is_json(name) or is_json_lines(name) or is_json_sequence(name):
         return "json"
-    if name in ("text/html", "application/xhtml+xml"):
+    if name in _HTML:
         return "html"
     if name.startswith("text/") or name.endswith(("+xml", "/xml", "/javascript", "/x-www-form-urlencoded")):
         return "text"
@@ -166,14 +216,32 @@ def _family(answer: Answer) -> str:
     return "bytes"
 
 
+def _document(answer: Answer, lines: bool = False) -> object:
+    """What a body holds that is said to be JSON, or might be; ABSENT where it is none.
+
+    With `lines` it may be JSON Lines under the name of one document.
+    """
+    name, parameters = media_type(answer)
+    charset = parameters.get("charset")
+    if is_json_sequence(name):
+        return json_document.parse_sequence(answer.body, charset)
+    if lines or is_json_lines(name):
+        return json_document.parse_lines(answer.body, charset)
+    return json_document.parse(answer.body, charset)
+
+
 def _compare_as_json(legacy: Answer, extracted: Answer, findings: Findings) -> bool:
     """Compare two bodies one of which is said to be JSON; whether there was JSON on any side."""
-    documents = [json_document.parse(answer.body) for answer in (legacy, extracted)]
+    documents = [_document(answer) for answer in (legacy, extracted)]
+    if documents[0] is ABSENT or documents[1] is ABSENT:
+        in_lines = [_document(answer, lines=True) for answer in (legacy, extracted)]
+        if all(found and found is not ABSENT for found in in_lines):
+            documents = in_lines
     if documents[0] is ABSENT and documents[1] is ABSENT:
         return False
     if documents[0] is ABSENT or documents[1] is ABSENT:
         said = ["no JSON" if document is ABSENT else "JSON" for document in documents]
-        texts = f"{said[0]}: {shown(_text(legacy))}", f"{said[1]}: {shown(_text(extracted))}"
+        texts = f"{said[0]}: {shown(text_of(legacy).text)}", f"{said[1]}: {shown(text_of(extracted).text)}"
         findings.add("body", Kind.TYPE, texts, findings.rules.body_rules, texts, "body", f"{said[0]} to {said[1]}")
     else:
         compare_json(documents[0], documents[1], findings, findings.rules.body_rules)
@@ -182,17 +250,10 @@ def _compare_as_json(legacy: Answer, extracted: Answer, findings: Findings) -> b
 
 def _compare_as_html(legacy: Answer, extracted: Answer, findings: Findings) -> bool:
     """Compare two pages; whether both could be taken for pages."""
-    trees = [html_tree.parse(_text(answer), findings.rules.html_rules) for answer in (legacy, extracted)]
-    if trees[0] is None or trees[1] is None:
+    trees = html_tree.parse_both(
+        (text_of(legacy).text, text_of(extracted).text), findings.rules.html_rules, findings.rules.default_rules
+    )
+    if trees is None:
         return False
-    compare_html(trees[0], trees[1], findings, findings.rules.body_rules)
+    compare_html(*trees, findings, findings.rules.body_rules)
     return True
-
-
-def _text(answer: Answer) -> str:
-    """The body as text, by its charset or as UTF-8; what is no text is replaced."""
-    charset = media_type(answer)[1].get("charset", "utf-8")
-    try:
-        return answer.body.decode(charset, "replace").removeprefix("\ufeff")
-    except (LookupError, ValueError):
-        return answer.body.decode("utf-8", "replace")

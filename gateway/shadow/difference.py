@@ -46,6 +46,9 @@ class Difference:
     place: str
 
 
+OTHERS = "others"
+"""The signature under which differences are counted once there are too many signatures to tell apart."""
+
 MOST_TEXT = 500
 """Characters of a value that are shown."""
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from gateway.shadow.answer import Answer, TooLarge, Undecodable, decoded
 from gateway.shadow.comparison import Comparison
 from gateway.shadow.difference import Difference
+from gateway.shadow.headers import text_of
 from gateway.shadow.pair import Answered, Pair
 from gateway.shadow.redaction import Kept, Redaction, digest
 
@@ -24,6 +26,8 @@ _NOT_REPEATED = frozenset(
         "x-forwarded-host",
     }
 )
+
+_CHARSET = re.compile(rb";\s*charset\s*=[^;]*", re.IGNORECASE)
 
 _MOST_LOOKED_THROUGH = 1 << 30
 """Characters of bodies, counted once for each difference: a second's work."""
@@ -74,13 +78,23 @@ def _side(answered: Answered, values: bool, redaction: Redaction) -> tuple[dict[
     }
     if not values:
         return side, None
+    said = [(b"Content-Encoding", coding) for coding in answer.unknown_encodings]
     try:
-        answer = decoded(answer)
+        # A coding that is none is compared, and its body as it is; what has one that is unknown is no text.
+        answer = decoded(answer.without_unknown_encodings())
     except (TooLarge, Undecodable):
         return {**side, "headers": redaction.headers(answer.headers), "body": None}, None
-    text = _text(answer.headers, answer.body, redaction)
-    body = text if _is_utf8(answer.body) else None
-    return {**side, "headers": redaction.headers(answer.headers), "body": body}, Kept(text)
+    read = text_of(answer)
+    # Bytes that are no text are written here as in differences, so that those are found in what is kept.
+    headers = answer.headers if read.charset is None else _in_utf8(answer.headers)
+    text = _text(headers, read.text.encode("utf-8", "backslashreplace"), redaction)
+    body = text if read.whole and read.charset in (None, "utf-8") else None
+    return {**side, "headers": redaction.headers((*answer.headers, *said)), "body": body}, Kept(text)
+
+
+def _in_utf8(headers: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[bytes, bytes], ...]:
+    """The Content-Type of a body that is in UTF-8 now."""
+    return tuple((name, _CHARSET.sub(b"", value)) for name, value in headers if name.lower() == b"content-type")
 
 
 def _quick(kept: list[Kept | None], differences: int) -> list[Kept | None]:

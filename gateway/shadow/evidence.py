@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
+from gateway.shadow.difference import OTHERS
 from gateway.shadow.epochs import Epoch, Reset
 from gateway.shadow.variety import Variety
 
@@ -19,7 +20,6 @@ RESERVOIR = 5
 LATEST = -1
 SIGNATURES = 1000
 """Most signatures of one epoch that are told apart; what comes after them is counted as OTHERS."""
-OTHERS = "others"
 
 AUTHENTICATION = "authentication"
 """The risk class of pairs in which a side asked for credentials, refused them, or refused a method."""

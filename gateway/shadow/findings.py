@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from datetime import date
 from hashlib import blake2b
 from typing import TypeVar
 
+from gateway.shadow.acceptance import Redacted, Shown
 from gateway.shadow.difference import Difference, Kind
+from gateway.shadow.redaction import REDACTED
 from gateway.shadow.rules import Rule, Rules
 
 Listed = TypeVar("Listed")
@@ -38,6 +41,8 @@ class Findings:
         self.ignored: list[tuple[Difference, str]] = []
         self.expired: list[tuple[Difference, str]] = []
         self.left_out = 0
+        self.tokens: list[Rule] = []
+        """Those that hold at every place: for tokens that are known by the cookies of the two responses."""
 
     def add(
         self,
@@ -62,8 +67,9 @@ class Findings:
         severity = self.rules.risks[risk or kind]
         difference = Difference(path, kind, texts[0], texts[1], severity, signature, place)
         expired: Rule | None = None
-        for rule in governing:
-            if rule.treatment.accepts(kind, *values):
+        for rule in [*governing, *self.tokens]:
+            compared = self._as_shown(path, values) if isinstance(rule.treatment, Redacted) else values
+            if rule.treatment.accepts(kind, *compared):
                 if not rule.expired(self.today):
                     self._list(self.ignored, (difference, rule.name))
                     return
@@ -71,6 +77,16 @@ class Findings:
         self._list(self.differences, difference)
         if expired is not None:
             self._list(self.expired, (difference, expired.name))
+
+    def _as_shown(self, path: str, values: Values) -> Values:
+        """Two texts as reports show them where something is redacted in them; else the values as they are."""
+        one, other = values
+        if not isinstance(one, str) or not isinstance(other, str):
+            return values
+        if path.startswith("$"):
+            one, other = (json.dumps(value, ensure_ascii=False) for value in (one, other))
+        one, other = (self.rules.redaction.at(path, value) or "" for value in (one, other))
+        return (Shown(one), Shown(other)) if REDACTED in one else values
 
     def _list(self, listed: list[Listed], item: Listed) -> None:
         if len(listed) < MOST_LISTED:

@@ -14,7 +14,7 @@ from gateway.shadow.acceptance import ABSENT, Ignore, Unordered
 from gateway.shadow.alignment import Alignment, Effort, align, match_by_key, named_alone
 from gateway.shadow.difference import MOST_TEXT, Kind, shown
 from gateway.shadow.findings import Findings
-from gateway.shadow.html_tree import Element, Text
+from gateway.shadow.html_nodes import Element, Text
 from gateway.shadow.rules import Rule
 
 Child = Element | Text

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Hashable, Sequence
+from decimal import Decimal
 from functools import partial
 
 from gateway.shadow.acceptance import ABSENT, FloatText, Ignore, Unordered, decimal_of
@@ -191,8 +192,8 @@ class _JsonComparison:
 def _number_kind(legacy: object, extracted: object) -> Kind | None:
     """How two numbers differ; None where they are written alike.
 
-    Numbers that every reader with doubles takes for the same differ in form
-    alone, but for two whole numbers, which other readers keep apart.
+    Fractions that every reader with doubles takes for the same differ in form
+    alone. A whole number does not: ids have more digits than a double keeps.
     """
     if isinstance(legacy, FloatText) and isinstance(extracted, FloatText):
         if legacy.text == extracted.text:
@@ -204,6 +205,12 @@ def _number_kind(legacy: object, extracted: object) -> Kind | None:
         return Kind.VALUE
     if one == other:
         return Kind.NUMBER_FORM
+    if _is_whole(one) or _is_whole(other):
+        return Kind.VALUE
     as_doubles = float(one), float(other)
     same = as_doubles[0] == as_doubles[1] and math.isfinite(as_doubles[0])
     return Kind.NUMBER_FORM if same else Kind.VALUE
+
+
+def _is_whole(number: Decimal) -> bool:
+    return number == number.to_integral_value()

@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from gateway.shadow.acceptance import ABSENT, FloatText
+from gateway.shadow.charsets import read
 from gateway.shadow.difference import MOST_TEXT, shown
 from gateway.shadow.redaction import REDACTED, Redaction
+from gateway.shadow.text_bodies import lines_of
 
 MOST_DEPTH = 100
 """Documents that are nested deeper are compared as text."""
@@ -24,10 +26,24 @@ _LONG = 4000
 
 _NAME = re.compile(r"[^\W\d]\w*")
 _DATA_KEY = re.compile(
-    r"[0-9]+|[0-9a-f]{16,}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9]{4}-[0-9]{2}(-[0-9]{2})?(T.*)?", re.IGNORECASE
+    r"""
+    [0-9]+ | [0-9a-f]{16,} | [0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}  # numbers, digests, UUIDs
+    | [0-9]{4}-[0-9]{2}(-[0-9]{2})?(T.*)?                               # days and times
+    | (?!sha-|utf-|iso-)[a-z][a-z0-9_.:/#-]*?[-.:/#][0-9]+              # user-17, urn:user:17, shop.order/17
+    | [a-z][a-z_]*?(_[0-9]{3,})+ | [a-z]+[0-9]{5,}                      # order_10023, SKU00017
+    | [0-9]+[-_.:/][a-z0-9_.:/-]+                                       # 17-red, 2024/03
+    | [^@\s]+@[^@\s]+\.[a-z]+                                          # addresses of e-mail
+    | [0-9A-HJKMNP-TV-Z]{26}                                            # ULIDs
+    | [a-z]{2,10}_(?=[a-z]*[0-9])[0-9a-z]{14,}                          # cus_NffrFeUfNV2Hib
+    """,
+    re.IGNORECASE | re.VERBOSE,
 )
+"""Keys of maps that are ids: they differ from request to request, as indexes do."""
 _REDACTION = Redaction()
 """Of keys that stand in paths, which are stored whatever a configuration says."""
+
+JSON_SPACE = " \t\r\n"
+_RECORD_SEPARATOR = "\x1e"
 
 Path = tuple["Path", str | int] | None
 """The way to a value: that to what holds it, and the key or index in there; None is the document itself."""
@@ -37,14 +53,49 @@ def _integer(text: str) -> int | FloatText:
     return int(text) if len(text) < _LONG else FloatText(text)
 
 
-def parse(body: bytes) -> object:
-    """What `body` holds; ABSENT where it isn't JSON in UTF-8, or nested too deep to be read as such."""
+def parse(body: bytes, charset: str | None = None) -> object:
+    """What `body` holds; ABSENT where it isn't JSON, or nested too deep to be read as such.
+
+    It is in UTF-8 (RFC 8259 section 8.1) unless a byte order mark, the
+    `charset` of its Content-Type, or its first bytes say otherwise.
+    """
+    text = _text(body, charset)
+    return ABSENT if text is None else _parsed(text)
+
+
+def parse_lines(body: bytes, charset: str | None = None) -> object:
+    """A list of the documents of JSON Lines, one a line; blank lines say nothing. ABSENT where a line is no JSON."""
+    text = _text(body, charset)
+    return ABSENT if text is None else _parsed_all(lines_of(text))
+
+
+def parse_sequence(body: bytes, charset: str | None = None) -> object:
+    """A list of the documents of a JSON text sequence, each after a record separator (RFC 7464). ABSENT as above."""
+    text = _text(body, charset)
+    if text is None or not text.lstrip(JSON_SPACE).startswith(_RECORD_SEPARATOR):
+        return ABSENT
+    return _parsed_all(text.split(_RECORD_SEPARATOR))
+
+
+def _text(body: bytes, charset: str | None) -> str | None:
+    """None where bytes are not of the charset."""
+    if charset is None and b"\0" in body[:4] and body[:1] not in b"\xef\xfe\xff":
+        charset = json.detect_encoding(body)
+    found = read(body, charset)
+    return found.text if found.whole else None
+
+
+def _parsed(text: str) -> object:
     try:
-        text = body.decode("utf-8-sig")
         value = json.loads(text, parse_float=FloatText, parse_int=_integer, parse_constant=FloatText)
     except (ValueError, RecursionError):
         return ABSENT
     return ABSENT if _deeper(value, MOST_DEPTH) else value
+
+
+def _parsed_all(texts: list[str]) -> object:
+    values = [_parsed(text) for text in texts if text.strip(JSON_SPACE)]
+    return ABSENT if any(value is ABSENT for value in values) else values
 
 
 def _deeper(value: object, most: int) -> bool:
@@ -101,7 +152,7 @@ def path_text(path: Path) -> str:
 
 
 def general_path(path: Path) -> str:
-    """The same with `[*]` for indexes, and for keys that are data: numbers, UUIDs, digests, days, tokens."""
+    """The same with `[*]` for indexes, and for keys that are data: ids, e-mail addresses, days, tokens."""
     return "$" + "".join(
         "[*]" if isinstance(step, int) or _DATA_KEY.fullmatch(step) or _is_secret(step) else _step(step)
         for step in _steps(path)

@@ -22,6 +22,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from functools import partial
 from time import time
 from typing import Any
@@ -112,12 +113,14 @@ class Judge:
             epochs.configure(settings, shadow.version_header, now)
 
     def _case(self, snapshot: Snapshot, migration: Migration, shadow: Shadow, rules: Rules) -> Case:
+        redaction = Redaction(shadow.redact)
+        rules = replace(rules, redaction=redaction)
         return Case(
             migration,
             shadow,
             rules,
             Sameness(rules),
-            Redaction(shadow.redact),
+            redaction,
             self._noise_of(migration.name, rules),
             self._epochs[migration.name],
             snapshot.upstreams[migration.legacy],

@@ -214,4 +214,4 @@ def _signatures(found: Finding) -> dict[str, tuple[str, str, str]]:
         return {f"{outcome} {found.reason}": ("response", found.reason, str(Risk.HIGH))}
     prefix = f"{outcome} " if outcome in (Outcome.UNSTEADY, Outcome.LAG) else ""
     suffix = f", {outcome}" if prefix else ""
-    return {f"{prefix}{one.signature}": (one.path, f"{one.kind}{suffix}", str(one.risk)) for one in differences}
+    return {f"{prefix}{one.signature}": (one.place, f"{one.kind}{suffix}", str(one.risk)) for one in differences}

@@ -8,6 +8,7 @@ from typing import Any
 
 import jinja2
 
+from gateway.shadow.difference import OTHERS
 from gateway.shadow.report import Report
 from gateway.shadow.side_by_side import Line, side_by_side
 from gateway.shadow.words import (
@@ -20,6 +21,7 @@ from gateway.shadow.words import (
     percent,
     proof_text,
     rests_on,
+    within_redaction,
 )
 
 
@@ -31,12 +33,14 @@ def page(report: Report) -> str:
         "milliseconds": milliseconds,
         "percent": percent,
         "bound": bound,
+        "within_redaction": within_redaction,
         "moment": _moment,
         "proof": proof_text,
     }
     source = files("gateway.shadow").joinpath("report.html").read_text("utf-8")
     return environment.from_string(source).render(
         report=report,
+        others=OTHERS,
         headline=headline(report),
         measured=measured(report),
         counted=counted(report),

@@ -14,7 +14,7 @@ from gateway.shadow.answer import Answer
 from gateway.shadow.comparison import Comparison, Outcome, compare
 from gateway.shadow.rules import Rules
 
-_STALE = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+_STALE = frozenset({"content-length", "transfer-encoding"})
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Literal
@@ -23,6 +23,7 @@ from gateway.shadow.acceptance import (
     Ignore,
     Mask,
     NullEqualsMissing,
+    Redacted,
     Regex,
     TimeTolerance,
     Tolerance,
@@ -31,6 +32,7 @@ from gateway.shadow.acceptance import (
     Uuid,
 )
 from gateway.shadow.difference import Kind, Risk
+from gateway.shadow.redaction import Redaction
 
 _ALL = frozenset(Kind)
 EVERY = "*"
@@ -86,7 +88,8 @@ class Thresholds:
 class Rules:
     """How two answers are compared; what `compile_rules` makes of the configuration.
 
-    `headers` are in lower case. `risks` holds a risk for each kind of
+    `headers` are in lower case. `default_rules` says whether CSRF tokens pass
+    (`gateway.shadow.csrf`). `redaction` is what reports show values by. `risks` holds a risk for each kind of
     difference, and `status` for that of a status.
     """
 
@@ -96,6 +99,8 @@ class Rules:
     decoded_body: int
     risks: Mapping[str, Risk]
     noise: Thresholds
+    default_rules: bool = True
+    redaction: Redaction = field(default=Redaction(), repr=False, compare=False)
     rules: tuple[Rule, ...] = ()
     json_rules: tuple[tuple[JSONPath, Rule], ...] = field(default=(), repr=False)
     html_rules: tuple[HtmlRule, ...] = field(default=(), repr=False)
@@ -124,26 +129,6 @@ class Rules:
 
 
 _DEFAULT_RULES = [
-    RuleSection(
-        name="CSRF tokens",
-        html=[
-            "input[name=csrfmiddlewaretoken] @value",
-            "input[name=csrf_token] @value",
-            "input[name=_csrf] @value",
-            "input[name=_csrf_token] @value",
-            "input[name=_token] @value",
-            "input[name=authenticity_token] @value",
-            "input[name=__RequestVerificationToken] @value",
-            "meta[name=csrf-token] @content",
-            "meta[name=_csrf] @content",
-        ],
-        ignore=["value"],
-    ),
-    RuleSection(
-        name="CSRF tokens",
-        html=["[hx-headers] @hx-headers"],
-        mask=r'"X-CSRF-?Token"\s*:\s*"[^"]*"',
-    ),
     RuleSection(name="nonces", html=["[nonce] @nonce"], ignore=["value"]),
     RuleSection(name="nonces", header=["content-security-policy"], mask=r"'nonce-[^']*'"),
     RuleSection(name="cookie expiry", cookie=["* @expires"], time_tolerance=60),
@@ -176,6 +161,7 @@ def compile_rules(*sections: CompareSection) -> Rules:
         cookie_values=frozenset(map(str, settings.cookie_values)),
         decoded_body=settings.decoded_body,
         noise=Thresholds(**noise),
+        default_rules=settings.default_rules,
         risks={kind: Risk(risk) for kind, risk in risks.items()},
         rules=tuple(places.rules),
         json_rules=tuple(places.json),
@@ -191,7 +177,10 @@ def compile_rules(*sections: CompareSection) -> Rules:
 
 def rules_of(model: Configuration, migration: str) -> Rules:
     """The rules of the migration of that name in a configuration."""
-    return compile_rules(model.compare, model.migrations[migration].compare)
+    section = model.migrations[migration]
+    rules = compile_rules(model.compare, section.compare)
+    names = frozenset(name.lower() for name in section.shadow.redact) if section.shadow is not None else frozenset()
+    return replace(rules, redaction=Redaction(names))
 
 
 class _Places:
@@ -249,6 +238,8 @@ def _treatment(section: RuleSection) -> Treatment:
         return Mask(re.compile(section.mask))
     if section.uuid is not None:
         return Uuid()
+    if section.redacted is not None:
+        return Redacted()
     if section.null_equals_missing is not None:
         return NullEqualsMissing()
     return Unordered(section.key)

@@ -17,10 +17,10 @@ _SAME_ERROR = Comparison(Outcome.MATCH, evidence=False)
 
 
 class Sameness:
-    """Knows by `rules` which header lines matter."""
+    """Knows by `rules` which header lines matter; those that say what the bytes of a body mean always do."""
 
     def __init__(self, rules: Rules) -> None:
-        names = b"|".join(re.escape(name) for name in {*rules.headers, b"content-encoding"})
+        names = b"|".join(re.escape(name) for name in {*rules.headers, b"content-encoding", b"content-type"})
         self._relevant = re.compile(rb"^(?:%b):[^\r\n]*" % names, re.IGNORECASE | re.MULTILINE)
 
     def of(self, legacy: Answered, extracted: Answered) -> Comparison | None:

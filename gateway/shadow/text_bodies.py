@@ -1,11 +1,13 @@
 """Compare two texts line by line, and bytes by their digest.
 
-How lines end, and whether the last one does, says nothing.
+How lines end, and whether the last one does, says nothing. They end at CR, LF
+and CRLF alone: form feeds and other separators of Unicode stand within a line.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 
 from gateway.shadow.acceptance import ABSENT, Ignore
@@ -14,10 +16,12 @@ from gateway.shadow.difference import Kind, shown
 from gateway.shadow.findings import Findings
 from gateway.shadow.rules import Rule
 
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
 
 def compare_text(legacy: str, extracted: str, findings: Findings, passing: Sequence[Rule] = ()) -> None:
     """Add the differences of two texts to `findings`; the rules `passing` hold for all of them."""
-    lines = legacy.splitlines(), extracted.splitlines()
+    lines = lines_of(legacy), lines_of(extracted)
     found = align(
         [Element(line) for line in lines[0]],
         [Element(line) for line in lines[1]],
@@ -52,6 +56,12 @@ def compare_text(legacy: str, extracted: str, findings: Findings, passing: Seque
     if folded:
         counts = (f"{len(lines[0])} lines", f"{len(lines[1])} lines")
         findings.add("body", Kind.LENGTH, (legacy, extracted), passing, counts, "body")
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a text, without what ends them."""
+    lines = _LINE_END.split(text)
+    return lines if lines[-1] else lines[:-1]
 
 
 def compare_bytes(legacy: bytes, extracted: bytes, findings: Findings, passing: Sequence[Rule] = ()) -> None:

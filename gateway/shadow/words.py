@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
+from gateway.shadow.redaction import REDACTED
 from gateway.shadow.report import Proof, Report
 
+REDACTED_ALIKE = " (they differ within what is redacted)"
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
@@ -106,3 +110,9 @@ def rests_on(report: Report) -> str:
 
 def _many(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def within_redaction(difference: Mapping[str, Any]) -> str:
+    """A note on two values of a difference that are shown as the same; a rule with `redacted` lets them pass."""
+    legacy, extracted = difference["legacy"], difference["extracted"]
+    return REDACTED_ALIKE if legacy is not None and legacy == extracted and REDACTED in legacy else ""

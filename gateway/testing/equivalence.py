@@ -16,6 +16,9 @@ from gateway.shadow.rules import DEFAULT_RULES, Rules
 MOST_LINES = 80
 """Lines of the bodies' difference that are shown."""
 
+_ZSTD = b"\x28\xb5\x2f\xfd"
+"""What a zstd frame begins with (RFC 8878 section 3.1.1)."""
+
 _MOST_BYTES = 200_000
 """Bodies beyond this are not shown line by line, which would take long."""
 
@@ -58,8 +61,13 @@ def answer_of(response: Response | Answer) -> Answer:
     """A response as it is compared."""
     if isinstance(response, Answer):
         return response
-    headers = tuple((name, value) for name, value in response.headers.raw if name.lower() != b"content-encoding")
-    return Answer(response.status_code, headers, response.content)
+    answer = Answer(response.status_code, tuple(response.headers.raw), response.content)
+    if b"zstd" in answer.encodings and answer.body.startswith(_ZSTD):
+        return answer  # httpx decodes it only where the package zstandard is installed
+    # What is no coding was not undone, and is compared.
+    said = b", ".join(answer.unknown_encodings)
+    headers = tuple((name, value) for name, value in answer.headers if name.lower() != b"content-encoding")
+    return Answer(answer.status, (*headers, (b"Content-Encoding", said)) if said else headers, answer.body)
 
 
 def explained(legacy: Answer, extracted: Answer, comparison: Comparison) -> Iterator[str]:

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from gateway.config.compare_sections import CompareSection
+from gateway.shadow import csrf
 from gateway.shadow.answer import Answer
 from gateway.shadow.comparison import compare
 from gateway.shadow.difference import Kind
@@ -43,6 +44,16 @@ def test_an_example_finds_what_it_says(example: dict[str, Any]) -> None:
 def test_the_table_of_risks_is_the_one_that_is_used() -> None:
     table = dict(re.findall(r"^\| `([a-z ]+)` \| .* \| (high|medium|low) \|$", PAGE, re.MULTILINE))
     assert table == {str(kind): str(DEFAULT_RULES.risks[kind]) for kind in Kind}
+
+
+def test_the_names_beside_csrf_tokens_are_listed() -> None:
+    part = PAGE.partition("### CSRF tokens\n")[2].partition("```yaml")[0]
+    fields, metas, scripts = (
+        frozenset(re.findall(r"`([^`]+)`", item)) for item in re.split(r"^- in ", part, flags=re.MULTILINE)[1:4]
+    )
+    assert fields - {"<input>"} == csrf.FIELDS
+    assert metas - {"<meta>"} == csrf.METAS
+    assert {key for key in csrf.KEYS if key.isidentifier()} <= scripts
 
 
 def test_the_program_prints_what_the_page_says() -> None:

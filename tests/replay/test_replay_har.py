@@ -54,8 +54,8 @@ def test_headers_of_the_connection_and_of_http2_are_left_out() -> None:
 @pytest.mark.parametrize(
     ("accepted", "sent"),
     [
-        ("gzip, deflate, br, zstd", "gzip, deflate, br"),
-        ("zstd", "identity"),
+        ("gzip, deflate, br, zstd, dcb", "gzip, deflate, br, zstd"),
+        ("compress", "identity"),
         ("br;q=1.0, gzip;q=0.8, *;q=0.1", "br;q=1.0, gzip;q=0.8"),
     ],
 )

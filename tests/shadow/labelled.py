@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import sys
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,11 @@ from gateway.shadow.comparison import Comparison, Outcome, compare
 from gateway.shadow.difference import Kind
 from gateway.shadow.rules import Rules, compile_rules
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
 CORPUS = Path(__file__).parent / "corpus"
 
 _TYPES = {
@@ -28,9 +34,10 @@ _TYPES = {
     "rows": "text/html; charset=utf-8",
     "text": "text/plain; charset=utf-8",
     "lines": "text/plain; charset=utf-8",
+    "jsonl": "application/x-ndjson",
     "bytes": "application/octet-stream",
 }
-_CODINGS = {"gzip": gzip.compress, "deflate": zlib.compress, "br": brotli.compress}
+_CODINGS = {"gzip": gzip.compress, "deflate": zlib.compress, "br": brotli.compress, "zstd": zstd.compress}
 
 
 @dataclass(frozen=True)

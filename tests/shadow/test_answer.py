@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import gzip
+import sys
 import zlib
 
 import brotli
 import pytest
 
-from gateway.shadow.answer import Answer, TooLarge, Undecodable, decoded
+from gateway.shadow.answer import DECODED, Answer, TooLarge, Undecodable, decoded
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+WIDE: dict[int, int] = {zstd.CompressionParameter.window_log: 24, zstd.CompressionParameter.content_size_flag: 0}
+"""A window that a browser would refuse."""
 
 TEXT = b'{"name": "Grand Piano", "price": "1999.00"}' * 50
 
@@ -32,6 +41,8 @@ def raw_deflate(body: bytes) -> bytes:
         (b"deflate", zlib.compress(TEXT)),
         (b"deflate", raw_deflate(TEXT)),
         (b"br", brotli.compress(TEXT)),
+        (b"zstd", zstd.compress(TEXT)),
+        (b"zstd", zstd.compress(TEXT[:100]) + zstd.compress(TEXT[100:])),
         (b"identity", TEXT),
         (b"br, gzip", gzip.compress(brotli.compress(TEXT), mtime=0)),
     ],
@@ -49,7 +60,7 @@ def test_codings_in_headers_of_their_own_are_undone_in_reverse() -> None:
     assert decoded(answer(gzip.compress(zlib.compress(TEXT), mtime=0), b"deflate", b"gzip")).body == TEXT
 
 
-@pytest.mark.parametrize("coding", [b"gzip", b"deflate", b"br"])
+@pytest.mark.parametrize("coding", DECODED)
 def test_a_coding_without_a_body_is_the_answer_to_a_head(coding: bytes) -> None:
     assert decoded(answer(b"", coding)).body == b""
 
@@ -63,7 +74,12 @@ def test_a_coding_without_a_body_is_the_answer_to_a_head(coding: bytes) -> None:
         (b"deflate", b"\xff" * 20, "is not deflate"),
         (b"br", b"\xff" * 20, "is not br"),
         (b"br", brotli.compress(TEXT)[:-4], "br body ends early"),
-        (b"zstd", TEXT, "'zstd' is not understood"),
+        (b"zstd", TEXT, "is not zstd"),
+        (b"zstd", zstd.compress(TEXT)[:-4], "zstd body ends early"),
+        (b"zstd", zstd.compress(b"") * 101, "more than 100 frames"),
+        (b"zstd", zstd.compress(TEXT * 20_000, options=WIDE), "too much memory"),
+        (b"compress", TEXT, "'compress' is not understood"),
+        (b"utf-8", TEXT, "'utf-8' is not understood"),
     ],
 )
 def test_a_body_that_is_not_what_it_says(coding: bytes, body: bytes, message: str) -> None:
@@ -77,6 +93,7 @@ def test_a_body_that_is_not_what_it_says(coding: bytes, body: bytes, message: st
         (b"gzip", gzip.compress(bytes(10_000_000), mtime=0)),
         (b"deflate", zlib.compress(bytes(10_000_000))),
         (b"br", brotli.compress(bytes(10_000_000))),
+        (b"zstd", zstd.compress(bytes(10_000_000))),
         (b"gzip, gzip", gzip.compress(gzip.compress(bytes(10_000_000), mtime=0), mtime=0)),
         (b"identity", bytes(10_000_000)),
     ],

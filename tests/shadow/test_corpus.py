@@ -33,10 +33,30 @@ def test_an_answer_is_the_same_as_itself(pair: Pair) -> None:
 
 
 def test_the_corpus_covers_every_subject() -> None:
-    assert len(PAIRS) >= 120
+    assert len(PAIRS) >= 450
     assert len({pair.name for pair in PAIRS}) == len(PAIRS)
     outcomes = Counter(pair.verdict.outcome for pair in PAIRS)
     assert min(outcomes[outcome] for outcome in (Outcome.MATCH, Outcome.IGNORED, Outcome.MISMATCH)) >= 30
+
+
+@pytest.mark.parametrize(
+    ("subject", "least"),
+    [
+        ("charsets", 30),
+        ("codings", 15),
+        ("cookies", 20),
+        ("cookies_as_read", 20),
+        ("csrf", 30),
+        ("fragments", 35),
+        ("lines", 20),
+        ("numbers", 25),
+    ],
+)
+def test_the_corpus_has_right_and_wrong_candidates_of_each_subject(subject: str, least: int) -> None:
+    found = Counter(pair.verdict.outcome for pair in PAIRS if pair.name.startswith(f"{subject}: "))
+    assert found.total() >= least
+    assert found[Outcome.MISMATCH] >= 4
+    assert found[Outcome.MATCH] + found[Outcome.IGNORED] >= 4
 
 
 def test_precision_and_recall_are_one(record_property: Callable[[str, object], None]) -> None:

@@ -351,3 +351,25 @@ def test_counts_and_latencies_are_kept_by_operation(tmp_path: Path) -> None:
     judge = judged(tmp_path, Sides(), lambda judge: (judge.judge(pair(1, 1)), judge.count({lost: 2})))
     found = {(key.side, key.status): count for key, count in judge.flush().responses.items()}
     assert found == {("legacy", 200): 1, ("extracted", 200): 1, ("extracted", 0): 2}
+
+
+def test_a_signature_is_counted_under_its_general_path_and_ids_of_maps_are_one(tmp_path: Path) -> None:
+    def documents(value: str) -> list[object]:
+        return [
+            {"results": [{"title": "a"}] * number + [{"title": value}], "by_name": {f"user-{number}": value}}
+            for number in range(3)
+        ]
+
+    legacy, extracted = documents("b"), documents("c")
+    sides = Sides(iter(legacy), iter(extracted))
+
+    def work(judge: Judge) -> None:
+        for one, other in zip(legacy, extracted, strict=True):
+            judge.judge(pair(one, other))
+
+    signatures = judged(tmp_path, sides, work).flush().signatures
+    counted = {(key.signature, key.path): count for key, count in signatures.items()}
+    assert counted == {
+        ("value $.results[*].title", "$.results[*].title"): 3,
+        ("value $.by_name[*]", "$.by_name[*]"): 3,
+    }

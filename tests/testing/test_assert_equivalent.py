@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import sys
 from typing import Any
 
 import httpx
@@ -12,6 +13,11 @@ from gateway.config.compare_sections import CompareSection, RuleSection
 from gateway.shadow.answer import Answer
 from gateway.shadow.rules import compile_rules
 from gateway.testing import assert_equivalent
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 JSON = ((b"Content-Type", b"application/json"),)
 
@@ -34,6 +40,20 @@ def test_responses_of_httpx_whatever_their_coding() -> None:
     )
     assert_equivalent(packed, httpx.Response(200, json={"a": 1}))
     assert_equivalent(Answer(200, JSON, b'{"a":1}'), packed)
+
+
+def test_a_response_in_zstd_is_decoded_whether_or_not_httpx_has_done_so() -> None:
+    body = b'{"a": 1, "b": 2}'
+    coded = httpx.Response(
+        200, headers={"Content-Type": "application/json", "Content-Encoding": "zstd"}, content=zstd.compress(body)
+    )
+    assert_equivalent(coded, httpx.Response(200, json={"b": 2, "a": 1}))
+
+
+def test_a_content_encoding_that_is_none_is_a_difference() -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": "UTF-8"}
+    lines = failure(httpx.Response(200, headers=headers, content=b"{}"), httpx.Response(200, json={}))
+    assert "  missing at header:content-encoding  (risk high)" in lines
 
 
 def test_a_failure_names_the_difference_and_shows_the_bodies() -> None:
