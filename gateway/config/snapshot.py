@@ -62,12 +62,14 @@ class Provider:
 
     Exactly one of `jwks_file`, `jwks_url`, `discovery_url` and `secret` is set:
     the key set's file, its URL, the OpenID discovery document's URL, or the
-    shared secret of HS algorithms.
+    shared secret of HS algorithms. `issuer` and `audiences` are None where a
+    token of an own secret need not say who issued it, and for whom. `claims` are
+    those that every token must have, with their values.
     """
 
     name: str
-    issuer: str
-    audiences: tuple[str, ...]
+    issuer: str | None
+    audiences: tuple[str, ...] | None
     algorithms: tuple[str, ...]
     jwks_file: str | None = None
     jwks_url: str | None = None
@@ -80,6 +82,11 @@ class Provider:
     token_bytes: int = 8192
     remembered: int = 10_000
     forward_token: bool = False
+    subject_claim: str = "sub"
+    audience_claim: str = "aud"
+    scopes_claim: tuple[str, ...] = ("scope", "scp")
+    claims: tuple[tuple[str, str], ...] = ()
+    source: Source | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ def rehearse(
         if claims is None:
             return None
         try:
-            return identity_of(claims, snapshot.providers[requirement.provider].issuer, float("inf"))
+            return identity_of(claims, snapshot.providers[requirement.provider], float("inf"))
         except ClaimsRefused as refused:
             return Refusal(401, str(refused), "invalid_token")
 
