@@ -31,6 +31,7 @@ from gateway.config.snapshot import Provider
 
 _SCHEME_BYTES = len(b"Bearer ")
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_ANOTHER_SCHEME = re.compile(rb"(?!bearer(?![!#$%&'*+.^_`|~0-9A-Za-z-]))[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.IGNORECASE)
 _REFUSED_FIELDS = ("crit", "b64")
 _UNREADABLE = "The token can't be verified."
 _HMAC = frozenset({"HS256", "HS384", "HS512"})
@@ -62,6 +63,11 @@ class NoKeys(Exception):
     """There is no key to verify anything with."""
 
 
+def is_another_scheme(credentials: bytes) -> bool:
+    """Whether the Authorization value `credentials` is of another scheme than Bearer, or empty."""
+    return not credentials or _ANOTHER_SCHEME.match(credentials) is not None
+
+
 class Verifier:
     """Verifies the tokens of one provider with one key set."""
 
@@ -88,6 +94,11 @@ class Verifier:
         if self.provider.remembered and len(credentials) == _SCHEME_BYTES + len(token):
             self._remembered[credentials] = identity
         return identity
+
+    def remembered(self, credentials: bytes, now: float) -> Identity | None:
+        """The caller whom `credentials` name, where they were verified before."""
+        identity = self._remembered.get(credentials)
+        return identity if identity is not None and identity.expires_at > now else None
 
     def _token(self, credentials: bytes) -> str:
         scheme, _, rest = credentials.partition(b" ")

@@ -126,12 +126,16 @@ class AuthSection(Section):
 class RequirementSection(Section):
     """What is asked of a caller: a token, a client certificate, or both."""
 
-    provider: Text | None = Field(
-        default=None, description="The provider whose tokens count; needed unless `certificate` is given."
+    provider: Annotated[list[Text], OneOrMany()] = Field(
+        default=[],
+        description="The provider whose tokens count, or several, as during a change of the identity provider. Needed"
+        " unless `certificate` is given.",
+        examples=["shop", ["old", "new"]],
     )
     required: Flag = Field(
         default=True,
-        description="Whether a token or certificate must be there. One that is there must be valid in any case.",
+        description="Whether a token or certificate must be there. One that is there must be valid in any case. Where"
+        " it is false, Authorization of another scheme (Basic) is passed on, and its caller is anonymous here.",
     )
     scopes: Annotated[list[Scope], OneOrMany()] = Field(
         default=[], description="Scopes of which the token must have all."
@@ -153,7 +157,7 @@ class RequirementSection(Section):
 
     @model_validator(mode="after")
     def _something(self) -> RequirementSection:
-        if self.provider is None:
+        if not self.provider:
             if self.certificate is None:
                 raise ValueError("asks for nothing: give a provider, or a certificate")
             for field in ("scopes", "claims", "upgrade_token"):

@@ -105,15 +105,16 @@ class TokenPlace:
 class AuthRequirement:
     """What a route asks of a caller's token and client certificate; at least one of the two.
 
-    `provider` is "" where no token is asked for. `required` false lets a
-    caller without a token or certificate through as anonymous; one that is
-    present must be valid all the same. `certificate` are names and values that
+    `providers` are those of which one must have issued the token, none where no
+    token is asked for. `required` false lets a caller without a token or
+    certificate through as anonymous, also one who authenticates in another way
+    (Basic); a bearer token that is present must be valid all the same. `certificate` are names and values that
     the client certificate must hold, of several values one; empty for any
     certificate, None where none is asked for. `upgrade_token` are other places
     for the token of a request that asks for an upgrade.
     """
 
-    provider: str
+    providers: tuple[str, ...] = ()
     required: bool = True
     scopes: frozenset[str] = frozenset()
     claims: tuple[tuple[str, str], ...] = ()

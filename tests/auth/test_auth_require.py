@@ -30,7 +30,7 @@ CLAIMS: dict[str, Any] = {
 
 
 def lacks(**requirement: Any) -> str | None:
-    return missing(AuthRequirement("shop", **requirement), identity_of(CLAIMS, PROVIDER, NOW))
+    return missing(AuthRequirement(("shop",), **requirement), identity_of(CLAIMS, PROVIDER, NOW))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 
 from gateway.auth.keys import parse_key_set, why_unusable
-from gateway.auth.verify import TokenRefused, UnknownKey, Verifier
+from gateway.auth.several import verify_with_one_of
+from gateway.auth.verify import NoKeys, TokenRefused, UnknownKey, Verifier, is_another_scheme
 from gateway.config.snapshot import Provider
 from tests.auth.issuing import NOW, PROVIDER, Issuer, SigningKey, compact, refusal
 
@@ -253,3 +254,75 @@ def test_every_token_must_have_the_claims_that_the_provider_demands() -> None:
 def test_a_provider_without_a_word_about_them_demands_issuer_and_audience() -> None:
     provider = Provider("own", "", ("",), ("HS256",), secret=SECRET)
     assert refusal(Verifier(provider, None), signed({"sub": "user-17"})) == "The token has no claim iss."
+
+
+# Other schemes, and several issuers
+
+
+@pytest.mark.parametrize(
+    "credentials", [b"", b"Basic dXNlcg==", b"Token 01ab", b"NEGOTIATE YII", b"DPoP a.b.c", b"Bearers x"]
+)
+def test_another_scheme_is_known_by_its_name(credentials: bytes) -> None:
+    assert is_another_scheme(credentials)
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [b"Bearer", b"bearer x", b"BEARER\tx", b"Bearer,x", b"Bearer=x", b'"Basic" x', b",Bearer x", b"=x", b"\xe9 x"],
+)
+def test_what_may_be_a_bearer_token_is_no_other_scheme(credentials: bytes) -> None:
+    assert not is_another_scheme(credentials)
+
+
+NEW = "https://new-id.shop.example"
+
+
+def test_the_issuer_that_a_token_names_is_the_one_that_verifies_it(issuer: Issuer) -> None:
+    verifiers = [issuer.verifier(), issuer.verifier(name="new", issuer=NEW, audiences=("new shop",))]
+    old, new = issuer.credentials(), issuer.credentials("ed", iss=NEW, aud="new shop")
+    for _ in range(2):
+        assert verify_with_one_of(verifiers, old, NOW).provider == "shop"
+        identity = verify_with_one_of(verifiers, new, NOW)
+        assert (identity.provider, identity.issuer) == ("new", NEW)
+    assert verify_with_one_of(verifiers, new, NOW) is verify_with_one_of(verifiers, new, NOW)
+
+
+@pytest.mark.parametrize(
+    ("changes", "detail"),
+    [
+        ({"iss": NEW}, "The token is for another audience."),
+        ({"iss": "https://third.example"}, "The token is from another issuer."),
+        ({"iss": None}, "The token has no claim iss."),
+        ({"iss": NEW, "aud": "new shop", "exp": NOW - 60}, "The token has expired."),
+    ],
+)
+def test_a_token_that_no_issuer_accepts_is_refused_for_the_reason_of_its_own(
+    issuer: Issuer, changes: dict[str, Any], detail: str
+) -> None:
+    verifiers = [issuer.verifier(), issuer.verifier(name="new", issuer=NEW, audiences=("new shop",))]
+    with pytest.raises(TokenRefused) as caught:
+        verify_with_one_of(verifiers, issuer.credentials(**changes), NOW)
+    assert caught.value.detail == detail
+
+
+@pytest.mark.parametrize("credentials", [b"Bearer x", b"Bearer a.b.c", b"Bearer e30.e30.e30", b"Basic a.b.c"])
+def test_what_is_no_token_is_refused_by_several_issuers_too(issuer: Issuer, credentials: bytes) -> None:
+    with pytest.raises(TokenRefused):
+        verify_with_one_of([issuer.verifier(), issuer.verifier(name="new", issuer=NEW)], credentials, NOW)
+
+
+def test_an_own_secret_may_stand_beside_an_issuer(issuer: Issuer) -> None:
+    verifiers = [issuer.verifier(), own(name="own", issuer=None, audiences=None, subject_claim="user_id")]
+    assert verify_with_one_of(verifiers, issuer.credentials(), NOW).provider == "shop"
+    assert verify_with_one_of(verifiers, signed({"user_id": 17}), NOW).subject == "17"
+
+
+def test_keys_that_may_decide_otherwise_are_asked_for_before_a_token_is_refused(issuer: Issuer) -> None:
+    rotated = issuer.credentials(header={"kid": "newest"})
+    with pytest.raises(UnknownKey) as caught:
+        verify_with_one_of([issuer.verifier(), own(issuer=None, audiences=None)], rotated, NOW)
+    assert caught.value.provider == "shop"
+    keyless = Verifier(PROVIDER, None)
+    with pytest.raises(NoKeys):
+        verify_with_one_of([keyless, own(issuer=None, audiences=None)], rotated, NOW)
+    assert verify_with_one_of([keyless, issuer.verifier()], issuer.credentials(), NOW).subject == "user-17"
