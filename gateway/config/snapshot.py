@@ -93,11 +93,13 @@ class Provider:
 class TokenPlace:
     """Where a browser, which can't set Authorization on a WebSocket, may put its token instead.
 
-    `query` is the parameter `name`; `subprotocol` is an entry `name.TOKEN` of
-    Sec-WebSocket-Protocol.
+    `query` is the parameter `name`; the others are entries of
+    Sec-WebSocket-Protocol: `subprotocol` is `name.TOKEN`, `subprotocol-pair` is
+    the entry after `name`, and `kubernetes` is `name.TOKEN` with the token in
+    base64url, as the API server of Kubernetes takes it.
     """
 
-    kind: Literal["query", "subprotocol"]
+    kind: Literal["query", "subprotocol", "subprotocol-pair", "kubernetes"]
     name: str
 
 

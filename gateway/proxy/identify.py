@@ -52,8 +52,8 @@ def _take_upgrade_token(request: AnsweredRequest, requirement: AuthRequirement) 
     """Move tokens from where the route lets a handshake carry them to the credentials, so that nobody sees them."""
     head = request.head
     for place in requirement.upgrade_token:
-        if place.kind == "subprotocol":
-            tokens = head.take_subprotocol_tokens(place.name)
+        if place.kind != "query":
+            tokens = head.take_subprotocol_tokens(place)
         else:
             tokens, query = take_from_query(request.query, place.name)
             if tokens:
