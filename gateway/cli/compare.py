@@ -103,7 +103,14 @@ def _not_asked(results: Results, given: set[str]) -> Iterator[str]:
     if recording.skipped:
         listed = ", ".join(f"{reason} {count}" for reason, count in recording.skipped.most_common())
         yield f"{recording.skipped.total()} not asked: {listed}"
-    yield from (f"not filled: {sentence}" for sentence in recording.unfilled)
+    for title, sentences in (
+        ("not filled", recording.unfilled),
+        ("not read", recording.unreadable),
+        ("left out", recording.left_out),
+    ):
+        if len(sentences) > 1:
+            yield f"{title}: {len(sentences)}"
+        yield from (f"{title}: {sentence}" for sentence in sentences)
     yield from (f"{reason}: {detail}" for reason, detail in results.unanswered.items())
     redacted = Counter(name for request in recording.requests for name in request.redacted if name.lower() not in given)
     for name, count in redacted.most_common():

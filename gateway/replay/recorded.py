@@ -27,7 +27,7 @@ _CODINGS = frozenset(("gzip", "deflate", "br", "identity"))
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 # What a request line can hold; `%` stays, so that what is encoded already is not encoded twice.
-_TARGET_SAFE = "!\"$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
+TARGET_SAFE = "!\"$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
 
 
 class RecordingError(Exception):
@@ -62,13 +62,16 @@ class RecordedRequest:
 class Recording:
     """What was read: the requests in their order, and how many were left out for which reason.
 
-    `unfilled` are operations of an API description that lack a value, each as a
-    sentence.
+    `unfilled` are operations of an API description that lack a value, `left_out`
+    what of it is not asked although its operation is, `unreadable` the parts of
+    a recording that can't be read, each as a sentence.
     """
 
     requests: list[RecordedRequest] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
     unfilled: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
 
     def only_methods(self, methods: frozenset[str]) -> None:
         """Leave out requests of other methods."""
@@ -81,6 +84,11 @@ class Recording:
         self.requests = kept
 
 
+def sayable(text: str) -> str:
+    """`text` as every output can take it: lone surrogates, which JSON may hold, are escaped."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def target_of(url: str) -> tuple[str, str | None]:
     """The request target and the host of an absolute URL, or of a path with its query; no fragment.
 
@@ -89,7 +97,7 @@ def target_of(url: str) -> tuple[str, str | None]:
     """
     text = url.partition("#")[0]
     if text.startswith("/"):
-        return quote(text, safe=_TARGET_SAFE), None
+        return quote(text, safe=TARGET_SAFE), None
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https"):
         raise ValueError(f"{url!r} is neither a path that starts with '/' nor an http(s) URL")
@@ -100,7 +108,7 @@ def target_of(url: str) -> tuple[str, str | None]:
     target = rest[len(authority) :]
     if not target.startswith("/"):
         target = f"/{target}"
-    return quote(target, safe=_TARGET_SAFE), authority.rpartition("@")[2].lower()
+    return quote(target, safe=TARGET_SAFE), authority.rpartition("@")[2].lower()
 
 
 def fields_of(headers: Iterable[tuple[str, str]]) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:

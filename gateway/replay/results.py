@@ -167,6 +167,8 @@ class Results:
             "requests": len(recording.requests),
             "skipped": dict(recording.skipped.most_common()),
             "unfilled": recording.unfilled,
+            "left_out": recording.left_out,
+            "unreadable": recording.unreadable,
             "redacted": sum(bool(request.redacted) for request in recording.requests),
             "unanswered": self.unanswered,
             **self.report().as_json(),
