@@ -73,6 +73,11 @@ class Recording:
     left_out: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
 
+    def add_unreadable(self, sentence: str) -> None:
+        """Count a part of the recording that can't be read, and keep why."""
+        self.skipped["can't be read"] += 1
+        self.unreadable.append(sayable(sentence))
+
     def only_methods(self, methods: frozenset[str]) -> None:
         """Leave out requests of other methods."""
         kept = []
@@ -108,7 +113,16 @@ def target_of(url: str) -> tuple[str, str | None]:
     target = rest[len(authority) :]
     if not target.startswith("/"):
         target = f"/{target}"
-    return quote(target, safe=TARGET_SAFE), authority.rpartition("@")[2].lower()
+    host = authority.rpartition("@")[2].lower()
+    default = ":443" if parts.scheme == "https" else ":80"
+    return quote(target, safe=TARGET_SAFE), host.removesuffix(default).removesuffix(":")
+
+
+def method_of(text: str) -> str:
+    """The method of a recorded request, in capitals. Raises ValueError."""
+    if _TOKEN.fullmatch(text) is None:
+        raise ValueError(f"{text!r} is no method")
+    return text.upper()
 
 
 def fields_of(headers: Iterable[tuple[str, str]]) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
@@ -121,7 +135,8 @@ def fields_of(headers: Iterable[tuple[str, str]]) -> tuple[tuple[tuple[str, str]
     for name, value in headers:
         if name.startswith(":") or name.lower() in _NOT_REPEATED:
             continue
-        if _TOKEN.fullmatch(name) is None or _CONTROL.search(value) is not None:
+        value = value.strip(" \t")
+        if _TOKEN.fullmatch(name) is None or _CONTROL.search(value) is not None or not _is_unicode(value):
             raise ValueError(f"{name!r} is no header field that can be sent")
         if REDACTED in value:
             redacted.append(name)
@@ -130,6 +145,11 @@ def fields_of(headers: Iterable[tuple[str, str]]) -> tuple[tuple[tuple[str, str]
         else:
             kept.append((name, value))
     return tuple(kept), tuple(redacted)
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether `text` has a form in UTF-8: it holds no lone surrogate."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _understood(accepted: str) -> str:

@@ -3,24 +3,28 @@
 Both are asked at about the same time. A mismatch of a read counts only when
 both, asked once more after a moment, differ again: in between somebody may have
 written, or a replica may have lagged. What then agrees is `racy` and not
-compared. What is not safe to repeat is asked once.
+compared. What is not safe to repeat is asked once. An error of ours with one
+request costs its pair alone: it is counted, with its place.
 """
 
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from time import monotonic
 
 from gateway.config.snapshot import SAFE_METHODS
 from gateway.replay.ask import Answered, NotAnswered, Side, TooBig
-from gateway.replay.recorded import RecordedRequest
+from gateway.replay.recorded import RecordedRequest, sayable
 from gateway.shadow.comparison import Comparison, Outcome, compare
 from gateway.shadow.rules import Rules
 
 RACY = "racy"
 TOO_BIG = "too big"
+FAILED = "failed here"
 NOT_ANSWERED = {"legacy": "legacy not answered", "extracted": "extracted not answered"}
 
 
@@ -94,11 +98,23 @@ async def replay(
     async def work(mine: Iterator[RecordedRequest]) -> None:
         for request in mine:
             await pace.wait()
-            on_judged(await judge(request, legacy, extracted, rules, confirm_after))
+            try:
+                on_judged(await judge(request, legacy, extracted, rules, confirm_after))
+            except Exception as error:
+                on_judged(_failed(request, error))
 
     async with asyncio.TaskGroup() as group:
         for _ in range(concurrency):
             group.create_task(work(waiting))
+
+
+def _failed(request: RecordedRequest, error: Exception) -> Judgement:
+    """What a request came to that could not be asked or compared because of `error`."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    comparison = Comparison(Outcome.NOT_COMPARED, evidence=False, reason=FAILED)
+    detail = sayable(f"{request}: {type(error).__name__}: {error}{place}")
+    return Judgement(request, comparison, None, None, detail)
 
 
 class _Pace:

@@ -12,7 +12,7 @@ from gateway.config.snapshot import Route
 from gateway.replay.ask import Answered
 from gateway.replay.endpoints import endpoint_of
 from gateway.replay.recorded import RecordedRequest, Recording
-from gateway.replay.replay import NOT_ANSWERED, Judgement
+from gateway.replay.replay import FAILED, NOT_ANSWERED, Judgement
 from gateway.shadow import pair as stored
 from gateway.shadow.comparison import Outcome
 from gateway.shadow.difference import Difference
@@ -106,9 +106,15 @@ class Results:
         self._answers: dict[str, tuple[Answers, Answers]] = {}
 
     def add(self, judgement: Judgement) -> None:
-        """Add a judgement."""
+        """Add a judgement; whatever raises, nothing of it is added."""
         request, comparison = judgement.request, judgement.comparison
         endpoint = endpoint_of(request)
+        differences = {one.signature: one for one in comparison.differences[::-1]}
+        new = {
+            signature: Found(difference, self._example(judgement, endpoint))
+            for signature, difference in differences.items()
+            if signature not in self.signatures
+        }
         method, _, pattern = endpoint.partition(" ")
         for counts in (self.total, self._routes.setdefault((request.route or method, pattern), Counts())):
             counts.outcomes[comparison.outcome] += 1
@@ -120,20 +126,18 @@ class Results:
         if comparison.outcome is Outcome.IGNORED:
             self._ignored[comparison.ignored[0][1]] += 1
         self._add_answers(endpoint, judgement)
-        for difference in {one.signature: one for one in comparison.differences[::-1]}.values():
-            found = self.signatures.get(difference.signature)
-            if found is None:
-                found = self.signatures[difference.signature] = Found(difference, self._example(judgement, endpoint))
-            found.endpoints[endpoint] += 1
+        self.signatures.update(new)
+        for signature in differences:
+            self.signatures[signature].endpoints[endpoint] += 1
 
     @property
     def equivalent(self) -> bool:
-        """Whether something was compared, nothing of it differs, and both sides gave every answer."""
+        """Whether something was compared, nothing of it differs, both sides gave every answer, and nothing failed."""
         return self.total.evidence > 0 and not self.total.mismatched and not self._missing
 
     @property
     def _missing(self) -> int:
-        return sum(self._not_compared[reason] for reason in NOT_ANSWERED.values())
+        return sum(self._not_compared[reason] for reason in (*NOT_ANSWERED.values(), FAILED))
 
     def report(self) -> Report:
         """All of it, as shadowing would report it."""

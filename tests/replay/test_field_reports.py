@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from gateway.replay.har import read_har
+from gateway.replay.har_hosts import parse_origin
 from gateway.replay.openapi import read_openapi
-from gateway.replay.recorded import Recording
+from gateway.replay.recorded import Recording, RecordingError
+from gateway.replay.url_list import read_url_list
 
 # OpenAPI
 
@@ -236,3 +239,213 @@ def test_numbers_in_json_values_stay_as_they_are_written() -> None:
         "{price: 1.10, on: [true, null, x]}}}}]}}}"
     )
     assert targets(recording) == ["/s?q=%7B%22price%22%3A1.10%2C%22on%22%3A%5Btrue%2Cnull%2C%22x%22%5D%7D"]
+
+
+# HTTP Archives
+
+
+def entry(url: str = "https://shop.example/a", method: str = "GET", **more: Any) -> dict[str, Any]:
+    place = {name: more.pop(name) for name in ("pageref", "response", "_resourceType") if name in more}
+    headers = [{"name": name, "value": value} for name, value in more.pop("headers", ())]
+    return {"request": {"method": method, "url": url, "headers": headers, **more}, "response": {}, **place}
+
+
+def archive(*entries: Any, pages: Any = None, origins: tuple[str, ...] = ()) -> Recording:
+    log = {"version": "1.2", "entries": list(entries), **({} if pages is None else {"pages": pages})}
+    return read_har(json.dumps({"log": log}).encode(), "shop.har", origins)
+
+
+HTML = {"status": 200, "content": {"mimeType": "text/html; charset=utf-8"}}
+
+
+def test_lone_surrogates_cost_the_entry_that_would_send_them_alone() -> None:
+    recording = archive(
+        entry("https://shop.example/fine", _comment="\ud83d"),
+        entry("https://shop.example/\ud83d"),
+        entry(headers=[("X-Name", "\udc00")]),
+        entry(method="POST", postData={"mimeType": "text/plain", "text": "half \ud83d"}),
+        entry("\ud800:x"),
+    )
+    assert targets(recording) == ["/fine"]
+    assert recording.skipped == {"can't be read": 2, "body not recorded": 1, "scheme \\ud800": 1}
+    assert len(recording.unreadable) == 2
+    "".join([*recording.unreadable, *recording.skipped]).encode("utf-8")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-8"])
+def test_archives_in_other_encodings_are_read(encoding: str) -> None:
+    text = json.dumps({"log": {"entries": [entry("https://shop.example/\u00fc")]}}, ensure_ascii=False)
+    assert targets(read_har(text.encode(encoding), "shop.har")) == ["/%C3%BC"]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        None,
+        5,
+        {},
+        {"request": None},
+        {"request": {"method": "GET"}},
+        entry("http://["),
+        entry("https:///x"),
+        entry(method="G T"),
+        entry(headers=[("a b", "c")]),
+        entry(headers=[("a", "c\r\nd: e")]),
+        entry(headers=[("a", {"b": 1})]),
+        entry(method="POST", postData={"text": "!", "encoding": "base64"}),
+        entry(method="POST", postData={"params": [{}], "mimeType": "application/x-www-form-urlencoded"}),
+        entry(method="POST", postData="text"),
+    ],
+)
+def test_one_odd_entry_is_counted_named_and_left_out(odd: Any) -> None:
+    recording = archive(entry("https://shop.example/1"), odd, entry("https://shop.example/2"))
+    assert targets(recording) == ["/1", "/2"]
+    assert recording.skipped == {"can't be read": 1}
+    assert recording.unreadable[0].startswith("shop.har, entry 2: ")
+
+
+def test_an_archive_without_a_readable_entry_is_refused_with_the_first_reason() -> None:
+    with pytest.raises(RecordingError, match=r"^shop.har, entry 1: 'request' is missing$"):
+        archive({}, 5)
+    assert archive().requests == []
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        [{"id": "p", "title": "https://shop.example/start"}],
+        [{"id": "p", "title": "My shop"}],
+        [{"id": "other", "title": "https://nobody.example/"}, {"id": "p", "title": ""}],
+    ],
+)
+def test_the_pages_host_is_asked_although_most_requests_went_to_another(pages: Any) -> None:
+    recording = archive(
+        entry("http://shop.example/", pageref="p", response={"status": 301, "content": {"mimeType": "text/html"}}),
+        entry("https://shop.example:443/start", pageref="p", response=HTML),
+        *(entry(f"https://cdn.example/{number}.js", pageref="p") for number in range(5)),
+        pages=pages,
+    )
+    assert targets(recording) == ["/", "/start"]
+    assert {request.host for request in recording.requests} == {"shop.example"}
+    assert recording.skipped == {"host cdn.example": 5}
+    assert "requests to other hosts than shop.example: name those to ask by --origin URL" in recording.left_out[0]
+
+
+def test_a_redirect_to_the_page_does_not_make_another_host_the_pages() -> None:
+    recording = archive(
+        entry("https://sign-in.example/", pageref="p", response={"status": 302, "content": {"mimeType": "text/html"}}),
+        entry("https://shop.example/", pageref="p", response=HTML),
+        pages=[{"id": "p", "title": "Shop"}],
+    )
+    assert targets(recording) == ["/"]
+    assert recording.requests[0].host == "shop.example"
+
+
+@pytest.mark.parametrize(
+    ("named", "asked"),
+    [
+        (("https://api.shop.example",), ["/1", "/2"]),
+        (("api.shop.example",), ["/1", "/2"]),
+        (("https://api.shop.example:443/",), ["/1", "/2"]),
+        (("API.Shop.Example", "cdn.example:8443"), ["/1", "/2", "/3"]),
+        (("https://cdn.example:8443",), ["/3"]),
+    ],
+)
+def test_origins_that_are_named_are_asked(named: tuple[str, ...], asked: list[str]) -> None:
+    recording = archive(
+        entry("https://shop.example/", pageref="p"),
+        entry("https://api.shop.example/1"),
+        entry("https://api.shop.example:443/2"),
+        entry("https://cdn.example:8443/3"),
+        pages=[{"id": "p", "title": "https://shop.example/"}],
+        origins=tuple(map(parse_origin, named)),
+    )
+    assert targets(recording) == asked
+
+
+def test_an_origin_to_which_nothing_went_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(RecordingError, match=r"no request went to x.example; most went to https://shop.example \(1\)"):
+        archive(entry(), origins=("x.example",))
+
+
+@pytest.mark.parametrize("text", ["", "/", "https://", "ftp://x", "https://x/a", "https://x?a", "x:port", "a b/c"])
+def test_what_is_no_origin_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="expected an origin"):
+        parse_origin(text)
+
+
+def body(
+    media: str, text: str | None, *, length: int | None = None, size: int | None = None, **more: Any
+) -> bytes | None:
+    """The body that is sent of a POST; None where it counts as not recorded."""
+    posted = {"mimeType": media, **({} if text is None else {"text": text}), **more.pop("posted", {})}
+    headers = [*more.pop("headers", ()), *([] if length is None else [("Content-Length", str(length))])]
+    noted = {} if size is None else {"bodySize": size}
+    recording = archive(entry(method="POST", headers=headers, postData=posted, **noted, **more))
+    assert not recording.unreadable
+    if not recording.requests:
+        assert recording.skipped == {"body not recorded": 1}
+        return None
+    return recording.requests[0].body
+
+
+PNG = "\ufffdPNG\r\n"
+
+
+def test_a_body_is_sent_only_where_it_is_as_long_as_what_was_sent() -> None:
+    assert body("application/json", '{"a":1}', length=7) == b'{"a":1}'
+    assert body("application/json", '{"a":1}', length=9) is None
+    assert body("application/json", '{"a":1', size=7) is None
+    assert body("application/json", '{"\u00e9":1}', size=7) == '{"\u00e9":1}'.encode()  # counted in characters
+    assert body("application/json", '{"\u00e9":1}', length=8, size=7) == '{"\u00e9":1}'.encode()
+    assert (
+        body("application/x-www-form-urlencoded", None, posted={"params": [{"name": "a", "value": "b c"}]}, length=9)
+        is None
+    )
+
+
+def test_a_body_whose_text_is_missing_is_not_sent_as_an_empty_one() -> None:
+    assert body("application/json", None) is None
+    assert body("application/json", None, length=12) is None
+    assert body("application/json", "", size=12) is None
+    assert body("application/json", "", length=0) == b""
+    assert body("application/json", None, size=0) == b""
+    for noted in ({"bodySize": 12}, {"bodySize": -1}, {"headers": [("Transfer-Encoding", "chunked")]}):
+        assert archive(entry(method="POST", **noted)).skipped == {"body not recorded": 1}
+    assert len(archive(entry(bodySize=-1), entry(method="POST", bodySize=0)).requests) == 2
+
+
+def test_bytes_that_became_replacement_characters_are_not_sent() -> None:
+    assert body("image/png", PNG) is None
+    assert body("application/octet-stream", PNG, length=len(PNG.encode())) is None
+    assert body("multipart/form-data; boundary=x", f"--x\r\n\r\n{PNG}\r\n--x--") is None
+    assert body("multipart/form-data; boundary=x", "--x\r\n\r\na\r\n--x--") == b"--x\r\n\r\na\r\n--x--"
+    assert body("application/octet-stream", "\u00ff\u00fe") is None
+    assert body("text/plain", "really \ufffd") == "really \ufffd".encode()
+    assert body("application/octet-stream", "iVBORw0=", posted={"encoding": "base64"}) == b"\x89PNG\r"
+    assert body("application/octet-stream", "iVBORw0=", posted={"encoding": "base64"}, length=99) is None
+
+
+def test_a_body_in_another_charset_is_sent_in_the_one_that_has_its_length() -> None:
+    latin = "text/plain; charset=iso-8859-1"
+    assert body(latin, "\u00e9", length=1) == b"\xe9"
+    assert body(latin, "\u00e9", length=2) == b"\xc3\xa9"
+    assert body(latin, "\u00e9") is None
+    assert body(latin, "e") == b"e"
+    assert body("text/plain; charset=nonsense", "\u00e9", length=1) is None
+
+
+def test_a_body_that_was_sent_compressed_is_not_sent_as_its_text() -> None:
+    assert body("application/json", "{}", headers=[("Content-Encoding", "gzip")]) is None
+    assert body("application/json", "{}", headers=[("Content-Encoding", "identity")]) == b"{}"
+
+
+# Lists of URLs
+
+
+def test_lines_of_a_log_that_are_no_requests_are_named_and_the_others_asked() -> None:
+    recording = read_url_list(b"/1\n\xff\xfe\n*\n-\nGET /2 HTTP/1.1\n/3\n", "urls.txt")
+    assert targets(recording) == ["/1", "/2", "/3"]
+    assert recording.skipped == {"can't be read": 3}
+    "".join(recording.unreadable).encode("utf-8")
+    assert targets(read_url_list("/\u00fc\n".encode("utf-16"), "urls.txt")) == ["/%C3%BC"]
