@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import httpx
 import structlog
 
-from gateway.auth.keys import KeySetError, parse_key_set
+from gateway.auth.keys import KeySetError, parse_key_set, why_unusable
 from gateway.config.snapshot import Provider
 from gateway.config.values import is_loopback, is_trustworthy
 
@@ -102,8 +102,9 @@ class KeySetSource:
         try:
             document = await self._document()
             keys = parse_key_set(document)
-            if not keys.keys:
-                raise FetchError("it has no key that can verify: " + ("; ".join(keys.skipped) or "it is empty"))
+            unusable = why_unusable(keys, self.provider.algorithms)
+            if unusable is not None:
+                raise FetchError(unusable)
         except (FetchError, KeySetError, OSError) as error:
             self.last_error = str(error)
             log.error(
@@ -117,7 +118,7 @@ class KeySetSource:
         if document != self.document:
             self.document = document
             self.skipped = keys.skipped
-            log.info("key set", provider=self.provider.name, keys=len(keys.keys), skipped=list(keys.skipped))
+            log.info("key set", provider=self.provider.name, keys=len(keys.all_keys), skipped=list(keys.skipped))
             self._on_change(self)
         return True
 

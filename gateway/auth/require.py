@@ -3,33 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
 
 from gateway.auth.certificate import ClientCertificate
+from gateway.auth.claims import claim_text
 from gateway.auth.identity import Identity
 from gateway.config.snapshot import AuthRequirement
 
 _UNQUOTABLE = re.compile(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
-
-
-def claim_text(claims: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    """The values of a claim as text: one for a scalar, several for a list, none where it is absent.
-
-    `name` may be dotted to reach into nested objects; a claim of exactly that
-    name goes first.
-    """
-    value: Any = claims.get(name)
-    if value is None and "." in name:
-        value = claims
-        for part in name.split("."):
-            value = value.get(part) if isinstance(value, Mapping) else None
-    values = value if isinstance(value, list) else [value]
-    return tuple(_scalar_text(item) for item in values if isinstance(item, str | int | float | bool))
-
-
-def _scalar_text(value: str | int | float | bool) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def missing(requirement: AuthRequirement, identity: Identity) -> str | None:

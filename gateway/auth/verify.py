@@ -1,16 +1,21 @@
 """Verifies bearer tokens (RFC 6750, RFC 7519) as RFC 8725 asks.
 
 What the token says of itself decides nothing but which key of the provider's
-set is tried: algorithms come from the configuration and must fit the key, and
-`jku`, `x5u`, `jwk`, `x5c`, `crit` and `b64` are refused. Times must be numbers
-(RFC 7519 section 2), and a token that was issued in the future is refused as
-one that is not valid yet. A verdict is remembered until the token expires, and
-with this verifier, which is replaced when the key set or the configuration
-changes.
+set is tried: algorithms come from the configuration and must fit the key. Where
+a token brings a key or says where to find one (`jku`, `x5u`, `jwk`, `x5c`),
+that is ignored, and nothing is fetched. `crit` and `b64`, which change what a
+signature means, are refused. Text is UTF-8 without a byte order mark (RFC 7515
+section 2): parsers differ about anything else. Times must be numbers (RFC 7519
+section 2), and a token that was issued in the future is refused as one that is
+not valid yet. A verdict is remembered until the token expires, and with this
+verifier, which is replaced when the key set or the configuration changes.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -19,13 +24,20 @@ from typing import Any
 import jwt
 from cachetools import LRUCache
 
+from gateway.auth.claims import claim, claim_text
 from gateway.auth.identity import ClaimsRefused, Identity, identity_of
-from gateway.auth.keys import Key, KeySet
+from gateway.auth.keys import Key, KeySet, meant_by
 from gateway.config.snapshot import Provider
 
 _SCHEME_BYTES = len(b"Bearer ")
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
-_REFUSED_FIELDS = ("jku", "x5u", "jwk", "x5c", "crit", "b64")
+_ANOTHER_SCHEME = re.compile(rb"(?!bearer(?![!#$%&'*+.^_`|~0-9A-Za-z-]))[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.IGNORECASE)
+_REFUSED_FIELDS = ("crit", "b64")
+_UNREADABLE = "The token can't be verified."
+_HMAC = frozenset({"HS256", "HS384", "HS512"})
+_SIGNATURES = jwt.PyJWS()
+for _name in ("Ed25519", "Ed448"):
+    _SIGNATURES.register_algorithm(_name, _SIGNATURES.get_algorithm_by_name("EdDSA"))
 
 
 class TokenRefused(Exception):
@@ -41,14 +53,19 @@ class TokenRefused(Exception):
 class UnknownKey(Exception):
     """The token names a key that is not in the set; a newer set may have it."""
 
-    def __init__(self, kid: str) -> None:
+    def __init__(self, kid: str, provider: str) -> None:
         super().__init__("the token names a key that is not in the set")
         self.kid = kid
-        self.provider = ""
+        self.provider = provider
 
 
 class NoKeys(Exception):
     """There is no key to verify anything with."""
+
+
+def is_another_scheme(credentials: bytes) -> bool:
+    """Whether the Authorization value `credentials` is of another scheme than Bearer, or empty."""
+    return not credentials or _ANOTHER_SCHEME.match(credentials) is not None
 
 
 class Verifier:
@@ -56,9 +73,11 @@ class Verifier:
 
     def __init__(self, provider: Provider, keys: KeySet | None) -> None:
         self.provider = provider
-        self._keys: dict[str | None, Key] = dict(keys.keys) if keys is not None else {}
+        self._accepted = frozenset[str]().union(*map(meant_by, provider.algorithms))
+        self._keys: Mapping[str | None, tuple[Key, ...]] = keys.keys if keys is not None else {}
         if provider.secret is not None:
-            self._keys = {None: Key(provider.secret, frozenset({"HS256", "HS384", "HS512"}))}
+            self._keys = {None: (Key(provider.secret, _HMAC),)}
+        self._every_key = tuple(key for named in self._keys.values() for key in named)
         self._remembered: LRUCache[bytes, Identity] = LRUCache(provider.remembered)
 
     def verify(self, credentials: bytes, now: float) -> Identity:
@@ -76,6 +95,11 @@ class Verifier:
             self._remembered[credentials] = identity
         return identity
 
+    def remembered(self, credentials: bytes, now: float) -> Identity | None:
+        """The caller whom `credentials` name, where they were verified before."""
+        identity = self._remembered.get(credentials)
+        return identity if identity is not None and identity.expires_at > now else None
+
     def _token(self, credentials: bytes) -> str:
         scheme, _, rest = credentials.partition(b" ")
         if scheme.lower() != b"bearer":
@@ -89,56 +113,99 @@ class Verifier:
         return token
 
     def _claims(self, token: str) -> dict[str, Any]:
-        if not self._keys:
+        """The claims of `token`, signed by a key of this provider and meant for us."""
+        if not self._every_key:
             raise NoKeys
+        header = _object(_decoded(token.partition(".")[0]))
+        key = self._key_for(header)
         try:
-            key = self._key_for(jwt.get_unverified_header(token))
-            return jwt.decode(
-                token,
-                key.material,
-                algorithms=[name for name in self.provider.algorithms if name in key.algorithms],
-                audience=list(self.provider.audiences),
-                issuer=self.provider.issuer,
-                # Times are checked in _identity, by the clock that the caller gave.
-                options={
-                    "require": ["exp", "sub", "iss", "aud"],
-                    "verify_exp": False,
-                    "verify_nbf": False,
-                    "verify_iat": False,
-                },
-            )
-        except jwt.PyJWTError as error:
-            raise TokenRefused(_reason(error)) from None
+            payload = _SIGNATURES.decode(token, key.material, algorithms=[header["alg"]])
+        except jwt.InvalidSignatureError:
+            raise TokenRefused("The token's signature is wrong.") from None
+        except jwt.PyJWTError:
+            raise TokenRefused(_UNREADABLE) from None
+        claims = _object(payload)
+        self._check_issuer(claims)
+        self._check_audience(claims)
+        return claims
 
     def _key_for(self, header: dict[str, Any]) -> Key:
         if any(field in header for field in _REFUSED_FIELDS):
             raise TokenRefused("The token's header holds a field that is not accepted.")
-        if header.get("alg") not in self.provider.algorithms:
+        algorithm, kid = header.get("alg"), header.get("kid")
+        meant = self._accepted & meant_by(algorithm) if isinstance(algorithm, str) else None
+        if not meant:
             raise TokenRefused("The token's algorithm is not accepted.")
-        kid = header.get("kid")
-        key = self._keys.get(None if self.provider.secret is not None else kid)
-        if key is None and kid is None:
-            if len(self._keys) > 1:
-                raise TokenRefused("The token does not name its key.")
-            key = next(iter(self._keys.values()))
-        if key is None:
-            raise UnknownKey(str(kid))
-        if header["alg"] not in key.algorithms:
+        if not isinstance(kid, str | None):
+            raise TokenRefused(_UNREADABLE)
+        keys = self._keys.get(None if self.provider.secret is not None else kid)
+        if keys is None:
+            if kid is not None:
+                raise UnknownKey(kid, self.provider.name)
+            keys = self._every_key
+        fitting = [key for key in keys if key.algorithms & meant]
+        if len(fitting) > 1:
+            raise TokenRefused("The token does not name its key.")
+        if not fitting:
             raise TokenRefused("The token's algorithm does not fit its key.")
-        return key
+        return fitting[0]
+
+    def _check_issuer(self, claims: Mapping[str, Any]) -> None:
+        if self.provider.issuer is None:
+            return
+        issuer = claims.get("iss")
+        if issuer is None:
+            raise TokenRefused("The token has no claim iss.")
+        if issuer != self.provider.issuer:
+            raise TokenRefused("The token is from another issuer.")
+
+    def _check_audience(self, claims: Mapping[str, Any]) -> None:
+        if self.provider.audiences is None:
+            return
+        name = self.provider.audience_claim
+        audience = claim(claims, name)
+        if not audience:
+            raise TokenRefused(f"The token has no claim {name}.")
+        named = audience if isinstance(audience, list) else [audience]
+        if not all(isinstance(one, str) for one in named) or not set(named) & set(self.provider.audiences):
+            raise TokenRefused("The token is for another audience.")
 
     def _identity(self, claims: dict[str, Any], now: float) -> Identity:
         leeway = self.provider.leeway
+        if claims.get("exp") is None:
+            raise TokenRefused("The token has no claim exp.")
         expires_at = _seconds(claims, "exp") + leeway
         if expires_at <= now:
             raise TokenRefused("The token has expired.")
         for name in ("nbf", "iat"):
-            if name in claims and _seconds(claims, name) > now + leeway:
+            if claims.get(name) is not None and _seconds(claims, name) > now + leeway:
                 raise TokenRefused("The token is not valid yet.")
+        for name, wanted in self.provider.claims:
+            if wanted not in claim_text(claims, name):
+                raise TokenRefused(f"The token's claim {name} does not have the value that all tokens need here.")
         try:
-            return identity_of(claims, self.provider.issuer, expires_at)
+            return identity_of(claims, self.provider, expires_at)
         except ClaimsRefused as refused:
             raise TokenRefused(str(refused)) from None
+
+
+def _decoded(segment: str) -> bytes:
+    """The bytes of a part of a token (base64url without padding)."""
+    try:
+        return base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
+    except binascii.Error:
+        raise TokenRefused(_UNREADABLE) from None
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    """The JSON object that `data` holds, in UTF-8 without a byte order mark."""
+    try:
+        found = json.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError):
+        raise TokenRefused(_UNREADABLE) from None
+    if not isinstance(found, dict):
+        raise TokenRefused(_UNREADABLE)
+    return found
 
 
 def _seconds(claims: Mapping[str, Any], name: str) -> float:
@@ -152,17 +219,3 @@ def _seconds(claims: Mapping[str, Any], name: str) -> float:
         if math.isfinite(seconds):
             return seconds
     raise TokenRefused(f"The token's claim {name} is not a time.")
-
-
-def _reason(error: jwt.PyJWTError) -> str:
-    match error:
-        case jwt.InvalidAudienceError():
-            return "The token is for another audience."
-        case jwt.InvalidIssuerError():
-            return "The token is from another issuer."
-        case jwt.MissingRequiredClaimError():
-            return f"The token has no claim {error.claim}."
-        case jwt.InvalidSignatureError():
-            return "The token's signature is wrong."
-        case _:
-            return "The token can't be verified."

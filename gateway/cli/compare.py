@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import signal
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
@@ -26,6 +30,7 @@ from gateway.config.values import parse_method
 from gateway.replay.ask import Side
 from gateway.replay.endpoints import only_migration
 from gateway.replay.har import read_har
+from gateway.replay.har_hosts import parse_origin
 from gateway.replay.openapi import read_openapi
 from gateway.replay.recorded import Recording, RecordingError, fields_of
 from gateway.replay.replay import Judgement, replay
@@ -42,6 +47,7 @@ class Options:
     legacy: str
     extracted: str
     har: Path | None
+    origins: list[str]
     openapi: Path | None
     urls: Path | None
     config: Path | None
@@ -83,23 +89,41 @@ def compare_sides(options: Options) -> int:
     interrupted = False
     try:
         asyncio.run(_replay(options, fields, rules, confirm_after, results))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         interrupted = True
         print(f"interrupted after {results.total.outcomes.total()} requests", file=sys.stderr)
-    if options.html is not None:
-        from gateway.shadow.page import page
-
-        options.html.write_text(page(results.report()), "utf-8")
-        print(f"{options.html} written", file=sys.stderr)
+    written = options.html is not None and _write_page(options.html, results)
     if options.as_json:
-        print(orjson.dumps(results.as_json(), option=orjson.OPT_INDENT_2).decode())
-    elif options.html is None:
+        print(_json(results.as_json()))
+    elif not written:
         console = output()
         print_report(console, results.report(), options.everything)
         lines = list(_not_asked(results, {name.lower() for name, _ in fields}))
         for line in listed(console, lines, None if options.everything else _MOST_NOT_ASKED, "requests not asked"):
             print(printable(line))
-    return 0 if results.equivalent and not interrupted else 1
+    return 0 if results.equivalent and not interrupted and (written or options.html is None) else 1
+
+
+def _write_page(file: Path, results: Results) -> bool:
+    """Write the report as a page; whether that worked."""
+    from gateway.shadow.page import page
+
+    try:
+        # Answers in JSON may hold lone surrogates.
+        file.write_text(page(results.report()), "utf-8", "backslashreplace")
+    except OSError as error:
+        print(f"strangler: {file} can't be written: {error.strerror}", file=sys.stderr)
+        return False
+    print(f"{file} written", file=sys.stderr)
+    return True
+
+
+def _json(value: Any) -> str:
+    """`value` as JSON; lone surrogates, which JSON of an answer may hold, are escaped."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    except TypeError:
+        return json.dumps(value, indent=2)
 
 
 def _not_asked(results: Results, given: set[str]) -> Iterator[str]:
@@ -111,7 +135,14 @@ def _not_asked(results: Results, given: set[str]) -> Iterator[str]:
     if recording.skipped:
         listed = ", ".join(f"{reason} {count}" for reason, count in recording.skipped.most_common())
         yield f"{recording.skipped.total()} not asked: {listed}"
-    yield from (f"not filled: {sentence}" for sentence in recording.unfilled)
+    for title, sentences in (
+        ("not filled", recording.unfilled),
+        ("not read", recording.unreadable),
+        ("left out", recording.left_out),
+    ):
+        if len(sentences) > 1:
+            yield f"{title}: {len(sentences)}"
+        yield from (f"{title}: {sentence}" for sentence in sentences)
     yield from (f"{reason}: {detail}" for reason, detail in results.unanswered.items())
     redacted = Counter(name for request in recording.requests for name in request.redacted if name.lower() not in given)
     for name, count in redacted.most_common():
@@ -127,6 +158,10 @@ def _check(options: Options) -> None:
             raise _Usage(f"{name} can't hold a user name: give -H 'Authorization: …'")
     if sum(file is not None for file in (options.har, options.openapi, options.urls)) != 1:
         raise _Usage("give one of --har, --openapi and --urls")
+    if options.html is not None and not options.html.absolute().parent.is_dir():
+        raise _Usage(f"--html: there is no folder {options.html.absolute().parent}")
+    if options.origins and options.har is None:
+        raise _Usage("--origin goes with --har: of a list of URLs only path and query count")
     if (options.config is None) is not (options.migration is None):
         raise _Usage("--config and --migration go together: the rules are those of a migration")
 
@@ -168,7 +203,7 @@ def _prepared(options: Options) -> tuple[Rules, float, Results]:
 def _recording(options: Options) -> Recording:
     try:
         if options.har is not None:
-            return read_har(options.har.read_bytes(), str(options.har))
+            return read_har(options.har.read_bytes(), str(options.har), _origins(options.origins))
         if options.openapi is not None:
             return read_openapi(options.openapi.read_bytes(), str(options.openapi))
         assert options.urls is not None
@@ -179,6 +214,13 @@ def _recording(options: Options) -> Recording:
         is_url = str(error.filename).startswith(("http:", "https:"))
         hint = "; it has to be a file: fetch the URL into one first" if is_url else ""
         raise RecordingError(f"{error.filename}: {error.strerror}{hint}") from None
+
+
+def _origins(texts: list[str]) -> frozenset[str]:
+    try:
+        return frozenset(map(parse_origin, texts))
+    except ValueError as error:
+        raise _Usage(f"--origin: {error}") from None
 
 
 def _methods(text: str | None) -> frozenset[str]:
@@ -193,6 +235,11 @@ def _methods(text: str | None) -> frozenset[str]:
 async def _replay(
     options: Options, fields: list[tuple[str, str]], rules: Rules, confirm_after: float, results: Results
 ) -> None:
+    if threading.current_thread() is threading.main_thread():
+        # What stops a job of CI ends the run as Ctrl-C does: with the report of what was asked until then.
+        running = asyncio.current_task()
+        assert running is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
     requests = results.recording.requests
     host = options.host or urlsplit(options.legacy).netloc
     console = Console(stderr=True)

@@ -151,9 +151,7 @@ def _explanation(snapshot: Snapshot, rehearsal: Rehearsal, asked: str) -> dict[s
         added += request.certificate.header_line
     if decision.identity is not None:
         added += decision.identity.header_lines
-        assert route is not None
-        assert route.auth is not None
-        if not snapshot.providers[route.auth.provider].forward_token:
+        if not snapshot.providers[decision.identity.provider].forward_token:
             explanation["request_headers_removed"] = ["Authorization"]
     explanation["request_headers_added"] = [
         *(added + VIA_LINE).decode("ascii").splitlines(),

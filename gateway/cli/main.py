@@ -151,6 +151,12 @@ def compare(
     legacy: Annotated[str, typer.Option(metavar="URL", help="The legacy side.", show_default=False)],
     extracted: Annotated[str, typer.Option(metavar="URL", help="The extracted side.", show_default=False)],
     har: Annotated[Path | None, typer.Option(help="Ask what this HTTP Archive holds.")] = None,
+    origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL", help="Of an archive, ask what went to this origin instead of the page's; may be repeated."
+        ),
+    ] = None,
     openapi: Annotated[Path | None, typer.Option(help="Ask the GET operations of this OpenAPI 3 description.")] = None,
     urls: Annotated[Path | None, typer.Option(help="Ask these URLs or paths, one a line; - is standard input.")] = None,
     config: Annotated[Path | None, typer.Option(help="The configuration that has the rules.")] = None,
@@ -174,7 +180,7 @@ def compare(
     from gateway.cli.compare import Options, compare_sides
 
     options = Options(
-        legacy, extracted, har, openapi, urls, config, migration,
+        legacy, extracted, har, origin or [], openapi, urls, config, migration,
         methods, header or [], host, concurrency, rate, timeout, as_json, html,
         everything,
     )  # fmt: skip

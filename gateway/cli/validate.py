@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from gateway.config.load import load
-from gateway.config.problems import ConfigurationError, Problem
+from gateway.auth.keys import KeySetError, parse_key_set, why_unusable
+from gateway.config.load import Loaded, load
+from gateway.config.problems import ConfigurationError, Problem, in_order
 
 
 def print_problems(error: ConfigurationError) -> None:
@@ -30,16 +32,17 @@ def validate_configuration(config: Path, as_json: bool) -> int:
         else:
             print_problems(error)
         return 1
+    warnings = in_order([*loaded.warnings, *_unusable_key_sets(loaded)])
     if as_json:
         _print_json(
             {
                 "valid": True,
                 "version": loaded.snapshot.version,
-                "warnings": [_as_json(warning) for warning in loaded.warnings],
+                "warnings": [_as_json(warning) for warning in warnings],
             }
         )
         return 0
-    for warning in loaded.warnings:
+    for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
     snapshot = loaded.snapshot
     counts = (
@@ -50,6 +53,20 @@ def validate_configuration(config: Path, as_json: bool) -> int:
     )
     print(f"{config} is valid: {', '.join(counts)} (version {snapshot.version})")
     return 0
+
+
+def _unusable_key_sets(loaded: Loaded) -> Iterator[Problem]:
+    """Key set files that verify no token at all; sets behind URLs are fetched, and looked at, by a running gateway."""
+    for name, provider in loaded.snapshot.providers.items():
+        if provider.jwks_file is None or provider.source is None:
+            continue
+        try:
+            reason = why_unusable(parse_key_set(Path(provider.jwks_file).read_bytes()), provider.algorithms)
+        except (KeySetError, OSError) as error:
+            reason = str(error)
+        if reason is not None:
+            said = f"auth.providers.{name}: no token can be verified: {provider.jwks_file}: {reason}"
+            yield Problem(provider.source, said)
 
 
 def _count(number: int, word: str) -> str:

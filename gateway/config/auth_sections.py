@@ -21,7 +21,7 @@ from gateway.config.kinds import (
 from gateway.config.sections import Section, Text
 from gateway.config.snapshot import Provider
 
-_PROVIDER = Provider("", "", (), ())
+_PROVIDER = Provider("", "", ("",), ())
 
 Algorithm = Literal[
     "RS256",
@@ -34,6 +34,8 @@ Algorithm = Literal[
     "ES384",
     "ES512",
     "EdDSA",
+    "Ed25519",
+    "Ed448",
     "HS256",
     "HS384",
     "HS512",
@@ -43,9 +45,39 @@ Algorithm = Literal[
 class ProviderSection(Section):
     """Who issues tokens, and how they are verified."""
 
-    issuer: Text = Field(description="The `iss` that tokens must have, character for character.")
-    audience: Annotated[list[Text], OneOrMany(), Field(min_length=1)] = Field(
-        description="The `aud` that tokens must have; of several, one is enough.", examples=["shop"]
+    issuer: Text | None = Field(
+        default=None, description="The `iss` that tokens must have, character for character. Needed, unless unchecked."
+    )
+    audience: Annotated[list[Text], OneOrMany(), Field(min_length=1)] | None = Field(
+        default=None,
+        description="The `aud` that tokens must have; of several, one is enough. Needed, unless unchecked.",
+        examples=["shop"],
+    )
+    unchecked: list[Literal["issuer", "audience"]] = Field(
+        default=[],
+        description="Which of `issuer` and `audience` is left out, because tokens do not have the claim. For tokens of"
+        " an own `secret` alone: a key set also signs tokens that are meant for others.",
+    )
+    subject_claim: Text = Field(
+        default=_PROVIDER.subject_claim,
+        description="The claim that names the caller; a number becomes text. Dots reach into objects.",
+        examples=["user_id"],
+    )
+    audience_claim: Text = Field(
+        default=_PROVIDER.audience_claim,
+        description="The claim that `audience` is compared with, where it is not `aud`.",
+        examples=["client_id"],
+    )
+    scopes_claim: Annotated[list[Text], OneOrMany(), Field(min_length=1)] = Field(
+        default=list(_PROVIDER.scopes_claim),
+        description="The claims that hold scopes, roles or permissions: a text with spaces between them, or a list."
+        " Those of all claims count; `scope` and `scp` unless given. Dots reach into objects.",
+        examples=[["scope", "realm_access.roles"]],
+    )
+    claims: dict[Text, str] = Field(
+        default={},
+        description="Claims that every token must have with this value, such as `token_type: access` where the same"
+        " key also signs refresh tokens.",
     )
     algorithms: Annotated[list[Algorithm], Field(min_length=1)] = Field(
         description="The signature algorithms that are accepted. HS algorithms need `secret`, all others a key set."
@@ -94,12 +126,16 @@ class AuthSection(Section):
 class RequirementSection(Section):
     """What is asked of a caller: a token, a client certificate, or both."""
 
-    provider: Text | None = Field(
-        default=None, description="The provider whose tokens count; needed unless `certificate` is given."
+    provider: Annotated[list[Text], OneOrMany()] = Field(
+        default=[],
+        description="The provider whose tokens count, or several, as during a change of the identity provider. Needed"
+        " unless `certificate` is given.",
+        examples=["shop", ["old", "new"]],
     )
     required: Flag = Field(
         default=True,
-        description="Whether a token or certificate must be there. One that is there must be valid in any case.",
+        description="Whether a token or certificate must be there. One that is there must be valid in any case. Where"
+        " it is false, Authorization of another scheme (Basic) is passed on, and its caller is anonymous here.",
     )
     scopes: Annotated[list[Scope], OneOrMany()] = Field(
         default=[], description="Scopes of which the token must have all."
@@ -121,7 +157,7 @@ class RequirementSection(Section):
 
     @model_validator(mode="after")
     def _something(self) -> RequirementSection:
-        if self.provider is None:
+        if not self.provider:
             if self.certificate is None:
                 raise ValueError("asks for nothing: give a provider, or a certificate")
             for field in ("scopes", "claims", "upgrade_token"):

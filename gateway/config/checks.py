@@ -90,7 +90,7 @@ class Checks:
         for name in self.model.upstreams:
             if name not in used:
                 yield self._problem(f"the upstream '{name}' is not used", "upstreams", name, key=True)
-        providers = {auth.provider for _, auth in self._requirements()}
+        providers = {name for _, auth in self._requirements() for name in auth.provider}
         for name in self.model.auth.providers:
             if name not in providers:
                 yield self._problem(f"the provider '{name}' is not used", "auth", "providers", name, key=True)
@@ -166,7 +166,7 @@ class Checks:
     def _identity_conditions(self, name: str, migration: MigrationSection) -> Iterator[Problem]:
         """Claims and scopes are only there where a provider verifies a token."""
         asked_of = (migration.auth, *(route.auth for route in migration.routes))
-        if any(auth is not None and auth.provider is not None for auth in asked_of):
+        if any(auth is not None and auth.provider for auth in asked_of):
             return
         path = ("migrations", name)
         asked: list[tuple[object, tuple[Step, ...]]] = [
@@ -225,8 +225,10 @@ class Checks:
             yield from self._upstream(route.upstream, *path, "upstream")
             yield from self._match(route.match, *path, "match")
         for place, requirement in self._requirements():
-            if requirement.provider is not None:
-                yield from self._known("provider", requirement.provider, self.names.providers, *place, "provider")
+            for name in requirement.provider:
+                yield from self._known("provider", name, self.names.providers, *place, "provider")
+            if len(set(requirement.provider)) < len(requirement.provider):
+                yield self._problem("a provider is listed twice", *place, "provider")
             if requirement.certificate is not None:
                 yield from self._certificates_asked("'certificate'", *place, "certificate")
 

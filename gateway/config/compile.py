@@ -219,7 +219,7 @@ def _requirement(section: RequirementSection | None) -> AuthRequirement | None:
     if section is None:
         return None
     return AuthRequirement(
-        provider=str(section.provider or ""),
+        providers=tuple(map(str, section.provider)),
         required=section.required,
         scopes=frozenset(map(str, section.scopes)),
         claims=tuple((str(name), str(value)) for name, value in section.claims.items()),

@@ -36,15 +36,16 @@ def read_provider(name: str, section: ProviderSection, document: Document, probl
     """The provider that `section` describes; what is wrong with it is added to `problems`."""
     reader = _Reader(("auth", "providers", name), document, problems)
     reader.check_kind(section)
+    reader.check_unchecked(section)
     jwks_file, jwks_url = reader.key_set(section.jwks) if section.jwks is not None else (None, None)
     provider = Provider(
         name=name,
-        issuer=str(section.issuer),
-        audiences=tuple(map(str, section.audience)),
+        issuer=None if section.issuer is None else str(section.issuer),
+        audiences=None if section.audience is None else tuple(map(str, section.audience)),
         algorithms=tuple(section.algorithms),
         jwks_file=jwks_file,
         jwks_url=jwks_url,
-        discovery_url=reader.discovery_url(section.issuer) if section.discovery else None,
+        discovery_url=reader.discovery_url(section.issuer) if section.discovery and section.issuer else None,
         secret=reader.secret(section) if section.secret is not None else None,
         leeway=section.leeway,
         refresh=section.refresh,
@@ -53,6 +54,11 @@ def read_provider(name: str, section: ProviderSection, document: Document, probl
         token_bytes=section.token_bytes,
         remembered=section.remembered,
         forward_token=section.forward_token,
+        subject_claim=str(section.subject_claim),
+        audience_claim=str(section.audience_claim),
+        scopes_claim=tuple(map(str, section.scopes_claim)),
+        claims=tuple((str(claim), str(value)) for claim, value in section.claims.items()),
+        source=document.source("auth", "providers", name),
     )
     return Credentials(provider, tuple(reader.files))
 
@@ -84,6 +90,23 @@ class _Reader(FileReader):
             self.complain("algorithms", f"{asymmetric[0]} needs 'jwks' or 'discovery', not 'secret'")
         if len(set(section.algorithms)) < len(section.algorithms):
             self.complain("algorithms", "an algorithm is listed twice")
+
+    def check_unchecked(self, section: ProviderSection) -> None:
+        """Issuer and audience are given, unless the tokens of an own secret go without them, by the YAML's word."""
+        for field, given in (("issuer", section.issuer is not None), ("audience", section.audience is not None)):
+            unchecked = field in section.unchecked
+            if given and unchecked:
+                self.complain("unchecked", f"'{field}' is both given and unchecked: leave out one of the two")
+            elif not given and not unchecked:
+                own = section.secret is not None
+                hint = f"where tokens of this secret have none: unchecked: [{field}]" if own else None
+                self.complain("", f"'{field}' is missing", hint)
+        if section.unchecked and section.secret is None:
+            self.complain(
+                "unchecked",
+                "only tokens of an own 'secret' may go unchecked: the key set also signs tokens that are meant for"
+                " others",
+            )
 
     def key_set(self, value: str) -> tuple[str | None, str | None]:
         """The file or the URL of a key set; one of them is None."""

@@ -15,6 +15,7 @@ from gateway.config.environment import Substituted
 from gateway.config.snapshot import Condition, Endpoint, Listener, StickyKey, TokenPlace
 from gateway.config.values import (
     CERTIFICATE_NAMES,
+    KUBERNETES_SUBPROTOCOL,
     parse_certificate_name,
     parse_condition,
     parse_duration,
@@ -296,9 +297,10 @@ UpgradeToken = TypeAliasType(
         WithJsonSchema(
             {
                 "type": "string",
-                "pattern": rf"^((query|subprotocol):.+|.*{VARIABLE}.*)$",
-                "description": "query:NAME for a query parameter, subprotocol:NAME for an entry NAME.TOKEN of"
-                " Sec-WebSocket-Protocol.",
+                "pattern": rf"^((query|subprotocol|subprotocol-pair):.+|kubernetes|.*{VARIABLE}.*)$",
+                "description": "query:NAME for a query parameter; of Sec-WebSocket-Protocol, subprotocol:NAME for an"
+                " entry NAME.TOKEN, subprotocol-pair:NAME for the entry after NAME, and kubernetes for"
+                f" {KUBERNETES_SUBPROTOCOL}.TOKEN in base64url.",
                 "examples": ["subprotocol:bearer"],
             }
         ),

@@ -62,12 +62,14 @@ class Provider:
 
     Exactly one of `jwks_file`, `jwks_url`, `discovery_url` and `secret` is set:
     the key set's file, its URL, the OpenID discovery document's URL, or the
-    shared secret of HS algorithms.
+    shared secret of HS algorithms. `issuer` and `audiences` are None where a
+    token of an own secret need not say who issued it, and for whom. `claims` are
+    those that every token must have, with their values.
     """
 
     name: str
-    issuer: str
-    audiences: tuple[str, ...]
+    issuer: str | None
+    audiences: tuple[str, ...] | None
     algorithms: tuple[str, ...]
     jwks_file: str | None = None
     jwks_url: str | None = None
@@ -80,17 +82,24 @@ class Provider:
     token_bytes: int = 8192
     remembered: int = 10_000
     forward_token: bool = False
+    subject_claim: str = "sub"
+    audience_claim: str = "aud"
+    scopes_claim: tuple[str, ...] = ("scope", "scp")
+    claims: tuple[tuple[str, str], ...] = ()
+    source: Source | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class TokenPlace:
     """Where a browser, which can't set Authorization on a WebSocket, may put its token instead.
 
-    `query` is the parameter `name`; `subprotocol` is an entry `name.TOKEN` of
-    Sec-WebSocket-Protocol.
+    `query` is the parameter `name`; the others are entries of
+    Sec-WebSocket-Protocol: `subprotocol` is `name.TOKEN`, `subprotocol-pair` is
+    the entry after `name`, and `kubernetes` is `name.TOKEN` with the token in
+    base64url, as the API server of Kubernetes takes it.
     """
 
-    kind: Literal["query", "subprotocol"]
+    kind: Literal["query", "subprotocol", "subprotocol-pair", "kubernetes"]
     name: str
 
 
@@ -98,15 +107,16 @@ class TokenPlace:
 class AuthRequirement:
     """What a route asks of a caller's token and client certificate; at least one of the two.
 
-    `provider` is "" where no token is asked for. `required` false lets a
-    caller without a token or certificate through as anonymous; one that is
-    present must be valid all the same. `certificate` are names and values that
+    `providers` are those of which one must have issued the token, none where no
+    token is asked for. `required` false lets a caller without a token or
+    certificate through as anonymous, also one who authenticates in another way
+    (Basic); a bearer token that is present must be valid all the same. `certificate` are names and values that
     the client certificate must hold, of several values one; empty for any
     certificate, None where none is asked for. `upgrade_token` are other places
     for the token of a request that asks for an upgrade.
     """
 
-    provider: str
+    providers: tuple[str, ...] = ()
     required: bool = True
     scopes: frozenset[str] = frozenset()
     claims: tuple[tuple[str, str], ...] = ()

@@ -29,6 +29,7 @@ _ORIGIN = re.compile(
 _SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
 _PROTOCOL = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+(/[A-Za-z0-9!#$%&'*+.^_`|~-]+)?")
 _PLACE = re.compile(r"[A-Za-z0-9._~-]+")
+KUBERNETES_SUBPROTOCOL = "base64url.bearer.authorization.k8s.io"
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
 
 
@@ -310,13 +311,17 @@ def parse_upgrade(value: object) -> str:
 
 
 def parse_token_place(value: object) -> TokenPlace:
-    """`query:NAME` or `subprotocol:NAME`."""
+    """`query:NAME`, `subprotocol:NAME`, `subprotocol-pair:NAME` or `kubernetes`."""
     if isinstance(value, str):
+        if value == "kubernetes":
+            return TokenPlace("kubernetes", KUBERNETES_SUBPROTOCOL)
         kind, _, name = value.partition(":")
         match kind:
-            case "query" | "subprotocol" if _PLACE.fullmatch(name):
+            case "query" | "subprotocol" | "subprotocol-pair" if _PLACE.fullmatch(name):
                 return TokenPlace(kind, name)
-    raise ValueError(f"expected query:NAME or subprotocol:NAME, found {described(value)}")
+    raise ValueError(
+        f"expected query:NAME, subprotocol:NAME, subprotocol-pair:NAME or kubernetes, found {described(value)}"
+    )
 
 
 def parse_scope(value: object) -> str:

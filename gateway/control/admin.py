@@ -94,7 +94,7 @@ def routing_table(snapshot: Snapshot) -> list[dict[str, Any]]:
             "methods": sorted(route.methods),
             "upstream": route.upstream,
             "migration": route.migration.name if route.migration else None,
-            "auth": route.auth.provider if route.auth else None,
+            "auth": ", ".join(route.auth.providers) if route.auth else None,
             "source": str(route.source),
         }
         for route in snapshot.routes

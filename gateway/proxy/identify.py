@@ -5,8 +5,9 @@ from __future__ import annotations
 from time import time
 from typing import TYPE_CHECKING
 
+from gateway.auth.several import verify_with_one_of
 from gateway.auth.upgrade_token import take_from_query
-from gateway.auth.verify import NoKeys, TokenRefused, UnknownKey
+from gateway.auth.verify import NoKeys, TokenRefused, UnknownKey, is_another_scheme
 from gateway.routing.decide import Refusal
 
 if TYPE_CHECKING:
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
 
 
 def identify(request: AnsweredRequest, requirement: AuthRequirement) -> Identity | Refusal | None:
-    """Verify the one bearer token of `request` against the provider that `requirement` names; None without one.
+    """Verify the one bearer token of `request` against the providers that `requirement` names; None without one.
 
+    Where a token is optional, credentials of another scheme are the upstream's
+    to judge: the caller is anonymous here, and the field is passed on.
     Raises UnknownKey where the provider's keys have to be fetched again first.
     """
     if requirement.upgrade_token and request.head.upgrade:
@@ -27,17 +30,21 @@ def identify(request: AnsweredRequest, requirement: AuthRequirement) -> Identity
         return None
     if len(credentials) > 1:
         return Refusal(400, "The request has more than one bearer token.", "invalid_request")
+    if not requirement.required and is_another_scheme(credentials[0]):
+        return None
     plane = request.client.plane
+    names = requirement.providers
     try:
-        return plane.verifiers[requirement.provider].verify(credentials[0], time())
+        if len(names) == 1:
+            return plane.verifiers[names[0]].verify(credentials[0], time())
+        return verify_with_one_of([plane.verifiers[name] for name in names], credentials[0], time())
     except TokenRefused as refused:
         return Refusal(refused.status, refused.detail, refused.error)
     except NoKeys:
         return Refusal(503, "The keys that verify tokens are not available yet.")
     except UnknownKey as unknown:
-        if request.refetched or not plane.may_refetch(requirement.provider):
+        if request.refetched or not plane.may_refetch(unknown.provider):
             return Refusal(401, "The token names a signing key that is not known.", "invalid_token")
-        unknown.provider = requirement.provider
         raise
 
 
@@ -45,8 +52,8 @@ def _take_upgrade_token(request: AnsweredRequest, requirement: AuthRequirement) 
     """Move tokens from where the route lets a handshake carry them to the credentials, so that nobody sees them."""
     head = request.head
     for place in requirement.upgrade_token:
-        if place.kind == "subprotocol":
-            tokens = head.take_subprotocol_tokens(place.name)
+        if place.kind != "query":
+            tokens = head.take_subprotocol_tokens(place)
         else:
             tokens, query = take_from_query(request.query, place.name)
             if tokens:

@@ -95,9 +95,7 @@ def fields_sent(head: RequestHead, client: ClientConnection, decision: Decision,
     identity = decision.identity
     keep_token = identity is None
     if identity is not None:
-        assert decision.route is not None
-        assert decision.route.auth is not None
         # A reload may have taken the provider away since the decision.
-        provider = client.plane.snapshot.providers.get(decision.route.auth.provider)
+        provider = client.plane.snapshot.providers.get(identity.provider)
         keep_token = provider is not None and provider.forward_token
     return head.sent(client.forwarded, identity, keep_token, changes)

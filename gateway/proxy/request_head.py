@@ -39,7 +39,7 @@ from gateway.routing.trust import Forwarding, TrustedProxies, forwarding
 if TYPE_CHECKING:
     from gateway.auth.identity import Identity
     from gateway.config.changes import Changes
-    from gateway.config.snapshot import Limits
+    from gateway.config.snapshot import Limits, TokenPlace
 
 _DIGITS = frozenset(b"0123456789")
 _KEPT_OPTIONS = frozenset({b"close", b"keep-alive", b"upgrade"})
@@ -319,12 +319,12 @@ class RequestHead:
         self._lines = [field for field in self._lines if field[0].lower() not in named]
         self.fields = [field for field in self.fields if field[0].lower() not in named]
 
-    def take_subprotocol_tokens(self, name: str) -> list[str]:
-        """Remove the tokens that stand as `name.TOKEN` in Sec-WebSocket-Protocol, and return them."""
-        found, kept = take_from_subprotocols(self.fields, name)
+    def take_subprotocol_tokens(self, place: TokenPlace) -> list[str]:
+        """Remove the tokens that stand at `place` in Sec-WebSocket-Protocol, and return them."""
+        found, kept = take_from_subprotocols(self.fields, place)
         if found:
             self.fields[:] = kept
-            self._lines = take_from_subprotocols(self._lines, name)[1]
+            self._lines = take_from_subprotocols(self._lines, place)[1]
         return found
 
     def sent(

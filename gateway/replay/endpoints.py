@@ -27,7 +27,11 @@ def only_migration(recording: Recording, snapshot: Snapshot, migration: str, hos
     """
     kept = []
     for request in recording.requests:
-        route = _route(snapshot, request, host)
+        try:
+            route = _route(snapshot, request, host)
+        except Exception as error:
+            recording.add_unreadable(f"{request.source}: no route can be found: {type(error).__name__}: {error}")
+            continue
         if route is not None and route.migration is not None and route.migration.name == migration:
             kept.append(replace(request, endpoint=f"{request.method} {route.path}", route=route.name))
         else:

@@ -1,51 +1,76 @@
 """HTTP Archives (HAR 1.2), as browsers save them and `strangler capture` writes them.
 
-A browser records everything that a page asked for, also from others: images of
-a CDN, analytics. So requests to the host that most of them went to are taken,
-and the rest is left out and counted.
+An archive holds whatever its writer's JSON held, lone surrogates among it. An
+entry that can't be read, or whose body was not recorded as it was sent, is left
+out and counted; the others are asked. Of what a page asked for, requests to its
+own host are taken, unless origins are named (`har_hosts`).
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
+import json
 from collections import Counter
+from collections.abc import Collection
 from typing import Any
-from urllib.parse import urlencode
 
 import orjson
 
-from gateway.replay.recorded import RecordedRequest, Recording, RecordingError, fields_of, target_of
+from gateway.replay.har_bodies import body_of
+from gateway.replay.har_hosts import host_of, is_named, origin_of, page_host
+from gateway.replay.recorded import (
+    RecordedRequest,
+    Recording,
+    RecordingError,
+    fields_of,
+    method_of,
+    sayable,
+    target_of,
+)
 from gateway.shadow.redaction import REDACTED
 
+_Found = list[tuple[str, RecordedRequest]]
 
-def read_har(data: bytes, name: str) -> Recording:
+
+def read_har(data: bytes, name: str, origins: Collection[str] = ()) -> Recording:
     """The requests of the archive `data` in the order of their entries; `name` is what messages call it.
 
+    Of several hosts those that `origins` names are asked, else the page's.
     Raises RecordingError.
     """
-    try:
-        document = orjson.loads(data.removeprefix(b"\xef\xbb\xbf"))
-    except orjson.JSONDecodeError as error:
-        raise RecordingError(f"{name}: not JSON: {error}") from None
+    document = _parsed(data, name)
     log = document.get("log") if isinstance(document, dict) else None
     entries = log.get("entries") if isinstance(log, dict) else None
-    if not isinstance(entries, list):
+    if not isinstance(log, dict) or not isinstance(entries, list):
         raise RecordingError(f"{name}: not an HTTP Archive: there is no list at log.entries")
     recording = Recording()
+    found: _Found = []
     for number, entry in enumerate(entries, 1):
         place = f"{name}, entry {number}"
         try:
             request = _request(entry, place)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             missing = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-            raise RecordingError(f"{place}: {missing}") from None
+            recording.add_unreadable(f"{place}: {missing}")
+            continue
         if isinstance(request, str):
-            recording.skipped[request] += 1
+            recording.skipped[sayable(request)] += 1
         else:
-            recording.requests.append(request)
-    _keep_one_host(recording)
+            found.append((origin_of(entry["request"]["url"]) or "", request))
+    if len(recording.unreadable) == len(entries) > 0:
+        raise RecordingError(recording.unreadable[0])
+    _choose_hosts(recording, found, log, entries, origins, name)
     return recording
+
+
+def _parsed(data: bytes, name: str) -> Any:
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        # It refuses lone surrogates, byte order marks and UTF-16, which archives are found with.
+        try:
+            return json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise RecordingError(f"{name}: not JSON: {error}") from None
 
 
 def _request(entry: Any, place: str) -> RecordedRequest | str:
@@ -56,50 +81,51 @@ def _request(entry: Any, place: str) -> RecordedRequest | str:
     if scheme in ("ws", "wss") or entry.get("_resourceType") == "websocket":
         return "upgrade"
     if scheme not in ("http", "https"):
-        return f"scheme {scheme}"
+        return f"scheme {scheme[:20]}"
     if REDACTED in url:
         return "target redacted"
     target, host = target_of(url)
-    headers = [(field["name"], field["value"]) for field in request.get("headers") or []]
-    body = _body(request.get("postData"), headers)
+    headers = [_field(field) for field in request.get("headers") or []]
+    method = method_of(request["method"])
+    posted = request.get("postData")
+    if isinstance(posted, dict) and REDACTED in str(posted.get("text")):
+        return "body redacted"
+    body = body_of(request, headers)
     if body is None:
         return "body not recorded"
-    if REDACTED.encode() in body:
-        return "body redacted"
     fields, redacted = fields_of(headers)
-    return RecordedRequest(request["method"].upper(), target, fields, body, host, place, redacted=redacted)
+    return RecordedRequest(method, target, fields, body, host, place, redacted=redacted)
 
 
-def _body(posted: Any, headers: list[tuple[str, str]]) -> bytes | None:
-    """The body of a request; None where it is not in the archive as it was. Adds a Content-Type that only it names."""
-    if not posted:
-        lengths = [value for name, value in headers if name.lower() == "content-length"]
-        return b"" if all(length.strip() in ("", "0") for length in lengths) else None
-    media = posted.get("mimeType") or ""
-    if media and not any(name.lower() == "content-type" for name, _ in headers):
-        headers.append(("Content-Type", media))
-    text = posted.get("text")
-    if text:
-        if posted.get("encoding") == "base64":
-            try:
-                return base64.b64decode(text, validate=True)
-            except binascii.Error as error:
-                raise ValueError(f"postData.text is not base64: {error}") from None
-        return str(text).encode("utf-8", "surrogatepass")
-    params = posted.get("params")
-    if not params:
-        return b""
-    if not media.startswith("application/x-www-form-urlencoded"):
-        return None
-    return urlencode([(param["name"], param.get("value", "")) for param in params]).encode()
+def _field(field: Any) -> tuple[str, str]:
+    """A header field; a value that is missing is empty, and one that is a number its digits."""
+    name, value = field["name"], field.get("value")
+    if not isinstance(name, str) or isinstance(value, (dict, list)):
+        raise TypeError(f"a header field is a name and a value, not {field!r}")
+    return name, "" if value is None else str(value)
 
 
-def _keep_one_host(recording: Recording) -> None:
-    hosts = Counter(request.host for request in recording.requests)
-    if len(hosts) < 2:
-        return
-    chosen = hosts.most_common(1)[0][0]
-    for host, count in hosts.items():
-        if host != chosen:
-            recording.skipped[f"host {host}"] += count
-    recording.requests = [request for request in recording.requests if request.host == chosen]
+def _choose_hosts(
+    recording: Recording, found: _Found, log: dict[str, Any], entries: list[Any], named: Collection[str], name: str
+) -> None:
+    """Take the requests to the hosts that are asked, and count the others."""
+    hosts = Counter(host_of(origin) for origin, _ in found)
+    if named:
+        taken = {origin for origin, _ in found if is_named(origin, named)}
+        if not taken and found:
+            there = ", ".join(
+                sayable(f"{origin} ({count})") for origin, count in Counter(o for o, _ in found).most_common(5)
+            )
+            raise RecordingError(f"{name}: no request went to {', '.join(named)}; most went to {there}")
+    else:
+        chosen = page_host(log, entries, hosts) or next((host for host, _ in hosts.most_common(1)), "")
+        taken = {origin for origin, _ in found if host_of(origin) == chosen}
+        if len(hosts) > 1:
+            said = f"requests to other hosts than {chosen}: name those to ask by --origin URL, which may be repeated"
+            recording.left_out.append(sayable(said))
+    for origin, request in found:
+        if origin in taken:
+            recording.requests.append(request)
+        else:
+            shown = origin if named else host_of(origin)
+            recording.skipped[sayable(f"host {shown}")] += 1

@@ -5,44 +5,35 @@ schema's `default`, `const` and `enum`, and both booleans. Each operation is
 asked once with the first value of each required parameter, and then with every
 other value and every optional parameter, one at a time; so a description with
 v values gives about v requests, not all combinations. Values that nobody
-named are not made up: an operation that lacks one is said to be unfilled.
+named are not made up: an operation that lacks one is said to be unfilled, and
+optional parameters without a value are said to be left out. What is described
+wrongly is named, and costs what depends on it alone.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import date
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
-import orjson
-import yaml
-
-from gateway.replay.recorded import RecordedRequest, Recording, RecordingError
+from gateway.replay.description import Description, DescriptionError, Unresolved, read_description
+from gateway.replay.parameters import (
+    Parameter,
+    Unfilled,
+    cookie_text,
+    header_text,
+    parameters_of,
+    path_text,
+    query_texts,
+    text_of,
+)
+from gateway.replay.recorded import TARGET_SAFE, RecordedRequest, Recording, RecordingError, fields_of, sayable
 
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
-_UNRESERVED = "-._~"
-# Parameters of these names mean nothing (OpenAPI 3.1, "Parameter Object").
-_NO_PARAMETERS = frozenset(("accept", "content-type", "authorization"))
-_MOST_DEPTH = 5
-_OTHER_METHODS = ("put", "post", "delete", "options", "head", "patch", "trace")
-_DELIMITERS = {"form": ",", "simple": ",", "spaceDelimited": "%20", "pipeDelimited": "%7C"}
-
-
-class _Unfilled(Exception):
-    """An operation lacks a value, or is described in a way that is not understood."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Parameter:
-    name: str
-    place: str
-    required: bool
-    style: str
-    explode: bool
-    values: list[Any]
+_OTHER_METHODS = ("put", "post", "delete", "options", "head", "patch", "trace", "query")
+_ODD = (Unresolved, TypeError, AttributeError, ValueError, KeyError, RecursionError)
+_Chosen = list[tuple[Parameter, Any]]
 
 
 def read_openapi(data: bytes, name: str) -> Recording:
@@ -51,109 +42,100 @@ def read_openapi(data: bytes, name: str) -> Recording:
     Raises RecordingError where it is not OpenAPI 3.
     """
     try:
-        document = yaml.load(data, yaml.CSafeLoader)
-    except (yaml.YAMLError, ValueError) as error:
-        raise RecordingError(f"{name}: neither JSON nor YAML: {' '.join(str(error).split())}") from None
+        document = read_description(data)
+    except DescriptionError as error:
+        raise RecordingError(f"{name}: {error}") from None
     if not isinstance(document, dict) or not str(document.get("openapi", "")).startswith("3."):
         found = f"swagger {document['swagger']}" if isinstance(document, dict) and "swagger" in document else "neither"
         raise RecordingError(f"{name}: not OpenAPI 3: `openapi: 3.x` is expected at the top, found {found}")
-    paths = document.get("paths")
     recording = Recording()
-    for path, item in (paths if isinstance(paths, dict) else {}).items():
-        if not str(path).startswith("/"):  # an extension
-            continue
-        try:
-            item = _resolved(item, document)
-            recording.skipped.update(f"method {method.upper()}" for method in _OTHER_METHODS if method in item)
-            if "get" not in item:
-                continue
-            recording.requests += _requests(str(path), item, document, name)
-        except _Unfilled as reason:
-            recording.unfilled.append(f"GET {path}: {reason}")
-        except (TypeError, AttributeError, ValueError) as error:
-            recording.unfilled.append(f"GET {path}: it is not described as OpenAPI 3 says: {error}")
+    paths = document.get("paths", {})
+    if not isinstance(paths, dict):
+        recording.unfilled.append("all paths: `paths` is no mapping")
+        return recording
+    reader = _Reader(Description(document), name, recording)
+    for path, item in paths.items():
+        if str(path).startswith("/"):
+            reader.read(str(path), item)
+        elif not str(path).startswith("x-"):
+            recording.unfilled.append(sayable(f"GET {path}: a path starts with '/'"))
     return recording
 
 
-def _requests(path: str, item: Mapping[str, Any], document: Mapping[str, Any], name: str) -> list[RecordedRequest]:
-    operation = item["get"]
-    if not isinstance(operation, dict):
-        raise _Unfilled("its operation is no mapping")
-    parameters = _parameters(item, operation, document)
-    for placeholder in _PLACEHOLDER.findall(path):
-        if ("path", placeholder) not in parameters:
-            raise _Unfilled(f"its path parameter '{placeholder}' is not described")
-    for parameter in parameters.values():
-        if parameter.required and not parameter.values:
-            raise _Unfilled(f"no example, default or enum for the {parameter.place} parameter '{parameter.name}'")
-    prefix = _prefix(item, operation, document)
-    found: dict[RecordedRequest, None] = {}
-    for chosen in _choices(list(parameters.values())):
-        found[_request(prefix, path, chosen, f"{name}, GET {path}")] = None
-    return list(found)
+class _Reader:
+    """Adds the requests of one path after the other to `recording`."""
+
+    def __init__(self, description: Description, name: str, recording: Recording) -> None:
+        self._description = description
+        self._name = name
+        self._recording = recording
+
+    def read(self, path: str, raw: Any) -> None:
+        """Add the requests of `path`, and say what of its description is not asked."""
+        recording = self._recording
+        try:
+            item = self._description.resolved(raw)
+            recording.skipped.update(f"method {method.upper()}" for method in _OTHER_METHODS if method in item)
+            if "get" in item:
+                self._get(path, item)
+        except (Unfilled, Unresolved) as reason:
+            recording.unfilled.append(sayable(f"GET {path}: {reason}"))
+        except _ODD as error:
+            recording.unfilled.append(sayable(f"GET {path}: it is not described as OpenAPI 3 says: {error}"))
+
+    def _get(self, path: str, item: Mapping[str, Any]) -> None:
+        operation = item["get"]
+        if not isinstance(operation, dict):
+            raise Unfilled("its operation is no mapping")
+        parameters = parameters_of(item, operation, self._description)
+        for placeholder in _PLACEHOLDER.findall(path):
+            if ("path", placeholder) not in parameters:
+                raise Unfilled(f"its path parameter '{placeholder}' is not described")
+        for parameter in parameters.values():
+            if parameter.required and not parameter.values:
+                why = f" ({parameter.odd[0]})" if parameter.odd else ""
+                raise Unfilled(f"no example, default or enum for {parameter}{why}")
+        prefix = self._prefix(item, operation)
+        found: dict[RecordedRequest, None] = {}
+        for chosen in _choices(list(parameters.values())):
+            try:
+                found[_request(prefix, path, chosen, f"{self._name}, GET {path}")] = None
+            except (Unfilled, *_ODD) as reason:
+                values = ", ".join(f"{parameter.name}={_shown(value)}" for parameter, value in chosen)
+                self._recording.unfilled.append(sayable(f"GET {path} with {values or 'no value'}: {reason}"))
+        self._recording.requests += found
+        self._say_left_out(path, list(parameters.values()))
+
+    def _say_left_out(self, path: str, parameters: list[Parameter]) -> None:
+        left = [f"{one.name} ({one.place})" for one in parameters if not one.required and not one.values]
+        if left:
+            said = f"GET {path}: without an example, default or enum, and so left out: {', '.join(left)}"
+            self._recording.left_out.append(sayable(said))
+        for parameter in parameters:
+            for odd in parameter.odd:
+                self._recording.left_out.append(sayable(f"GET {path}: a value of {parameter} is left out: {odd}"))
+
+    def _prefix(self, item: Mapping[str, Any], operation: Mapping[str, Any]) -> str:
+        """The path of the first server that is described nearest to the operation."""
+        servers = operation.get("servers") or item.get("servers") or self._description.root.get("servers")
+        if not isinstance(servers, list) or not servers or not isinstance(servers[0], dict):
+            return ""
+        variables = servers[0].get("variables")
+
+        def default(match: re.Match[str]) -> str:
+            variable = variables.get(match[1]) if isinstance(variables, dict) else None
+            return text_of(variable["default"]) if isinstance(variable, dict) and "default" in variable else match[0]
+
+        # A relative URL is relative to where the description is served; a variable of the host does not matter here.
+        url = _PLACEHOLDER.sub(default, str(servers[0].get("url", "")))
+        path = urlsplit(urljoin("http://served.example/", url)).path
+        missing = _PLACEHOLDER.search(path)
+        if missing is not None:
+            raise Unfilled(f"the variable '{missing[1]}' of its server has no default")
+        return quote(path.rstrip("/"), safe=TARGET_SAFE)
 
 
-def _parameters(
-    item: Mapping[str, Any], operation: Mapping[str, Any], document: Mapping[str, Any]
-) -> dict[tuple[str, str], _Parameter]:
-    """Those of the path and of the operation, which go before."""
-    found = {}
-    for raw in (*(item.get("parameters") or ()), *(operation.get("parameters") or ())):
-        parameter = _resolved(raw, document)
-        name, place = str(parameter.get("name", "")), str(parameter.get("in", ""))
-        if place == "header" and name.lower() in _NO_PARAMETERS:
-            continue
-        style = str(parameter.get("style") or ("form" if place in ("query", "cookie") else "simple"))
-        found[place, name] = _Parameter(
-            name,
-            place,
-            place == "path" or parameter.get("required") is True,
-            style,
-            bool(parameter.get("explode", style == "form")),
-            _values(parameter, document),
-        )
-    return found
-
-
-def _values(parameter: Mapping[str, Any], document: Mapping[str, Any]) -> list[Any]:
-    """The values that a parameter's description names, each once."""
-    content = parameter.get("content")
-    if isinstance(content, dict) and content:
-        media, described = next(iter(content.items()))
-        values = _named(_resolved(described, document), document)
-        return [_as_json(value) if "json" in str(media) else value for value in values]
-    return _named(parameter, document)
-
-
-def _named(described: Mapping[str, Any], document: Mapping[str, Any]) -> list[Any]:
-    values = [described["example"]] if "example" in described else []
-    examples = described.get("examples")
-    if isinstance(examples, dict):
-        resolved = [_resolved(example, document) for example in examples.values()]
-        values += [example["value"] for example in resolved if "value" in example]
-    if "schema" in described:
-        values += _of_schema(_resolved(described["schema"], document), document)
-    return list({repr(value): value for value in values}.values())
-
-
-def _of_schema(schema: Mapping[str, Any], document: Mapping[str, Any], depth: int = 0) -> list[Any]:
-    """The values that a schema names; one may refer to itself, so no deeper than _MOST_DEPTH."""
-    if depth > _MOST_DEPTH:
-        return []
-    values = [schema[key] for key in ("example", "default", "const") if key in schema]
-    for key in ("examples", "enum"):
-        if isinstance(schema.get(key), list):
-            values += schema[key]
-    if schema.get("type") == "boolean":
-        values += [True, False]
-    if schema.get("type") == "array" and isinstance(schema.get("items"), dict):
-        values += [[value] for value in _of_schema(_resolved(schema["items"], document), document, depth + 1)]
-    for part in (*(schema.get("allOf") or ()), *(schema.get("oneOf") or ()), *(schema.get("anyOf") or ())):
-        values += _of_schema(_resolved(part, document), document, depth + 1)
-    return [value for value in values if value is not None]
-
-
-def _choices(parameters: list[_Parameter]) -> Iterator[list[tuple[_Parameter, Any]]]:
+def _choices(parameters: list[Parameter]) -> Iterator[_Chosen]:
     required = [(parameter, parameter.values[0]) for parameter in parameters if parameter.required]
     yield required
     for number, (parameter, _) in enumerate(required):
@@ -167,99 +149,38 @@ def _choices(parameters: list[_Parameter]) -> Iterator[list[tuple[_Parameter, An
         yield [*required, *((parameter, parameter.values[0]) for parameter in optional)]
 
 
-def _request(prefix: str, path: str, chosen: list[tuple[_Parameter, Any]], source: str) -> RecordedRequest:
+def _request(prefix: str, path: str, chosen: _Chosen, source: str) -> RecordedRequest:
     in_path: dict[str, str] = {}
     query: list[str] = []
     headers: list[tuple[str, str]] = []
     cookies: list[str] = []
     for parameter, value in chosen:
-        if parameter.place == "path":
-            if parameter.style != "simple":
-                raise _Unfilled(f"the style {parameter.style} of '{parameter.name}' is not understood")
-            in_path[parameter.name] = ",".join(_items(value, parameter.explode))
-        elif parameter.place == "query":
-            query += _query(parameter, value)
-        elif parameter.place == "header":
-            headers.append((parameter.name, ",".join(map(_text, value)) if isinstance(value, list) else _text(value)))
-        elif parameter.place == "cookie":
-            cookies.append(f"{parameter.name}={quote(_text(value), safe=_UNRESERVED)}")
+        match parameter.place:
+            case "path":
+                in_path[parameter.name] = path_text(parameter, value)
+            case "query":
+                query += query_texts(parameter, value)
+            case "header":
+                headers.append((parameter.name, header_text(value)))
+            case "cookie":
+                cookies.append(cookie_text(parameter, value))
     if cookies:
         headers.append(("Cookie", "; ".join(cookies)))
-    target = prefix + _PLACEHOLDER.sub(lambda match: in_path[match[1]], path)
+    fields, _ = fields_of(headers)
+    target = prefix + _filled(path.partition("#")[0], in_path)
     if query:
-        target += f"?{'&'.join(query)}"
-    return RecordedRequest("GET", target, tuple(headers), source=source, endpoint=f"GET {prefix}{path}")
+        target += f"{'&' if '?' in target else '?'}{'&'.join(query)}"
+    return RecordedRequest("GET", target, fields, source=sayable(source), endpoint=sayable(f"GET {prefix}{path}"))
 
 
-def _query(parameter: _Parameter, value: Any) -> list[str]:
-    name = quote(parameter.name, safe=_UNRESERVED)
-    if isinstance(value, dict):
-        if parameter.style == "deepObject":
-            return [f"{name}[{_quoted(key)}]={_quoted(inner)}" for key, inner in value.items()]
-        if parameter.explode:
-            return [f"{_quoted(key)}={_quoted(inner)}" for key, inner in value.items()]
-    if isinstance(value, list) and parameter.explode and parameter.style == "form":
-        return [f"{name}={_quoted(item)}" for item in value]
-    return [f"{name}={_DELIMITERS.get(parameter.style, ',').join(_items(value, False))}"]
+def _filled(path: str, values: Mapping[str, str]) -> str:
+    """`path` with its placeholders replaced, and percent-encoded where a request line could not hold it."""
+    parts = _PLACEHOLDER.split(path)
+    for place, part in enumerate(parts):
+        parts[place] = values[part] if place % 2 else quote(part, safe=TARGET_SAFE)
+    return "".join(parts)
 
 
-def _items(value: Any, explode: bool) -> list[str]:
-    if isinstance(value, list):
-        return [_quoted(item) for item in value]
-    if isinstance(value, dict):
-        if explode:
-            return [f"{_quoted(key)}={_quoted(inner)}" for key, inner in value.items()]
-        return [_quoted(part) for pair in value.items() for part in pair]
-    return [_quoted(value)]
-
-
-def _quoted(value: Any) -> str:
-    return quote(_text(value), safe=_UNRESERVED)
-
-
-def _text(value: Any) -> str:
-    """A value as it is written in a request: booleans and composed values as JSON, dates as ISO 8601."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, date):
-        return value.isoformat()
-    return _as_json(value) if isinstance(value, (bool, list, dict)) else str(value)
-
-
-def _as_json(value: Any) -> str:
-    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
-
-
-def _prefix(item: Mapping[str, Any], operation: Mapping[str, Any], document: Mapping[str, Any]) -> str:
-    """The path of the first server that is described nearest to the operation."""
-    servers = operation.get("servers") or item.get("servers") or document.get("servers")
-    if not isinstance(servers, list) or not servers or not isinstance(servers[0], dict):
-        return ""
-    variables = servers[0].get("variables") or {}
-
-    def default(match: re.Match[str]) -> str:
-        variable = variables.get(match[1])
-        if not isinstance(variable, dict) or "default" not in variable:
-            raise _Unfilled(f"the variable '{match[1]}' of its server has no default")
-        return str(variable["default"])
-
-    return urlsplit(_PLACEHOLDER.sub(default, str(servers[0].get("url", "")))).path.rstrip("/")
-
-
-def _resolved(value: Any, document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a reference (`$ref`) leads to, within the same document (RFC 6901)."""
-    for _ in range(20):
-        if not isinstance(value, dict):
-            raise _Unfilled(f"a mapping is expected where {value!r} stands")
-        reference = value.get("$ref")
-        if reference is None:
-            return value
-        if not isinstance(reference, str) or not reference.startswith("#/"):
-            raise _Unfilled(f"it refers to {reference!r}, outside of this document")
-        value = document
-        for step in reference[2:].split("/"):
-            step = step.replace("~1", "/").replace("~0", "~")
-            if not isinstance(value, dict) or step not in value:
-                raise _Unfilled(f"it refers to {reference!r}, which is not there")
-            value = value[step]
-    raise _Unfilled("its references go round in a circle")
+def _shown(value: Any) -> str:
+    text = text_of(value) if isinstance(value, (str, bool, int, float)) else repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."

@@ -28,7 +28,7 @@ _CODINGS = frozenset(("identity", *(coding.decode() for coding in DECODED)))
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 # What a request line can hold; `%` stays, so that what is encoded already is not encoded twice.
-_TARGET_SAFE = "!\"$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
+TARGET_SAFE = "!\"$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
 
 
 class RecordingError(Exception):
@@ -63,13 +63,21 @@ class RecordedRequest:
 class Recording:
     """What was read: the requests in their order, and how many were left out for which reason.
 
-    `unfilled` are operations of an API description that lack a value, each as a
-    sentence.
+    `unfilled` are operations of an API description that lack a value, `left_out`
+    what of it is not asked although its operation is, `unreadable` the parts of
+    a recording that can't be read, each as a sentence.
     """
 
     requests: list[RecordedRequest] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
     unfilled: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+
+    def add_unreadable(self, sentence: str) -> None:
+        """Count a part of the recording that can't be read, and keep why."""
+        self.skipped["can't be read"] += 1
+        self.unreadable.append(sayable(sentence))
 
     def only_methods(self, methods: frozenset[str]) -> None:
         """Leave out requests of other methods."""
@@ -82,6 +90,11 @@ class Recording:
         self.requests = kept
 
 
+def sayable(text: str) -> str:
+    """`text` as every output can take it: lone surrogates, which JSON may hold, are escaped."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def target_of(url: str) -> tuple[str, str | None]:
     """The request target and the host of an absolute URL, or of a path with its query; no fragment.
 
@@ -90,7 +103,7 @@ def target_of(url: str) -> tuple[str, str | None]:
     """
     text = url.partition("#")[0]
     if text.startswith("/"):
-        return quote(text, safe=_TARGET_SAFE), None
+        return quote(text, safe=TARGET_SAFE), None
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https"):
         raise ValueError(f"{url!r} is neither a path that starts with '/' nor an http(s) URL")
@@ -101,7 +114,16 @@ def target_of(url: str) -> tuple[str, str | None]:
     target = rest[len(authority) :]
     if not target.startswith("/"):
         target = f"/{target}"
-    return quote(target, safe=_TARGET_SAFE), authority.rpartition("@")[2].lower()
+    host = authority.rpartition("@")[2].lower()
+    default = ":443" if parts.scheme == "https" else ":80"
+    return quote(target, safe=TARGET_SAFE), host.removesuffix(default).removesuffix(":")
+
+
+def method_of(text: str) -> str:
+    """The method of a recorded request, in capitals. Raises ValueError."""
+    if _TOKEN.fullmatch(text) is None:
+        raise ValueError(f"{text!r} is no method")
+    return text.upper()
 
 
 def fields_of(headers: Iterable[tuple[str, str]]) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
@@ -114,7 +136,8 @@ def fields_of(headers: Iterable[tuple[str, str]]) -> tuple[tuple[tuple[str, str]
     for name, value in headers:
         if name.startswith(":") or name.lower() in _NOT_REPEATED:
             continue
-        if _TOKEN.fullmatch(name) is None or _CONTROL.search(value) is not None:
+        value = value.strip(" \t")
+        if _TOKEN.fullmatch(name) is None or _CONTROL.search(value) is not None or not _is_unicode(value):
             raise ValueError(f"{name!r} is no header field that can be sent")
         if REDACTED in value:
             redacted.append(name)
@@ -123,6 +146,11 @@ def fields_of(headers: Iterable[tuple[str, str]]) -> tuple[tuple[tuple[str, str]
         else:
             kept.append((name, value))
     return tuple(kept), tuple(redacted)
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether `text` has a form in UTF-8: it holds no lone surrogate."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _understood(accepted: str) -> str:

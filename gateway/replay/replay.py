@@ -6,24 +6,29 @@ candidate differed, or says what the candidate said, a write came in between:
 the pair is `racy` and not compared. Otherwise the difference is the
 candidate's: a `mismatch` where it shows again, `unsteady` where it does not. A
 candidate that does not respond has *failed to answer*. What is not safe to
-repeat is asked once.
+repeat is asked once. An error of ours with one request costs its pair alone: it
+is counted, with its place.
 """
 
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from time import monotonic
 
 from gateway.config.snapshot import SAFE_METHODS
 from gateway.replay.ask import Answered, NotAnswered, Side, TooBig
-from gateway.replay.recorded import RecordedRequest
+from gateway.replay.recorded import RecordedRequest, sayable
+from gateway.shadow.answer import too_large
 from gateway.shadow.comparison import Comparison, Outcome, compare
 from gateway.shadow.rules import Rules
 
 RACY = "racy"
 TOO_BIG = "too big"
+FAILED = "failed here"
 LEGACY_NOT_ANSWERED = "legacy not answered"
 NO_RESPONSE = "no response"
 
@@ -92,7 +97,10 @@ async def _judge_once(request: RecordedRequest, legacy: Side, extracted: Side, r
     if isinstance(other, BaseException):
         reason = TOO_BIG if isinstance(other, TooBig) else NO_RESPONSE
         return Judgement(request, Comparison(Outcome.FAILED, reason=reason), answered[0], answered[1], str(other))
-    return Judgement(request, compare(one.answer, other.answer, rules), one, other)
+    comparison = compare(one.answer, other.answer, rules)
+    if comparison.reason == TOO_BIG and not too_large(one.answer, rules.decoded_body):
+        comparison = Comparison(Outcome.FAILED, reason=TOO_BIG)
+    return Judgement(request, comparison, one, other)
 
 
 async def replay(
@@ -116,11 +124,23 @@ async def replay(
     async def work(mine: Iterator[RecordedRequest]) -> None:
         for request in mine:
             await pace.wait()
-            on_judged(await judge(request, legacy, extracted, rules, confirm_after))
+            try:
+                on_judged(await judge(request, legacy, extracted, rules, confirm_after))
+            except Exception as error:
+                on_judged(_failed(request, error))
 
     async with asyncio.TaskGroup() as group:
         for _ in range(concurrency):
             group.create_task(work(waiting))
+
+
+def _failed(request: RecordedRequest, error: Exception) -> Judgement:
+    """What a request came to that could not be asked or compared because of `error`."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    comparison = Comparison(Outcome.NOT_COMPARED, evidence=False, reason=FAILED)
+    detail = sayable(f"{request}: {type(error).__name__}: {error}{place}")
+    return Judgement(request, comparison, None, None, detail)
 
 
 class _Pace:

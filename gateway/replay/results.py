@@ -12,7 +12,7 @@ from gateway.config.snapshot import Route
 from gateway.replay.ask import Answered
 from gateway.replay.endpoints import endpoint_of
 from gateway.replay.recorded import RecordedRequest, Recording
-from gateway.replay.replay import LEGACY_NOT_ANSWERED, NO_RESPONSE, Judgement
+from gateway.replay.replay import FAILED, LEGACY_NOT_ANSWERED, NO_RESPONSE, Judgement
 from gateway.shadow import pair as stored
 from gateway.shadow.comparison import Outcome
 from gateway.shadow.difference import Difference
@@ -120,9 +120,15 @@ class Results:
         self._answers: dict[str, tuple[Answers, Answers]] = {}
 
     def add(self, judgement: Judgement) -> None:
-        """Add a judgement."""
+        """Add a judgement; whatever raises, nothing of it is added."""
         request, comparison = judgement.request, judgement.comparison
         operation = endpoint_of(request)
+        differences = {one.signature: one for one in comparison.differences[::-1]}
+        new = {
+            signature: Found(difference, self._example(judgement, operation))
+            for signature, difference in differences.items()
+            if signature not in self.signatures
+        }
         method, _, pattern = operation.partition(" ")
         for counts in (self.total, self._routes.setdefault((request.route or method, pattern), Counts())):
             counts.outcomes[comparison.outcome] += 1
@@ -133,11 +139,9 @@ class Results:
             if judgement.detail is not None:
                 self.unanswered.setdefault(reason, judgement.detail)
         self._add_answers(operation, judgement)
-        for difference in {one.signature: one for one in comparison.differences[::-1]}.values():
-            found = self.signatures.get(difference.signature)
-            if found is None:
-                found = self.signatures[difference.signature] = Found(difference, self._example(judgement, operation))
-            found.operations[operation] += 1
+        self.signatures.update(new)
+        for signature in differences:
+            self.signatures[signature].operations[operation] += 1
 
     @property
     def equivalent(self) -> bool:
@@ -146,7 +150,8 @@ class Results:
 
     @property
     def _missing(self) -> int:
-        return self._of(Outcome.NOT_COMPARED)[LEGACY_NOT_ANSWERED]
+        reasons = self._of(Outcome.NOT_COMPARED)
+        return reasons[LEGACY_NOT_ANSWERED] + reasons[FAILED]
 
     def _of(self, outcome: Outcome) -> Counter[str]:
         return self._reasons.get(outcome, Counter())
@@ -193,6 +198,8 @@ class Results:
             "requests": len(recording.requests),
             "skipped": dict(recording.skipped.most_common()),
             "unfilled": recording.unfilled,
+            "left_out": recording.left_out,
+            "unreadable": recording.unreadable,
             "redacted": sum(bool(request.redacted) for request in recording.requests),
             "unanswered": self.unanswered,
             **self.report().as_json(),

@@ -92,7 +92,7 @@ def decide(snapshot: Snapshot, request: Request, identify: Identify) -> Decision
             lacking = missing_certificate(requirement, request.certificate)
             if lacking is not None:
                 return Decision(route, refusal=Refusal(403, lacking))
-        if requirement.provider:
+        if requirement.providers:
             who = identify(request, requirement)
             if isinstance(who, Refusal):
                 return Decision(route, refusal=who)

@@ -13,7 +13,7 @@ from typing import Any
 from gateway.auth.certificate import ClientCertificate
 from gateway.auth.identity import ClaimsRefused, Identity, identity_of
 from gateway.config.expectations import Expectation
-from gateway.config.snapshot import AuthRequirement, Snapshot
+from gateway.config.snapshot import AuthRequirement, Provider, Snapshot
 from gateway.routing.decide import Decision, Refusal, decide
 from gateway.routing.request import Request
 from gateway.routing.trust import Forwarding, TrustedProxies, forwarding, plain_address
@@ -57,11 +57,17 @@ def rehearse(
         if claims is None:
             return None
         try:
-            return identity_of(claims, snapshot.providers[requirement.provider].issuer, float("inf"))
+            return identity_of(claims, provider_of(snapshot, requirement, claims), float("inf"))
         except ClaimsRefused as refused:
             return Refusal(401, str(refused), "invalid_token")
 
     return Rehearsal(request, decide(snapshot, request, identify), passed_on)
+
+
+def provider_of(snapshot: Snapshot, requirement: AuthRequirement, claims: Mapping[str, Any]) -> Provider:
+    """The provider that issued a token with `claims`: that of its `iss`, without one the first."""
+    providers = [snapshot.providers[name] for name in requirement.providers]
+    return next((one for one in providers if one.issuer == claims.get("iss")), providers[0])
 
 
 def differences(expected: Expectation, decision: Decision) -> list[str]:

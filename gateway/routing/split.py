@@ -17,8 +17,8 @@ from functools import cache, lru_cache
 from hashlib import blake2b
 from ipaddress import ip_address, ip_network
 
+from gateway.auth.claims import claim_text
 from gateway.auth.identity import Identity
-from gateway.auth.require import claim_text
 from gateway.config.snapshot import Condition, Migration, SideName, Stage, StickyKey
 from gateway.routing.request import Request
 

@@ -171,3 +171,14 @@ def _unzstd(body: bytes, most: int) -> bytes:
     except zstd.ZstdError as error:
         raise Undecodable(f"the body is not zstd: {error}") from None
     return bytes(found)
+
+
+def too_large(answer: Answer, most: int = MOST_BYTES) -> bool:
+    """Whether a body is or becomes more than `most` bytes once it is decoded."""
+    try:
+        decoded(answer, most)
+    except TooLarge:
+        return True
+    except Undecodable:
+        return False
+    return False

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from time import time
 
 from gateway.config.snapshot import Migration, Shadow, Upstream
-from gateway.shadow.answer import DECODED, TooLarge, Undecodable, decoded
+from gateway.shadow.answer import DECODED, too_large
 from gateway.shadow.asking import NotAnswered, Secure, secure
 from gateway.shadow.comparison import Comparison, Outcome, compare
 from gateway.shadow.epochs import Epochs
@@ -88,13 +88,7 @@ class Case:
 
     def too_large(self, answered: Answered) -> bool:
         """Whether a response is more than the rules compare once it is decoded."""
-        try:
-            decoded(answered.answer, self.rules.decoded_body)
-        except TooLarge:
-            return True
-        except Undecodable:
-            return False
-        return False
+        return too_large(answered.answer, self.rules.decoded_body)
 
     def undecodable(self, answered: Answered) -> bool:
         """Whether a body is in a coding that can't be decoded."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -32,8 +33,9 @@ def read_requests(
     """The requests in `file`: an HTTP Archive (.har), URLs (.txt, .urls) or OpenAPI 3 (.yaml, .yml, .json).
 
     Only those of `methods`, and only those that a route of `migration` in the
-    configuration at `config` takes, where these are given. Raises
-    RecordingError where there is none, or the file can't be read.
+    configuration at `config` takes, where these are given. Warns of parts that
+    can't be read. Raises RecordingError where there is none, or the file can't
+    be read.
     """
     path = Path(file)
     reader = _READERS.get(path.suffix.lower())
@@ -49,4 +51,7 @@ def read_requests(
     if not recording.requests:
         reasons = ", ".join(f"{reason} {count}" for reason, count in recording.skipped.items())
         raise RecordingError(f"{path}: no request in it is to be asked{f' (left out: {reasons})' if reasons else ''}")
+    if recording.unreadable:
+        first, count = recording.unreadable[0], len(recording.unreadable)
+        warnings.warn(f"{path}: {count} of its requests can't be read; the first: {first}", stacklevel=2)
     return recording.requests

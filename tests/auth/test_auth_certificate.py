@@ -74,11 +74,11 @@ def test_what_is_no_certificate_is_not_read() -> None:
 def test_all_names_must_hold_one_of_their_values(
     asked: tuple[tuple[str, tuple[str, ...]], ...], required: bool, lacking: str | None
 ) -> None:
-    requirement = AuthRequirement("", required, certificate=asked)
+    requirement = AuthRequirement((), required, certificate=asked)
     found = missing_certificate(requirement, ClientCertificate("CN=device-7", ("a.example", "b.example")))
     assert found is None if lacking is None else lacking in (found or "")
 
 
 def test_without_a_certificate_only_a_route_that_asks_for_none_is_open() -> None:
-    assert missing_certificate(AuthRequirement("", True, certificate=()), None)
-    assert missing_certificate(AuthRequirement("", False, certificate=()), None) is None
+    assert missing_certificate(AuthRequirement((), True, certificate=()), None)
+    assert missing_certificate(AuthRequirement((), False, certificate=()), None) is None

@@ -62,10 +62,10 @@ def test_a_time_that_is_no_finite_number_is_refused(issuer: Issuer, name: str, v
     assert refusal(issuer.verifier(), credentials) == f"The token's claim {name} is not a time."
 
 
-@pytest.mark.parametrize("name", ["nbf", "iat"])
-def test_a_time_that_is_null_is_refused(issuer: Issuer, name: str) -> None:
+@pytest.mark.parametrize("name", ["nbf", "iat", "scope", "jti"])
+def test_a_claim_that_is_null_is_absent(issuer: Issuer, name: str) -> None:
     credentials = raw(issuer, {**issuer.claims, name: None})
-    assert refusal(issuer.verifier(), credentials) == f"The token's claim {name} is not a time."
+    assert issuer.verifier().verify(credentials, NOW).subject == "user-17"
 
 
 @pytest.mark.parametrize("exp", [10**18, 1e300])
@@ -117,8 +117,8 @@ def test_another_issuer_is_refused(issuer: Issuer, name: Any) -> None:
     assert refusal(issuer.verifier(), credentials) == "The token is from another issuer."
 
 
-@pytest.mark.parametrize("subject", [17, True, 1.5, ["user-17"], {"id": 17}])
-def test_a_subject_that_is_no_text_is_refused(issuer: Issuer, subject: Any) -> None:
+@pytest.mark.parametrize("subject", [True, 1.5, ["user-17"], {"id": 17}])
+def test_a_subject_that_is_neither_text_nor_a_whole_number_is_refused(issuer: Issuer, subject: Any) -> None:
     refusal(issuer.verifier(), raw(issuer, {**issuer.claims, "sub": subject}))
 
 

@@ -57,6 +57,9 @@ def document(issuer: Issuer, *names: str) -> bytes:
     return json.dumps({"keys": [issuer.keys[name].public_jwk() for name in names]}).encode()
 
 
+NO_KEY = "it has no key that can verify RS256, PS256, ES256, ES384, EdDSA"
+
+
 def in_time(work: Coroutine[Any, Any, Any]) -> None:
     """Run `work`, which must come to its end."""
 
@@ -221,10 +224,13 @@ FAILURES: dict[str, tuple[Any, str]] = {
     "not JSON": (httpx.Response(200, content=b"<html>"), "the document is not a JSON Web Key Set"),
     "cut off": (httpx.Response(200, content=b'{"keys": ['), "the document is not a JSON Web Key Set"),
     "no list": (httpx.Response(200, content=b'{"keys": {}}'), "'keys' is not a list"),
-    "empty": (httpx.Response(200, content=b'{"keys": []}'), "it has no key that can verify: it is empty"),
+    "empty": (
+        httpx.Response(200, content=b'{"keys": []}'),
+        f"{NO_KEY}: it is empty",
+    ),
     "symmetric": (
         httpx.Response(200, json={"keys": [{"kty": "oct", "kid": "s", "k": "AAAA"}]}),
-        "it has no key that can verify: key s: its kty 'oct' is not one of RSA, EC, OKP",
+        f"{NO_KEY}: key s: its kty 'oct' is not one of RSA, EC, OKP",
     ),
 }
 

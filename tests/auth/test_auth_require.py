@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from gateway.auth.claims import claim_text
 from gateway.auth.identity import identity_of
-from gateway.auth.require import challenge, claim_text, missing
+from gateway.auth.require import challenge, missing
 from gateway.config.snapshot import AuthRequirement
-from tests.auth.issuing import NOW
+from tests.auth.issuing import NOW, PROVIDER
 
 CLAIMS: dict[str, Any] = {
     "sub": "user-17",
@@ -29,7 +30,7 @@ CLAIMS: dict[str, Any] = {
 
 
 def lacks(**requirement: Any) -> str | None:
-    return missing(AuthRequirement("shop", **requirement), identity_of(CLAIMS, "https://id.shop.example", NOW))
+    return missing(AuthRequirement(("shop",), **requirement), identity_of(CLAIMS, PROVIDER, NOW))
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,10 @@ from typing import Any
 
 import pytest
 
+from gateway.replay import replay as replaying
+from gateway.shadow.answer import Answer
+from gateway.shadow.comparison import Comparison
+from gateway.shadow.rules import Rules
 from tests.cli.conftest import ROOT, Said, Strangler
 from tests.e2e.recording_upstream import Call, RecordingUpstream
 from tests.free_ports import free_ports
@@ -298,6 +302,93 @@ def test_ctrl_c_reports_what_was_compared(
     assert "1 of 1 requests compared (100 %): 1 matched" in out
 
 
+def test_sigterm_reports_what_was_compared_as_ctrl_c_does(
+    legacy: RecordingUpstream, extracted: RecordingUpstream, tmp_path: Path
+) -> None:
+    legacy.on("/b")(lambda call: call.wait_hang_up())
+    (tmp_path / "urls.txt").write_text("/a\n/b\n/c\n")
+    command = [sys.executable, "-m", "gateway.cli", "compare", "--legacy", legacy.url, "--extracted", extracted.url]
+    process = subprocess.Popen(
+        [*command, "--urls", tmp_path / "urls.txt", "--concurrency", "1", "--json"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    legacy.last("/b")
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (1, "interrupted after 1 requests\n")
+    assert json.loads(out)["compared"] == 1
+
+
+def test_an_error_of_ours_with_one_request_costs_its_pair_alone(
+    compare: Compare, legacy: RecordingUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = replaying.compare
+
+    def failing(one: Answer, other: Answer, rules: Rules) -> Comparison:
+        if b"odd" in one.body:
+            raise RecursionError("too deep for us \ud800")
+        return original(one, other, rules)
+
+    monkeypatch.setattr(replaying, "compare", failing)
+    answers(legacy, "/odd", {"odd": 1})
+    said = compare("/a\n/odd\n/b\n", "--concurrency", "1")
+    assert said.code == 1
+    assert "2 compared: 2 matched" in said.out
+    assert "not compared: failed here 1" in said.out
+    assert "failed here: GET /odd: RecursionError: too deep for us \\ud800 (test_cli_compare.py, line " in said.out
+    report = compare("/a\n/odd\n", "--json").json
+    assert report["equivalent"] is False
+    assert report["not_compared"] == {"failed here": 1}
+
+
+def test_an_error_of_ours_with_an_example_counts_the_pair_once(
+    compare: Compare, legacy: RecordingUpstream, extracted: RecordingUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> None:
+        raise ValueError("no example")
+
+    monkeypatch.setattr("gateway.replay.results.documented", failing)
+    answers(legacy, "/differs", {"a": 1})
+    answers(extracted, "/differs", {"a": 2})
+    report = compare("/a\n/differs\n/b\n", "--json").json
+    assert (report["compared"], report["mismatched"], report["not_compared"]) == (2, 0, {"failed here": 1})
+
+
+def test_odd_entries_of_an_archive_do_not_end_the_run(
+    compare: Compare, legacy: RecordingUpstream, tmp_path: Path
+) -> None:
+    entries = [
+        {"request": {"method": "GET", "url": "http://x/\ud800", "headers": []}},
+        {"request": {"method": "GET", "url": "http://x/fine", "headers": [{"name": "X-A", "value": " padded\t"}]}},
+        {"request": {"method": "GET", "url": "http://x:80/too", "headers": [{"name": "a b", "value": ""}]}},
+        {"request": {"method": "GET", "url": "http://x:80/also", "headers": []}},
+        {"request": {"method": "GET", "url": "https://other.example/", "headers": []}},
+    ]
+    (tmp_path / "shop.har").write_text(json.dumps({"log": {"entries": entries}}))
+    said = compare("", "--har", tmp_path / "shop.har")
+    assert said.code == 0, said.out + said.err
+    assert "2 compared: 2 matched" in said.out
+    assert "3 not asked: can't be read 2, host other.example 1" in said.out
+    assert f"not read: {tmp_path / 'shop.har'}, entry 1: " in said.out
+    assert legacy.last("/fine").value(b"X-A") == b"padded"
+    said = compare("", "--har", tmp_path / "shop.har", "--origin", "https://other.example")
+    assert "1 compared: 1 matched" in said.out
+
+
+def test_a_page_that_cannot_be_written_leaves_the_report(compare: Compare, tmp_path: Path) -> None:
+    (tmp_path / "page").mkdir()
+    said = compare("/a\n", "--html", tmp_path / "page")
+    assert said.code == 1
+    assert f"strangler: {tmp_path / 'page'} can't be written: Is a directory" in said.err
+    assert "1 compared: 1 matched" in said.out
+    said = compare("/a\n", "--html", tmp_path / "nowhere" / "page.html")
+    assert (said.code, said.out) == (2, "")
+    assert "--html: there is no folder" in said.err
+
+
 def test_a_dead_side(strangler: Strangler, legacy: RecordingUpstream, tmp_path: Path) -> None:
     (port,) = free_ports(1)
     (tmp_path / "urls.txt").write_text("/a\n")
@@ -373,6 +464,11 @@ def test_html(compare: Compare, legacy: RecordingUpstream, extracted: RecordingU
         (("--urls", "urls.txt", "--legacy", "http://a:b@x"), "can't hold a user name"),
         (("--urls", "urls.txt", "-H", "nonsense"), "-H 'nonsense': expected 'NAME: VALUE'"),
         (("--urls", "urls.txt", "-H", "Host: x"), "-H 'Host': expected 'NAME: VALUE' of a header that a client may"),
+        (("--urls", "urls.txt", "--origin", "http://x"), "--origin goes with --har"),
+        (
+            ("--har", "urls.txt", "--origin", "https://x/path"),
+            "--origin: expected an origin such as https://shop.example",
+        ),
         (("--urls", "urls.txt", "--methods", "GET, P T"), "--methods: "),
     ],
 )

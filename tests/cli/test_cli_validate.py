@@ -91,3 +91,28 @@ def test_what_is_not_there_is_said(strangler: Strangler, tmp_path: Path, what: s
     said = strangler("validate", tmp_path / what)
     assert said.code == 1
     assert said.err.startswith(f"{tmp_path / what}:1:1: ")
+
+
+KEY_SET = """\
+version: 1
+upstreams: {shop: {endpoints: "http://127.0.0.1:1"}}
+auth:
+  providers:
+    id: {issuer: https://id.example, audience: shop, jwks: jwks.json, algorithms: [RS256]}
+routes: [{name: r, match: {path: /}, upstream: shop, auth: {provider: id}}]
+"""
+
+
+def test_a_key_set_file_without_a_usable_key_is_a_warning_with_the_reason(
+    strangler: Strangler, write: Write, tmp_path: Path
+) -> None:
+    (tmp_path / "jwks.json").write_text(
+        '{"keys": [{"kty": "RSA", "kid": "a", "use": "enc", "n": "AQAB", "e": "AQAB"}]}'
+    )
+    file = write(KEY_SET)
+    said = strangler("validate", file)
+    assert said.code == 0
+    reason = "it has no key that can verify RS256: key a: it is not for signatures (use)"
+    warning = f"auth.providers.id: no token can be verified: {tmp_path / 'jwks.json'}: {reason}"
+    assert said.err == f"warning: {file}:5:5: {warning}\n"
+    assert [one["message"] for one in strangler("validate", file, "--json").json["warnings"]] == [warning]

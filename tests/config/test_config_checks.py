@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config.load import load
+from gateway.config.snapshot import AuthRequirement
 
 Write = Callable[..., Path]
 Problems = Callable[..., list[str]]
@@ -141,3 +142,17 @@ def test_what_is_probably_not_meant_is_a_warning(write: Write) -> None:
         "7:8: the admin address 0.0.0.0:8081 can be reached from other machines, and asks nobody who they are",
         "8:19: every peer is trusted, so any client can claim any address",
     ]
+
+
+def test_a_route_may_take_tokens_of_several_providers(write: Write, problems: Problems) -> None:
+    text = (
+        "version: 1\nupstreams: {a: {endpoints: 'http://127.0.0.1:1'}}\nauth:\n  providers:\n"
+        "    old: {issuer: https://old.example, audience: a, jwks: dev/jwks.json, algorithms: [RS256]}\n"
+        "    new: {issuer: https://new.example, audience: a, jwks: dev/jwks.json, algorithms: [RS256]}\n"
+        "routes: [{name: r, match: {path: /}, upstream: a, auth: {provider: %s}}]\n"
+    )
+    loaded = load(write(text % "[old, new]"))
+    assert loaded.snapshot.routes[0].auth == AuthRequirement(("old", "new"))
+    assert not loaded.warnings
+    assert "there is no provider 'nwe' (did you mean 'new'?)" in problems(write(text % "[old, nwe]"))[0]
+    assert problems(write(text % "[old, old]"))[0].endswith("a provider is listed twice")

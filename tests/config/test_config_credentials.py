@@ -91,3 +91,58 @@ def test_what_could_not_verify_tokens_is_refused(write: Write, problems: Problem
     (found,) = problems(write(provider(rest)), {"S": LONG, "SHORT": "12345", "EMPTY": ""})
     assert found.startswith(f"gateway.yaml:{problem}")
     assert LONG not in found
+
+
+UNCHECKED = """\
+version: 1
+upstreams: {a: {endpoints: 'http://127.0.0.1:1'}}
+auth:
+  providers:
+    shop:
+      %s
+routes: [{name: r, match: {path: /}, upstream: a, auth: {provider: shop}}]
+"""
+
+
+def own_secret(*lines: str) -> str:
+    return UNCHECKED % "\n      ".join(["secret: ${SECRET}", "algorithms: [HS256]", *lines])
+
+
+def test_tokens_of_an_own_secret_may_go_without_issuer_and_audience(write: Write) -> None:
+    found = compiled(write(own_secret("unchecked: [issuer, audience]", "subject_claim: user_id")), {"SECRET": LONG})
+    assert (found.issuer, found.audiences, found.subject_claim) == (None, None, "user_id")
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (
+            ["audience: a"],
+            "auth.providers.shop: 'issuer' is missing (where tokens of this secret have none: unchecked: [issuer])",
+        ),
+        (
+            ["issuer: a"],
+            "auth.providers.shop: 'audience' is missing (where tokens of this secret have none: unchecked: [audience])",
+        ),
+        (
+            ["issuer: a", "audience: a", "unchecked: [issuer]"],
+            "auth.providers.shop: 'issuer' is both given and unchecked: leave out one of the two",
+        ),
+    ],
+)
+def test_issuer_and_audience_are_left_out_only_by_the_yamls_word(
+    write: Write, problems: Problems, lines: list[str], said: str
+) -> None:
+    assert problems(write(own_secret(*lines)), {"SECRET": LONG})[0].endswith(said)
+
+
+@pytest.mark.parametrize("source", ["jwks: https://id.example/keys", "discovery: true"])
+def test_tokens_of_a_key_set_are_never_unchecked(write: Write, problems: Problems, source: str) -> None:
+    text = UNCHECKED % "\n      ".join(
+        [source, "algorithms: [ES256]", "issuer: https://id.example", "unchecked: [audience]"]
+    )
+    assert problems(write(text))[0].endswith(
+        "auth.providers.shop: only tokens of an own 'secret' may go unchecked: the key set also signs tokens that are"
+        " meant for others"
+    )
+    assert problems(write(UNCHECKED % f"{source}\n      algorithms: [ES256]"))[0].endswith("'issuer' is missing")

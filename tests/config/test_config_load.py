@@ -118,8 +118,8 @@ def test_routes_stand_in_the_order_of_the_file_and_know_their_place(good: Loaded
 
 def test_auth_of_a_route_replaces_that_of_its_migration(good: Loaded) -> None:
     first, second, third = good.snapshot.routes
-    assert first.auth == AuthRequirement("shop", required=False, scopes=frozenset({"read"}))
-    assert second.auth == AuthRequirement("shop", claims=(("role", "engineer"),))
+    assert first.auth == AuthRequirement(("shop",), required=False, scopes=frozenset({"read"}))
+    assert second.auth == AuthRequirement(("shop",), claims=(("role", "engineer"),))
     assert third.auth is None
 
 

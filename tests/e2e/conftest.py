@@ -15,6 +15,7 @@ from tests.e2e.gateway_process import GatewayProcess
 from tests.e2e.recording_upstream import RecordingUpstream
 from tests.e2e.tokens import AUDIENCE, ISSUER, Issuer
 
+NEW_ISSUER = "https://new-id.shop.example"
 SHORT = {"connect": "400ms", "response": "400ms", "idle": "400ms"}
 
 
@@ -46,6 +47,7 @@ def shared_configuration(legacy: RecordingUpstream, extracted: RecordingUpstream
             "providers": {
                 "shop": provider("jwks.json"),
                 "passing": provider("jwks.json", forward_token=True),
+                "successor": provider("jwks.json", issuer=NEW_ISSUER, audience="new shop", forward_token=True),
                 "keyless": provider(f"{nobody}/jwks.json"),
             }
         },
@@ -60,6 +62,7 @@ def shared_configuration(legacy: RecordingUpstream, extracted: RecordingUpstream
         "routes": [
             route("private", provider="shop"),
             route("optional", provider="shop", required=False),
+            route("either", provider=["shop", "successor"]),
             route("scoped", provider="shop", scopes=["orders:write"]),
             route("passing", provider="passing"),
             route("keyless", provider="keyless"),

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.e2e.conftest import System
+from tests.e2e.conftest import NEW_ISSUER, System
 from tests.e2e.raw_http import Response, ask
 from tests.e2e.waiting import wait_for
 
@@ -85,6 +85,51 @@ def test_where_a_token_is_optional_anonymous_callers_pass(system: System) -> Non
 def test_where_a_token_is_optional_a_wrong_one_is_refused(system: System) -> None:
     assert ask(system.gateway.port, "/optional/wrong", system.issuer.bearer(exp=1)).status == 401
     assert system.legacy.requests("/optional/wrong") == []
+
+
+@pytest.mark.parametrize(
+    "credentials", ["Basic dXNlcjpwYXNz", "Token 0123456789abcdef", "Negotiate YIIC", "Bearerish x"]
+)
+def test_where_a_token_is_optional_another_scheme_is_anonymous_and_passed_on(system: System, credentials: str) -> None:
+    for path, upstream in (("/optional/other", system.legacy), ("/catalog/other", None)):
+        response = ask(system.gateway.port, path, f"Authorization: {credentials}")
+        assert response.status == 200
+        if upstream is not None:
+            request = upstream.last(path)
+            assert request.value(b"Authorization") == credentials.encode()
+            assert not any(name.lower().startswith(b"x-auth-") for name, _ in request.fields)
+    refused = ask(system.gateway.port, "/private/other", f"Authorization: {credentials}")
+    assert (refused.status, refused.value(b"WWW-Authenticate")) == (401, b"Bearer")
+
+
+@pytest.mark.parametrize(
+    "credentials", ["Bearer", "Bearer x", "bearer\ta.b.c", "Bearer,a.b.c", '"Basic" x', "Bearer=a.b.c"]
+)
+def test_what_an_upstream_could_take_for_a_bearer_token_is_refused_and_not_passed_on(
+    system: System, credentials: str
+) -> None:
+    assert ask(system.gateway.port, "/optional/bad", f"Authorization: {credentials}").status == 401
+    assert system.legacy.requests("/optional/bad") == []
+
+
+def test_tokens_of_two_issuers_are_taken_during_a_change_of_identity_provider(system: System) -> None:
+    old = system.issuer.bearer("user-1")
+    new = system.issuer.bearer("user-1", iss=NEW_ISSUER, aud="new shop")
+    for bearer, issuer, forwarded in (
+        (old, b"https://id.shop.example", None),
+        (new, NEW_ISSUER.encode(), new),
+        (old, b"https://id.shop.example", None),
+    ):
+        assert ask(system.gateway.port, "/either/two", bearer).status == 200
+        request = system.legacy.last("/either/two")
+        assert request.value(b"X-Auth-Issuer") == issuer
+        assert request.value(b"Authorization") == (forwarded and forwarded.partition(": ")[2].encode())
+    for wrong in (
+        system.issuer.bearer(iss=NEW_ISSUER),
+        system.issuer.bearer(aud="new shop"),
+        system.issuer.bearer(iss="https://third.example"),
+    ):
+        assert ask(system.gateway.port, "/either/wrong", wrong).status == 401
 
 
 @pytest.mark.parametrize("path", ["/private/two", "/optional/two"])

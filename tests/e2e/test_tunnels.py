@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -490,7 +491,7 @@ def guarded(start: Start, upstream: RecordingUpstream) -> GatewayProcess:
         return {"name": name, "match": {"path": f"/{name}"}, "upstream": "legacy", "auth": auth}
 
     script: Script = echo
-    for path in ("/strict", "/query", "/entry", "/maybe"):
+    for path in ("/strict", "/query", "/entry", "/maybe", "/pair", "/kubernetes"):
         upstream.on(path)(script)
     return start(
         {
@@ -500,6 +501,8 @@ def guarded(start: Start, upstream: RecordingUpstream) -> GatewayProcess:
                 route("strict"),
                 route("query", upgrade_token="query:access_token"),
                 route("entry", upgrade_token=["subprotocol:bearer"]),
+                route("pair", upgrade_token="subprotocol-pair:bearer"),
+                route("kubernetes", upgrade_token="kubernetes"),
                 route("maybe", upgrade_token=["subprotocol:bearer", "query:access_token"], required=False),
             ],
         }
@@ -573,6 +576,33 @@ def test_a_token_among_the_subprotocols_goes_no_further(
         upgraded(client, "/maybe", f"Sec-WebSocket-Protocol: bearer.{token}", "Sec-WebSocket-Protocol: chat")
     assert upstream.last("/maybe").values(b"Sec-WebSocket-Protocol") == [b"chat"]
     assert all(token.encode() not in one.head for one in upstream.received)
+
+
+def test_a_token_after_bearer_or_in_the_form_of_kubernetes_goes_no_further(
+    guarded: GatewayProcess, upstream: RecordingUpstream, issuer: Issuer
+) -> None:
+    token = issuer.token("user-6")
+    written = base64.urlsafe_b64encode(token.encode()).rstrip(b"=").decode()
+    kubernetes = f"base64url.bearer.authorization.k8s.io.{written}"
+    for path, offered, left in (
+        ("/pair", f"bearer, {token}, chat", b"bearer, chat"),
+        ("/pair", f"bearer,{token}", b"bearer"),
+        ("/kubernetes", f"{kubernetes}, base64.binary.k8s.io", b"base64.binary.k8s.io"),
+    ):
+        with guarded.client() as client:
+            upgraded(client, path, f"Sec-WebSocket-Protocol: {offered}")
+        seen = upstream.last(path)
+        assert seen.values(b"Sec-WebSocket-Protocol") == [left]
+        assert seen.values(b"X-Auth-Subject") == [b"user-6"]
+        guarded.access(path)
+    assert refused(guarded, "/pair", "Sec-WebSocket-Protocol: bearer, chat") == 401
+    assert refused(guarded, "/pair", f"Sec-WebSocket-Protocol: bearer.{token}") == 401
+    assert refused(guarded, "/kubernetes", f"Sec-WebSocket-Protocol: {kubernetes}!") == 401
+    signature = token.rpartition(".")[2]
+    everything = guarded.events_text() + (guarded.folder / "stdout").read_text()
+    for secret in (signature, written[-40:]):
+        assert secret not in everything
+        assert all(secret.encode() not in one.head for one in upstream.received)
 
 
 def test_without_an_upgrade_the_other_places_are_not_looked_at(

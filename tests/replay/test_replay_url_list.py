@@ -43,7 +43,12 @@ def test_each_request_knows_its_line_and_host() -> None:
     ],
 )
 def test_a_line_that_cannot_be_understood_is_named(line: str, said: str) -> None:
+    recording = read_url_list(f"/fine\n{line}\n".encode(), "urls.txt")
+    assert [request.target for request in recording.requests] == ["/fine"]
+    assert recording.skipped == {"can't be read": 1}
+    [sentence] = recording.unreadable
+    assert sentence.startswith("urls.txt:2: ")
+    assert said in sentence
     with pytest.raises(RecordingError) as raised:
-        read_url_list(f"/fine\n{line}\n".encode(), "urls.txt")
-    assert str(raised.value).startswith("urls.txt:2: ")
-    assert said in str(raised.value)
+        read_url_list(f"# nothing else\n{line}\n".encode(), "urls.txt")
+    assert str(raised.value) == sentence

@@ -13,6 +13,7 @@ from gateway.config.snapshot import (
     FieldMatch,
     Listener,
     Migration,
+    Provider,
     Route,
     Snapshot,
     Source,
@@ -22,6 +23,7 @@ from gateway.config.values import parse_condition, parse_sticky
 from gateway.routing.decide import Refusal, find_route
 from gateway.routing.request import Request
 
+PROVIDER = Provider("shop", "https://id.shop.example", ("shop",), ("ES256",))
 _NUMBERS = count(1)
 
 
@@ -108,7 +110,7 @@ def a_snapshot(*routes: Route, default: str | None = "monolith") -> Snapshot:
 
 def a_caller(**claims: Any) -> Identity:
     """A caller whose token was verified."""
-    return identity_of({"sub": "user-17", **claims}, "https://id.shop.example", 2_000_000_000.0)
+    return identity_of({"sub": "user-17", **claims}, PROVIDER, 2_000_000_000.0)
 
 
 def chosen(snapshot: Snapshot, request: Request) -> str | int | None:

@@ -18,7 +18,7 @@ from gateway.config.patterns import MOST_SEGMENTS, readings
 from gateway.config.snapshot import AuthRequirement
 from tests.routing.building import a_request, a_route, a_snapshot, chosen
 
-GUARDED = a_snapshot(a_route("/admin/**", auth=AuthRequirement("shop")), a_route("/public/**"))
+GUARDED = a_snapshot(a_route("/admin/**", auth=AuthRequirement(("shop",))), a_route("/public/**"))
 """Everything below /admin needs a token; /public and whatever no route names are open."""
 
 
@@ -150,7 +150,7 @@ def test_two_routes_to_one_upstream_are_two_routes_all_the_same() -> None:
     """Their authorization may differ, and logs and metrics do."""
     snapshot = a_snapshot(
         a_route("/orders/**", upstream="shop"),
-        a_route("/orders/admin/**", upstream="shop", auth=AuthRequirement("shop", scopes=frozenset({"admin"}))),
+        a_route("/orders/admin/**", upstream="shop", auth=AuthRequirement(("shop",), scopes=frozenset({"admin"}))),
     )
     assert chosen(snapshot, a_request("GET /orders/x/..%2fadmin/all")) == 400
     assert chosen(snapshot, a_request("GET /orders//admin/all")) == 400
