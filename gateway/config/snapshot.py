@@ -458,6 +458,19 @@ class AccessLog:
 
 
 @dataclass(frozen=True, slots=True)
+class VisitorCookie:
+    """How the cookie of the sticky key `visitor` is set.
+
+    `shared_caches` tells what becomes of a response that shared caches may
+    keep: it gets no cookie (`skip`), or gets it and is made private.
+    """
+
+    same_site: Literal["lax", "strict", "none"] = "lax"
+    partitioned: bool = False
+    shared_caches: Literal["skip", "private"] = "skip"
+
+
+@dataclass(frozen=True, slots=True)
 class Store:
     """Where the gateway keeps what must outlive it: a SQLAlchemy URL; a SQLite file's path is absolute once loaded."""
 
@@ -493,3 +506,4 @@ class Snapshot:
     delay: float = 0.0
     redis: Redis | None = None
     tls: ListenerTls | None = None
+    visitor_cookie: VisitorCookie = VisitorCookie()

@@ -26,6 +26,8 @@ _FIELD_VALUE = re.compile(r"(?![ \t])[\t -~\x80-\xff]*(?<![ \t])")
 _ORIGIN = re.compile(
     r"(?P<scheme>https?)://(?:\*\.)?(?:\[[0-9a-f:]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::(?P<port>[0-9]{1,5}))?"
 )
+# Of apps and extensions; that of files has no host.
+_OTHER_ORIGIN = re.compile(r"(?!https?:)[a-z][a-z0-9+.-]*://(?:[A-Za-z0-9._~%-]+(?::[0-9]{1,5})?)?")
 _SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
 _PROTOCOL = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+(/[A-Za-z0-9!#$%&'*+.^_`|~-]+)?")
 _PLACE = re.compile(r"[A-Za-z0-9._~-]+")
@@ -353,13 +355,24 @@ def parse_header_value(value: object) -> str:
 
 
 def parse_origin(value: object) -> str:
-    """An origin as browsers write it (RFC 6454 section 6.2), with `*.` for all names below a domain, or `*`."""
+    """An origin as browsers write it (RFC 6454 section 6.2), with `*.` for all names below a domain, or `*`.
+
+    `null` is the origin of pages that have none, such as sandboxed frames.
+    """
+    if value is None:
+        raise ValueError('the origin null is written "null", in quotes: without them it is nothing in YAML')
     if not isinstance(value, str):
         raise ValueError(f"expected an origin such as https://app.example, found {described(value)}")
-    if value == "*":
+    if value in ("*", "null") or _OTHER_ORIGIN.fullmatch(value):
         return value
     match = _ORIGIN.fullmatch(value)
     if match is None:
+        if not value.isascii():
+            raise ValueError(
+                f"'{value}' is no origin: browsers write names in ASCII, as in https://xn--bcher-kva.example"
+            )
+        if value != value.lower() and _ORIGIN.fullmatch(value.lower()):
+            raise ValueError(f"browsers write origins in lower case; did you mean '{value.lower()}'?")
         raise ValueError(f"'{value}' is no origin: scheme, host and perhaps a port, as in https://app.example")
     if (match["scheme"], match["port"]) in (("http", "80"), ("https", "443")):
         raise ValueError(f"browsers leave the port out; did you mean '{value.rpartition(':')[0]}'?")
