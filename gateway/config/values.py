@@ -163,10 +163,7 @@ def parse_server_name(value: object) -> str:
     """A host name or an address that a certificate can be for."""
     if not isinstance(value, str):
         raise ValueError(f"expected a host name or an address, found {described(value)}")
-    name = _host(f"[{value}]" if ":" in value else value).rstrip(".")
-    if any(len(label) > 63 for label in name.split(".")):
-        raise ValueError(f"'{value}' has a part of more than 63 characters")
-    return name
+    return _host(f"[{value}]" if ":" in value else value).rstrip(".")
 
 
 def _host(text: str) -> str:
@@ -177,14 +174,26 @@ def _host(text: str) -> str:
             raise ValueError(f"'{text}' is not an IPv6 address") from None
     if ":" in text:
         raise ValueError(f"'{text}' is not a host: an IPv6 address goes in brackets, [{text}]")
+    if not text.isascii():
+        raise ValueError(f"'{text}' is not written as in DNS and certificates{_in_ascii(text)}")
     if _HOST_NAME.fullmatch(text) is None:
         raise ValueError(f"'{text}' is not a host name or address")
+    if any(len(label) > 63 for label in text.split(".")):
+        raise ValueError(f"'{text}' has a part of more than 63 characters, the longest that DNS knows")
     if re.fullmatch(r"[0-9.]+", text):
         try:
             ipaddress.IPv4Address(text)
         except ValueError:
             raise ValueError(f"'{text}' is not an IPv4 address") from None
     return text.lower()
+
+
+def _in_ascii(name: str) -> str:
+    """How a name with other letters is written in ASCII (RFC 5890), as a hint; "" where that can't be told."""
+    try:
+        return f"; did you mean '{name.encode('idna').decode('ascii')}'?"
+    except UnicodeError:
+        return ""
 
 
 def _port(port: int) -> int:

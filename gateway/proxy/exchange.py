@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from gateway.routing.request import Request
 
 CLIENT_GONE = 499
+NO_DESCRIPTORS_LEFT = "The gateway can't open another connection: it has no file descriptors left."
+WITHOUT_CLOSE_NOTIFY = (
+    "The upstream ended its TLS connection without close_notify, so its response may have been cut short."
+)
 HELD_BODY = 65_536
 """So many bytes of a request's body wait for a connection before the client is asked to wait."""
 
@@ -132,6 +136,10 @@ class Exchange(AnsweredRequest):
     def waits_for(self, pool: EndpointPool) -> bool:
         """Whether a connection of `pool` is wanted: somebody else may have answered, or been asked, by now."""
         return not self.done and self.connection is None and self._pool is pool
+
+    def move_to(self, pool: EndpointPool) -> None:
+        """Another endpoint of the same name accepted a connection before the chosen one did."""
+        self._pool = pool
 
     # Towards the upstream
 
@@ -407,6 +415,12 @@ class Exchange(AnsweredRequest):
         """There are too many requests at the chosen endpoint."""
         self._failed(Failure("busy", 503, detail, self._care().sent, 1.0))
 
+    def out_of_descriptors(self) -> None:
+        """The gateway itself can open no connection, which says nothing about the upstream."""
+        if self.attempts is not None:
+            self.attempts.lose_hedge()
+        self.fail(503, NO_DESCRIPTORS_LEFT, 1.0)
+
     def _care(self) -> Attempts:
         if self.attempts is None:
             self.attempts = Attempts(self) if self._pool is None else Attempts.late(self, self._pool.owner)
@@ -429,6 +443,11 @@ class Exchange(AnsweredRequest):
             self.connection = None
             self.client.plane.counters.event("stale_connection_retries", self._pool.owner.upstream.name)
             self._pool.request(self, fresh=True)
+            return
+        if connection.truncated and connection.answering:
+            endpoint = self._pool.endpoint.url
+            self.client.plane.notice("response ended without close_notify", self._pool.owner.upstream.name, endpoint)
+            self.upstream_failed("lost", 502, WITHOUT_CLOSE_NOTIFY)
             return
         self.upstream_failed("lost", 502, "The upstream closed the connection before its response was complete.")
 
@@ -484,12 +503,12 @@ class Exchange(AnsweredRequest):
             return
         if self.connection is None and self._pool is not None:
             self._pool.forget(self)
+        self._care().reason = detail
         if self.response_started:
             self.pending_out = []
             self.keep_alive = False
             self.done = True
-            if self.attempts is not None or self.entered is not None:
-                self._care().over(whole=False)
+            self._care().over(whole=False)
             self.client.plane.counters.event("broken_responses", detail)
             self._record(self.status)
             self.client.break_off()

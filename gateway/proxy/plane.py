@@ -12,6 +12,7 @@ import random
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from resource import RLIMIT_NOFILE, getrlimit
 
 from gateway.auth.keys import KeySet
 from gateway.auth.verify import Verifier
@@ -20,6 +21,7 @@ from gateway.config.snapshot import AccessLog as AccessLogPlace
 from gateway.config.snapshot import Endpoint, Snapshot, Upstream
 from gateway.observe.access_log import AccessLog
 from gateway.observe.counters import Counters, Notice, Report, UpstreamState
+from gateway.observe.descriptors import any_left
 from gateway.proxy.client import ClientConnection
 from gateway.proxy.endpoints import UpstreamPool
 from gateway.proxy.exchange import Exchange
@@ -35,6 +37,8 @@ from gateway.routing.trust import TrustedProxies
 TICK = 0.1
 REFETCH_DEADLINE = 3.0
 BACKLOG = 4096
+DESCRIPTORS_REPORTED = 5.0
+"""Seconds between two reports that no file descriptor is left."""
 TUNNEL_END = 1.0
 """How long tunnels that a drain closes may take to send what was written, in seconds."""
 
@@ -98,6 +102,7 @@ class DataPlane:
         self.side_breakers: dict[tuple[str, str], Breaker] = {}
         self.stale_answers: dict[str, StaleAnswers] = {}
         self._any_total = False
+        self._descriptors_reported = -DESCRIPTORS_REPORTED
         self.verifiers: dict[str, Verifier] = {}
         self.access_log: AccessLog | None = None
         self._dropped_lines = 0
@@ -224,6 +229,24 @@ class DataPlane:
         self.counters.event(event.replace(" ", "_"), upstream)
         told: dict[str, str | int] = {"upstream": upstream, **({"endpoint": endpoint} if endpoint else {}), **fields}
         self.counters.notice(Notice(event, told))
+
+    def out_of_descriptors(self, doing: str, **fields: str | int) -> None:
+        """No file descriptor is left for `doing`: count and report that, and close what is kept for later.
+
+        That is this machine's trouble, so nothing is held against upstreams.
+        """
+        self.counters.event("out_of_descriptors", doing)
+        if self.now < self._descriptors_reported + DESCRIPTORS_REPORTED:
+            return
+        self._descriptors_reported = self.now
+        clients = len(self.clients) + len(self.tunnels)
+        upstream = sum(endpoint.open for pool in self._every_pool() for endpoint in pool.endpoints)
+        soft, _ = getrlimit(RLIMIT_NOFILE)
+        told: dict[str, str | int] = {"limit": soft, "client_connections": clients, "upstream_connections": upstream}
+        self.counters.notice(Notice("no file descriptors left", {"doing": doing, **told, **fields}))
+        for pool in self._every_pool():
+            for endpoint in pool.endpoints:
+                endpoint.close_idle()
 
     # What exchanges ask
 
@@ -354,6 +377,9 @@ class DataPlane:
         for tunnel in [tunnel for tunnel in self.tunnels if tunnel.deadline <= now]:
             tunnel.expired()
         self.listener.expire(now)
+        if not any_left():
+            # The event loop closes the connections that come now, without a word to anybody.
+            self.out_of_descriptors("accept")
         if self._any_total:
             self._end_what_is_over(now)
         for pool in self.pools.values():
