@@ -640,6 +640,13 @@ class ClientConnection(asyncio.Protocol):
         if self.exchange is None and not self._closing and not self._in_head:
             self.deadline = min(self.deadline, self.plane.now + LAST_REQUEST)
 
+    def end(self) -> None:
+        """The gateway ends: answer or break off what is under way, and close."""
+        if self.exchange is not None:
+            self.exchange.drained()
+        elif not self._closing:
+            self.close()
+
     def close(self) -> None:
         """Close after what was written is out."""
         self._closing = True

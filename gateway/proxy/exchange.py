@@ -389,7 +389,8 @@ class Exchange(AnsweredRequest):
         self._switch(fields, upgrade)
         self.client.plane.counters.event("tunnels_opened", upstream.name)
         held, client_is_full = self.client.hand_over()
-        Tunnel(self, connection).start(held, early, client_is_full)
+        websocket = upgrade.strip(b" \t").lower() == b"websocket"
+        Tunnel(self, connection, websocket=websocket).start(held, early, client_is_full)
         pool.switched()
         return True
 
@@ -551,6 +552,24 @@ class Exchange(AnsweredRequest):
         if self.attempts is not None or self.entered is not None:
             self._care().over(whole=False)
         self._record(CLIENT_GONE)
+
+    def drained(self) -> None:
+        """The gateway ends, and can't wait for this exchange any longer, which says nothing about anybody else."""
+        if self.done:
+            return
+        if self.response_started:
+            self.give_up(self.status, "The gateway shut down before the response was complete.")
+        elif self.connection is not None:
+            # It may have been carried out, so the client must not take it for refused.
+            self.give_up(504, "The gateway shut down before the upstream responded.")
+        else:
+            self.give_up(503, "The gateway is shutting down.")
+
+    def note(self, reason: str) -> None:
+        """Have the access log say why the gateway itself ended this."""
+        if self.attempts is None:
+            self.attempts = Attempts(self)
+        self.attempts.reason = reason
 
     def total_expired(self) -> None:
         """The deadline of the whole exchange has passed."""

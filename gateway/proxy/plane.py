@@ -39,8 +39,8 @@ REFETCH_DEADLINE = 3.0
 BACKLOG = 4096
 DESCRIPTORS_REPORTED = 5.0
 """Seconds between two reports that no file descriptor is left."""
-TUNNEL_END = 1.0
-"""How long tunnels that a drain closes may take to send what was written, in seconds."""
+LAST_WORDS = 1.5
+"""How long connections that a drain closes may take to send what was written, in seconds."""
 
 _BREAKER_EVENTS = {
     State.OPEN: "breaker opened",
@@ -285,7 +285,8 @@ class DataPlane:
         Every answer from now on is its connection's last, and says so. An idle
         connection may bring one more request for a moment, as it may be on its
         way already. Tunnels may go on until the end, and what was written into
-        them still goes out.
+        them still goes out. What is broken off is answered where it can be, and
+        the log says that it was the gateway.
         """
         self.draining = True
         await asyncio.sleep(delay)
@@ -301,12 +302,14 @@ class DataPlane:
         except TimeoutError:
             self.listener.close()
             for client in list(self.clients):
-                client.transport.abort()
+                client.end()
             for tunnel in list(self.tunnels):
-                tunnel.close("drained")
+                tunnel.go_away("drained")
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(TUNNEL_END):
+                async with asyncio.timeout(LAST_WORDS):
                     await self._drained.wait()
+            for client in list(self.clients):
+                client.transport.abort()
 
     def close(self) -> None:
         """Stop the ticker and write out the access log."""

@@ -37,7 +37,7 @@ def configuration(upstream: RecordingUpstream, redis: RedisServer, requests: int
         "upstream": "legacy",
         "rate_limits": [
             {"requests": requests, "per": "1h", "key": "header:X-Client"},
-            {"requests": 1000, "per": "1h"},
+            {"requests": 1000, "per": "100h"},
         ],
     }
     return {
