@@ -25,6 +25,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from gateway.auth.fetch import KeySetSource
 from gateway.config.load import ConfigurationError, Loaded, load
 from gateway.config.snapshot import Endpoint, Listener, Provider, Snapshot
+from gateway.control import messages
 from gateway.control.admin import AdminServer, migration_state
 from gateway.control.discovery import Discovery
 from gateway.control.health import HealthChecks
@@ -202,11 +203,12 @@ class Supervisor:
             for name in ("listen", "admin"):
                 if name not in self._addresses and getattr(loaded.snapshot, name) != getattr(before, name):
                     log.warning("a changed address takes effect at the next start", setting=name)
+            encoded = await asyncio.to_thread(messages.encode, messages.Apply(loaded.snapshot))
             self._loaded = loaded
             self._loaded_at = datetime.now(UTC)
             self._start_sources()
             self._discovery.apply(self.snapshot)
-            self._workers.publish(self.snapshot)
+            self._workers.publish(self.snapshot, encoded)
             self._health.apply(self.snapshot, self._discovery.addresses)
             self._judge.apply(self._loaded)
             self._compare_descriptors()

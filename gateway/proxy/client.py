@@ -210,6 +210,8 @@ class ClientConnection(asyncio.Protocol):
         for waiting in self._waiting:
             waiting.done = True
         self._waiting.clear()
+        # It holds on to this connection, which would then have to wait for a collection.
+        self._parser = None  # type: ignore[assignment]
         self.plane.client_closed()
 
     def _leave_address(self) -> None:

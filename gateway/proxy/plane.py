@@ -23,6 +23,7 @@ from gateway.observe.access_log import AccessLog
 from gateway.observe.counters import Counters, Notice, Report, UpstreamState
 from gateway.observe.descriptors import any_left
 from gateway.proxy.client import ClientConnection
+from gateway.proxy.derived import Derived, derive
 from gateway.proxy.endpoints import UpstreamPool
 from gateway.proxy.exchange import Exchange
 from gateway.proxy.listener import Listener
@@ -56,14 +57,6 @@ def random_digits() -> Iterator[bytes]:
         digits = random.randbytes(24 * 64).hex().encode()
         for start in range(0, len(digits), 48):
             yield digits[start : start + 48]
-
-
-def has_total_deadline(snapshot: Snapshot) -> bool:
-    """Whether any exchange has to be over in time as a whole."""
-    every = [upstream.timeouts for upstream in snapshot.upstreams.values()]
-    for route in snapshot.routes:
-        every += route.timeouts.values()
-    return any(timeouts.total is not None for timeouts in every)
 
 
 class DataPlane:
@@ -122,20 +115,24 @@ class DataPlane:
 
     # What the control process says
 
-    def apply(self, snapshot: Snapshot) -> None:
-        """Serve by `snapshot` from the next request on; exchanges under way keep what they were given."""
+    def apply(self, snapshot: Snapshot, derived: Derived | None = None) -> None:
+        """Serve by `snapshot` from the next request on; exchanges under way keep what they were given.
+
+        `derived` is what follows from it, where that was worked out before.
+        """
+        derived = derived or derive(snapshot)
         self.listener.apply(snapshot.tls)
         self._open_access_log(snapshot.access_log)
         self.snapshot = snapshot
         self.generation += 1
         # Exchanges under way may have one that the snapshot before gave them.
-        self._any_total = self._any_total or has_total_deadline(snapshot)
-        self._apply_upstreams(snapshot)
+        self._any_total = self._any_total or derived.any_total
+        self._apply_upstreams(snapshot, derived)
         self.verifiers = {
             name: Verifier(provider, self._keys.get(name)) for name, provider in snapshot.providers.items()
         }
         self.trusted_proxies = TrustedProxies(snapshot.trusted_proxies, snapshot.trusted_header)
-        self.rate_limiter.apply(snapshot.redis if any(route.rate_limits for route in snapshot.routes) else None)
+        self.rate_limiter.apply(snapshot.redis if derived.rate_limited else None)
         if self.mirror is not None:
             self.mirror.apply(snapshot)
 
@@ -175,7 +172,7 @@ class DataPlane:
         """All pools, those of copies too."""
         return [*self.pools.values(), *(self.mirror.upstreams() if self.mirror is not None else ())]
 
-    def _apply_upstreams(self, snapshot: Snapshot) -> None:
+    def _apply_upstreams(self, snapshot: Snapshot, derived: Derived) -> None:
         """Pools, breakers and kept answers by `snapshot`; what is known under the same settings is taken over."""
         before = self.pools
         self.pools = {}
@@ -201,17 +198,12 @@ class DataPlane:
                 guarding[name].append(kept)
         for name, found in guarding.items():
             self.pools[name].set_breakers(found)
-        stale = {
-            route.name: route.fallback.stale
-            for route in snapshot.routes
-            if route.fallback is not None and route.fallback.stale is not None
-        }
         answers = self.stale_answers
         self.stale_answers = {
             name: kept_answers
             if (kept_answers := answers.get(name)) and kept_answers.settings == settings
             else StaleAnswers(settings)
-            for name, settings in stale.items()
+            for name, settings in derived.stale.items()
         }
 
     def new_breaker(self, settings: BreakerSettings, upstream: str) -> Breaker:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 ALWAYS = float("-inf")
 
 # Reading the machine's authorities takes 20 ms, and most upstreams have the same settings.
-_context_of = lru_cache(64)(upstream_context)
+context_of = lru_cache(64)(upstream_context)
 
 
 class EndpointPool:
@@ -77,7 +77,7 @@ class EndpointPool:
         self._connecting: set[asyncio.Task[None]] = set()
         self._named = not is_address(endpoint.host)
         self._avoided: dict[Address, float] = {}
-        self._context = _context_of(owner.upstream.tls) if endpoint.tls else None
+        self._context = context_of(owner.upstream.tls) if endpoint.tls else None
 
     def __repr__(self) -> str:
         return (

@@ -161,6 +161,8 @@ class UpstreamConnection(asyncio.Protocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
+        # It holds on to this connection, which would then have to wait for a collection.
+        self._parser = None  # type: ignore[assignment]
         self.reusable = False
         self.pool.lost(self)
         exchange = self.exchange
