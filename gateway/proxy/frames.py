@@ -63,7 +63,8 @@ class FrameWatch:
             self._head = head
             return len(head) - before
         opcode, length = head[0] & 0x0F, head[1] & 0x7F
-        if opcode not in _OPCODES or head[1] & 0x80 != self._mask:
+        broken_up = opcode >= _CLOSE and (not head[0] & 0x80 or length >= _LENGTH_16)
+        if opcode not in _OPCODES or broken_up or head[1] & 0x80 != self._mask:
             self.lost = True
             return 0
         extended = 0 if length < _LENGTH_16 else 2 if length == _LENGTH_16 else 8

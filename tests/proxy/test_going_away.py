@@ -55,7 +55,7 @@ def test_boundaries_are_known_however_the_bytes_come(sizes: list[int], masked: b
     assert not watch.closed
 
 
-@pytest.mark.parametrize("data", [b"hello", b"\x83\x80\0\0\0\0", b"\x81\x00", b"\xff\xff"])
+@pytest.mark.parametrize("data", [b"hello", b"\x83\x80\0\0\0\0", b"\x81\x00", b"\xff\xff", b"\x08\x80", b"\x89\xfe"])
 def test_what_is_no_frame_of_a_client_is_never_interrupted(data: bytes) -> None:
     watch = FrameWatch(masked=True)
     watch.feed(data)
