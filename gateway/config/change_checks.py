@@ -128,6 +128,14 @@ class ChangeChecks:
                 )
             elif len(section.origins) > 1:
                 yield self._problem("'*' is every origin already", *place)
+        elif "null" in section.origins and section.credentials:
+            yield self._problem(
+                "any page can open a frame whose origin is null: with credentials every page could act as its visitor",
+                *path,
+                "origins",
+                section.origins.index("null"),
+                hint="list the origins, or leave out 'credentials'",
+            )
 
     def _rewrite(self, section: RewriteSection | None, match: MatchSection, *path: Step) -> Iterator[Problem]:
         if section is None:

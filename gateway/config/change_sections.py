@@ -32,7 +32,8 @@ class CorsSection(Section):
     """Which pages of other origins may ask; the gateway answers their preflights."""
 
     origins: Annotated[list[Origin], OneOrMany(), Field(min_length=1)] = Field(
-        description="The origins, as `https://app.example`; `https://*.app.example` is every name below it, `*` any."
+        description="The origins, as `https://app.example` or `capacitor://localhost`; `https://*.app.example` is every"
+        ' name below it, `*` any, `"null"` pages without one.'
     )
     methods: Annotated[list[Method], OneOrMany(), Field(min_length=1)] | None = Field(
         default=None, description="The methods that may be asked with; those of `match` unless given."

@@ -55,6 +55,7 @@ from gateway.config.snapshot import (
     Timeouts,
     Upstream,
     UpstreamTls,
+    VisitorCookie,
 )
 from gateway.config.tls_files import TlsSettings
 from gateway.config.upstream_sections import UpstreamSection
@@ -298,6 +299,7 @@ def compile_snapshot(
         delay=model.shutdown.delay,
         redis=compile_redis(model.redis),
         tls=tls.listener,
+        visitor_cookie=VisitorCookie(**model.visitor_cookie.model_dump()),
     )
 
 

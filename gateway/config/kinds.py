@@ -201,7 +201,12 @@ Origin = TypeAliasType(
     Annotated[
         str,
         PlainValidator(parse_origin),
-        WithJsonSchema({"type": "string", "examples": ["https://app.example", "https://*.app.example", "*"]}),
+        WithJsonSchema(
+            {
+                "type": "string",
+                "examples": ["https://app.example", "https://*.app.example", "capacitor://localhost", "null", "*"],
+            }
+        ),
     ],
 )
 Method = TypeAliasType(

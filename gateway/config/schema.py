@@ -33,11 +33,12 @@ from gateway.config.rate_limit_sections import RedisSection
 from gateway.config.route_sections import MigrationSection, RouteSection
 from gateway.config.sections import Section, Text
 from gateway.config.shadow_sections import StoreSection
-from gateway.config.snapshot import Limits, Listener
+from gateway.config.snapshot import Limits, Listener, VisitorCookie
 from gateway.config.tls_sections import ListenerTlsSection
 from gateway.config.upstream_sections import UpstreamSection
 
 _LIMITS = Limits()
+_VISITOR_COOKIE = VisitorCookie()
 
 Version = Annotated[Whole, Field(ge=1, le=1), WithJsonSchema({"const": 1})]
 
@@ -76,6 +77,30 @@ class AccessLogSection(Section):
 
     enabled: Flag = Field(default=True, description="Whether to write it.")
     path: Text | None = Field(default=None, description="The file to append to; standard output unless given.")
+
+
+class VisitorCookieSection(Section):
+    """The cookie of the sticky key `visitor`; it is `Secure` where the client's connection is https."""
+
+    same_site: Literal["lax", "strict", "none"] = Field(
+        default=_VISITOR_COOKIE.same_site,
+        description="`none` where pages of other sites embed these; over plain http, `lax` is sent instead of `none`.",
+    )
+    partitioned: Flag = Field(
+        default=_VISITOR_COOKIE.partitioned,
+        description="Whether browsers keep one cookie for each embedding site (CHIPS); needs `same_site: none`.",
+    )
+    shared_caches: Literal["skip", "private"] = Field(
+        default=_VISITOR_COOKIE.shared_caches,
+        description="What happens to a response that shared caches may keep: `skip` sets no cookie on it, `private`"
+        " sets it and makes the response `Cache-Control: private`.",
+    )
+
+    @model_validator(mode="after")
+    def _embedded(self) -> VisitorCookieSection:
+        if self.partitioned and self.same_site != "none":
+            raise ValueError("'partitioned' is for pages that other sites embed: it needs 'same_site: none'")
+        return self
 
 
 class ShutdownSection(Section):
@@ -161,6 +186,9 @@ class Configuration(Section):
     redis: RedisSection | None = Field(
         default=None,
         description="Where several machines count together for rate limits; each machine by itself unless given.",
+    )
+    visitor_cookie: VisitorCookieSection = Field(
+        default=VisitorCookieSection(), description="The cookie of the sticky key `visitor`."
     )
     access_log: AccessLogSection = Field(default=AccessLogSection(), description="The access log.")
     store: StoreSection = Field(default=StoreSection(), description="What must outlive the gateway.")

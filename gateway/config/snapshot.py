@@ -151,6 +151,11 @@ class Endpoint:
     weight: int = 1
     name: str = ""
 
+    @property
+    def certified_name(self) -> str:
+        """The name that a certificate of it holds: without the dot that ends a name in DNS (RFC 6066 section 3)."""
+        return (self.name or self.host).rstrip(".")
+
 
 @dataclass(frozen=True, slots=True)
 class ListenerTls:
@@ -168,6 +173,8 @@ class UpstreamTls:
 
     `ca` None trusts whom the machine trusts, `server_name` None takes the
     endpoint's host. `certificate` and `key` are what the gateway shows.
+    `close_notify` tells whether a response that the end of the connection ends
+    is whole without that alert.
     """
 
     ca: bytes | None = None
@@ -175,6 +182,7 @@ class UpstreamTls:
     verify: bool = True
     certificate: bytes | None = None
     key: bytes | None = field(default=None, repr=False)
+    close_notify: Literal["required", "optional"] = "required"
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +206,8 @@ class Upstream:
     `host` tells whose Host it sees, the client's or the endpoint's.
     `upgrades` are the protocols, in lower case, to which a request may switch.
     `ejection`, `breaker` and `concurrency` None do without; `resolve` None
-    looks a name up when a connection is made, and takes its first address.
+    looks a name up when a connection is made, and takes the first address that
+    accepts one.
     """
 
     name: str
@@ -475,6 +484,19 @@ class AccessLog:
 
 
 @dataclass(frozen=True, slots=True)
+class VisitorCookie:
+    """How the cookie of the sticky key `visitor` is set.
+
+    `shared_caches` tells what becomes of a response that shared caches may
+    keep: it gets no cookie (`skip`), or gets it and is made private.
+    """
+
+    same_site: Literal["lax", "strict", "none"] = "lax"
+    partitioned: bool = False
+    shared_caches: Literal["skip", "private"] = "skip"
+
+
+@dataclass(frozen=True, slots=True)
 class Store:
     """Where the gateway keeps what must outlive it: a SQLAlchemy URL; a SQLite file's path is absolute once loaded."""
 
@@ -510,3 +532,4 @@ class Snapshot:
     delay: float = 0.0
     redis: Redis | None = None
     tls: ListenerTls | None = None
+    visitor_cookie: VisitorCookie = VisitorCookie()

@@ -67,6 +67,7 @@ class _Reader(FileReader):
             section.verify,
             certificate,
             key,
+            section.close_notify,
         )
         if section.model_fields_set and not self.problems:
             from gateway.config.tls import upstream_context

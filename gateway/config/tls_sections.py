@@ -60,6 +60,13 @@ class UpstreamTlsSection(Section):
     )
     key: Text | None = Field(default=None, description="The file with that certificate's private key, not encrypted.")
 
+    close_notify: Literal["required", "optional"] = Field(
+        default=_UPSTREAM.close_notify,
+        description="Whether a response that the end of the connection ends is complete only with the alert"
+        " close_notify. Without it, a network that cuts a connection off can shorten a response unnoticed; `optional`"
+        " is for servers that never send it.",
+    )
+
     @model_validator(mode="after")
     def _pair(self) -> UpstreamTlsSection:
         if (self.certificate is None) != (self.key is None):

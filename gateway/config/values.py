@@ -26,6 +26,8 @@ _FIELD_VALUE = re.compile(r"(?![ \t])[\t -~\x80-\xff]*(?<![ \t])")
 _ORIGIN = re.compile(
     r"(?P<scheme>https?)://(?:\*\.)?(?:\[[0-9a-f:]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::(?P<port>[0-9]{1,5}))?"
 )
+# Of apps and extensions; that of files has no host.
+_OTHER_ORIGIN = re.compile(r"(?!https?:)[a-z][a-z0-9+.-]*://(?:[A-Za-z0-9._~%-]+(?::[0-9]{1,5})?)?")
 _SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
 _PROTOCOL = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+(/[A-Za-z0-9!#$%&'*+.^_`|~-]+)?")
 _PLACE = re.compile(r"[A-Za-z0-9._~-]+")
@@ -162,10 +164,7 @@ def parse_server_name(value: object) -> str:
     """A host name or an address that a certificate can be for."""
     if not isinstance(value, str):
         raise ValueError(f"expected a host name or an address, found {described(value)}")
-    name = _host(f"[{value}]" if ":" in value else value).rstrip(".")
-    if any(len(label) > 63 for label in name.split(".")):
-        raise ValueError(f"'{value}' has a part of more than 63 characters")
-    return name
+    return _host(f"[{value}]" if ":" in value else value).rstrip(".")
 
 
 def _host(text: str) -> str:
@@ -176,14 +175,26 @@ def _host(text: str) -> str:
             raise ValueError(f"'{text}' is not an IPv6 address") from None
     if ":" in text:
         raise ValueError(f"'{text}' is not a host: an IPv6 address goes in brackets, [{text}]")
+    if not text.isascii():
+        raise ValueError(f"'{text}' is not written as in DNS and certificates{_in_ascii(text)}")
     if _HOST_NAME.fullmatch(text) is None:
         raise ValueError(f"'{text}' is not a host name or address")
+    if any(len(label) > 63 for label in text.split(".")):
+        raise ValueError(f"'{text}' has a part of more than 63 characters, the longest that DNS knows")
     if re.fullmatch(r"[0-9.]+", text):
         try:
             ipaddress.IPv4Address(text)
         except ValueError:
             raise ValueError(f"'{text}' is not an IPv4 address") from None
     return text.lower()
+
+
+def _in_ascii(name: str) -> str:
+    """How a name with other letters is written in ASCII (RFC 5890), as a hint; "" where that can't be told."""
+    try:
+        return f"; did you mean '{name.encode('idna').decode('ascii')}'?"
+    except UnicodeError:
+        return ""
 
 
 def _port(port: int) -> int:
@@ -358,13 +369,24 @@ def parse_header_value(value: object) -> str:
 
 
 def parse_origin(value: object) -> str:
-    """An origin as browsers write it (RFC 6454 section 6.2), with `*.` for all names below a domain, or `*`."""
+    """An origin as browsers write it (RFC 6454 section 6.2), with `*.` for all names below a domain, or `*`.
+
+    `null` is the origin of pages that have none, such as sandboxed frames.
+    """
+    if value is None:
+        raise ValueError('the origin null is written "null", in quotes: without them it is nothing in YAML')
     if not isinstance(value, str):
         raise ValueError(f"expected an origin such as https://app.example, found {described(value)}")
-    if value == "*":
+    if value in ("*", "null") or _OTHER_ORIGIN.fullmatch(value):
         return value
     match = _ORIGIN.fullmatch(value)
     if match is None:
+        if not value.isascii():
+            raise ValueError(
+                f"'{value}' is no origin: browsers write names in ASCII, as in https://xn--bcher-kva.example"
+            )
+        if value != value.lower() and _ORIGIN.fullmatch(value.lower()):
+            raise ValueError(f"browsers write origins in lower case; did you mean '{value.lower()}'?")
         raise ValueError(f"'{value}' is no origin: scheme, host and perhaps a port, as in https://app.example")
     if (match["scheme"], match["port"]) in (("http", "80"), ("https", "443")):
         raise ValueError(f"browsers leave the port out; did you mean '{value.rpartition(':')[0]}'?")

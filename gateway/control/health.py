@@ -18,6 +18,7 @@ import structlog
 
 from gateway.config.snapshot import Endpoint, HealthCheck, Snapshot, UpstreamTls
 from gateway.config.tls import upstream_context
+from gateway.observe.descriptors import any_left
 from gateway.resilience.health import EndpointHealth
 
 log = structlog.get_logger(part="health")
@@ -86,14 +87,17 @@ class HealthChecks:
         endpoint, settings = check.endpoint, check.settings
         verify: ssl.SSLContext | bool = upstream_context(check.tls) if endpoint.tls else True
         headers = {"Host": endpoint.host_header.decode("ascii")}
-        name = check.tls.server_name or endpoint.name or endpoint.host
+        name = check.tls.server_name or endpoint.certified_name
         async with httpx.AsyncClient(
             timeout=settings.timeout, trust_env=False, verify=verify, headers=headers
         ) as client:
             await asyncio.sleep(random.uniform(0, JITTER * settings.interval))
             while True:
                 good, last = await _ask(client, url + settings.path, settings, name)
-                if health.note(good, last, settings):
+                if not good and not any_left():
+                    # Whatever went wrong says nothing about the endpoint.
+                    log.error("no file descriptors left for a health check", upstream=upstream, url=url, last=last)
+                elif health.note(good, last, settings):
                     log.warning(
                         "endpoint went up" if good else "endpoint went down", upstream=upstream, url=url, last=last
                     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import pickle
 import struct
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from gateway.observe.counters import Report
 
 if TYPE_CHECKING:
     from gateway.config.compare_sections import CompareSection
+    from gateway.proxy.derived import Derived
 
 _LENGTH = struct.Struct("!I")
 
@@ -28,6 +29,13 @@ class Apply:
     """Serve by this snapshot from now on."""
 
     snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared(Apply):
+    """The same, with what follows from the snapshot; a worker makes it of a large one."""
+
+    derived: Derived
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +160,11 @@ def encode(message: object) -> bytes:
     return _LENGTH.pack(len(data)) + data
 
 
-async def read(reader: asyncio.StreamReader) -> Any:
-    """The next message, or None when the other end is gone."""
+async def read(reader: asyncio.StreamReader, decode: Callable[[bytes], Awaitable[Any]] | None = None) -> Any:
+    """The next message, which `decode` may make of its bytes; None when the other end is gone."""
     try:
         (length,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
-        return pickle.loads(await reader.readexactly(length))
+        data = await reader.readexactly(length)
+        return pickle.loads(data) if decode is None else await decode(data)
     except (asyncio.IncompleteReadError, ConnectionError):
         return None

@@ -25,6 +25,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from gateway.auth.fetch import KeySetSource
 from gateway.config.load import ConfigurationError, Loaded, load
 from gateway.config.snapshot import Endpoint, Listener, Provider, Snapshot
+from gateway.control import messages
 from gateway.control.admin import AdminServer, migration_state
 from gateway.control.discovery import Discovery
 from gateway.control.health import HealthChecks
@@ -37,6 +38,7 @@ from gateway.control.upstream_status import upstream_gauges, upstreams_as_json
 from gateway.control.watch import digests, watch
 from gateway.control.workers import START_DEADLINE, Workers
 from gateway.observe.counters import Report
+from gateway.observe.descriptors import needed, raise_limit
 
 log = structlog.get_logger(part="control")
 
@@ -54,6 +56,8 @@ class Supervisor:
     def __init__(self, path: Path, workers: int, addresses: Mapping[str, Listener] = MappingProxyType({})) -> None:
         self._path = path
         self._addresses = addresses
+        # Before any worker starts, which inherits it.
+        self._descriptors = raise_limit()
         self._loaded: Loaded = load(path)
         self._seen = digests(self._loaded.watched)
         self._reload_error: list[str] = []
@@ -87,6 +91,7 @@ class Supervisor:
         loop.add_signal_handler(signal.SIGUSR2, lambda: self._later(self._workers.replace()))
         for warning in self._loaded.warnings:
             log.warning("configuration", warning=str(warning))
+        self._compare_descriptors()
         self._start_sources()
         self._discovery.apply(self.snapshot)
         await self._wait_for_keys_and_addresses()
@@ -141,6 +146,22 @@ class Supervisor:
             self._service.alive()
             await asyncio.sleep(interval)
 
+    def _compare_descriptors(self) -> None:
+        """Say so where workers may have fewer file descriptors than the connections that they accept."""
+        need, clients = needed(self.snapshot), self.snapshot.limits.connections
+        limits = self._descriptors
+        if limits.soft >= need:
+            return
+        say = log.error if limits.soft < clients else log.warning
+        say(
+            "too few file descriptors for the connections that a worker accepts",
+            limit=limits.soft,
+            hard_limit=limits.hard,
+            needed=need,
+            limits_connections=clients,
+            do=f"raise the hard limit to {need} (ulimit -Hn, LimitNOFILE= of systemd) or lower limits.connections",
+        )
+
     # Reload
 
     def _hang_up(self) -> None:
@@ -186,13 +207,15 @@ class Supervisor:
             for name in ("listen", "admin"):
                 if name not in self._addresses and getattr(loaded.snapshot, name) != getattr(before, name):
                     log.warning("a changed address takes effect at the next start", setting=name)
+            encoded = await asyncio.to_thread(messages.encode, messages.Apply(loaded.snapshot))
             self._loaded = loaded
             self._loaded_at = datetime.now(UTC)
             self._start_sources()
             self._discovery.apply(self.snapshot)
-            self._workers.publish(self.snapshot)
+            self._workers.publish(self.snapshot, encoded)
             self._health.apply(self.snapshot, self._discovery.addresses)
             self._judge.apply(self._loaded)
+            self._compare_descriptors()
             log.info("configuration reloaded", reason=reason, version=self.snapshot.version)
 
     async def _watch(self) -> None:

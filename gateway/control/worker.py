@@ -22,6 +22,7 @@ from gateway.auth.keys import KeySet, KeySetError, parse_key_set
 from gateway.config.snapshot import Endpoint
 from gateway.control import messages
 from gateway.control.handover import Handover
+from gateway.control.large_messages import LargeMessages
 from gateway.proxy.plane import DataPlane
 from gateway.shadow.mirror import Mirror
 
@@ -41,6 +42,7 @@ class Worker:
         self._keys: dict[str, KeySet | None] = {}
         self._down: frozenset[tuple[str, str]] = frozenset()
         self._addresses: dict[str, tuple[Endpoint, ...]] = {}
+        self._large = LargeMessages()
         self._ended = asyncio.Event()
         self._drain: messages.Drain | None = None
         self._failure: BaseException | None = None
@@ -110,7 +112,7 @@ class Worker:
             self._writer.write(messages.encode(message))
 
     async def _listen_to(self, reader: asyncio.StreamReader) -> None:
-        while (message := await messages.read(reader)) is not None:
+        while (message := await messages.read(reader, self._large.decode)) is not None:
             match message:
                 case messages.Keys():
                     self._take_keys(message)
@@ -157,13 +159,19 @@ class Worker:
             # What lives now lives long: a collection need not look at it again.
             gc.collect()
             gc.freeze()
+            self._large.rest_no_more()
         else:
+            before = [self._plane.snapshot]
             try:
-                self._plane.apply(message.snapshot)
+                self._plane.apply(message.snapshot, message.derived if isinstance(message, messages.Prepared) else None)
             except Exception as error:
                 # Such as of a log file. The control process says so; a worker that served so far goes on.
+                self._large.rest_no_more()
                 self._say(messages.Failed(repr(error)))
                 return
+            self._say(messages.Ready(message.snapshot.version))
+            await self._large.settle(self._plane, before)
+            return
         self._say(messages.Ready(message.snapshot.version))
 
     def _reopen_log(self, plane: DataPlane) -> None:

@@ -51,6 +51,11 @@ class WorkerProcess:
         if not self._writer.is_closing():
             self._writer.write(messages.encode(message))
 
+    def tell_encoded(self, data: bytes) -> None:
+        """Send a message that is encoded already, because others get it, too."""
+        if not self._writer.is_closing():
+            self._writer.write(data)
+
     def serves(self, version: str) -> None:
         """Note that it serves by the snapshot of this version."""
         self.version = version

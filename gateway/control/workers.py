@@ -58,6 +58,7 @@ class Workers:
         self._on_report = on_report
         self._on_refetch = on_refetch
         self._snapshot: Snapshot | None = None
+        self._applying = b""
         self._keys: dict[str, messages.Keys] = {}
         self._down = messages.Down(frozenset())
         self._judge: messages.JudgeAt | None = None
@@ -78,10 +79,13 @@ class Workers:
 
     # What all workers are told
 
-    def publish(self, snapshot: Snapshot) -> None:
-        """Have every worker, now and later, serve by `snapshot`."""
+    def publish(self, snapshot: Snapshot, encoded: bytes | None = None) -> None:
+        """Have every worker, now and later, serve by `snapshot`; `encoded` is the message that says so."""
         self._snapshot = snapshot
-        self._tell(messages.Apply(snapshot))
+        # Once for all workers, and for those that are started later.
+        self._applying = encoded or messages.encode(messages.Apply(snapshot))
+        for worker in (*self.running.values(), *self._coming):
+            worker.tell_encoded(self._applying)
 
     def publish_keys(self, keys: messages.Keys) -> None:
         """Have every worker verify with this key set."""
@@ -298,7 +302,7 @@ class Workers:
         for addresses in self._addresses.values():
             worker.tell(addresses)
         assert self._snapshot is not None
-        worker.tell(messages.Apply(self._snapshot))
+        worker.tell_encoded(self._applying)
         if self._judge is not None:
             worker.tell(self._judge)
             worker.tell(self._favour)

@@ -19,10 +19,10 @@ from gateway.proxy.guard import make_room
 from gateway.proxy.headers import VIA_LINE
 from gateway.proxy.problems import problem
 from gateway.proxy.status import STATUS_LINES
+from gateway.proxy.visitor_cookie import made_private, may_be_shared, visitor_cookie
 from gateway.routing.cors import response_fields
 from gateway.routing.decide import Decision, Refusal
 from gateway.routing.request import Request
-from gateway.routing.split import VISITOR_COOKIE
 
 if TYPE_CHECKING:
     from gateway.auth.identity import Identity
@@ -35,20 +35,8 @@ if TYPE_CHECKING:
     from gateway.resilience.concurrency import ConcurrencyLimit
 
 NEVER = float("inf")
-VISITOR_LIFETIME = 31_536_000
 
 AFTER_REQUEST_ID = b"\r\n" + VIA_LINE
-
-
-def _visitor_cookie(decision: Decision | None) -> bytes:
-    """The line that keeps a new visitor on the side that was drawn; empty for all others."""
-    if decision is None or decision.choice is None or decision.choice.visitor is None:
-        return b""
-    return b"Set-Cookie: %b=%b; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax\r\n" % (
-        VISITOR_COOKIE.encode(),
-        decision.choice.visitor.encode(),
-        VISITOR_LIFETIME,
-    )
 
 
 class AnsweredRequest(Request):
@@ -172,8 +160,10 @@ class AnsweredRequest(Request):
         decision = self._decision
         if decision is not None and decision.changes is not None:
             fields = changed_response(decision.changes, fields, self)
+        if decision is not None and decision.choice is not None and decision.choice.visitor is not None:
+            fields = self._with_visitor_cookie(decision.choice.visitor, fields)
         out = [STATUS_LINES[status], fields, b"X-Request-Id: ", self.request_id, AFTER_REQUEST_ID]
-        out += (_visitor_cookie(decision), self.rate_limit_fields)
+        out.append(self.rate_limit_fields)
         if self.client.plane.draining:
             self.keep_alive = False
         if not self.keep_alive:
@@ -182,6 +172,22 @@ class AnsweredRequest(Request):
             out.append(b"Connection: keep-alive\r\n")
         out.append(b"\r\n")
         return out
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether the client asked over https, as a trusted proxy tells or else its connection does."""
+        forwarding = self.head.forwarding
+        return ((forwarding.scheme if forwarding is not None else "") or self.client.scheme) == "https"
+
+    def _with_visitor_cookie(self, visitor: str, fields: bytes) -> bytes:
+        """`fields` with the cookie that keeps a new visitor on its side, unless a cache would share it."""
+        settings = self.client.plane.snapshot.visitor_cookie
+        if may_be_shared(self.method, fields, authorized=bool(self.head.credentials)):
+            if settings.shared_caches == "skip":
+                self.client.plane.counters.event("visitor_cookies_left_out")
+                return fields
+            fields = made_private(fields)
+        return fields + visitor_cookie(settings, visitor, secure=self.is_secure)
 
     def response_body(self, body: bytes) -> None:
         """A part of the response's body came in."""
@@ -206,7 +212,12 @@ class AnsweredRequest(Request):
         self.status = 101
         self.response_started = True
         out = [STATUS_LINES[101], fields, b"Connection: Upgrade\r\nUpgrade: ", upgrade]
-        out += (b"\r\nX-Request-Id: ", self.request_id, AFTER_REQUEST_ID, _visitor_cookie(self._decision), b"\r\n")
+        out += (b"\r\nX-Request-Id: ", self.request_id, AFTER_REQUEST_ID)
+        choice = None if self._decision is None else self._decision.choice
+        if choice is not None and choice.visitor is not None:
+            settings = self.client.plane.snapshot.visitor_cookie
+            out.append(visitor_cookie(settings, choice.visitor, secure=self.is_secure))
+        out.append(b"\r\n")
         self.client.transport.write(b"".join(out))
         # The handshake's time is what a request's is; how long a tunnel lives says nothing of the upstream.
         self._record(101, write=False)

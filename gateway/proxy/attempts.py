@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orjson import dumps
+
 from gateway.config.resilience import Retries
 from gateway.config.snapshot import Route
 from gateway.proxy.guard import Guard
@@ -39,8 +41,9 @@ class Attempts:
     `kept` is what was sent of its body, to send it again, None where that can't
     be done. `copy` is the answer as far as it came, where it may be kept.
     `fallback` is who answers instead of the upstream (`legacy`, `stale`,
-    `static`), `cause` why. `stale_connection` tells that a connection was met
-    that the endpoint had closed while it was idle.
+    `static`), `cause` why. `reason` is why the client got no complete response of
+    an upstream. `stale_connection` tells that a connection was met that the
+    endpoint had closed while it was idle.
     """
 
     __slots__ = (
@@ -52,6 +55,7 @@ class Attempts:
         "guard",
         "hedge",
         "kept",
+        "reason",
         "retries",
         "sent",
         "stale_connection",
@@ -65,6 +69,7 @@ class Attempts:
         self.tried: set[str] = set()
         self.stale_connection = False
         self.fallback = ""
+        self.reason = ""
         self.cause: Cause | None = None
         self.kept: list[bytes] | None = None
         self._kept_bytes = 0
@@ -94,6 +99,8 @@ class Attempts:
     def logged(self) -> str:
         """What the access log says of it."""
         text = f',"retries":{self.retries}' if self.retries else ""
+        if self.reason:
+            text += f',"reason":{dumps(self.reason).decode()}'
         return f'{text},"fallback":"{self.fallback}","cause":"{self.cause}"' if self.fallback else text
 
     # Beginning

@@ -24,6 +24,8 @@ _PLACES = frozenset({b"location", b"content-location"})
 _URL = re.compile(r"(?:https?:)?//(?P<authority>[^/?#]*)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 _REFRESH = re.compile(r"""([ \t]*[0-9.]*[ \t]*[;,]?[ \t]*url[ \t]*=[ \t]*(["']?))(.*?)(\2[ \t]*)""", re.IGNORECASE)
 _PREFIX = b"x-forwarded-prefix"
+_HOST_PREFIX = "__host-"
+"""Of cookie names (RFC 6265bis section 4.1.3); what `__Secure-` asks for, Secure, no rewriting takes off."""
 
 
 def changed_line(rewrite: Rewrite, line: bytes, path: str) -> bytes:
@@ -116,6 +118,9 @@ def _outer_reference(rewrite: Rewrite | None, reference: str) -> str:
 
 def _outer_cookie(rewrite: Rewrite, cookie: str) -> str:
     pair, *attributes = cookie.split(";")
+    if pair.strip(" \t").lower().startswith(_HOST_PREFIX):
+        # Browsers take it with Path=/ and without Domain alone, whatever the path that clients ask for.
+        return cookie
     changed = [pair]
     for attribute in attributes:
         name, _, value = attribute.partition("=")

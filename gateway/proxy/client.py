@@ -210,6 +210,8 @@ class ClientConnection(asyncio.Protocol):
         for waiting in self._waiting:
             waiting.done = True
         self._waiting.clear()
+        # It holds on to this connection, which would then have to wait for a collection.
+        self._parser = None  # type: ignore[assignment]
         self.plane.client_closed()
 
     def _leave_address(self) -> None:
@@ -639,6 +641,13 @@ class ClientConnection(asyncio.Protocol):
         """Close soon if idle, unless a last request comes: it may be on its way, and closing would lose it."""
         if self.exchange is None and not self._closing and not self._in_head:
             self.deadline = min(self.deadline, self.plane.now + LAST_REQUEST)
+
+    def end(self) -> None:
+        """The gateway ends: answer or break off what is under way, and close."""
+        if self.exchange is not None:
+            self.exchange.drained()
+        elif not self._closing:
+            self.close()
 
     def close(self) -> None:
         """Close after what was written is out."""

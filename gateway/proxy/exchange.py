@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from gateway.routing.request import Request
 
 CLIENT_GONE = 499
+NO_DESCRIPTORS_LEFT = "The gateway can't open another connection: it has no file descriptors left."
+WITHOUT_CLOSE_NOTIFY = (
+    "The upstream ended its TLS connection without close_notify, so its response may have been cut short."
+)
 HELD_BODY = 65_536
 """So many bytes of a request's body wait for a connection before the client is asked to wait."""
 
@@ -132,6 +136,10 @@ class Exchange(AnsweredRequest):
     def waits_for(self, pool: EndpointPool) -> bool:
         """Whether a connection of `pool` is wanted: somebody else may have answered, or been asked, by now."""
         return not self.done and self.connection is None and self._pool is pool
+
+    def move_to(self, pool: EndpointPool) -> None:
+        """Another endpoint of the same name accepted a connection before the chosen one did."""
+        self._pool = pool
 
     # Towards the upstream
 
@@ -381,7 +389,8 @@ class Exchange(AnsweredRequest):
         self._switch(fields, upgrade)
         self.client.plane.counters.event("tunnels_opened", upstream.name)
         held, client_is_full = self.client.hand_over()
-        Tunnel(self, connection).start(held, early, client_is_full)
+        websocket = upgrade.strip(b" \t").lower() == b"websocket"
+        Tunnel(self, connection, websocket=websocket).start(held, early, client_is_full)
         pool.switched()
         return True
 
@@ -407,6 +416,12 @@ class Exchange(AnsweredRequest):
         """There are too many requests at the chosen endpoint."""
         self._failed(Failure("busy", 503, detail, self._care().sent, 1.0))
 
+    def out_of_descriptors(self) -> None:
+        """The gateway itself can open no connection, which says nothing about the upstream."""
+        if self.attempts is not None:
+            self.attempts.lose_hedge()
+        self.fail(503, NO_DESCRIPTORS_LEFT, 1.0)
+
     def _care(self) -> Attempts:
         if self.attempts is None:
             self.attempts = Attempts(self) if self._pool is None else Attempts.late(self, self._pool.owner)
@@ -429,6 +444,11 @@ class Exchange(AnsweredRequest):
             self.connection = None
             self.client.plane.counters.event("stale_connection_retries", self._pool.owner.upstream.name)
             self._pool.request(self, fresh=True)
+            return
+        if connection.truncated and connection.answering:
+            endpoint = self._pool.endpoint.url
+            self.client.plane.notice("response ended without close_notify", self._pool.owner.upstream.name, endpoint)
+            self.upstream_failed("lost", 502, WITHOUT_CLOSE_NOTIFY)
             return
         self.upstream_failed("lost", 502, "The upstream closed the connection before its response was complete.")
 
@@ -484,12 +504,12 @@ class Exchange(AnsweredRequest):
             return
         if self.connection is None and self._pool is not None:
             self._pool.forget(self)
+        self._care().reason = detail
         if self.response_started:
             self.pending_out = []
             self.keep_alive = False
             self.done = True
-            if self.attempts is not None or self.entered is not None:
-                self._care().over(whole=False)
+            self._care().over(whole=False)
             self.client.plane.counters.event("broken_responses", detail)
             self._record(self.status)
             self.client.break_off()
@@ -532,6 +552,24 @@ class Exchange(AnsweredRequest):
         if self.attempts is not None or self.entered is not None:
             self._care().over(whole=False)
         self._record(CLIENT_GONE)
+
+    def drained(self) -> None:
+        """The gateway ends, and can't wait for this exchange any longer, which says nothing about anybody else."""
+        if self.done:
+            return
+        if self.response_started:
+            self.give_up(self.status, "The gateway shut down before the response was complete.")
+        elif self.connection is not None:
+            # It may have been carried out, so the client must not take it for refused.
+            self.give_up(504, "The gateway shut down before the upstream responded.")
+        else:
+            self.give_up(503, "The gateway is shutting down.")
+
+    def note(self, reason: str) -> None:
+        """Have the access log say why the gateway itself ended this."""
+        if self.attempts is None:
+            self.attempts = Attempts(self)
+        self.attempts.reason = reason
 
     def total_expired(self) -> None:
         """The deadline of the whole exchange has passed."""

@@ -29,8 +29,6 @@ VIA = b"1.1 strangler"
 VIA_LINE = b"Via: " + VIA + b"\r\n"
 REMEMBERED_SPELLINGS = 4096
 
-_SCHEMES = ("http", "https")
-
 
 class Action(IntEnum):
     """What becomes of a header field; FORWARD is 0 so that the hot path can test for truth."""
@@ -166,7 +164,7 @@ def forwarding_lines(forwarding: Forwarding, scheme: str, host: str) -> bytes:
     stand where the proxies say nothing usable.
     """
     chain = (forwarding.address, *forwarding.hops)
-    said_scheme = forwarding.scheme if forwarding.scheme in _SCHEMES else scheme
+    said_scheme = forwarding.scheme or scheme
     said_host = forwarding.host if is_host(forwarding.host.encode("latin-1")) else host
     lines = forwarded_lines(", ".join(chain), said_scheme) + (forwarded_host_line(said_host) if said_host else b"")
     if forwarding.header == "Forwarded":

@@ -131,6 +131,10 @@ class Hedge:
         """Whether a connection of `pool` is wanted."""
         return not self.done and self._connection is None and self.pool is pool
 
+    def move_to(self, pool: EndpointPool) -> None:
+        """Another endpoint of the same name accepted a connection before the chosen one did."""
+        self.pool = pool
+
     def connected(self, connection: UpstreamConnection) -> None:
         """Write the request to `connection`."""
         self._connection = connection
@@ -140,6 +144,14 @@ class Hedge:
     def connect_failed(self, status: int, detail: str) -> None:
         """No connection; the pool has noted that."""
         self._fail("connect", status, detail)
+
+    def out_of_descriptors(self) -> None:
+        """The gateway itself can open no connection."""
+        if not self.done:
+            self._end()
+            self._attempts.hedge = None
+            if self._attempts.exchange.connection is None:
+                self._attempts.exchange.out_of_descriptors()
 
     def busy(self, detail: str) -> None:
         """There are too many requests at the endpoint."""

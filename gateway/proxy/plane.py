@@ -12,6 +12,7 @@ import random
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from resource import RLIMIT_NOFILE, getrlimit
 
 from gateway.auth.keys import KeySet
 from gateway.auth.verify import Verifier
@@ -20,7 +21,9 @@ from gateway.config.snapshot import AccessLog as AccessLogPlace
 from gateway.config.snapshot import Endpoint, Snapshot, Upstream
 from gateway.observe.access_log import AccessLog
 from gateway.observe.counters import Counters, Notice, Report, UpstreamState
+from gateway.observe.descriptors import any_left
 from gateway.proxy.client import ClientConnection
+from gateway.proxy.derived import Derived, derive
 from gateway.proxy.endpoints import UpstreamPool
 from gateway.proxy.exchange import Exchange
 from gateway.proxy.listener import Listener
@@ -35,8 +38,10 @@ from gateway.routing.trust import TrustedProxies
 TICK = 0.1
 REFETCH_DEADLINE = 3.0
 BACKLOG = 4096
-TUNNEL_END = 1.0
-"""How long tunnels that a drain closes may take to send what was written, in seconds."""
+DESCRIPTORS_REPORTED = 5.0
+"""Seconds between two reports that no file descriptor is left."""
+LAST_WORDS = 1.5
+"""How long connections that a drain closes may take to send what was written, in seconds."""
 
 _BREAKER_EVENTS = {
     State.OPEN: "breaker opened",
@@ -52,14 +57,6 @@ def random_digits() -> Iterator[bytes]:
         digits = random.randbytes(24 * 64).hex().encode()
         for start in range(0, len(digits), 48):
             yield digits[start : start + 48]
-
-
-def has_total_deadline(snapshot: Snapshot) -> bool:
-    """Whether any exchange has to be over in time as a whole."""
-    every = [upstream.timeouts for upstream in snapshot.upstreams.values()]
-    for route in snapshot.routes:
-        every += route.timeouts.values()
-    return any(timeouts.total is not None for timeouts in every)
 
 
 class DataPlane:
@@ -98,6 +95,7 @@ class DataPlane:
         self.side_breakers: dict[tuple[str, str], Breaker] = {}
         self.stale_answers: dict[str, StaleAnswers] = {}
         self._any_total = False
+        self._descriptors_reported = -DESCRIPTORS_REPORTED
         self.verifiers: dict[str, Verifier] = {}
         self.access_log: AccessLog | None = None
         self._dropped_lines = 0
@@ -117,20 +115,24 @@ class DataPlane:
 
     # What the control process says
 
-    def apply(self, snapshot: Snapshot) -> None:
-        """Serve by `snapshot` from the next request on; exchanges under way keep what they were given."""
+    def apply(self, snapshot: Snapshot, derived: Derived | None = None) -> None:
+        """Serve by `snapshot` from the next request on; exchanges under way keep what they were given.
+
+        `derived` is what follows from it, where that was worked out before.
+        """
+        derived = derived or derive(snapshot)
         self.listener.apply(snapshot.tls)
         self._open_access_log(snapshot.access_log)
         self.snapshot = snapshot
         self.generation += 1
         # Exchanges under way may have one that the snapshot before gave them.
-        self._any_total = self._any_total or has_total_deadline(snapshot)
-        self._apply_upstreams(snapshot)
+        self._any_total = self._any_total or derived.any_total
+        self._apply_upstreams(snapshot, derived)
         self.verifiers = {
             name: Verifier(provider, self._keys.get(name)) for name, provider in snapshot.providers.items()
         }
         self.trusted_proxies = TrustedProxies(snapshot.trusted_proxies, snapshot.trusted_header)
-        self.rate_limiter.apply(snapshot.redis if any(route.rate_limits for route in snapshot.routes) else None)
+        self.rate_limiter.apply(snapshot.redis if derived.rate_limited else None)
         if self.mirror is not None:
             self.mirror.apply(snapshot)
 
@@ -170,7 +172,7 @@ class DataPlane:
         """All pools, those of copies too."""
         return [*self.pools.values(), *(self.mirror.upstreams() if self.mirror is not None else ())]
 
-    def _apply_upstreams(self, snapshot: Snapshot) -> None:
+    def _apply_upstreams(self, snapshot: Snapshot, derived: Derived) -> None:
         """Pools, breakers and kept answers by `snapshot`; what is known under the same settings is taken over."""
         before = self.pools
         self.pools = {}
@@ -196,17 +198,12 @@ class DataPlane:
                 guarding[name].append(kept)
         for name, found in guarding.items():
             self.pools[name].set_breakers(found)
-        stale = {
-            route.name: route.fallback.stale
-            for route in snapshot.routes
-            if route.fallback is not None and route.fallback.stale is not None
-        }
         answers = self.stale_answers
         self.stale_answers = {
             name: kept_answers
             if (kept_answers := answers.get(name)) and kept_answers.settings == settings
             else StaleAnswers(settings)
-            for name, settings in stale.items()
+            for name, settings in derived.stale.items()
         }
 
     def new_breaker(self, settings: BreakerSettings, upstream: str) -> Breaker:
@@ -224,6 +221,24 @@ class DataPlane:
         self.counters.event(event.replace(" ", "_"), upstream)
         told: dict[str, str | int] = {"upstream": upstream, **({"endpoint": endpoint} if endpoint else {}), **fields}
         self.counters.notice(Notice(event, told))
+
+    def out_of_descriptors(self, doing: str, **fields: str | int) -> None:
+        """No file descriptor is left for `doing`: count and report that, and close what is kept for later.
+
+        That is this machine's trouble, so nothing is held against upstreams.
+        """
+        self.counters.event("out_of_descriptors", doing)
+        if self.now < self._descriptors_reported + DESCRIPTORS_REPORTED:
+            return
+        self._descriptors_reported = self.now
+        clients = len(self.clients) + len(self.tunnels)
+        upstream = sum(endpoint.open for pool in self._every_pool() for endpoint in pool.endpoints)
+        soft, _ = getrlimit(RLIMIT_NOFILE)
+        told: dict[str, str | int] = {"limit": soft, "client_connections": clients, "upstream_connections": upstream}
+        self.counters.notice(Notice("no file descriptors left", {"doing": doing, **told, **fields}))
+        for pool in self._every_pool():
+            for endpoint in pool.endpoints:
+                endpoint.close_idle()
 
     # What exchanges ask
 
@@ -262,7 +277,8 @@ class DataPlane:
         Every answer from now on is its connection's last, and says so. An idle
         connection may bring one more request for a moment, as it may be on its
         way already. Tunnels may go on until the end, and what was written into
-        them still goes out.
+        them still goes out. What is broken off is answered where it can be, and
+        the log says that it was the gateway.
         """
         self.draining = True
         await asyncio.sleep(delay)
@@ -278,12 +294,14 @@ class DataPlane:
         except TimeoutError:
             self.listener.close()
             for client in list(self.clients):
-                client.transport.abort()
+                client.end()
             for tunnel in list(self.tunnels):
-                tunnel.close("drained")
+                tunnel.go_away("drained")
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(TUNNEL_END):
+                async with asyncio.timeout(LAST_WORDS):
                     await self._drained.wait()
+            for client in list(self.clients):
+                client.transport.abort()
 
     def close(self) -> None:
         """Stop the ticker and write out the access log."""
@@ -354,6 +372,9 @@ class DataPlane:
         for tunnel in [tunnel for tunnel in self.tunnels if tunnel.deadline <= now]:
             tunnel.expired()
         self.listener.expire(now)
+        if not any_left():
+            # The event loop closes the connections that come now, without a word to anybody.
+            self.out_of_descriptors("accept")
         if self._any_total:
             self._end_what_is_over(now)
         for pool in self.pools.values():

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from collections import deque
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from gateway.config.snapshot import Endpoint
 from gateway.config.tls import upstream_context
+from gateway.config.values import is_address
 from gateway.observe.access_log import quoted
+from gateway.observe.descriptors import is_exhaustion
+from gateway.proxy.connecting import AVOIDED, Address, addresses_of, connect_first
 from gateway.proxy.tls import connect, reason_of
 from gateway.proxy.upstream import UpstreamConnection
 from gateway.resilience.balancing import seed_of
@@ -24,7 +29,7 @@ if TYPE_CHECKING:
 ALWAYS = float("-inf")
 
 # Reading the machine's authorities takes 20 ms, and most upstreams have the same settings.
-_context_of = lru_cache(64)(upstream_context)
+context_of = lru_cache(64)(upstream_context)
 
 
 class EndpointPool:
@@ -36,8 +41,10 @@ class EndpointPool:
     """
 
     __slots__ = (
+        "_avoided",
         "_connecting",
         "_context",
+        "_named",
         "endpoint",
         "idle",
         "left_out",
@@ -68,7 +75,9 @@ class EndpointPool:
         self.up_since = ALWAYS
         self.watched = False
         self._connecting: set[asyncio.Task[None]] = set()
-        self._context = _context_of(owner.upstream.tls) if endpoint.tls else None
+        self._named = not is_address(endpoint.host)
+        self._avoided: dict[Address, float] = {}
+        self._context = context_of(owner.upstream.tls) if endpoint.tls else None
 
     def __repr__(self) -> str:
         return (
@@ -147,48 +156,123 @@ class EndpointPool:
         task.add_done_callback(self._connecting.discard)
 
     async def _open(self, exchange: Requester) -> None:
-        endpoint = self.endpoint
+        """Connect, and give `exchange` the connection if it still wants one."""
         name = self.owner.upstream.name
+        pool = self
         try:
             async with asyncio.timeout(exchange.timeouts.connect):
-                if self._context is None:
-                    _, connection = await self.plane.loop.create_connection(
-                        lambda: UpstreamConnection(self), endpoint.host, endpoint.port
-                    )
+                others = self._others() if self.endpoint.name else ()
+                if self._named or others:
+                    connected, pool = await self._race(others)
+                    if pool is not self and exchange.waits_for(self):
+                        exchange.move_to(pool)
+                    connection = await pool.connect(connected)
                 else:
-                    connection = await connect(
-                        self.plane.loop,
-                        lambda: UpstreamConnection(self),
-                        endpoint.host,
-                        endpoint.port,
-                        self._context,
-                        self.owner.upstream.tls.server_name or endpoint.name or endpoint.host,
-                    )
+                    connection = await self.connect(self.endpoint.host)
         except TimeoutError:
-            self._not_opened(exchange, 504, f"Upstream {name} took too long to accept a connection.")
+            pool._not_opened(exchange, 504, f"Upstream {name} took too long to accept a connection.")
             return
         except ssl.SSLError as error:
             self.plane.counters.event("upstream_tls_failures", f"{name}: {reason_of(error)}")
-            self._not_opened(exchange, 502, f"The TLS handshake with upstream {name} failed.")
+            pool._not_opened(exchange, 502, f"The TLS handshake with upstream {name} failed.")
             return
-        except OSError:
-            self._not_opened(exchange, 502, f"Upstream {name} can't be reached.")
+        except OSError as error:
+            if is_exhaustion(error):
+                pool._out_of_descriptors(exchange, error)
+            else:
+                pool._not_opened(exchange, 502, f"Upstream {name} can't be reached.")
             return
         if connection.transport.is_closing():
             # Lost as soon as it was there, as where a client certificate is not accepted; `lost` has heard or will.
-            self.owner.endpoint_failed(self)
-            if exchange.waits_for(self):
+            self.owner.endpoint_failed(pool)
+            if exchange.waits_for(pool):
                 exchange.connect_failed(502, f"Upstream {name} ended the connection at once.")
-        elif exchange.waits_for(self):
+        elif exchange.waits_for(pool):
             exchange.connected(connection)
         else:
-            self.release(connection)
+            pool.release(connection)
+
+    async def connect(self, to: str | socket.socket) -> UpstreamConnection:
+        """A new connection to an address, or over a socket that is connected; raises OSError."""
+        endpoint = self.endpoint
+        loop = self.plane.loop
+        connected = None if isinstance(to, str) else to
+        host = to if isinstance(to, str) else endpoint.host
+        try:
+            if self._context is not None:
+                server_name = self.owner.upstream.tls.server_name or endpoint.certified_name
+                return await connect(
+                    loop,
+                    lambda: UpstreamConnection(self),
+                    host,
+                    endpoint.port,
+                    self._context,
+                    server_name,
+                    connected,
+                )
+            if connected is None:
+                _, connection = await loop.create_connection(lambda: UpstreamConnection(self), host, endpoint.port)
+            else:
+                _, connection = await loop.create_connection(lambda: UpstreamConnection(self), sock=connected)
+        except BaseException:
+            if connected is not None:
+                connected.close()
+            raise
+        return connection
+
+    def _others(self) -> list[EndpointPool]:
+        """The pools of the other addresses of this endpoint's name to which a connection may be made."""
+        endpoint = self.endpoint
+        return [
+            pool
+            for pool in self.owner.available
+            if pool is not self
+            and (pool.endpoint.name, pool.endpoint.port) == (endpoint.name, endpoint.port)
+            and pool.open < self.owner.upstream.connections
+        ]
+
+    async def _race(self, others: Sequence[EndpointPool]) -> tuple[str | socket.socket, EndpointPool]:
+        """A socket connected to the first address that accepts, or the only address, and the pool that it is for.
+
+        The addresses of a name are those that it has now, or each an endpoint of
+        its own, of which this one is tried first.
+        """
+        loop = self.plane.loop
+        if others:
+            pools = [self, *others]
+            addresses = [_address(pool.endpoint) for pool in pools]
+            connected, place = await connect_first(
+                loop, addresses, lambda lost: self.owner.endpoint_failed(pools[lost])
+            )
+            pool = pools[place]
+            if pool is not self:
+                self.open -= 1
+                pool.open += 1
+                self._serve_waiting()
+            return connected, pool
+        now = self.plane.now
+        found = await addresses_of(loop, self.endpoint.host, self.endpoint.port)
+        if len(found) == 1 and "%" not in found[0][1][0] and not any(found[0][1][3:]):
+            return found[0][1][0], self
+        self._avoided = avoided = {one: until for one, until in self._avoided.items() if until > now and one in found}
+        found.sort(key=lambda one: avoided.get(one, 0.0))
+        connected, place = await connect_first(
+            loop, found, lambda lost: self._avoided.__setitem__(found[lost], now + AVOIDED)
+        )
+        return connected, self
 
     def _not_opened(self, exchange: Requester, status: int, detail: str) -> None:
         self.open -= 1
         self.owner.endpoint_failed(self)
         if exchange.waits_for(self):
             exchange.connect_failed(status, detail)
+        self._serve_waiting()
+
+    def _out_of_descriptors(self, exchange: Requester, error: OSError) -> None:
+        self.open -= 1
+        self.plane.out_of_descriptors("connect", upstream=self.owner.upstream.name, error=str(error))
+        if exchange.waits_for(self):
+            exchange.out_of_descriptors()
         self._serve_waiting()
 
     def expire(self, now: float) -> None:
@@ -200,6 +284,16 @@ class EndpointPool:
     def retire(self) -> None:
         """The upstream has this endpoint no more: close what is idle, keep what is at work."""
         self.retired = True
+        self.close_idle()
+
+    def close_idle(self) -> None:
+        """Close the connections that are kept for later."""
         for connection in self.idle:
             connection.transport.close()
         self.idle.clear()
+
+
+def _address(endpoint: Endpoint) -> Address:
+    """The address of an endpoint whose host is one."""
+    family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
+    return int(family), (endpoint.host, endpoint.port)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from gateway.config.snapshot import RateLimit, Redis, Route
 from gateway.observe.counters import Notice
+from gateway.proxy.redis_trouble import Trouble
 from gateway.proxy.shared_counts import SharedCounts
 from gateway.resilience.gcra import SECOND, Rate, Verdict, rate_of
 from gateway.resilience.tally import Tally, new_tally
@@ -63,9 +64,15 @@ class RateLimiter:
             self._shared.close()
         self._tally.close()
 
-    def _note_redis(self, redis: Redis, away: bool) -> None:
-        event = "redis does not answer" if away else "redis answers again"
-        self._plane.counters.notice(Notice(event, {"rate_limits": redis.unavailable if away else "shared"}))
+    def _note_redis(self, redis: Redis, trouble: Trouble | None) -> None:
+        counters = self._plane.counters
+        if trouble is None:
+            counters.notice(Notice("redis answers again", {"rate_limits": "shared"}))
+            return
+        counters.event("redis_unusable", trouble.cause)
+        event = "redis does not answer" if trouble.silent else "redis refuses to count"
+        told: dict[str, str | int] = {"cause": trouble.cause, "do": trouble.do, "rate_limits": redis.unavailable}
+        counters.notice(Notice(event, told))
 
     def check(self, exchange: Exchange, route: Route, upstream: UpstreamPool) -> None:
         """Send `exchange` to `upstream` if the limits of `route` let it in, now or soon; else answer it."""

@@ -34,7 +34,7 @@ from gateway.proxy.headers import (
     protocols,
 )
 from gateway.routing.decide import Refusal
-from gateway.routing.trust import Forwarding, TrustedProxies, forwarding
+from gateway.routing.trust import Forwarding, TrustedProxies, forwarding, told_anew
 
 if TYPE_CHECKING:
     from gateway.auth.identity import Identity
@@ -301,12 +301,20 @@ class RequestHead:
         """
         self.forwarding = forwarding(trusted.proxies, trusted.address, self._forwarded)
         self.client = self.forwarding.address
+        scheme = self.forwarding.scheme or trusted.scheme
+        written: set[bytes] = set()
         for name, value in self._forwarded:
             lower = name.lower()
-            if lower == b"x-real-ip":
-                self._lines.append((name, self.client.encode("ascii")))
-            elif lower not in _SAID_ANEW:
+            if lower in _SAID_ANEW or lower in written:
+                continue
+            anew = told_anew(lower, self._forwarded, self.forwarding, scheme)
+            if anew is None:
                 self._lines.append((name, value))
+                continue
+            # Once, and not at all where proxies say nothing usable.
+            written.add(lower)
+            if anew:
+                self._lines.append((name, anew))
 
     def _strip(self, named: frozenset[bytes]) -> None:
         """Remove what Connection names."""

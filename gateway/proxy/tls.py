@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast
@@ -262,8 +263,11 @@ async def connect(
     port: int,
     context: ssl.SSLContext,
     server_name: str,
+    connected: socket.socket | None = None,
 ) -> Connection:
     """A connection over TLS to an endpoint that has shown a certificate for `server_name`.
+
+    It goes over the socket `connected` where that is given.
 
     Raises OSError (ssl.SSLError is one) where there is none to be had. A caller
     that waits no longer cancels, and nothing of the connection remains.
@@ -275,9 +279,13 @@ async def connect(
         if not handshake.done():
             handshake.set_result(error)
 
-    transport, _ = await loop.create_connection(
-        lambda: TlsConnection(protocol, context, settled, server_side=False, server_name=server_name), host, port
-    )
+    def secured() -> TlsConnection:
+        return TlsConnection(protocol, context, settled, server_side=False, server_name=server_name)
+
+    if connected is None:
+        transport, _ = await loop.create_connection(secured, host, port)
+    else:
+        transport, _ = await loop.create_connection(secured, sock=connected)
     try:
         error = await handshake
         if error is not None:

@@ -2,21 +2,27 @@
 
 Facts (RFC 9110 section 7.8, RFC 6455): after 101 the connection speaks another
 protocol, as WebSocket, and whatever comes is passed on as it is, in both
-directions, each of which ends by itself. Frames are not looked at, so
-subprotocols, extensions and close codes are the two ends' own business.
+directions, each of which ends by itself. Of frames it is only followed where
+they end, so subprotocols, extensions and close codes are the two ends' own
+business.
 
 Each end pauses the other when it can't take more. A tunnel over which nothing
 comes for `timeouts.tunnel` is closed; so is one of which one end has said its
 last and the other says nothing for `timeouts.idle`. An end that breaks breaks
 the other, so that nobody takes it for a proper end.
+
+Where the gateway itself ends a WebSocket, both ends get a close frame with 1001
+(RFC 6455 section 7.4.1), behind the frame that is on its way to them, and a
+moment to answer it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from gateway.proxy.frames import FrameWatch, close_frame
 from gateway.proxy.reset import reset
 
 if TYPE_CHECKING:
@@ -26,14 +32,19 @@ if TYPE_CHECKING:
 
 CLOSING = 5.0
 """How long nothing of what was written may go out once a tunnel is to be closed, in seconds."""
+GOODBYE = 0.8
+"""How long the ends of a WebSocket may take to answer a close frame of the gateway's, in seconds."""
+
+
+_REASONS = {"drained": "The gateway shut down.", "idle": "Nothing was sent for too long."}
 
 
 class Tunnel:
     """Two ends, and what they have in common; the exchange that asked for it is recorded when it is over."""
 
-    __slots__ = ("_closing", "_exchange", "_unsent", "client", "deadline", "idle", "plane", "upstream")
+    __slots__ = ("_closing", "_exchange", "_unsent", "client", "deadline", "idle", "leaving", "plane", "upstream")
 
-    def __init__(self, exchange: Exchange, connection: UpstreamConnection) -> None:
+    def __init__(self, exchange: Exchange, connection: UpstreamConnection, *, websocket: bool) -> None:
         timeouts = exchange.timeouts
         self.plane: DataPlane = exchange.client.plane
         self.idle = timeouts.tunnel
@@ -42,8 +53,12 @@ class Tunnel:
         self.upstream = TunnelEnd(self, "upstream", connection.transport, timeouts.idle)
         self.client.other = self.upstream
         self.upstream.other = self.client
+        if websocket:
+            self.client.watch = FrameWatch(masked=True)
+            self.upstream.watch = FrameWatch(masked=False)
         self._exchange = exchange
         self._closing = False
+        self.leaving = ""
         self._unsent = math.inf
         self.plane.tunnels.add(self)
 
@@ -63,6 +78,22 @@ class Tunnel:
         if from_upstream:
             self.upstream.data_received(from_upstream)
 
+    def go_away(self, reason: Literal["drained", "idle"]) -> None:
+        """End the tunnel for a `reason` of the gateway's own; the ends of a WebSocket are told by a close frame."""
+        if self._closing or self.leaving:
+            return
+        self._exchange.note(_REASONS[reason])
+        self.leaving = reason
+        self.deadline = self.plane.now + GOODBYE
+        for end in (self.client, self.upstream):
+            end.say_goodbye()
+        self.look_whether_over()
+
+    def look_whether_over(self) -> None:
+        """Close once no end that was told is still to answer."""
+        if not (self.client.is_awaited or self.upstream.is_awaited):
+            self.close(self.leaving)
+
     def close(self, reason: str) -> None:
         """Close both ends when what was written is out; who does not read it is cut off."""
         if self._closing:
@@ -75,8 +106,11 @@ class Tunnel:
 
     def expired(self) -> None:
         """Nothing came for too long."""
+        if self.leaving and not self._closing:
+            self.close(self.leaving)
+            return
         if not self._closing:
-            self.close("idle")
+            self.go_away("idle")
             return
         unsent = sum(end.transport.get_write_buffer_size() for end in (self.client, self.upstream) if not end.gone)
         if 0 < unsent < self._unsent:
@@ -94,9 +128,9 @@ class Tunnel:
         """`end` is gone, broken by `exc` if that is one."""
         if not end.other.gone:
             # Who has said all before may well be gone when the other's last words arrive.
-            if exc is not None and not end.ended and not self._closing:
+            if exc is not None and not end.ended and not self._closing and not self.leaving:
                 reset(end.other.transport)
-            self.close(end.name)
+            self.close(self.leaving or end.name)
             return
         exchange = self._exchange
         self.plane.tunnels.discard(self)
@@ -107,7 +141,7 @@ class Tunnel:
 class TunnelEnd(asyncio.Protocol):
     """One end: hands on to the other what comes; `passed` counts the bytes, `ended` tells that no more will come."""
 
-    __slots__ = ("_half_idle", "ended", "gone", "name", "other", "passed", "transport", "tunnel")
+    __slots__ = ("_half_idle", "ended", "gone", "name", "other", "passed", "told", "transport", "tunnel", "watch")
 
     def __init__(self, tunnel: Tunnel, name: str, transport: asyncio.Transport, half_idle: float) -> None:
         self.tunnel = tunnel
@@ -117,10 +151,50 @@ class TunnelEnd(asyncio.Protocol):
         self.passed = 0
         self.ended = False
         self.gone = False
+        self.told = False
+        self.watch: FrameWatch | None = None
         self._half_idle = half_idle
+
+    def say_goodbye(self) -> None:
+        """Write a close frame, if it is known that a frame may stand here and none has closed before."""
+        watch = self.other.watch
+        if watch is None or not watch.at_boundary or watch.closed or self.told or self.other.ended:
+            return
+        if not self.transport.is_closing():
+            self.told = True
+            self.transport.write(close_frame(masked=self.name == "upstream"))
+            # Its answer is awaited, whoever had asked it to wait.
+            self.transport.resume_reading()
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether this end has still to answer a close frame, or to be told by one behind the frame on its way."""
+        if self.gone or self.ended or self.watch is None or self.other.watch is None:
+            return False
+        if self.told:
+            return not self.watch.closed
+        return not (self.other.watch.closed or self.other.watch.lost or self.other.ended or self.other.gone)
+
+    def _leave(self, data: bytes) -> None:
+        """What comes while the tunnel is ending: the rest of a frame goes on, and then nothing more."""
+        watch = self.watch
+        if watch is not None and not self.other.told and not watch.lost:
+            rest = watch.feed(data, to_boundary=True)
+            if not self.other.transport.is_closing():
+                self.other.transport.write(data[:rest])
+            data = data[rest:]
+            self.other.say_goodbye()
+        if watch is not None:
+            watch.feed(data)
+        self.tunnel.look_whether_over()
 
     def data_received(self, data: bytes) -> None:
         tunnel = self.tunnel
+        if tunnel.leaving:
+            self._leave(data)
+            return
+        if self.watch is not None:
+            self.watch.feed(data)
         plane = tunnel.plane
         tunnel.deadline = plane.now + tunnel.idle
         self.passed += len(data)
@@ -130,7 +204,9 @@ class TunnelEnd(asyncio.Protocol):
     def eof_received(self) -> bool:
         self.ended = True
         tunnel = self.tunnel
-        if self.other.ended:
+        if tunnel.leaving:
+            tunnel.look_whether_over()
+        elif self.other.ended:
             tunnel.close(self.other.name)
         else:
             tunnel.idle = min(tunnel.idle, self._half_idle)

@@ -16,6 +16,7 @@ import httptools
 
 from gateway.proxy.headers import RESPONSE_ACTIONS, Action, connection_options
 from gateway.proxy.short_response import read_short_response
+from gateway.proxy.tls import TruncatedError
 
 if TYPE_CHECKING:
     from gateway.proxy.pool import EndpointPool
@@ -37,7 +38,8 @@ class BadResponse(Exception):
 class UpstreamConnection(asyncio.Protocol):
     """A kept-alive HTTP/1.1 connection to one endpoint, with one exchange at a time.
 
-    It is `answering` once a byte of an answer, also of an interim one, has come in.
+    It is `answering` once a byte of an answer, also of an interim one, has come in,
+    and `truncated` where TLS ended without close_notify.
     """
 
     __slots__ = (
@@ -60,6 +62,7 @@ class UpstreamConnection(asyncio.Protocol):
         "pool",
         "reusable",
         "transport",
+        "truncated",
         "until_close",
         "used",
     )
@@ -71,6 +74,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.used = False
         self.reusable = True
         self.paused = False
+        self.truncated = False
         self.idle_until = 0.0
         self._parser = httptools.HttpResponseParser(self)
         self._begin()
@@ -157,12 +161,16 @@ class UpstreamConnection(asyncio.Protocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
+        # It holds on to this connection, which would then have to wait for a collection.
+        self._parser = None  # type: ignore[assignment]
         self.reusable = False
         self.pool.lost(self)
         exchange = self.exchange
         if exchange is None:
             return
-        if self.until_close and exc is None:
+        self.truncated = isinstance(exc, TruncatedError)
+        optional = self.truncated and self.pool.owner.upstream.tls.close_notify == "optional"
+        if self.until_close and (exc is None or optional):
             self._finish(exchange)
         else:
             exchange.upstream_lost()

@@ -7,6 +7,12 @@ not a trusted proxy's is the client. What stands before it is what the client
 itself claims, and means nothing. A proxy that keeps one of the two fields
 passes the other on as a client wrote it, so one field is read and the other
 dropped.
+
+Scheme, host and port come in the same way: each proxy appends its value to a
+list, over one line or several, or replaces what was there. The value that
+counts is the one written by the proxy that the client connected to. What a
+client wrote itself stands before that and is never read, so no client can make
+its connection look more secure than it was.
 """
 
 from __future__ import annotations
@@ -24,6 +30,10 @@ REMEMBERED_ADDRESSES = 4096
 TrustedHeader = Literal["X-Forwarded-For", "Forwarded"]
 Fields = list[tuple[bytes, bytes]]
 
+# In this order; a proxy that sets one of them passes the others on as a client wrote them.
+_SCHEME_FIELDS = (b"x-forwarded-proto", b"x-forwarded-protocol", b"x-forwarded-scheme", b"x-forwarded-ssl")
+# Proxies name the scheme of a WebSocket's handshake ws or wss; servers compare with https.
+_SCHEMES = {"http": "http", "ws": "http", "off": "http", "https": "https", "wss": "https", "on": "https"}
 _PORT = re.compile(r"[0-9]{1,5}|_[A-Za-z0-9._-]+")
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _PAIR = re.compile(rf'[ \t]*({_TOKEN})=(?:({_TOKEN})|"((?:[^"\\]|\\.)*)")[ \t]*')
@@ -84,8 +94,8 @@ class TrustedProxies:
 class Forwarding:
     """How a request came here: the client's `address`, then the proxies that passed it on, in `hops`.
 
-    The last of `hops` is the peer. `scheme` and `host` are what the client
-    asked for as the proxies tell it, "" where they tell nothing usable.
+    The last of `hops` is the peer. `scheme` (http or https) and `host` are what
+    the client asked for as the proxies tell it, "" where they tell nothing usable.
     """
 
     __slots__ = ("address", "header", "hops", "host", "scheme")
@@ -110,8 +120,34 @@ def forwarding(proxies: TrustedProxies, peer: str, fields: Fields) -> Forwarding
         return _by_forwarded(proxies, peer, fields)
     nodes = [node for value in _values(fields, b"x-forwarded-for") for node in value.split(",")]
     address, hops = _walk(proxies, peer, [node_address(node) for node in nodes[-MOST_HOPS:]])
-    scheme, host = (_single(fields, name) for name in (b"x-forwarded-proto", b"x-forwarded-host"))
-    return Forwarding("X-Forwarded-For", address, hops, scheme.lower(), host)
+    hop = len(hops)
+    host = value_of_hop(_list(fields, b"x-forwarded-host"), hop)
+    return Forwarding("X-Forwarded-For", address, hops, _scheme(fields, hop), host)
+
+
+def _scheme(fields: Fields, hop: int) -> str:
+    """The client's scheme; the first field that is there decides, so that no other can make it more secure."""
+    for name in _SCHEME_FIELDS:
+        values = _list(fields, name)
+        if values:
+            return value_of_hop([_SCHEMES.get(value.lower(), "") for value in values], hop)
+    return ""
+
+
+def value_of_hop(values: list[str], hop: int) -> str:
+    """The one of `values` that the proxy wrote to which the client connected, `hop` proxies from the end.
+
+    With fewer values than proxies, one of these has replaced the list or
+    appends nothing, so it is not known who wrote which: they count where all
+    are equal. Of different schemes the insecure one counts.
+    """
+    hop = max(1, hop)
+    if len(values) >= hop:
+        return values[-hop]
+    distinct = set(values)
+    if len(distinct) == 1:
+        return values[0]
+    return "http" if "http" in distinct else ""
 
 
 def _by_forwarded(proxies: TrustedProxies, peer: str, fields: Fields) -> Forwarding:
@@ -124,9 +160,9 @@ def _by_forwarded(proxies: TrustedProxies, peer: str, fields: Fields) -> Forward
     address, hops = _walk(proxies, peer, [node_address(element.get("for", "")) for element in elements])
     if not hops:
         return Forwarding("Forwarded", address, hops)
-    # Its element was added by the proxy that the client spoke to.
+    # Its element was added by the proxy that the client connected to.
     said = elements[-len(hops)]
-    return Forwarding("Forwarded", address, hops, said.get("proto", "").lower(), said.get("host", ""))
+    return Forwarding("Forwarded", address, hops, _SCHEMES.get(said.get("proto", "").lower(), ""), said.get("host", ""))
 
 
 def _walk(proxies: TrustedProxies, peer: str, addresses: list[str | None]) -> tuple[str, tuple[str, ...]]:
@@ -169,7 +205,25 @@ def _values(fields: Fields, name: bytes) -> list[str]:
     return [value.decode("latin-1") for key, value in fields if key.lower() == name]
 
 
-def _single(fields: Fields, name: bytes) -> str:
-    """The value of the field of that name, "" unless there is exactly one."""
-    values = _values(fields, name)
-    return values[0].strip(" \t") if len(values) == 1 else ""
+def _list(fields: Fields, name: bytes) -> list[str]:
+    """The elements of the list that the fields of that name make; empty ones don't count (RFC 9110 section 5.6.1)."""
+    elements = [element.strip(" \t") for value in _values(fields, name) for element in value.split(",")]
+    return [element for element in elements if element][-MOST_HOPS:]
+
+
+def told_anew(name: bytes, fields: Fields, told: Forwarding, scheme: str) -> bytes | None:
+    """The value for upstreams of a field about the client's connection; None where it goes on as it came.
+
+    `scheme` is the client's as it was decided. Fields that repeat it agree
+    with it, as servers that compare them refuse a contradiction.
+    """
+    if name in _SCHEME_FIELDS:
+        if name == b"x-forwarded-ssl":
+            return b"on" if scheme == "https" else b"off"
+        return scheme.encode("ascii")
+    if name == b"x-real-ip":
+        return told.address.encode("ascii")
+    if name == b"x-forwarded-port":
+        port = value_of_hop(_list(fields, name), len(told.hops))
+        return port.encode("ascii") if port.isascii() and port.isdigit() else b""
+    return None

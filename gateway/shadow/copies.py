@@ -107,6 +107,14 @@ class Copy:
         """Whether a connection of `pool` is wanted."""
         return not self.done and self._connection is None and self._pool is pool
 
+    def move_to(self, pool: EndpointPool) -> None:
+        """Another endpoint of the same name accepted a connection before the chosen one did."""
+        self._pool = pool
+
+    def out_of_descriptors(self) -> None:
+        """The gateway itself can open no connection, which is no evidence about either side."""
+        self.give_up(Reason.OVERLOAD)
+
     def connect_failed(self, status: int, detail: str) -> None:
         """The other side can't be reached: leave it alone for a moment."""
         self.lane.resting_until = self.mirror.plane.now + RESTING

@@ -336,7 +336,7 @@ def test_an_error_of_ours_with_one_request_costs_its_pair_alone(
     answers(legacy, "/odd", {"odd": 1})
     said = compare("/a\n/odd\n/b\n", "--concurrency", "1")
     assert said.code == 1
-    assert "2 compared: 2 matched" in said.out
+    assert "2 of 3 requests compared (67 %): 2 matched" in said.out
     assert "not compared: failed here 1" in said.out
     assert "failed here: GET /odd: RecursionError: too deep for us \\ud800 (test_cli_compare.py, line " in said.out
     report = compare("/a\n/odd\n", "--json").json
@@ -370,12 +370,12 @@ def test_odd_entries_of_an_archive_do_not_end_the_run(
     (tmp_path / "shop.har").write_text(json.dumps({"log": {"entries": entries}}))
     said = compare("", "--har", tmp_path / "shop.har")
     assert said.code == 0, said.out + said.err
-    assert "2 compared: 2 matched" in said.out
+    assert "2 of 2 requests compared (100 %): 2 matched" in said.out
     assert "3 not asked: can't be read 2, host other.example 1" in said.out
     assert f"not read: {tmp_path / 'shop.har'}, entry 1: " in said.out
     assert legacy.last("/fine").value(b"X-A") == b"padded"
     said = compare("", "--har", tmp_path / "shop.har", "--origin", "https://other.example")
-    assert "1 compared: 1 matched" in said.out
+    assert "1 of 1 requests compared (100 %): 1 matched" in said.out
 
 
 def test_a_page_that_cannot_be_written_leaves_the_report(compare: Compare, tmp_path: Path) -> None:
@@ -383,7 +383,7 @@ def test_a_page_that_cannot_be_written_leaves_the_report(compare: Compare, tmp_p
     said = compare("/a\n", "--html", tmp_path / "page")
     assert said.code == 1
     assert f"strangler: {tmp_path / 'page'} can't be written: Is a directory" in said.err
-    assert "1 compared: 1 matched" in said.out
+    assert "1 of 1 requests compared (100 %): 1 matched" in said.out
     said = compare("/a\n", "--html", tmp_path / "nowhere" / "page.html")
     assert (said.code, said.out) == (2, "")
     assert "--html: there is no folder" in said.err

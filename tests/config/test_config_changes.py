@@ -46,7 +46,12 @@ def problems(tmp_path: Path, lines: str) -> list[str]:
         ("cors: {origins: ['*', 'https://a.example']}", "every origin already"),
         ("cors: {origins: https://a.example/}", "is no origin"),
         ("cors: {origins: https://a.example:443}", "did you mean 'https://a.example'"),
-        ("cors: {origins: 'null'}", "is no origin"),
+        ("cors: {origins: [null]}", 'is written "null", in quotes'),
+        ("cors: {origins: ['null'], credentials: true}", "a frame whose origin is null"),
+        ("cors: {origins: https://Shop.example}", "did you mean 'https://shop.example'"),
+        ("cors: {origins: https://bücher.example}", "write names in ASCII"),
+        ("cors: {origins: 'capacitor://localhost/'}", "is no origin"),
+        ("cors: {origins: 'chrome-extension://*'}", "is no origin"),
         ("cors: {origins: https://*}", "is no origin"),
         (
             "cors: {origins: https://a.example}\nheaders: {response: {set: {Access-Control-Allow-Origin: '*'}}}",

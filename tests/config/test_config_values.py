@@ -123,3 +123,20 @@ def test_durations_are_spelled_as_they_are_written(spelled: str) -> None:
 @pytest.mark.parametrize("spelled", ["10B", "8KiB", "1MiB", "2GiB"])
 def test_sizes_are_spelled_as_they_are_written(spelled: str) -> None:
     assert spell_size(parse_size(spelled)) == spelled
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("https://bücher.example", "did you mean 'xn--bcher-kva.example'"),
+        (f"https://{'a' * 64}.example", "more than 63 characters"),
+    ],
+)
+def test_names_are_written_as_in_dns_and_certificates(url: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        parse_endpoint(url)
+
+
+def test_certificates_hold_no_final_dot() -> None:
+    assert parse_endpoint("https://Catalog.internal.example.:8443").certified_name == "catalog.internal.example"
+    assert parse_endpoint("https://127.0.0.1:8443").certified_name == "127.0.0.1"

@@ -22,7 +22,7 @@ from tests.e2e.waiting import wait_for
 from tests.free_ports import free_ports
 
 ROOT = Path(__file__).parents[2]
-START_DEADLINE = 20.0
+START_DEADLINE = 60.0
 STOP_DEADLINE = 20.0
 # Without verifying, which it has no need of: reading the certificates takes longer than most of what is waited for.
 _ASKING = httpx.Client(trust_env=False, verify=False, timeout=10, limits=httpx.Limits(max_keepalive_connections=0))
@@ -33,7 +33,7 @@ class GatewayProcess:
 
     `config` is everything but `version`, `listen` and `admin`. `folder` gets
     the configuration, standard output (the access log) and standard error (the
-    event log).
+    event log). `descriptors` are the soft and hard limits of file descriptors.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class GatewayProcess:
         workers: int = 1,
         path: Path | None = None,
         environment: Mapping[str, str] | None = None,
+        descriptors: tuple[int, int] | None = None,
     ) -> None:
         self.folder = folder
         self.path = path or folder / "gateway.yaml"
@@ -51,6 +52,7 @@ class GatewayProcess:
         self.config = dict(config)
         self.expected_exit = 0
         self._workers = workers
+        self._descriptors = descriptors
         self._environment = {**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})}
         self._outputs = contextlib.ExitStack()
         self._process: subprocess.Popen[bytes] | None = None
@@ -95,6 +97,8 @@ class GatewayProcess:
         out = self._outputs.enter_context((self.folder / "stdout").open("ab"))
         err = self._outputs.enter_context((self.folder / "stderr").open("ab"))
         command = [sys.executable, "-m", "gateway.cli", "run", str(self.path), "--workers", str(self._workers)]
+        if self._descriptors is not None:
+            command = ["prlimit", f"--nofile={self._descriptors[0]}:{self._descriptors[1]}", *command]
         self._process = subprocess.Popen(command, stdout=out, stderr=err, cwd=ROOT, env=self._environment)
 
     def wait_ready(self) -> None:

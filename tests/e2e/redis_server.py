@@ -17,10 +17,11 @@ PROGRAM = shutil.which("redis-server")
 
 
 class RedisServer:
-    """Runs from entering to leaving."""
+    """Runs from entering to leaving, with `options` of the command line besides."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         self.folder = folder
+        self.options = options
         (self.port,) = free_ports(1)
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._process: subprocess.Popen[bytes] | None = None
@@ -38,7 +39,7 @@ class RedisServer:
         """Start it, and wait until it answers."""
         assert PROGRAM is not None
         options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self.folder)]
-        self._process = subprocess.Popen([PROGRAM, *options], stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen([PROGRAM, *options, *self.options], stdout=subprocess.DEVNULL)
         wait_for(self._answers, "Redis to answer")
 
     def stop(self) -> None:
@@ -57,6 +58,12 @@ class RedisServer:
         """End a pause."""
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
+
+    def command(self, *words: str | int | bytes) -> object:
+        """What Redis answers to a command."""
+        with redis.Redis.from_url(self.url) as client:
+            found: object = client.execute_command(*words)
+            return found
 
     def keys(self) -> list[bytes]:
         """All keys."""

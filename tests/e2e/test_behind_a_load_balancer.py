@@ -264,3 +264,38 @@ def test_the_header_comes_before_tls(start: Start, upstream: RecordingUpstream, 
     seen = upstream.last("/secure")
     assert seen.value(b"X-Forwarded-For") == CLIENT.encode()
     assert seen.value(b"X-Forwarded-Proto") == b"https"
+
+
+def test_forwarded_lists_become_one_value_for_upstreams(behind: Behind) -> None:
+    ask(
+        behind.gateway.port,
+        "/lists",
+        f"X-Forwarded-For: {CLIENT}, 10.0.0.7",
+        "X-Forwarded-Proto: https,https",
+        "X-Forwarded-Host: shop.example,inner.example",
+        "X-Forwarded-Port: 443,",
+        "X-Forwarded-Port: 8443",
+        "X-Forwarded-Ssl: off",
+        "X-Forwarded-Ssl: off",
+    )
+    seen = behind.legacy.last("/lists")
+    assert seen.value(b"X-Forwarded-Proto") == b"https"
+    assert seen.value(b"X-Forwarded-Host") == b"shop.example"
+    assert seen.value(b"X-Forwarded-Port") == b"443"
+    assert seen.value(b"X-Forwarded-Ssl") == b"on"
+
+
+def test_no_client_makes_upstreams_believe_in_https(behind: Behind) -> None:
+    ask(
+        behind.gateway.port,
+        "/claims",
+        f"X-Forwarded-For: {CLIENT}",
+        "X-Forwarded-Proto: https",
+        "X-Forwarded-Proto: http",
+        "X-Forwarded-Ssl: on",
+        "X-Forwarded-Scheme: https",
+    )
+    seen = behind.legacy.last("/claims")
+    assert seen.value(b"X-Forwarded-Proto") == b"http"
+    assert seen.value(b"X-Forwarded-Ssl") == b"off"
+    assert seen.value(b"X-Forwarded-Scheme") == b"http"

@@ -90,7 +90,15 @@ def configuration(legacy: RecordingUpstream, extracted: RecordingUpstream, nobod
             {
                 "name": "below",
                 "match": {"path": "/below/**"},
-                "cors": {"origins": ["https://*.shop.example"]},
+                "cors": {
+                    "origins": [
+                        "https://*.shop.example",
+                        "capacitor://localhost",
+                        "moz-extension://6a1f4b0e-0f0c-4c5e-9a51-3a2c6e0b2c11",
+                        "file://",
+                        "null",
+                    ]
+                },
                 **COMMON,
             },
             {
@@ -227,6 +235,11 @@ def test_a_path_that_could_leave_its_prefix_is_refused(changing: Changing, path:
         (b"Set-Cookie: a=b; path=/v2", b"a=b; path=/shop"),
         (b"Set-Cookie: a=b; Domain=.in.example; Path=/", b"a=b; Domain=out.example; Path=/"),
         (b"Set-Cookie: a=b", b"a=b"),
+        # What a name's prefix promises to browsers (RFC 6265bis section 4.1.3) outranks rewriting.
+        (b"Set-Cookie: __Host-a=b; Path=/; Secure", b"__Host-a=b; Path=/; Secure"),
+        (b"Set-Cookie: __host-a=b; Secure; Path=/v2", b"__host-a=b; Secure; Path=/v2"),
+        (b"Set-Cookie: __Host-Http-a=b; Path=/; Secure", b"__Host-Http-a=b; Path=/; Secure"),
+        (b"Set-Cookie: __Secure-a=b; Path=/v2; Secure", b"__Secure-a=b; Path=/shop; Secure"),
     ],
 )
 def test_paths_in_answers_are_the_clients(changing: Changing, script: Any, field: bytes, seen: bytes) -> None:
@@ -369,7 +382,13 @@ def test_any_origin_is_a_star_and_needs_no_vary(changing: Changing) -> None:
         ("https://a.shop.example:8443", False),
         ("https://evil.example/.shop.example", False),
         ("https://a.shop.example.evil.example", False),
+        ("capacitor://localhost", True),
+        ("capacitor://localhost.evil.example", False),
+        ("ionic://localhost", False),
+        ("moz-extension://6a1f4b0e-0f0c-4c5e-9a51-3a2c6e0b2c11", True),
+        ("file://", True),
+        ("null", True),
     ],
 )
-def test_a_star_in_an_origin_is_every_name_below(changing: Changing, origin: str, allowed: bool) -> None:
+def test_an_origin_is_allowed_as_listed_or_below_a_star(changing: Changing, origin: str, allowed: bool) -> None:
     assert cors(changing.ask("/below/a", f"Origin: {origin}")) == ({"allow-origin": origin} if allowed else {})

@@ -37,7 +37,7 @@ def configuration(upstream: RecordingUpstream, redis: RedisServer, requests: int
         "upstream": "legacy",
         "rate_limits": [
             {"requests": requests, "per": "1h", "key": "header:X-Client"},
-            {"requests": 1000, "per": "1h"},
+            {"requests": 1000, "per": "100h"},
         ],
     }
     return {
@@ -126,3 +126,25 @@ def test_a_redis_that_was_restarted_learns_the_script_again(
             return ask(gateway.port, "/limited", "X-Client: b").status == 429 and len(redis.keys()) > 0
 
         wait_for(is_shared, "a count in the new Redis")
+
+
+def test_a_redis_that_refuses_is_named_in_the_log_once_and_is_not_away(
+    tmp_path: Path, upstream: RecordingUpstream, redis: RedisServer
+) -> None:
+    with GatewayProcess(tmp_path, configuration(upstream, redis, 3)) as gateway:
+        assert ask(gateway.port, "/limited", "X-Client: a").status == 200
+        redis.command("REPLICAOF", "127.0.0.1", 1)
+        assert ask(gateway.port, "/limited", "X-Client: a").status == 200, "this machine's own bucket"
+        (event,) = wait_for(lambda: gateway.events("redis refuses to count"), "the log to say so")
+        assert (event["cause"], event["rate_limits"]) == ("read-only", "local")
+        assert "primary" in event["do"]
+        redis.command("CONFIG", "SET", "maxmemory", 1)
+        redis.command("REPLICAOF", "NO", "ONE")
+        wait_for(lambda: len(gateway.events("redis refuses to count")) == 2, "the other cause")
+        redis.command("CONFIG", "SET", "maxmemory", 0)
+        wait_for(lambda: gateway.events("redis answers again"), "Redis to be used again")
+        assert [one["cause"] for one in gateway.events("redis refuses to count")] == ["read-only", "out of memory"]
+        assert gateway.metric("strangler_events_total", event="redis_unusable", label="read-only") == 1
+        assert len(gateway.events("redis answers again")) == 1, "it was not found again while it still refused"
+        assert not gateway.events("redis does not answer")
+        assert all(line.startswith("{") for line in gateway.events_text().splitlines()), gateway.events_text()

@@ -17,6 +17,7 @@ from tests.e2e.gateway_process import GatewayProcess
 from tests.e2e.name_server import NameServer
 from tests.e2e.raw_http import ask
 from tests.e2e.recording_upstream import RecordingUpstream
+from tests.e2e.silent_address import silent_address
 from tests.e2e.tokens import Issuer
 from tests.e2e.waiting import wait_for
 
@@ -218,3 +219,16 @@ def test_an_endpoint_that_refuses_connections_costs_no_request(start: Start, end
         assert ask(gateway.port, "/", method="POST", body=b"x").status == 200
     with RecordingUpstream("0", port=first.port):
         wait_for(lambda: b"0" in served(gateway, 2), "the endpoint to be used again", 30)
+
+
+def test_a_silent_address_of_a_name_does_not_eat_the_connect_deadline(
+    start: Start, twins: tuple[RecordingUpstream, RecordingUpstream]
+) -> None:
+    """RFC 8305: with `resolve`, each address is an endpoint, and the next one is tried beside a silent one."""
+    _, second = twins
+    with silent_address("127.0.0.4", second.port), NameServer("127.0.0.4", "127.0.0.3") as server:
+        gateway = start(resolving(second.port, server, timeouts={"connect": "60s"}))
+        wait_for(lambda: len(known(gateway)) == 2, "both addresses")
+        # Each of these would wait for a minute at the silent one, which every second request is for.
+        assert served(gateway, 4) == {b"second": 4}
+        wait_for(lambda: gateway.events("endpoint ejected") or served(gateway, 2), "no more turns for it")

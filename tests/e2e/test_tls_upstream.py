@@ -15,6 +15,7 @@ import pytest
 
 from tests.e2e.certificates import Authority
 from tests.e2e.conftest import Start
+from tests.e2e.name_server import NameServer
 from tests.e2e.raw_http import BrokenMessage, request
 from tests.e2e.recording_upstream import Call, RecordingUpstream
 from tests.e2e.socket_buffers import ENDLESS, MIB
@@ -208,6 +209,52 @@ def test_an_answer_until_the_end_of_the_connection_needs_close_notify(start: Sta
             assert client.request("/whole").body == b"all of it"
         with gateway.client() as client, pytest.raises((BrokenMessage, ConnectionResetError)):
             client.request("/cut")
+
+
+def test_an_end_without_close_notify_has_a_reason_in_the_log_and_a_setting(start: Start, authority: Authority) -> None:
+    with secure(authority.server(HERE)) as upstream:
+
+        @upstream.on("/cut")
+        def cut(call: Call) -> None:
+            call.send(b"HTTP/1.1 200 OK\r\n\r\n" + b"all of it")
+            call.hang_up()
+
+        config = configuration(upstream)
+        config["upstreams"]["lenient"] = {
+            "endpoints": [upstream.url],
+            "tls": {"ca": "ca.crt", "close_notify": "optional"},
+        }
+        config["routes"] = [
+            {"name": "lenient", "match": {"path": "/cut", "query": {"of": "lenient"}}, "upstream": "lenient"}
+        ]
+        gateway = start(config)
+        with gateway.client() as client, pytest.raises((BrokenMessage, ConnectionResetError)):
+            client.request("/cut")
+        (line,) = gateway.access("/cut")
+        assert "without close_notify" in line["reason"]
+        (event,) = wait_for(lambda: gateway.events("response ended without close_notify"), "an event that says so")
+        assert (event["upstream"], event["endpoint"]) == ("secure", upstream.url)
+        assert (
+            gateway.metric("strangler_events_total", event="response_ended_without_close_notify", label="secure") == 1
+        )
+        with gateway.client() as client:
+            assert client.request("/cut?of=lenient").body == b"all of it"
+        assert "reason" not in gateway.access("/cut", 2)[1]
+
+
+def test_a_name_has_a_final_dot_in_dns_and_none_in_certificates(start: Start, authority: Authority) -> None:
+    asked: list[str | None] = []
+    context = authority.server("catalog.shop.example")
+    context.sni_callback = lambda _socket, name, _context: asked.append(name)
+    with secure(context) as upstream, NameServer(HERE) as names:
+        resolve = {"interval": "200ms", "nameservers": [f"{HERE}:{names.port}"]}
+        config = configuration(upstream, resolve=resolve, health={"path": "/well", "interval": "200ms"})
+        config["upstreams"]["secure"]["endpoints"] = [f"https://Catalog.Shop.example.:{upstream.port}"]
+        gateway = start(config)
+        with gateway.client() as client:
+            assert client.request("/dotted").status == 200
+        wait_for(lambda: gateway.status()["health"][0]["last"] == "status 200", "a good health check")
+    assert set(asked) == {"catalog.shop.example"}
 
 
 @pytest.mark.parametrize("framing", [b"Content-Length: 100", b"Transfer-Encoding: chunked"])

@@ -24,6 +24,9 @@ SWITCH = (
     b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\n"
 )
 
+GOING_AWAY = b"\x88\x02\x03\xe9"
+"""The close frame of a WebSocket that the gateway itself ends."""
+
 
 def configuration(upstream: RecordingUpstream, **more: Any) -> dict[str, Any]:
     return {"upstreams": {"legacy": {"endpoints": [upstream.url], **more}}, "default": "legacy"}
@@ -176,7 +179,7 @@ def test_a_half_closed_tunnel_in_which_nothing_comes_is_closed(start: Start, ups
     with gateway.client() as client:
         upgraded(client, "/half")
         client.socket.shutdown(socket.SHUT_WR)
-        assert client.reader.rest() == b""
+        assert client.reader.rest() == GOING_AWAY
     over.set()
     closed = {"event": "tunnels_closed", "label": "idle"}
     wait_for(lambda: gateway.metric("strangler_events_total", **closed) == 1, "the closed tunnel in the metrics")

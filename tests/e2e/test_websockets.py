@@ -347,3 +347,31 @@ def test_sockets_over_tls_at_both_ends(start: Start, tmp_path: Path) -> None:
             assert client.close_code == 4001
 
     run(test)
+
+
+def test_a_drain_closes_sockets_with_1001_at_both_ends(start: Start) -> None:
+    codes: list[int | None] = []
+
+    async def noting(connection: ServerConnection) -> None:
+        await handle(connection)
+        codes.append(connection.close_code)
+
+    with free_listener() as listening:
+        gateway = start(configuration(listening, shutdown={"drain": "100ms"}))
+
+        async def test() -> None:
+            async with server(listening, noting), dial(gateway, "/chat") as client:
+                await client.send("hello")
+                assert await client.recv() == "hello"
+                gateway.process.terminate()
+                with pytest.raises(ConnectionClosed):
+                    await client.recv()
+                assert client.close_code == 1001
+                while not codes:
+                    await asyncio.sleep(0.01)
+
+        run(test)
+        assert codes == [1001]
+        (line,) = gateway.access("/chat")
+        assert (line["status"], line["reason"]) == (101, "The gateway shut down.")
+        assert gateway.process.wait(20) == 0

@@ -7,6 +7,7 @@ test's hands here, and a thousand exchanges take a second.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, cast
 
@@ -120,6 +121,10 @@ class Loop:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loop, name)
+
+    async def getaddrinfo(self, host: str, port: int, **_: Any) -> list[Any]:
+        """Every name has one address."""
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", port))]
 
     async def create_connection(
         self, factory: Callable[[], UpstreamConnection], host: str, port: int

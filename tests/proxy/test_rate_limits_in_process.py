@@ -11,6 +11,7 @@ import pytest
 from gateway.config.load import load
 from gateway.config.snapshot import Redis, Snapshot
 from gateway.proxy import shared_counts
+from gateway.proxy.redis_trouble import NONSENSE, Trouble
 from gateway.proxy.shared_counts import SharedCounts
 from gateway.resilience.gcra import Verdict, rate_of
 from tests.proxy.in_process import Plane, run
@@ -81,7 +82,8 @@ def test_one_that_cannot_go_on_keeps_no_answer_from_the_others(monkeypatch: pyte
 
 
 def test_a_failure_that_nobody_foresaw_is_reported_and_redis_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    answers: list[list[list[Verdict]] | None] = [None, [VERDICT]]
+    # The second is for the probe.
+    answers: list[list[list[Verdict]] | None] = [None, [VERDICT], [VERDICT]]
 
     async def decide(self: SharedCounts, asked: list[Any]) -> list[list[Verdict]]:
         answer = answers.pop(0)
@@ -98,11 +100,11 @@ def test_a_failure_that_nobody_foresaw_is_reported_and_redis_is_looked_for(monke
 
     async def test() -> None:
         reported = reports()
-        changes: list[bool] = []
+        changes: list[Trouble | None] = []
         counts = SharedCounts(Redis("redis://127.0.0.1:1/0"), changes.append)
         first, second = Answered(), Answered()
         counts.ask(["bucket"], RATES, first)
-        await until(lambda: changes == [True, False])
+        await until(lambda: changes == [NONSENSE, None])
         assert first.verdicts == [None]
         assert len(reported) == 1
         counts.ask(["bucket"], RATES, second)

@@ -106,14 +106,14 @@ def test_a_list_without_end_is_read_to_a_bound() -> None:
     assert len(found.hops) == MOST_HOPS
 
 
-def test_scheme_and_host_come_from_fields_that_are_there_once() -> None:
+def test_scheme_and_host_of_a_peer_that_names_no_client_are_its_own_last_word() -> None:
     once = [(b"x-forwarded-proto", b"HTTPS"), (b"X-Forwarded-Host", b"shop.example")]
     assert (forwarding(proxies(), PEER, once).scheme, forwarding(proxies(), PEER, once).host) == (
         "https",
         "shop.example",
     )
-    twice = forwarding(proxies(), PEER, once + once)
-    assert (twice.scheme, twice.host) == ("", "")
+    twice = forwarding(proxies(), PEER, [(b"x-forwarded-proto", b"https"), (b"x-forwarded-proto", b"http"), *once[1:]])
+    assert (twice.scheme, twice.host) == ("http", "shop.example")
 
 
 @pytest.mark.parametrize(
