@@ -32,6 +32,13 @@ _LISTS = frozenset(
 )
 """Headers that are lists in any order, of words in any case."""
 
+REFUSALS = {401: b"www-authenticate", 407: b"proxy-authenticate", 405: b"allow"}
+"""Statuses with the header by which a client knows what to do (RFC 9110 sections 11.6.1, 11.7.1 and 15.5.6)."""
+
+_CHALLENGES = frozenset((b"www-authenticate", b"proxy-authenticate"))
+_NEW_EACH_TIME = re.compile(r'(?:nonce|opaque)=(?:"[^"]*"|[^,\s]*)', re.IGNORECASE)
+_QUOTED_OR_COMMA = re.compile(r'"(?:[^"\\]|\\.)*"|,')
+
 _JSON = frozenset(("application/json", "text/json", "application/x-json", "text/x-json", "application/csp-report"))
 _JSON_LINES = frozenset(
     f"{kind}/{name}"
@@ -43,8 +50,12 @@ _ESCAPE = re.compile(r"%[0-9a-fA-F]{2}")
 
 
 def compare_headers(legacy: Answer, extracted: Answer, findings: Findings) -> None:
-    """Add the differences of the headers that the rules name to `findings`."""
-    for name in findings.rules.headers:
+    """Add the differences of the headers that the rules name to `findings`, and of what a refusal says beside it."""
+    named = findings.rules.headers
+    refusal = REFUSALS.get(legacy.status) if legacy.status == extracted.status else None
+    if refusal is not None and refusal not in named:
+        compare_header(refusal, legacy, extracted, findings)
+    for name in named:
         if name == b"set-cookie":
             one, other = legacy.values(name), extracted.values(name)
             if one != other:
@@ -138,6 +149,8 @@ def _meaning(name: bytes, values: list[bytes]) -> object:
     if not values:
         return None
     text = _joined(values)
+    if name in _CHALLENGES:
+        return _challenges(text)
     if name == b"content-type":
         kind, said = _media_type(values[-1])
         parameters = dict(said)
@@ -151,3 +164,16 @@ def _meaning(name: bytes, values: list[bytes]) -> object:
     if name == b"location":
         return _ESCAPE.sub(lambda escape: escape[0].upper(), text)
     return text
+
+
+def _challenges(text: str) -> list[str]:
+    """What challenges ask for: schemes, realms and the like, without what is drawn anew for each response."""
+    known = _NEW_EACH_TIME.sub("", text)
+    parts = _QUOTED_OR_COMMA.sub(lambda found: "\n" if found[0] == "," else found[0], known).split("\n")
+    said = (" ".join(part.split()) for part in parts)
+    return sorted(_scheme_in_lower_case(part) for part in said if part)
+
+
+def _scheme_in_lower_case(part: str) -> str:
+    name, equals, value = part.partition("=")
+    return f"{name.lower()}{equals}{value}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from gateway.shadow.comparison import Comparison, Outcome
+from gateway.shadow.headers import REFUSALS
 from gateway.shadow.pair import Answered
 from gateway.shadow.rules import Rules
 
@@ -20,7 +21,8 @@ class Sameness:
     """Knows by `rules` which header lines matter; those that say what the bytes of a body mean always do."""
 
     def __init__(self, rules: Rules) -> None:
-        names = b"|".join(re.escape(name) for name in {*rules.headers, b"content-encoding", b"content-type"})
+        always = {b"content-encoding", b"content-type", *REFUSALS.values()}
+        names = b"|".join(re.escape(name) for name in {*rules.headers, *always})
         self._relevant = re.compile(rb"^(?:%b):[^\r\n]*" % names, re.IGNORECASE | re.MULTILINE)
 
     def of(self, legacy: Answered, extracted: Answered) -> Comparison | None:

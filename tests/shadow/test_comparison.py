@@ -252,3 +252,24 @@ def test_a_share_of_the_smallest_numbers_is_none_of_them() -> None:
     ]
     assert compare(answers[0], answers[1], how).outcome is Outcome.MISMATCH
     assert compare(answers[0], answers[2], how).outcome is Outcome.IGNORED
+
+
+@pytest.mark.parametrize(
+    ("status", "name", "legacy", "extracted", "same"),
+    [
+        (401, "WWW-Authenticate", 'Bearer realm="shop"', 'bearer realm="shop"', True),
+        (401, "WWW-Authenticate", 'Bearer realm="shop"', 'Bearer realm="other"', False),
+        (401, "WWW-Authenticate", 'Bearer realm="shop"', 'Basic realm="shop"', False),
+        (401, "WWW-Authenticate", 'Bearer realm="shop"', "", False),
+        (401, "WWW-Authenticate", 'Digest realm="a, b", nonce="1"', 'Digest realm="a, b", nonce="2"', True),
+        (405, "Allow", "GET, HEAD", "HEAD,GET", True),
+        (405, "Allow", "GET, HEAD", "GET", False),
+        (404, "WWW-Authenticate", "Bearer", "Basic", True),
+    ],
+)
+def test_what_a_refusal_asks_for_is_compared(status: int, name: str, legacy: str, extracted: str, same: bool) -> None:
+    def refusal(value: str) -> Answer:
+        return Answer(status, ((name.encode(), value.encode()),) if value else (), b"no")
+
+    found = compare(refusal(legacy), refusal(extracted), DEFAULT_RULES)
+    assert (found.outcome is Outcome.MATCH) is same
