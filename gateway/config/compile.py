@@ -16,6 +16,7 @@ from typing import Any
 from gateway.config.auth_sections import RequirementSection
 from gateway.config.changes_compile import default_changes
 from gateway.config.document import Document
+from gateway.config.dropped_fields import folded
 from gateway.config.expectations import Expectation, RoutingTest
 from gateway.config.index import AmbiguityError, RouteIndex, build_index
 from gateway.config.patterns import PatternError, parse_pattern
@@ -288,6 +289,7 @@ def compile_snapshot(
         trusted_proxies=tuple(model.trusted_proxies),
         trusted_header=model.trusted_header,
         proxy_protocol=model.proxy_protocol,
+        pass_headers={folded(name): sender for name, sender in model.pass_headers.items()},
         default_changes=None if model.default is None else default_changes(model, str(model.default)),
         limits=Limits(**model.limits.model_dump()),
         access_log=AccessLog(model.access_log.enabled, _text(model.access_log.path)),

@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
 from gateway.config.changes import Changes, Cors
+from gateway.config.dropped_fields import Sender
 from gateway.config.resilience import (
     Balancing,
     Breaker,
@@ -485,6 +486,7 @@ class Snapshot:
     trusted_proxies: tuple[str, ...] = ()
     trusted_header: Literal["X-Forwarded-For", "Forwarded"] = "X-Forwarded-For"
     proxy_protocol: bool = False
+    pass_headers: Mapping[str, Sender] = field(default_factory=dict)
     default_changes: Changes | None = None
     limits: Limits = Limits()
     access_log: AccessLog = AccessLog()

@@ -423,7 +423,7 @@ class ClientConnection(asyncio.Protocol):
         if self._generation != self.plane.generation:
             # A connection of a proxy may last for days, and be trusted by now or no longer.
             self._look_at_peer()
-        self._head = RequestHead(self.trusted)
+        self._head = RequestHead(self.trusted, self.plane.request_actions)
 
     def on_url(self, url: bytes) -> None:
         self._url += url

@@ -23,6 +23,7 @@ from gateway.observe.counters import Counters, Notice, Report, UpstreamState
 from gateway.proxy.client import ClientConnection
 from gateway.proxy.endpoints import UpstreamPool
 from gateway.proxy.exchange import Exchange
+from gateway.proxy.headers import request_actions
 from gateway.proxy.listener import Listener
 from gateway.proxy.problems import date_field
 from gateway.proxy.rate_limiter import RateLimiter
@@ -130,6 +131,7 @@ class DataPlane:
             name: Verifier(provider, self._keys.get(name)) for name, provider in snapshot.providers.items()
         }
         self.trusted_proxies = TrustedProxies(snapshot.trusted_proxies, snapshot.trusted_header)
+        self.request_actions = request_actions(snapshot.pass_headers)
         self.rate_limiter.apply(snapshot.redis if any(route.rate_limits for route in snapshot.routes) else None)
         if self.mirror is not None:
             self.mirror.apply(snapshot)

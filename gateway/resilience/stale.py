@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 
 from cachetools import LRUCache
 
+from gateway.config.dropped_fields import ADDRESSES, IDENTITY
+
 if TYPE_CHECKING:
     from gateway.config.resilience import Stale
 
@@ -27,17 +29,7 @@ OVERHEAD = 512
 
 _DIRECTIVE = re.compile(rb'([!#$%&\'*+.^_`|~0-9A-Za-z-]+)(?:=(?:"([^"]*)"|([^\s,";]+)))?')
 _FORBIDDING = frozenset({b"no-store", b"private", b"no-cache", b"must-revalidate", b"proxy-revalidate", b"s-maxage"})
-_SAID_BY_GATEWAY = frozenset(
-    {
-        b"x-auth-subject",
-        b"x-auth-scopes",
-        b"x-auth-issuer",
-        b"x-client-certificate-subject",
-        b"x-forwarded-for",
-        b"x-real-ip",
-        b"forwarded",
-    }
-)
+_SAID_BY_GATEWAY = frozenset(name.encode() for name in IDENTITY | ADDRESSES | {"forwarded", "x-forwarded-for"})
 """Fields that tell an upstream who asks; those that the client sent are others, so they can't be compared."""
 _WRITTEN_ANEW = (b"age", b"content-length")
 
