@@ -12,6 +12,7 @@ from gateway.config.auth_sections import RequirementSection
 from gateway.config.compare_checks import CompareChecks
 from gateway.config.document import Document, Step
 from gateway.config.header_checks import HeaderChecks
+from gateway.config.path_checks import PathChecks
 from gateway.config.patterns import PatternError, parse_pattern
 from gateway.config.problems import Problem, suggestion
 from gateway.config.resilience_checks import ResilienceChecks
@@ -75,6 +76,7 @@ class Checks:
         yield from CompareChecks(self.model, self.document).warnings()
         yield from ResilienceChecks(self.model, self.document).warnings()
         yield from HeaderChecks(self.model, self.document).warnings()
+        yield from PathChecks(self.model, self.document).warnings()
         shadows = ShadowChecks(self.model, self.document)
         for name, migration in self.model.migrations.items():
             yield from shadows.warnings(name, migration)

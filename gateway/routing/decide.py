@@ -8,12 +8,14 @@ claims.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from gateway.auth.identity import Identity
 from gateway.auth.require import missing, missing_certificate
 from gateway.config.changes import Changes
-from gateway.config.patterns import PathError, is_plain, readings
+from gateway.config.folding import EXACT, folded
+from gateway.config.index import RouteIndex
+from gateway.config.readings import PathError, is_plain, readings
 from gateway.config.snapshot import AuthRequirement, FieldMatch, Route, SideName, Snapshot
 from gateway.routing.cors import asked_method, preflight_fields
 from gateway.routing.request import Request
@@ -158,15 +160,40 @@ def find_route(snapshot: Snapshot, request: Request) -> Route | Refusal | None:
     if is_plain(path):
         segments = path.split("/")
         del segments[0]
-        return index.find(host, segments, _accepts, request)
+        route = index.find(host, segments, _accepts, request)
+        return route if snapshot.folded is None else _folded(snapshot, snapshot.folded, host, segments, request, route)
     try:
         as_sent, *others = readings(path)
     except PathError as error:
         return Refusal(400, str(error))
-    route = index.find(host, as_sent, _accepts, request)
+    route = _read(snapshot, host, as_sent, request)
     for reading in others:
-        if index.find(host, reading, _accepts, request) is not route:
+        if _read(snapshot, host, reading, request) is not route:
             return Refusal(400, "The path means different routes as sent and in its normal form; send its normal form.")
+    return route
+
+
+def _read(snapshot: Snapshot, host: str, segments: Sequence[str], request: Request) -> Route | None:
+    """The best route for one reading of the path."""
+    route = snapshot.index.find(host, segments, _accepts, request)
+    return route if snapshot.folded is None else _folded(snapshot, snapshot.folded, host, segments, request, route)
+
+
+def _folded(
+    snapshot: Snapshot,
+    indexes: Mapping[int, RouteIndex],
+    host: str,
+    segments: Sequence[str],
+    request: Request,
+    route: Route | None,
+) -> Route | None:
+    """The route for the path as the upstreams of `route` read it, which is found for the path as it is."""
+    done = EXACT
+    while folding := done | (snapshot.default_folding if route is None else route.folding):
+        if folding == done:
+            break
+        done = folding
+        route = indexes[folding].find(host, folded(segments, folding), _accepts, request)
     return route
 
 

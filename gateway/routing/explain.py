@@ -10,7 +10,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from gateway.config.patterns import Kind, PathError, Segment, parse_pattern, readings
+from gateway.config.folding import folded
+from gateway.config.index import folded_pattern
+from gateway.config.patterns import Kind, Segment, parse_pattern
+from gateway.config.readings import PathError, readings
 from gateway.config.snapshot import FieldMatch, Route, Snapshot
 from gateway.routing.decide import host_name
 from gateway.routing.request import Request
@@ -31,8 +34,9 @@ def verdicts(snapshot: Snapshot, request: Request, chosen: Route | None) -> list
     with suppress(PathError):
         segments = readings(request.path)[0]
     found: list[Verdict] = []
+    folding = snapshot.default_folding if chosen is None else chosen.folding
     for route in snapshot.routes:
-        lacking = _lacking(route, request, segments)
+        lacking = _lacking(route, request, segments, folding)
         if route is chosen:
             found.insert(0, Verdict(route, True, "the most specific match"))
         elif lacking is not None:
@@ -56,7 +60,7 @@ def described(route: Route) -> str:
     return " · ".join(parts)
 
 
-def _lacking(route: Route, request: Request, segments: Sequence[str] | None) -> str | None:
+def _lacking(route: Route, request: Request, segments: Sequence[str] | None, folding: int) -> str | None:
     """What the request lacks for `route`, None where it lacks nothing."""
     host = host_name(request.host)
     if route.host.startswith("*."):
@@ -66,7 +70,7 @@ def _lacking(route: Route, request: Request, segments: Sequence[str] | None) -> 
         return f"host {host} is not {route.host}"
     if segments is None:
         return "the path has too many segments to be read in every way"
-    if not _path_matches(parse_pattern(route.path), segments):
+    if not _path_matches(folded_pattern(parse_pattern(route.path), folding), folded(segments, folding)):
         return f"path does not match {route.path}"
     if route.methods and request.method not in route.methods:
         return f"method {request.method} is not among {', '.join(sorted(route.methods))}"
