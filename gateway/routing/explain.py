@@ -15,6 +15,7 @@ from gateway.config.index import folded_pattern
 from gateway.config.patterns import Kind, Segment, parse_pattern
 from gateway.config.readings import PathError, readings
 from gateway.config.snapshot import FieldMatch, Route, Snapshot
+from gateway.routing.conditions import header_holds, query_holds
 from gateway.routing.decide import host_name
 from gateway.routing.request import Request
 
@@ -75,10 +76,10 @@ def _lacking(route: Route, request: Request, segments: Sequence[str] | None, fol
     if route.methods and request.method not in route.methods:
         return f"method {request.method} is not among {', '.join(sorted(route.methods))}"
     for condition in route.headers:
-        if not _holds(condition, request.header_values(condition.name)):
+        if header_holds(condition, request) is False:
             return f"header {_field(condition)} is not there"
     for condition in route.query:
-        if not _holds(condition, request.query_values(condition.name)):
+        if query_holds(condition, request) is False:
             return f"query {_field(condition)} is not there"
     return None
 
@@ -95,10 +96,6 @@ def _path_matches(pattern: Sequence[Segment], segments: Sequence[str]) -> bool:
         elif part.text != segments[position]:
             return False
     return len(pattern) == len(segments)
-
-
-def _holds(condition: FieldMatch, values: Sequence[str]) -> bool:
-    return values[:1] == [condition.value] if condition.value is not None else bool(values)
 
 
 def _field(condition: FieldMatch) -> str:
