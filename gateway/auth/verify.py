@@ -17,10 +17,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import jwt
-from cachetools import LRUCache
 
 from gateway.auth.identity import ClaimsRefused, Identity, identity_of
 from gateway.auth.keys import Key, KeySet
+from gateway.auth.remembered import RememberedCallers
 from gateway.config.snapshot import Provider
 
 _SCHEME_BYTES = len(b"Bearer ")
@@ -59,7 +59,7 @@ class Verifier:
         self._keys: dict[str | None, Key] = dict(keys.keys) if keys is not None else {}
         if provider.secret is not None:
             self._keys = {None: Key(provider.secret, frozenset({"HS256", "HS384", "HS512"}))}
-        self._remembered: LRUCache[bytes, Identity] = LRUCache(provider.remembered)
+        self._remembered = RememberedCallers(provider.remembered)
 
     def verify(self, credentials: bytes, now: float) -> Identity:
         """The caller whom the Authorization value `credentials` names; `now` is in Unix seconds.
@@ -72,8 +72,8 @@ class Verifier:
         token = self._token(credentials)
         identity = self._identity(self._claims(token), now)
         # A caller could write one token with any number of spaces before it, and fill the memory with that.
-        if self.provider.remembered and len(credentials) == _SCHEME_BYTES + len(token):
-            self._remembered[credentials] = identity
+        if len(credentials) == _SCHEME_BYTES + len(token):
+            self._remembered.remember(credentials, identity)
         return identity
 
     def _token(self, credentials: bytes) -> str:

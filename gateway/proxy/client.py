@@ -26,7 +26,7 @@ from gateway.auth.certificate import ClientCertificate, UnreadableCertificate, c
 from gateway.observe.access_log import refused_line
 from gateway.proxy.exchange import Exchange
 from gateway.proxy.headers import REQUEST_ACTIONS, Action, forwarded_lines
-from gateway.proxy.known import KnownFields
+from gateway.proxy.known import KNOWN_BYTES, REMEMBERED_FIELDS, KnownFields
 from gateway.proxy.peer import peer_of
 from gateway.proxy.problems import capabilities, problem
 from gateway.proxy.request_head import HeadRefused, RequestHead, TrustedPeer, parse_target
@@ -198,6 +198,7 @@ class ClientConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.plane.clients.discard(self)
         self._leave_address()
+        self._forget_known()
         if self._turned_away:
             self._turned_away = False
             self.plane.turned_away -= 1
@@ -262,6 +263,9 @@ class ClientConnection(asyncio.Protocol):
         rest = self._parse(data)
         if not rest:
             self._learn(data)
+            if not self._in_head and self._receiving is None:
+                # An idle connection holds nothing of its last request.
+                self._head = None
         return rest
 
     def _parse(self, data: bytes) -> bytes:
@@ -328,8 +332,16 @@ class ClientConnection(asyncio.Protocol):
         if received.find(b"\r\n\r\n") == len(received) - 4 and _PLAIN_LINE.fullmatch(
             data, 0, len(data) - len(received)
         ):
-            self._known = KnownFields(received, head, self.plane.generation)
-            self._head = None
+            self._forget_known()
+            known = KnownFields(received, head, self.plane.generation)
+            if len(received) <= REMEMBERED_FIELDS and self.plane.known_bytes + known.size <= KNOWN_BYTES:
+                self.plane.known_bytes += known.size
+                self._known = known
+
+    def _forget_known(self) -> None:
+        if self._known is not None:
+            self.plane.known_bytes -= self._known.size
+            self._known = None
 
     def _repeats(self, known: KnownFields, data: bytes) -> bool:
         """Start an exchange if `data` is one whole request with the `known` fields; whether it is."""
@@ -410,6 +422,7 @@ class ClientConnection(asyncio.Protocol):
         self.exchange = None
         self.deadline = NEVER
         self.plane.clients.discard(self)
+        self._forget_known()
         self.resume_reading()
         return held, self._full
 

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 VIA = b"1.1 strangler"
 VIA_LINE = b"Via: " + VIA + b"\r\n"
 REMEMBERED_SPELLINGS = 4096
+REMEMBERED_OPTIONS = 256
+REMEMBERED_OPTIONS_BYTES = 64
 REMEMBERED_SPELLING = 64
 """Longer names are looked at anew each time, so that what is remembered stays below 1 MiB."""
 
@@ -136,10 +138,17 @@ REQUEST_ACTIONS = request_actions({})
 RESPONSE_ACTIONS = Actions(_RESPONSE, frozenset())
 
 
-@lru_cache(REMEMBERED_SPELLINGS)
 def connection_options(value: bytes) -> frozenset[bytes]:
     """The options of a Connection field, in lower case (RFC 9110 section 7.6.1)."""
+    return remembered_options(value) if len(value) <= REMEMBERED_OPTIONS_BYTES else _options(value)
+
+
+def _options(value: bytes) -> frozenset[bytes]:
     return frozenset(option.strip(b" \t").lower() for option in value.split(b",")) - {b""}
+
+
+remembered_options = lru_cache(REMEMBERED_OPTIONS)(_options)
+"""The same for values that are short, of which the last ones are remembered: less than 1 MiB."""
 
 
 def protocols(value: bytes) -> tuple[bytes, ...]:

@@ -23,6 +23,14 @@ if TYPE_CHECKING:
     from gateway.proxy.request_head import RequestHead
 
 REMEMBERED_DECISIONS = 16
+REMEMBERED_FIELDS = 8_192
+"""Longer fields are parsed anew each time."""
+REMEMBERED_SENT = 32_768
+"""What is remembered of one connection's decisions holds no more bytes than this."""
+KNOWN_BYTES = 67_108_864
+"""What all connections of a worker may remember; further ones have their requests parsed each time."""
+COPIES = 4
+"""How often the bytes of known fields are held: as received, as fields, as lines, as sent on."""
 NO_ROUTE = -1
 """Stands for `Route.alike` where no route matches and the default upstream answers."""
 
@@ -58,13 +66,14 @@ class Remembered:
 class KnownFields:
     """Fields that this connection's parser has accepted: their bytes, what they mean, what was decided."""
 
-    __slots__ = ("decided", "generation", "head", "received")
+    __slots__ = ("decided", "generation", "head", "received", "size")
 
     def __init__(self, received: bytes, head: RequestHead, generation: int) -> None:
         self.received = received
         self.head = head
         self.generation = generation
         self.decided: dict[int, Remembered] = {}
+        self.size = len(received) * COPIES + REMEMBERED_SENT
 
     def remember(self, decision: Decision, client: ClientConnection) -> None:
         """Keep `decision` for the routes that decide alike, unless it refuses, was drawn, or is outdated by now."""
@@ -74,16 +83,20 @@ class KnownFields:
             return
         if choice is not None and choice.drawn:
             return
-        if len(self.decided) >= REMEMBERED_DECISIONS:
-            self.decided.clear()
         head, changes, identity = self.head, decision.changes, decision.identity
+        fields = fields_sent(head, client, decision, changes)
+        held = len(self.decided) + 1
+        if held > REMEMBERED_DECISIONS or held * len(fields) > REMEMBERED_SENT:
+            self.decided.clear()
+            if len(fields) > REMEMBERED_SENT:
+                return
         ids_alone = bool(head.host) and head.request_id is None and not head.has_trace
         if changes is not None and (changes.rewrite is not None or changes.endpoint_host):
             ids_alone = False
         self.decided[NO_ROUTE if route is None else route.alike] = Remembered(
             decision,
             plane.pools[upstream],
-            fields_sent(head, client, decision, changes),
+            fields,
             caller_text(head.client or client.peer, head.host or "", decision.side or "", upstream, identity),
             ids_alone=ids_alone,
             nothing_added=changes is None and head.minor == 1 and (choice is None or choice.visitor is None),

@@ -81,6 +81,7 @@ class DataPlane:
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.turned_away = 0
+        self.known_bytes = 0
         self.now = self.loop.time()
         self.timestamp = ""
         self.date_line = b""

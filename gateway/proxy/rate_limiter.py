@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache, partial
+from hashlib import blake2b
 from ipaddress import IPv6Address, ip_address
 from time import monotonic_ns
 from typing import TYPE_CHECKING
@@ -36,6 +37,7 @@ STOPPED = 2 * SECOND
 """Nanoseconds after which whoever holds a set must have been stopped (SIGSTOP, a debugger) and not just have lost
 its processor: with ten busy processes on two cores that took up to 19 ms, on a busier machine more than 50."""
 PATIENCE = 5.0
+LONGEST_KEY = 128
 
 
 class RateLimiter:
@@ -162,7 +164,12 @@ def bucket_of(limit: RateLimit, exchange: Exchange) -> str:
     for key in limit.keys:
         value = sticky_value(key, exchange, exchange.identity)
         if value:
-            return f"{_bucket(limit)} {key}={_network(value) if key.kind == 'ip' else value}"
+            if key.kind == "ip":
+                value = _network(value)
+            elif len(value) > LONGEST_KEY:
+                # A client chooses it, and it is kept: here, and where machines share counts, in Redis.
+                value = blake2b(value.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+            return f"{_bucket(limit)} {key}={value}"
     return _bucket(limit)
 
 

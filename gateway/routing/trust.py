@@ -20,6 +20,8 @@ from typing import Literal
 MOST_HOPS = 32
 """So many trusted proxies in a row are looked through; a list of more is a loop or an attack."""
 REMEMBERED_ADDRESSES = 4096
+LONGEST_ADDRESS = 64
+"""An address has 45 characters at most, and the name of an interface behind it is short."""
 
 TrustedHeader = Literal["X-Forwarded-For", "Forwarded"]
 Fields = list[tuple[bytes, bytes]]
@@ -30,13 +32,18 @@ _PAIR = re.compile(rf'[ \t]*({_TOKEN})=(?:({_TOKEN})|"((?:[^"\\]|\\.)*)")[ \t]*'
 _ESCAPED = re.compile(r"\\(.)")
 
 
-@lru_cache(REMEMBERED_ADDRESSES)
 def plain_address(text: str) -> str | None:
     """The address in `text` as it is written everywhere: without a zone, IPv4 also where IPv6 holds it; None for none.
 
     A zone names an interface of one machine (RFC 4007 section 6); an IPv4
     client of an IPv6 socket is an IPv4 client (RFC 4291 section 2.5.5.2).
     """
+    return remembered_address(text) if len(text) <= LONGEST_ADDRESS else None
+
+
+@lru_cache(REMEMBERED_ADDRESSES)
+def remembered_address(text: str) -> str | None:
+    """The same for text that is short enough to be an address."""
     try:
         address: IPv4Address | IPv6Address = ip_address(text.partition("%")[0])
     except ValueError:
@@ -76,7 +83,7 @@ class TrustedProxies:
         if known is None:
             plain = plain_address(address)
             known = plain is not None and any(ip_address(plain) in network for network in self._networks)
-            if len(self._known) < REMEMBERED_ADDRESSES:
+            if len(self._known) < REMEMBERED_ADDRESSES and len(address) <= LONGEST_ADDRESS:
                 self._known[address] = known
         return known
 
