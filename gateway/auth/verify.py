@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import re
+from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +26,7 @@ from gateway.config.snapshot import Provider
 
 _SCHEME_BYTES = len(b"Bearer ")
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _REFUSED_FIELDS = ("jku", "x5u", "jwk", "x5c", "crit", "b64")
 
 
@@ -84,7 +86,7 @@ class Verifier:
         token = rest.strip(b" ").decode("latin-1")
         if len(token) > self.provider.token_bytes:
             raise TokenRefused("The token is too long.")
-        if not _COMPACT.fullmatch(token):
+        if not _COMPACT.fullmatch(token) or not all(map(_is_utf_8, token.split(".")[:2])):
             raise TokenRefused("The token is not a signed JSON Web Token.")
         return token
 
@@ -139,6 +141,16 @@ class Verifier:
             return identity_of(claims, self.provider.issuer, expires_at)
         except ClaimsRefused as refused:
             raise TokenRefused(str(refused)) from None
+
+
+def _is_utf_8(part: str) -> bool:
+    """Whether a part can be JSON in UTF-8 without a byte order mark (RFC 7519 section 7.2, RFC 8259 section 8.1).
+
+    The JSON parser would guess UTF-16 and UTF-32 by their zero bytes, and readers that differ in what they guess may
+    differ in what is signed.
+    """
+    begins = urlsafe_b64decode(part[:4] + "=" * (-len(part[:4]) % 4)) if len(part) != 1 else b""
+    return b"\0" not in begins and not begins.startswith(_BYTE_ORDER_MARKS)
 
 
 def _seconds(claims: Mapping[str, Any], name: str) -> float:

@@ -68,7 +68,8 @@ class LimitsSection(Section):
     connections: Count = Field(default=_LIMITS.connections, description="Most client connections.")
     connections_per_address: Count = Field(
         default=_LIMITS.connections_per_address,
-        description="Most connections of one client address; trusted proxies may have more.",
+        description="Most connections of one client address, of IPv6 of one network of 64 bits; trusted proxies may"
+        " have more.",
     )
 
 

@@ -32,6 +32,7 @@ from gateway.proxy.problems import capabilities, problem
 from gateway.proxy.request_head import HeadRefused, RequestHead, TrustedPeer, parse_target
 from gateway.proxy.reset import reset
 from gateway.routing.decide import Refusal
+from gateway.routing.trust import network_of
 
 if TYPE_CHECKING:
     from gateway.proxy.answered_request import AnsweredRequest
@@ -149,7 +150,8 @@ class ClientConnection(asyncio.Protocol):
         limits = plane.snapshot.limits
         self.deadline = plane.now + limits.header_timeout
         self.requests_left = limits.requests
-        of_address = plane.addresses[self.peer] = plane.addresses.get(self.peer, 0) + 1
+        counted = network_of(self.peer)
+        of_address = plane.addresses[counted] = plane.addresses.get(counted, 0) + 1
         if secure is not None and not self._read_certificate(secure):
             self._refuse(Refusal(400, "The client certificate can't be read."))
         elif of_address > limits.connections_per_address and self.trusted is None:
@@ -215,11 +217,12 @@ class ClientConnection(asyncio.Protocol):
 
     def _leave_address(self) -> None:
         addresses = self.plane.addresses
-        left = addresses[self.peer] - 1
+        counted = network_of(self.peer)
+        left = addresses[counted] - 1
         if left:
-            addresses[self.peer] = left
+            addresses[counted] = left
         else:
-            del addresses[self.peer]
+            del addresses[counted]
 
     def data_received(self, data: bytes) -> None:
         if self._closing:
@@ -487,6 +490,9 @@ class ClientConnection(asyncio.Protocol):
         parser = self._parser
         method = parser.get_method().decode()
         version = parser.get_http_version()
+        if version == "0.9" and b" HTTP/" not in b"".join(self._fed):
+            # Without a version the parser takes it for 0.9.
+            raise HeadRefused(400, "The request line has no version.")
         head.complete(method, self._url, version, parser.should_keep_alive(), self.plane.snapshot.limits)
         stops = parser.should_upgrade()
         if head.upgrade and not stops:

@@ -60,6 +60,7 @@ class Action(IntEnum):
     MAX_FORWARDS = 13
     DATE = 14
     FROM_PROXIES = 15
+    TRACESTATE = 16
 
 
 HOP_BY_HOP = frozenset(
@@ -78,6 +79,7 @@ _REQUEST = {
     b"expect": Action.EXPECT,
     b"x-request-id": Action.REQUEST_ID,
     b"traceparent": Action.TRACEPARENT,
+    b"tracestate": Action.TRACESTATE,
     b"upgrade": Action.UPGRADE,
     b"via": Action.VIA,
     b"max-forwards": Action.MAX_FORWARDS,

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache, partial
 from hashlib import blake2b
-from ipaddress import IPv6Address, ip_address
 from time import monotonic_ns
 from typing import TYPE_CHECKING
 
@@ -26,6 +25,7 @@ from gateway.resilience.gcra import SECOND, Rate, Verdict, rate_of
 from gateway.resilience.tally import Tally, new_tally
 from gateway.routing.decide import Refusal
 from gateway.routing.split import sticky_value
+from gateway.routing.trust import network_of
 
 if TYPE_CHECKING:
     from gateway.proxy.endpoints import UpstreamPool
@@ -165,7 +165,7 @@ def bucket_of(limit: RateLimit, exchange: Exchange) -> str:
         value = sticky_value(key, exchange, exchange.identity)
         if value:
             if key.kind == "ip":
-                value = _network(value)
+                value = network_of(value)
             elif len(value) > LONGEST_KEY:
                 # A client chooses it, and it is kept: here, and where machines share counts, in Redis.
                 value = blake2b(value.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
@@ -201,17 +201,3 @@ def _rate(limit: RateLimit) -> Rate:
 def _seconds(nanoseconds: int) -> int:
     """Whole seconds, rounded up: a client that waits so long has waited enough."""
     return -(-nanoseconds // SECOND)
-
-
-@lru_cache(4096)
-def _network(peer: str) -> str:
-    """The address by which a peer is counted: of IPv6 its 64 bits of network, since hosts choose the rest at will."""
-    try:
-        address = ip_address(peer.partition("%")[0])
-    except ValueError:
-        return peer
-    if isinstance(address, IPv6Address):
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
-        return f"{IPv6Address(int(address) >> 64 << 64)}/64"
-    return str(address)

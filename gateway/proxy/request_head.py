@@ -85,6 +85,7 @@ class RequestHead:
         "_connection",
         "_expect",
         "_forwarded",
+        "_has_state",
         "_lines",
         "_max_forwards",
         "_passes",
@@ -115,6 +116,7 @@ class RequestHead:
         self.host: str | None = None
         self.request_id: bytes | None = None
         self.has_trace = False
+        self._has_state = False
         self.content_length: bytes | None = None
         self.chunked = False
         self.has_body = False
@@ -203,6 +205,9 @@ class RequestHead:
                 if not self.has_trace and is_traceparent(value):
                     self.has_trace = True
                     self._lines.append(field)
+            case Action.TRACESTATE:
+                self._has_state = True
+                self._lines.append(field)
             case Action.FORWARDED:
                 if self._trusted is not None:
                     self._forwarded.append(field)
@@ -259,6 +264,9 @@ class RequestHead:
             and b"upgrade" in connection_options(self._connection or b"")
         ):
             self.upgrade = protocols(self._upgrade)
+        if self._has_state and not self.has_trace:
+            # It is about a trace that goes no further (W3C Trace Context section 3.3).
+            self._lines = [field for field in self._lines if field[0].lower() != b"tracestate"]
         if self._expect and self.minor == 0:
             self._strip(frozenset({b"expect"}))
         if self.host is None:

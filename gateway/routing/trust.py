@@ -51,6 +51,20 @@ def remembered_address(text: str) -> str | None:
     return str(getattr(address, "ipv4_mapped", None) or address)
 
 
+@lru_cache(REMEMBERED_ADDRESSES)
+def network_of(peer: str) -> str:
+    """The address by which a peer is counted: of IPv6 its 64 bits of network, since hosts choose the rest at will."""
+    try:
+        address = ip_address(peer.partition("%")[0])
+    except ValueError:
+        return peer
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return f"{IPv6Address(int(address) >> 64 << 64)}/64"
+    return str(address)
+
+
 def node_address(node: str) -> str | None:
     """The address of an element of X-Forwarded-For or a node of Forwarded, which may have a port; None for none."""
     node = node.strip(" \t")
