@@ -26,7 +26,7 @@ from gateway.auth.certificate import ClientCertificate, UnreadableCertificate, c
 from gateway.observe.access_log import refused_line
 from gateway.proxy.exchange import Exchange
 from gateway.proxy.headers import REQUEST_ACTIONS, Action, forwarded_lines
-from gateway.proxy.known import KNOWN_BYTES, REMEMBERED_FIELDS, KnownFields
+from gateway.proxy.known import KNOWN_FIELDS, REMEMBERED_FIELDS, KnownFields
 from gateway.proxy.peer import peer_of
 from gateway.proxy.problems import capabilities, problem
 from gateway.proxy.request_head import HeadRefused, RequestHead, TrustedPeer, parse_target
@@ -335,15 +335,18 @@ class ClientConnection(asyncio.Protocol):
         if received.find(b"\r\n\r\n") == len(received) - 4 and _PLAIN_LINE.fullmatch(
             data, 0, len(data) - len(received)
         ):
-            self._forget_known()
-            known = KnownFields(received, head, self.plane.generation)
-            if len(received) <= REMEMBERED_FIELDS and self.plane.known_bytes + known.size <= KNOWN_BYTES:
-                self.plane.known_bytes += known.size
-                self._known = known
+            plane = self.plane
+            known = self._known
+            grown = len(received) if known is None else len(received) - len(known.received)
+            if len(received) <= REMEMBERED_FIELDS and plane.known_bytes + grown <= KNOWN_FIELDS:
+                plane.known_bytes += grown
+                self._known = KnownFields(received, head, plane.generation)
+            else:
+                self._forget_known()
 
     def _forget_known(self) -> None:
         if self._known is not None:
-            self.plane.known_bytes -= self._known.size
+            self.plane.known_bytes -= len(self._known.received)
             self._known = None
 
     def _repeats(self, known: KnownFields, data: bytes) -> bool:

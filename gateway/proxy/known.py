@@ -23,14 +23,17 @@ if TYPE_CHECKING:
     from gateway.proxy.request_head import RequestHead
 
 REMEMBERED_DECISIONS = 16
+REMEMBERED_BYTES = 8_192
+"""More than four decisions of one connection are remembered where what is sent by them has no more bytes than this."""
 REMEMBERED_FIELDS = 8_192
 """Longer fields are parsed anew each time."""
-REMEMBERED_SENT = 32_768
-"""What is remembered of one connection's decisions holds no more bytes than this."""
-KNOWN_BYTES = 67_108_864
-"""What all connections of a worker may remember; further ones have their requests parsed each time."""
-COPIES = 4
-"""How often the bytes of known fields are held: as received, as fields, as lines, as sent on."""
+REMEMBERED_SENT = 4
+"""What is remembered of one connection's decisions holds no more than so many times its fields."""
+KNOWN_FIELDS = 8_388_608
+"""Known fields of all connections of a worker have no more bytes than this; further ones are parsed each time.
+
+What is held for them is eight times that at the most: as received, as fields, as lines, and as sent on.
+"""
 NO_ROUTE = -1
 """Stands for `Route.alike` where no route matches and the default upstream answers."""
 
@@ -66,14 +69,13 @@ class Remembered:
 class KnownFields:
     """Fields that this connection's parser has accepted: their bytes, what they mean, what was decided."""
 
-    __slots__ = ("decided", "generation", "head", "received", "size")
+    __slots__ = ("decided", "generation", "head", "received")
 
     def __init__(self, received: bytes, head: RequestHead, generation: int) -> None:
         self.received = received
         self.head = head
         self.generation = generation
         self.decided: dict[int, Remembered] = {}
-        self.size = len(received) * COPIES + REMEMBERED_SENT
 
     def remember(self, decision: Decision, client: ClientConnection) -> None:
         """Keep `decision` for the routes that decide alike, unless it refuses, was drawn, or is outdated by now."""
@@ -85,11 +87,9 @@ class KnownFields:
             return
         head, changes, identity = self.head, decision.changes, decision.identity
         fields = fields_sent(head, client, decision, changes)
-        held = len(self.decided) + 1
-        if held > REMEMBERED_DECISIONS or held * len(fields) > REMEMBERED_SENT:
+        held = len(self.decided)
+        if held >= REMEMBERED_SENT and (held >= REMEMBERED_DECISIONS or held * len(fields) > REMEMBERED_BYTES):
             self.decided.clear()
-            if len(fields) > REMEMBERED_SENT:
-                return
         ids_alone = bool(head.host) and head.request_id is None and not head.has_trace
         if changes is not None and (changes.rewrite is not None or changes.endpoint_host):
             ids_alone = False

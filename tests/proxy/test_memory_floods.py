@@ -19,7 +19,7 @@ from gateway.observe import access_log
 from gateway.observe.access_log import AccessLog
 from gateway.observe.counters import LONGEST_LABEL, MOST_EVENTS, Counters
 from gateway.proxy.headers import RESPONSE_ACTIONS, connection_options, request_actions
-from gateway.proxy.known import KNOWN_BYTES, REMEMBERED_SENT
+from gateway.proxy.known import KNOWN_FIELDS, REMEMBERED_FIELDS
 from gateway.proxy.rate_limiter import bucket_of as rate_limit_bucket
 from gateway.proxy.short_response import read_short_response
 from gateway.resilience.stale import StaleAnswers
@@ -222,8 +222,8 @@ def test_heads_that_connections_remember_are_bounded_for_a_worker(wide: Snapshot
         finally:
             tracemalloc.stop()
         each_one = held / (len(clients) - 1)
-        assert each_one < REMEMBERED_SENT + 8 * 8192
-        assert plane.plane.known_bytes <= KNOWN_BYTES
+        assert each_one < 10 * REMEMBERED_FIELDS
+        assert plane.plane.known_bytes <= KNOWN_FIELDS
         for client in clients:
             client.abort()
         await plane.settle()
@@ -235,7 +235,7 @@ def test_heads_that_connections_remember_are_bounded_for_a_worker(wide: Snapshot
 def test_a_worker_that_remembers_enough_still_serves_and_remembers_no_more(
     wide: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.proxy.client.KNOWN_BYTES", 100_000)
+    monkeypatch.setattr("gateway.proxy.client.KNOWN_FIELDS", 20_000)
 
     async def main() -> None:
         plane = Plane(wide)
@@ -249,6 +249,6 @@ def test_a_worker_that_remembers_enough_still_serves_and_remembers_no_more(
                 upstream.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
                 await plane.settle()
                 assert client.take().endswith(b"ok")
-            assert 0 < plane.plane.known_bytes <= 100_000
+            assert 0 < plane.plane.known_bytes <= 20_000
 
     run(main)
