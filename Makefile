@@ -8,7 +8,7 @@ SERVICES := $(patsubst %/pyproject.toml,-e %,$(wildcard extracted/*/pyproject.to
 # Tests and demo start hundreds of processes; without stored bytecode each of them compiles everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test lint check bench conformance-peers fuzz slow-clients chaos evidence-figures clean
+.PHONY: help setup demo test lint check bench conformance-peers fuzz attack slow-clients chaos evidence-figures clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -47,6 +47,9 @@ conformance-peers: setup ## send the conformance requests through nginx and HAPr
 fuzz: setup ## fuzz the data plane for SECONDS (900), guided by coverage where atheris installs
 	-$(BIN)/python -m pip install --quiet --constraint constraints.txt atheris
 	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),900)
+
+attack: setup ## try to reach protected handlers of Django, Starlette, Express, Fastify and Node behind the gateway
+	$(BIN)/python -m tests.attack
 
 slow-clients: setup ## measure what 5,000 clients that never finish a request cost the others
 	$(BIN)/python -m benchmarks.slow_heads

@@ -22,11 +22,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import jwt
-from cachetools import LRUCache
 
 from gateway.auth.claims import claim, claim_text
 from gateway.auth.identity import ClaimsRefused, Identity, identity_of
 from gateway.auth.keys import Key, KeySet, meant_by
+from gateway.auth.remembered import RememberedCallers
 from gateway.config.snapshot import Provider
 
 _SCHEME_BYTES = len(b"Bearer ")
@@ -78,7 +78,7 @@ class Verifier:
         if provider.secret is not None:
             self._keys = {None: (Key(provider.secret, _HMAC),)}
         self._every_key = tuple(key for named in self._keys.values() for key in named)
-        self._remembered: LRUCache[bytes, Identity] = LRUCache(provider.remembered)
+        self._remembered = RememberedCallers(provider.remembered)
 
     def verify(self, credentials: bytes, now: float) -> Identity:
         """The caller whom the Authorization value `credentials` names; `now` is in Unix seconds.
@@ -91,8 +91,8 @@ class Verifier:
         token = self._token(credentials)
         identity = self._identity(self._claims(token), now)
         # A caller could write one token with any number of spaces before it, and fill the memory with that.
-        if self.provider.remembered and len(credentials) == _SCHEME_BYTES + len(token):
-            self._remembered[credentials] = identity
+        if len(credentials) == _SCHEME_BYTES + len(token):
+            self._remembered.remember(credentials, identity)
         return identity
 
     def remembered(self, credentials: bytes, now: float) -> Identity | None:

@@ -135,7 +135,8 @@ class Demo:
             _say(f"{name}: its own database, filled from the monolith's")
             self._once(name, [*module, "fill"], self.root / "extracted" / name, service)
             self._run(name, [*module, "serve"], self.root / "extracted" / name, service, f"{url}/readyz")
-        strangler = [sys.executable, "-m", "gateway.cli", "run", "config/gateway.yaml", "--workers", str(self.workers)]
+        cli = [sys.executable, "-P", "-m", "gateway.cli"]
+        strangler = [*cli, "run", "config/gateway.yaml", "--workers", str(self.workers)]
         gateway = {
             "SHOP_JWKS": f"{where.monolith}/.well-known/jwks.json",
             "GATEWAY_STORE": f"sqlite:///{self.var / 'gateway.sqlite3'}",

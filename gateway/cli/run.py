@@ -14,7 +14,10 @@ from gateway.observe.logs import configure_logs
 
 
 def run_gateway(config: Path, workers: int, listen: str | None, admin: str | None) -> int:
-    """Run the gateway; 1 where the configuration is invalid or a port is taken, 2 for an address that is none."""
+    """Run the gateway.
+
+    1 where the configuration is invalid, a port is taken or no worker comes up, 2 for an address that is none.
+    """
     try:
         addresses = {
             name: parse_listener(text) for name, text in (("listen", listen), ("admin", admin)) if text is not None
@@ -31,5 +34,8 @@ def run_gateway(config: Path, workers: int, listen: str | None, admin: str | Non
     except OSError as error:
         print(f"strangler: can't start: {error}", file=sys.stderr)
         return 1
-    asyncio.run(supervisor.run())
+    failure = asyncio.run(supervisor.run())
+    if failure is not None:
+        print(f"strangler: can't start: {failure}", file=sys.stderr)
+        return 1
     return 0

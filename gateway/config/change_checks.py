@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateway.config.change_sections import CorsSection, FieldChangesSection, HeaderChangesSection, RewriteSection
 from gateway.config.document import Document, Step
+from gateway.config.dropped_fields import FORWARDING_GROUP, IDENTITY, folded, folded_names
 from gateway.config.patterns import Kind, PatternError, parse_pattern
 from gateway.config.problems import Problem, suggestion
 from gateway.config.route_sections import MatchSection, MigrationSection, RouteSection
@@ -41,28 +41,9 @@ _REQUEST = {
     "x-shadow": _OWN,
     "traceparent": _OWN,
     "max-forwards": _FRAMING,
-    **dict.fromkeys(
-        (
-            "x-auth-subject",
-            "x-auth-scopes",
-            "x-auth-issuer",
-            "x-client-certificate-subject",
-            "client-cert",
-            "client-cert-chain",
-        ),
-        "it says who the caller is",
-    ),
-    **dict.fromkeys(
-        (
-            "forwarded",
-            "x-forwarded-for",
-            "x-forwarded-proto",
-            "x-forwarded-host",
-            "x-forwarded-prefix",
-            "x-real-ip",
-        ),
-        "it says where the request came from",
-    ),
+    **dict.fromkeys(IDENTITY, "it says who the caller is"),
+    **dict.fromkeys(folded_names(FORWARDING_GROUP), "it says where the request came from"),
+    **dict.fromkeys(("x-forwarded-prefix", "x-real-ip"), "it says where the request came from"),
 }
 _CORS_FIELDS = "access-control-"
 
@@ -106,7 +87,7 @@ class ChangeChecks:
         for name, kind, step in named:
             lower = name.lower()
             # Servers fold other spellings into these.
-            reason = kept.get(re.sub(r"[^a-z0-9]+", "-", lower))
+            reason = kept.get(folded(name))
             place = (*path, kind, step)
             if reason is not None:
                 yield self._problem(f"the header {name} can't be changed: {reason}", *place, key=kind != "remove")

@@ -5,13 +5,14 @@ Each check is a generator of problems that point at what was written.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from gateway.config.auth_sections import RequirementSection
 from gateway.config.compare_checks import CompareChecks
 from gateway.config.document import Document, Step
+from gateway.config.header_checks import HeaderChecks
+from gateway.config.path_checks import PathChecks
 from gateway.config.patterns import PatternError, parse_pattern
 from gateway.config.problems import Problem, suggestion
 from gateway.config.resilience_checks import ResilienceChecks
@@ -22,7 +23,6 @@ from gateway.config.snapshot import Endpoint, Listener, Stage
 from gateway.config.values import is_loopback
 
 NO_ROUTE = "default"
-_IDENTITY = {"x-auth-subject", "x-auth-scopes", "x-auth-issuer", "x-client-certificate-subject", "client-cert"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,7 @@ class Checks:
         yield from self._routes()
         yield from CompareChecks(self.model, self.document).problems()
         yield from ResilienceChecks(self.model, self.document).problems()
+        yield from HeaderChecks(self.model, self.document).problems()
 
     def warnings(self) -> Iterator[Problem]:
         """What is allowed and probably not meant."""
@@ -74,6 +75,8 @@ class Checks:
                 )
         yield from CompareChecks(self.model, self.document).warnings()
         yield from ResilienceChecks(self.model, self.document).warnings()
+        yield from HeaderChecks(self.model, self.document).warnings()
+        yield from PathChecks(self.model, self.document).warnings()
         shadows = ShadowChecks(self.model, self.document)
         for name, migration in self.model.migrations.items():
             yield from shadows.warnings(name, migration)
@@ -157,7 +160,6 @@ class Checks:
             yield from self._match(route.match, *path, "routes", number, "match")
         yield from self._identity_conditions(name, migration)
         yield from self._certificate_conditions(migration, *path)
-        yield from self._forgeable(migration, *path)
         if migration.shadow is not None:
             yield from ShadowChecks(self.model, self.document).problems(name, migration.shadow)
             if migration.shadow.sandbox is not None:
@@ -249,29 +251,6 @@ class Checks:
                 parse_pattern(match.path)
             except PatternError as error:
                 yield self._problem(str(error), *path, "path")
-        for name in match.headers:
-            yield from self._not_identity(name, *path, "headers", name)
-
-    def _forgeable(self, migration: MigrationSection, *path: Step) -> Iterator[Problem]:
-        for field, conditions in (("always", migration.always), ("never", migration.never)):
-            for number, condition in enumerate(conditions):
-                if condition.kind == "header":
-                    yield from self._not_identity(condition.name, *path, field, number)
-        for number, key in enumerate((migration.canary and migration.canary.sticky) or []):
-            if key.kind == "header":
-                yield from self._not_identity(key.name, *path, "canary", "sticky", number)
-        if migration.override is not None:
-            yield from self._not_identity(migration.override.header, *path, "override", "header")
-
-    def _not_identity(self, header: str, *path: Step) -> Iterator[Problem]:
-        """Identity headers are the gateway's own: what a client sends under their names means nothing."""
-        if re.sub(r"[^a-z0-9]", "-", header.lower()) in _IDENTITY:
-            yield self._problem(
-                f"the header {header} is set by the gateway, so a client's says nothing",
-                *path,
-                key="headers" in path,
-                hint="ask for a claim or a scope",
-            )
 
     def _upstream(self, name: str, *path: Step) -> Iterator[Problem]:
         yield from self._known("upstream", name, self.names.upstreams, *path)

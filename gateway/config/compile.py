@@ -10,13 +10,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import Any
 
 from gateway.config.auth_sections import RequirementSection
 from gateway.config.changes_compile import default_changes
 from gateway.config.document import Document
+from gateway.config.dropped_fields import folded
 from gateway.config.expectations import Expectation, RoutingTest
+from gateway.config.folding import EXACT, WORDS
 from gateway.config.index import AmbiguityError, RouteIndex, build_index
 from gateway.config.patterns import PatternError, parse_pattern
 from gateway.config.problems import Problem
@@ -126,6 +130,7 @@ def _route(
         auth=auth,
         source=source,
         alike=alike.setdefault((sides[0], None if migration is None else migration.name, auth), len(alike)),
+        folding=folding_of(model, *sides),
         shadowed=migration is not None and migration.shadow is not None,
         rate_limits=rate_limits,
         timeouts=route_timeouts({side: upstreams[side] for side in sides if side in upstreams}, timeouts),
@@ -135,8 +140,8 @@ def _route(
     )
 
 
-def compile_index(routes: Iterable[Route], problems: list[Problem]) -> RouteIndex:
-    """The index of `routes`; those that tie are added to `problems`."""
+def compile_index(routes: Iterable[Route], problems: list[Problem], folding: int = EXACT) -> RouteIndex:
+    """The index of `routes` under `folding`; those that tie are added to `problems`."""
     sound = []
     for route in routes:
         try:
@@ -145,10 +150,11 @@ def compile_index(routes: Iterable[Route], problems: list[Problem]) -> RouteInde
             continue  # the checks have said so, at its place
         sound.append(route)
     try:
-        return build_index(sound)
+        return build_index(sound, folding)
     except AmbiguityError as error:
         # One problem a route is enough: of a hundred that are the same there are 4,950 pairs.
         told: set[str] = set()
+        said = f", as an upstream's 'paths' say that {WORDS[folding]} is ignored" if folding else ""
         for first, second in error.pairs:
             if second.name not in told:
                 told.add(second.name)
@@ -156,10 +162,27 @@ def compile_index(routes: Iterable[Route], problems: list[Problem]) -> RouteInde
                     Problem(
                         second.source,
                         f"the route '{second.name}' can match the same request as '{first.name}' at"
-                        f" {first.source}, and neither is more specific",
+                        f" {first.source}, and neither is more specific" + said,
                     )
                 )
         return build_index(())
+
+
+def folding_of(model: Configuration, *upstreams: str) -> int:
+    """What of a path these upstreams ignore together; those that are not there ignore nothing."""
+    sections = [model.upstreams[name] for name in upstreams if name in model.upstreams]
+    return reduce(or_, [section.paths.folding for section in sections], EXACT)
+
+
+def compile_folded(
+    model: Configuration, routes: Iterable[Route], problems: list[Problem]
+) -> Mapping[int, RouteIndex] | None:
+    """The index of `routes` for each way in which upstreams fold paths; None where all take them as they are."""
+    routes = tuple(routes)
+    used = {route.folding for route in routes}
+    used.add(EXACT if model.default is None else folding_of(model, str(model.default)))
+    used |= {one | other for one in used for other in used}
+    return {folding: compile_index(routes, problems, folding) for folding in sorted(used - {EXACT})} or None
 
 
 def compile_migrations(model: Configuration) -> dict[str, Migration]:
@@ -247,6 +270,7 @@ def _upstream(name: str, section: UpstreamSection, tls: UpstreamTls) -> Upstream
         host=section.host,
         upgrades=frozenset(section.upgrades),
         tls=tls,
+        folding=section.paths.folding,
         resolve=compile_resolve(section.resolve),
         balancing=compile_balancing(section.balancing),
         ejection=compile_ejection(section.ejection),
@@ -271,6 +295,7 @@ def compile_snapshot(
     migrations: Mapping[str, Migration],
     routes: tuple[Route, ...],
     index: RouteIndex,
+    folded_indexes: Mapping[int, RouteIndex] | None,
     folder: Path,
     tls: TlsSettings,
 ) -> Snapshot:
@@ -288,9 +313,12 @@ def compile_snapshot(
         routes=routes,
         index=index,
         default=_text(model.default),
+        default_folding=EXACT if model.default is None else folding_of(model, str(model.default)),
+        folded=folded_indexes,
         trusted_proxies=tuple(model.trusted_proxies),
         trusted_header=model.trusted_header,
         proxy_protocol=model.proxy_protocol,
+        pass_headers={folded(name): sender for name, sender in model.pass_headers.items()},
         default_changes=None if model.default is None else default_changes(model, str(model.default)),
         limits=Limits(**model.limits.model_dump()),
         access_log=AccessLog(model.access_log.enabled, _text(model.access_log.path)),

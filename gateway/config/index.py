@@ -14,14 +14,18 @@ path and hardly on the number of routes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import TypeVar
 
+from gateway.config.folding import CASE, EXACT, FINAL_SLASH
 from gateway.config.patterns import Kind, Segment, parse_pattern
 from gateway.config.snapshot import FieldMatch, Route
 
 Asked = TypeVar("Asked")
 Accepts = Callable[[Route, Asked], bool]
+
+_FINAL_SLASH = Segment(Kind.LITERAL)
 
 
 class AmbiguityError(ValueError):
@@ -126,15 +130,15 @@ def _search(node: Node, segments: Sequence[str], accepts: Accepts[Asked], reques
             return None
 
 
-def build_index(routes: Iterable[Route]) -> RouteIndex:
-    """An index of `routes`.
+def build_index(routes: Iterable[Route], folding: int = EXACT) -> RouteIndex:
+    """An index of `routes`, whose patterns are folded as upstreams of this `folding` do.
 
     Raises AmbiguityError where two routes tie and PatternError for a path that
     can't be understood.
     """
     index = RouteIndex()
     for route in routes:
-        _insert(_tree(index, route.host), parse_pattern(route.path), route)
+        _insert(_tree(index, route.host), folded_pattern(parse_pattern(route.path), folding), route)
     ties = []
     trees = [index.any_host, *index.exact_hosts.values(), *index.suffix_hosts.values()]
     for node in (node for tree in trees for node in tree.nodes()):
@@ -145,6 +149,15 @@ def build_index(routes: Iterable[Route]) -> RouteIndex:
     if ties:
         raise AmbiguityError(sorted(ties, key=lambda pair: (pair[0].number, pair[1].number)))
     return index
+
+
+def folded_pattern(pattern: Sequence[Segment], folding: int) -> Sequence[Segment]:
+    """`pattern` for paths as upstreams of this `folding` compare them."""
+    if folding & FINAL_SLASH and len(pattern) > 1 and pattern[-1] == _FINAL_SLASH:
+        pattern = pattern[:-1]
+    if folding & CASE:
+        pattern = [replace(part, text=part.text.lower()) if part.kind is Kind.LITERAL else part for part in pattern]
+    return pattern
 
 
 def _tree(index: RouteIndex, host: str) -> Node:

@@ -18,6 +18,7 @@ from gateway.config.change_checks import ChangeChecks
 from gateway.config.changes_compile import with_changes
 from gateway.config.checks import Checks, Names
 from gateway.config.compile import (
+    compile_folded,
     compile_index,
     compile_migrations,
     compile_routes,
@@ -117,6 +118,7 @@ def _load(path: Path, document: Document, problems: list[Problem]) -> Loaded | N
     if not problems:
         routes = with_changes(routes, model)
     index = compile_index(routes, problems)
+    folded = None if problems else compile_folded(model, routes, problems)
     if complete:
         problems += checks.tests(route.name for route in routes)
     if problems:
@@ -128,7 +130,7 @@ def _load(path: Path, document: Document, problems: list[Problem]) -> Loaded | N
     folder = Path(document.source("store", "url").file).parent
     return Loaded(
         model=model,
-        snapshot=compile_snapshot(model, version, providers, migrations, routes, index, folder, tls),
+        snapshot=compile_snapshot(model, version, providers, migrations, routes, index, folded, folder, tls),
         tests=tuple(
             compile_test(section, document.source("tests", number)) for number, section in enumerate(model.tests)
         ),

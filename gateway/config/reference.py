@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Iterator
 
+from gateway.config import dropped_fields
 from gateway.config.json_schema import Schema, schema
 
 _INTRODUCTION = """\
@@ -28,6 +29,15 @@ server, begin a file with `# yaml-language-server: $schema=gateway.schema.json`.
 - A key without a value is an error (leave it out instead), but in `match.headers` and `match.query`.
 - Paths of files are relative to the YAML file that names them.
 - Anchors, aliases and `<<` work; top-level keys that begin with `x-` are ignored, as a place for anchors.
+"""
+
+_DROPPED = """\
+## Dropped request headers
+
+Servers and applications believe what these request headers say, because they take them for the word of a proxy in
+front of them. So the gateway drops them when a client sends them, in any case, and with any other character than a
+letter or a digit for `-` (`Script_Name`, `script.name`). `pass_headers` lets those through that it names;
+`headers.request.set` of a route sets one for its upstream.
 """
 
 _KINDS = {
@@ -95,6 +105,8 @@ class Reference:
             yield f"## `{heading}`\n"
             yield f"{definition['description']}\n"
             yield from self._table(definition)
+        yield _DROPPED
+        yield dropped_fields.reference()
         yield "## Kinds of values\n"
         yield "| kind | what to write | for example |\n|---|---|---|"
         for kind, name in _VALUES.items():

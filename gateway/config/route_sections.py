@@ -51,10 +51,14 @@ class MatchSection(Section):
         default=None, description="The methods; every method where they are left out."
     )
     headers: dict[HeaderName, str | None] = Field(
-        default={}, description="Headers that must have the value; where it is null, be there."
+        default={},
+        description="Headers that must have the value; where it is null, be there. Where a request has several values,"
+        " in lists or in spellings such as `X_Mode` that servers fold, the route that asks for a token counts.",
     )
     query: dict[Text, str | None] = Field(
-        default={}, description="Query parameters that must have the value; where it is null, be there."
+        default={},
+        description="Query parameters that must have the value; where it is null, be there. Of several values the same"
+        " holds as of headers.",
     )
 
     @model_validator(mode="after")

@@ -15,6 +15,7 @@ from pydantic import Field, WithJsonSchema, model_validator
 
 from gateway.config.auth_sections import AuthSection
 from gateway.config.compare_sections import CompareSection
+from gateway.config.dropped_fields import Sender
 from gateway.config.kinds import (
     Address,
     CertificateName,
@@ -68,7 +69,8 @@ class LimitsSection(Section):
     connections: Count = Field(default=_LIMITS.connections, description="Most client connections.")
     connections_per_address: Count = Field(
         default=_LIMITS.connections_per_address,
-        description="Most connections of one client address; trusted proxies may have more.",
+        description="Most connections of one client address, of IPv6 of one network of 64 bits; trusted proxies may"
+        " have more.",
     )
 
 
@@ -181,6 +183,13 @@ class Configuration(Section):
         default=False,
         description="Whether every connection begins with the PROXY protocol (version 1 or 2); those of peers that"
         " are not `trusted_proxies`, and those that begin otherwise, are closed.",
+    )
+    pass_headers: dict[HeaderName, Sender] = Field(
+        default={},
+        description="Request headers that are passed on though the gateway drops them, because upstreams may believe"
+        " them (see [Dropped request headers](#dropped-request-headers)), each with who may send it: `proxies` for"
+        " `trusted_proxies` alone, `anyone` for every client.",
+        examples=[{"X-Forwarded-User": "proxies"}],
     )
     limits: LimitsSection = Field(default=LimitsSection(), description="What is accepted from clients.")
     redis: RedisSection | None = Field(

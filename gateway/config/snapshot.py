@@ -15,6 +15,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
 from gateway.config.changes import Changes, Cors
+from gateway.config.dropped_fields import Sender
+from gateway.config.folding import EXACT
 from gateway.config.resilience import (
     Balancing,
     Breaker,
@@ -205,6 +207,7 @@ class Upstream:
     `queue` bounds the requests of one worker that wait for one of them.
     `host` tells whose Host it sees, the client's or the endpoint's.
     `upgrades` are the protocols, in lower case, to which a request may switch.
+    `folding` tells which paths it takes for the same (`gateway.config.folding`).
     `ejection`, `breaker` and `concurrency` None do without; `resolve` None
     looks a name up when a connection is made, and takes the first address that
     accepts one.
@@ -221,6 +224,7 @@ class Upstream:
     host: Literal["preserve", "endpoint"] = "preserve"
     upgrades: frozenset[str] = frozenset({"websocket"})
     tls: UpstreamTls = UpstreamTls()
+    folding: int = EXACT
     resolve: Resolve | None = None
     balancing: Balancing = Balancing()
     ejection: Ejection | None = Ejection()
@@ -405,6 +409,7 @@ class Route:
     `timeouts` are by upstream, empty where they are the upstream's own. `plain`
     tells that an exchange by it needs nothing beside being sent and answered,
     `careful` that something may have to be done beside its first attempt, or kept.
+    `folding` is that of its upstreams together.
     """
 
     name: str
@@ -419,6 +424,7 @@ class Route:
     auth: AuthRequirement | None
     source: Source
     alike: int
+    folding: int = EXACT
     shadowed: bool = False
     rate_limits: tuple[RateLimit, ...] = ()
     timeouts: Mapping[str, Timeouts] = field(default_factory=dict, hash=False)
@@ -509,7 +515,10 @@ class Snapshot:
 
     `version` is the digest of the configuration that it was compiled from.
     `routes[0]` to the last stand in the order of the file; `index` finds the
-    one that matches. `default_changes` are those on the way to `default`.
+    one that matches. `folded` has an index for each way in which upstreams fold
+    paths (`gateway.config.folding`), None where none does; `default_folding` is
+    that of `default`. `default_changes` are those on the way to `default`.
+    `pass_headers` are folded names (`gateway.config.dropped_fields`).
     """
 
     version: str
@@ -521,9 +530,12 @@ class Snapshot:
     routes: tuple[Route, ...]
     index: RouteIndex
     default: str | None
+    default_folding: int = EXACT
+    folded: Mapping[int, RouteIndex] | None = None
     trusted_proxies: tuple[str, ...] = ()
     trusted_header: Literal["X-Forwarded-For", "Forwarded"] = "X-Forwarded-For"
     proxy_protocol: bool = False
+    pass_headers: Mapping[str, Sender] = field(default_factory=dict)
     default_changes: Changes | None = None
     limits: Limits = Limits()
     access_log: AccessLog = AccessLog()

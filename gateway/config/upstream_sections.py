@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from gateway.config.folding import CASE, EXACT, FINAL_SLASH
 from gateway.config.kinds import Count, Duration, EndpointUrl, HttpStatus, OneOrMany, Upgrade, Whole
 from gateway.config.resilience_sections import (
     BalancingSection,
@@ -59,6 +60,26 @@ class HealthSection(Section):
     )
 
 
+class PathsSection(Section):
+    """Which paths an upstream takes for the same, so that routes and `auth` are found as it finds its pages."""
+
+    case: Literal["exact", "ignored"] | None = Field(
+        default=None,
+        description="Whether `/Admin` is `/admin` to it (`ignored`: Express, IIS) or another path (`exact`, as it is"
+        " taken for unless given).",
+    )
+    final_slash: Literal["exact", "ignored"] | None = Field(
+        default=None,
+        description="Whether `/admin/` is `/admin` to it (`ignored`: Express) or another path (`exact`, as it is taken"
+        " for unless given). A redirect from one to the other makes it `exact`.",
+    )
+
+    @property
+    def folding(self) -> int:
+        """What of it is ignored."""
+        return (CASE if self.case == "ignored" else EXACT) | (FINAL_SLASH if self.final_slash == "ignored" else EXACT)
+
+
 class UpstreamSection(Section):
     """A named group of endpoints that serve the same thing."""
 
@@ -69,6 +90,7 @@ class UpstreamSection(Section):
         default=_UPSTREAM.host,
         description="The Host that it sees: the client's (`preserve`), or that of the endpoint's URL (`endpoint`).",
     )
+    paths: PathsSection = Field(default=PathsSection(), description="Which paths it takes for the same.")
     timeouts: TimeoutsSection = Field(default=TimeoutsSection(), description="Deadlines.")
     health: HealthSection | None = Field(default=None, description="Active health checks; none unless given.")
     resolve: ResolveSection | None = Field(

@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.config.snapshot import Listener, Migration, Snapshot, Stage
 from gateway.config.values import is_address, is_loopback
+from gateway.control.admin_connection import AdminConnection
 from gateway.control.metrics import CONTENT_TYPE
 from gateway.routing.decide import host_name
 
@@ -130,6 +131,7 @@ class AdminServer(uvicorn.Server):
             uvicorn.Config(
                 application(supervisor),
                 loop="none",
+                http=AdminConnection,
                 lifespan="off",
                 access_log=False,
                 log_config=None,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 import socket
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +20,7 @@ import structlog
 from gateway.config.load import Loaded
 from gateway.config.snapshot import Snapshot
 from gateway.control import messages
+from gateway.control.isolated import python_module
 from gateway.shadow.epoch_settings import epoch_settings
 
 log = structlog.get_logger(part="judge")
@@ -153,9 +153,7 @@ class JudgeLink:
         ours, theirs = socket.socketpair()
         try:
             process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "gateway.control.judge",
+                *python_module("gateway.control.judge"),
                 str(self._listening.fileno()),
                 str(theirs.fileno()),
                 pass_fds=(self._listening.fileno(), theirs.fileno()),

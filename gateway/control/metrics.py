@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from gateway.observe.counters import BUCKETS, FallbackLabels, Labels, Report
+from gateway.observe.counters import BUCKETS, MANY, MOST_EVENTS, FallbackLabels, Labels, Report
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -41,6 +41,9 @@ class Sums:
         for sender, size in report.tunnel_bytes.items():
             self.tunnel_bytes[sender] += size
         for key, times in report.events.items():
+            name, _ = key
+            if key not in self.events and len(self.events) >= MOST_EVENTS:
+                key = (name, MANY)
             self.events[key] = self.events.get(key, 0) + times
         for answered, times in report.fallbacks.items():
             self.fallbacks[answered] = self.fallbacks.get(answered, 0) + times

@@ -82,8 +82,8 @@ class Supervisor:
         """The running snapshot."""
         return self._loaded.snapshot
 
-    async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT."""
+    async def run(self) -> str | None:
+        """Serve until SIGTERM or SIGINT; why that was not possible, None where it was."""
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, self._stopping.set)
@@ -104,7 +104,9 @@ class Supervisor:
         watching = _begin(self._watch(), "watching files")
         announcing = _begin(self._announce(), "start")
         signs_of_life = _begin(self._show_life(), "signs of life")
+        failing = _begin(self._stop_without_workers(), "start of workers")
         await self._stopping.wait()
+        failing.cancel()
         snapshot = self.snapshot
         log.info("draining", delay_seconds=snapshot.delay, deadline_seconds=snapshot.drain)
         self._service.stopping()
@@ -123,6 +125,11 @@ class Supervisor:
         if self._listening.folder is not None:
             self._listening.folder.release()
         log.info("stopped")
+        return "no worker comes up; the lines above say why" if self._workers.start_failed.is_set() else None
+
+    async def _stop_without_workers(self) -> None:
+        await self._workers.start_failed.wait()
+        self._stopping.set()
 
     async def _announce(self) -> None:
         while not await self._workers.wait_serving(START_DEADLINE):

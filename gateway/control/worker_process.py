@@ -6,10 +6,10 @@ import asyncio
 import os
 import signal
 import socket
-import sys
 from time import monotonic
 
 from gateway.control import messages
+from gateway.control.isolated import python_module
 from gateway.control.listening import Listening
 from gateway.control.runtime_folder import FormerWorker
 from gateway.observe.counters import Report
@@ -88,9 +88,7 @@ async def start_worker(number: int, listening: Listening) -> WorkerProcess:
     descriptors = (listening.socket.fileno(), theirs.fileno(), listening.tally)
     try:
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "gateway.control.worker",
+            *python_module("gateway.control.worker"),
             *map(str, descriptors),
             "" if listening.folder is None else str(listening.folder.path),
             pass_fds=descriptors,

@@ -32,6 +32,8 @@ REPORT_DEADLINE = 0.5
 KILL_AFTER = 2.0
 SILENT_AFTER = 30.0
 LISTENING_LATE = 3.0
+FAILED_STARTS = 3
+"""So many workers in a row that end before any has served make the start fail."""
 
 
 class Workers:
@@ -76,6 +78,8 @@ class Workers:
         self._tickets = itertools.count(1)
         self._awaited: dict[int, tuple[set[WorkerProcess], asyncio.Event]] = {}
         self._changed = asyncio.Condition()
+        self._have_served = False
+        self.start_failed = asyncio.Event()
 
     # What all workers are told
 
@@ -373,6 +377,11 @@ class Workers:
         self.restarts += 1
         crash_loop = self._crash_loops[number]
         wait = crash_loop.ended(lived, reason)
+        if not (self._have_served or self.leaving) and crash_loop.in_a_row >= FAILED_STARTS:
+            # None ever served, and none of an earlier start does: another one would end as these did.
+            log.error("no worker can be started", worker=number, reason=reason, ended_in_a_row=crash_loop.in_a_row)
+            self.start_failed.set()
+            return
         log.error(
             "worker ended, starting another",
             worker=number,
@@ -402,6 +411,7 @@ class Workers:
         match message:
             case messages.Ready():
                 worker.serves(message.version)
+                self._have_served = True
                 async with self._changed:
                     self._changed.notify_all()
             case messages.Failed():

@@ -22,6 +22,8 @@ from gateway.auth.identity import Identity
 FILE_BATCH_LINES = 64
 THREAD_BATCH_LINES = 512
 WAITING_BATCHES = 64
+WAITING_BYTES = 16_777_216
+"""Lines that wait for the writing thread have no more bytes than this; clients choose how long their lines are."""
 
 
 @lru_cache(4096)
@@ -66,6 +68,9 @@ class AccessLog:
         self.path = path
         self._overflowed = 0
         self._unwritten = 0
+        # Bytes in all; each of the two threads counts one of them.
+        self._put = 0
+        self._taken = 0
         self._lines: list[str] = []
         self._descriptor = 1
         if path is not None:
@@ -100,10 +105,15 @@ class AccessLog:
         if self._thread is None:
             self._write(batch)
             return
+        if self._put + len(batch) - self._taken > WAITING_BYTES:
+            self._overflowed += len(lines)
+            return
         try:
             self._batches.put_nowait(batch)
         except queue.Full:
             self._overflowed += len(lines)
+        else:
+            self._put += len(batch)
 
     def reopen(self) -> None:
         """Go on in the file that now has the path, if it is a file; raises OSError, and goes on in the old one."""
@@ -129,6 +139,7 @@ class AccessLog:
     def _write_batches(self) -> None:
         while (batch := self._batches.get()) is not None:
             self._write(batch)
+            self._taken += len(batch)
 
     def _write(self, batch: bytes) -> None:
         view = memoryview(batch)

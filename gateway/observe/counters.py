@@ -14,6 +14,11 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 """Upper bounds of the latency histogram, in seconds; one more bucket holds what lies above."""
 
 MOST_NOTICES = 100
+MOST_EVENTS = 500
+"""So many different events have a count of their own; further ones are counted together, by name."""
+LONGEST_LABEL = 200
+MANY = "others"
+"""The label of events that are counted together."""
 
 Labels = tuple[str, str, str, int]
 """Route, side, upstream, status; empty text where there is none."""
@@ -98,7 +103,12 @@ class Counters:
     def event(self, name: str, label: str = "", times: int = 1) -> None:
         """Count something that happened beside a request, such as a retry."""
         key = (name, label)
-        self._events[key] = self._events.get(key, 0) + times
+        known = self._events.get(key)
+        if known is None:
+            # Labels may hold what an upstream or a client has sent.
+            key = (name, label[:LONGEST_LABEL] if len(self._events) < MOST_EVENTS else MANY)
+            known = self._events.get(key, 0)
+        self._events[key] = known + times
 
     def fallback(self, labels: FallbackLabels) -> None:
         """Count a request that somebody else than its upstream answered."""

@@ -26,12 +26,13 @@ from gateway.auth.certificate import ClientCertificate, UnreadableCertificate, c
 from gateway.observe.access_log import refused_line
 from gateway.proxy.exchange import Exchange
 from gateway.proxy.headers import REQUEST_ACTIONS, Action, forwarded_lines
-from gateway.proxy.known import KnownFields
+from gateway.proxy.known import KNOWN_FIELDS, REMEMBERED_FIELDS, KnownFields
 from gateway.proxy.peer import peer_of
 from gateway.proxy.problems import capabilities, problem
 from gateway.proxy.request_head import HeadRefused, RequestHead, TrustedPeer, parse_target
 from gateway.proxy.reset import reset
 from gateway.routing.decide import Refusal
+from gateway.routing.trust import network_of
 
 if TYPE_CHECKING:
     from gateway.proxy.answered_request import AnsweredRequest
@@ -149,7 +150,8 @@ class ClientConnection(asyncio.Protocol):
         limits = plane.snapshot.limits
         self.deadline = plane.now + limits.header_timeout
         self.requests_left = limits.requests
-        of_address = plane.addresses[self.peer] = plane.addresses.get(self.peer, 0) + 1
+        counted = network_of(self.peer)
+        of_address = plane.addresses[counted] = plane.addresses.get(counted, 0) + 1
         if secure is not None and not self._read_certificate(secure):
             self._refuse(Refusal(400, "The client certificate can't be read."))
         elif of_address > limits.connections_per_address and self.trusted is None:
@@ -198,6 +200,7 @@ class ClientConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.plane.clients.discard(self)
         self._leave_address()
+        self._forget_known()
         if self._turned_away:
             self._turned_away = False
             self.plane.turned_away -= 1
@@ -216,11 +219,12 @@ class ClientConnection(asyncio.Protocol):
 
     def _leave_address(self) -> None:
         addresses = self.plane.addresses
-        left = addresses[self.peer] - 1
+        counted = network_of(self.peer)
+        left = addresses[counted] - 1
         if left:
-            addresses[self.peer] = left
+            addresses[counted] = left
         else:
-            del addresses[self.peer]
+            del addresses[counted]
 
     def data_received(self, data: bytes) -> None:
         if self._closing:
@@ -264,6 +268,9 @@ class ClientConnection(asyncio.Protocol):
         rest = self._parse(data)
         if not rest:
             self._learn(data)
+            if not self._in_head and self._receiving is None:
+                # An idle connection holds nothing of its last request.
+                self._head = None
         return rest
 
     def _parse(self, data: bytes) -> bytes:
@@ -330,8 +337,19 @@ class ClientConnection(asyncio.Protocol):
         if received.find(b"\r\n\r\n") == len(received) - 4 and _PLAIN_LINE.fullmatch(
             data, 0, len(data) - len(received)
         ):
-            self._known = KnownFields(received, head, self.plane.generation)
-            self._head = None
+            plane = self.plane
+            known = self._known
+            grown = len(received) if known is None else len(received) - len(known.received)
+            if len(received) <= REMEMBERED_FIELDS and plane.known_bytes + grown <= KNOWN_FIELDS:
+                plane.known_bytes += grown
+                self._known = KnownFields(received, head, plane.generation)
+            else:
+                self._forget_known()
+
+    def _forget_known(self) -> None:
+        if self._known is not None:
+            self.plane.known_bytes -= len(self._known.received)
+            self._known = None
 
     def _repeats(self, known: KnownFields, data: bytes) -> bool:
         """Start an exchange if `data` is one whole request with the `known` fields; whether it is."""
@@ -412,6 +430,7 @@ class ClientConnection(asyncio.Protocol):
         self.exchange = None
         self.deadline = NEVER
         self.plane.clients.discard(self)
+        self._forget_known()
         self.resume_reading()
         return held, self._full
 
@@ -425,7 +444,7 @@ class ClientConnection(asyncio.Protocol):
         if self._generation != self.plane.generation:
             # A connection of a proxy may last for days, and be trusted by now or no longer.
             self._look_at_peer()
-        self._head = RequestHead(self.trusted)
+        self._head = RequestHead(self.trusted, self.plane.request_actions)
 
     def on_url(self, url: bytes) -> None:
         self._url += url
@@ -476,6 +495,9 @@ class ClientConnection(asyncio.Protocol):
         parser = self._parser
         method = parser.get_method().decode()
         version = parser.get_http_version()
+        if version == "0.9" and b" HTTP/" not in b"".join(self._fed):
+            # Without a version the parser takes it for 0.9.
+            raise HeadRefused(400, "The request line has no version.")
         head.complete(method, self._url, version, parser.should_keep_alive(), self.plane.snapshot.limits)
         stops = parser.should_upgrade()
         if head.upgrade and not stops:

@@ -7,7 +7,8 @@ Facts (RFC 9110 section 7.6.1, RFC 9112 section 6):
 - CGI-like servers (WSGI, PHP, Rack) fold `-` and `_` together, some of them
   every non-alphanumeric, so `X_Auth_Subject` reaches an application under the
   name of the gateway's own field. Any other spelling of a field that an
-  upstream trusts or frames by is dropped.
+  upstream trusts or frames by is dropped. Which fields upstreams trust is in
+  `gateway.config.dropped_fields`.
 
 The action for a spelling is worked out once and remembered, because clients
 send the same few dozen spellings in every request.
@@ -21,13 +22,21 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from gateway.config.changes import NOT_ALPHANUMERIC
+from gateway.config.dropped_fields import BELIEVED, FORWARDED, IDENTITY
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gateway.config.dropped_fields import Sender
     from gateway.routing.trust import Forwarding
 
 VIA = b"1.1 strangler"
 VIA_LINE = b"Via: " + VIA + b"\r\n"
 REMEMBERED_SPELLINGS = 4096
+REMEMBERED_OPTIONS = 256
+REMEMBERED_OPTIONS_BYTES = 64
+REMEMBERED_SPELLING = 64
+"""Longer names are looked at anew each time, so that what is remembered stays below 1 MiB."""
 
 
 class Action(IntEnum):
@@ -48,41 +57,18 @@ class Action(IntEnum):
     VIA = 12
     MAX_FORWARDS = 13
     DATE = 14
+    FROM_PROXIES = 15
+    TRACESTATE = 16
 
 
-IDENTITY = frozenset(
-    {
-        b"x-auth-subject",
-        b"x-auth-scopes",
-        b"x-auth-issuer",
-        b"x-client-certificate-subject",
-        # RFC 9440: a proxy that terminates TLS must not let them through.
-        b"client-cert",
-        b"client-cert-chain",
-    }
-)
-FORWARDED = frozenset(
-    {
-        b"forwarded",
-        b"x-forwarded-for",
-        b"x-forwarded-proto",
-        b"x-forwarded-host",
-        b"x-forwarded-port",
-        b"x-forwarded-prefix",
-        b"x-forwarded-server",
-        b"x-forwarded-ssl",
-        b"x-forwarded-scheme",
-        b"x-real-ip",
-    }
-)
 HOP_BY_HOP = frozenset(
     {b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"proxy-authorization", b"te", b"trailer"}
 )
 
 _REQUEST = {
-    # A CGI-like server makes the variable HTTP_PROXY of Proxy (CVE-2016-5385).
-    **dict.fromkeys(HOP_BY_HOP | IDENTITY | {b"http2-settings", b"proxy", b"x-shadow"}, Action.DROP),
-    **dict.fromkeys(FORWARDED, Action.FORWARDED),
+    **dict.fromkeys(HOP_BY_HOP | {b"http2-settings", b"x-shadow"}, Action.DROP),
+    **dict.fromkeys([name.encode() for name in IDENTITY | BELIEVED], Action.DROP),
+    **dict.fromkeys([name.encode() for name in FORWARDED], Action.FORWARDED),
     b"host": Action.HOST,
     b"content-length": Action.CONTENT_LENGTH,
     b"transfer-encoding": Action.TRANSFER_ENCODING,
@@ -91,6 +77,7 @@ _REQUEST = {
     b"expect": Action.EXPECT,
     b"x-request-id": Action.REQUEST_ID,
     b"traceparent": Action.TRACEPARENT,
+    b"tracestate": Action.TRACESTATE,
     b"upgrade": Action.UPGRADE,
     b"via": Action.VIA,
     b"max-forwards": Action.MAX_FORWARDS,
@@ -110,31 +97,58 @@ NAME_IN_VIA = re.compile(rb"(?:^|,)[ \t]*[^ \t,]+[ \t]+strangler(?=[ \t,]|$)", r
 
 
 class Actions(dict[bytes, int]):
-    """From a spelling of a field name to its action; bounded, because a client chooses the spellings."""
+    """From a spelling of a field name to its action.
 
-    def __init__(self, known: dict[bytes, Action], guarded: frozenset[bytes]) -> None:
+    Bounded in number and length, because a client chooses the spellings.
+    `passed` are folded names that are let through, though they are guarded.
+    """
+
+    def __init__(
+        self,
+        known: Mapping[bytes, Action],
+        guarded: frozenset[bytes],
+        passed: Mapping[bytes, Action] | None = None,
+    ) -> None:
         super().__init__()
         self._known = known
         self._guarded = guarded
+        self._passed = passed or {}
 
     def __missing__(self, spelling: bytes) -> int:
         name = spelling.lower()
         action = int(self._known.get(name, Action.FORWARD))
-        if not action and NOT_ALPHANUMERIC.sub(b"-", name) in self._guarded:
-            action = int(Action.DROP)
-        if len(self) < REMEMBERED_SPELLINGS:
+        if not action or self._passed:
+            folded = NOT_ALPHANUMERIC.sub(b"-", name)
+            if folded in self._passed:
+                action = int(self._passed[folded])
+            elif not action and folded in self._guarded:
+                action = int(Action.DROP)
+        if len(self) < REMEMBERED_SPELLINGS and len(spelling) <= REMEMBERED_SPELLING:
             self[spelling] = action
         return action
 
 
-REQUEST_ACTIONS = Actions(_REQUEST, _GUARDED)
+def request_actions(passed: Mapping[str, Sender]) -> Actions:
+    """What becomes of each request field, where the folded names in `passed` are let through."""
+    senders: dict[Sender, Action] = {"anyone": Action.FORWARD, "proxies": Action.FROM_PROXIES}
+    return Actions(_REQUEST, _GUARDED, {name.encode(): senders[sender] for name, sender in passed.items()})
+
+
+REQUEST_ACTIONS = request_actions({})
 RESPONSE_ACTIONS = Actions(_RESPONSE, frozenset())
 
 
-@lru_cache(REMEMBERED_SPELLINGS)
 def connection_options(value: bytes) -> frozenset[bytes]:
     """The options of a Connection field, in lower case (RFC 9110 section 7.6.1)."""
+    return remembered_options(value) if len(value) <= REMEMBERED_OPTIONS_BYTES else _options(value)
+
+
+def _options(value: bytes) -> frozenset[bytes]:
     return frozenset(option.strip(b" \t").lower() for option in value.split(b",")) - {b""}
+
+
+remembered_options = lru_cache(REMEMBERED_OPTIONS)(_options)
+"""The same for values that are short, of which the last ones are remembered: less than 1 MiB."""
 
 
 def protocols(value: bytes) -> tuple[bytes, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gateway.auth.several import verify_with_one_of
 from gateway.auth.upgrade_token import take_from_query
 from gateway.auth.verify import NoKeys, TokenRefused, UnknownKey, is_another_scheme
+from gateway.proxy.upgrade import is_handshake
 from gateway.routing.decide import Refusal
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def identify(request: AnsweredRequest, requirement: AuthRequirement) -> Identity
     to judge: the caller is anonymous here, and the field is passed on.
     Raises UnknownKey where the provider's keys have to be fetched again first.
     """
-    if requirement.upgrade_token and request.head.upgrade:
+    if requirement.upgrade_token and request.head.upgrade and is_handshake(request.method, request.head):
         _take_upgrade_token(request, requirement)
     credentials = request.head.credentials
     if not credentials:

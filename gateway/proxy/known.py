@@ -23,6 +23,17 @@ if TYPE_CHECKING:
     from gateway.proxy.request_head import RequestHead
 
 REMEMBERED_DECISIONS = 16
+REMEMBERED_BYTES = 8_192
+"""More than four decisions of one connection are remembered where what is sent by them has no more bytes than this."""
+REMEMBERED_FIELDS = 8_192
+"""Longer fields are parsed anew each time."""
+REMEMBERED_SENT = 4
+"""What is remembered of one connection's decisions holds no more than so many times its fields."""
+KNOWN_FIELDS = 8_388_608
+"""Known fields of all connections of a worker have no more bytes than this; further ones are parsed each time.
+
+What is held for them is eight times that at the most: as received, as fields, as lines, and as sent on.
+"""
 NO_ROUTE = -1
 """Stands for `Route.alike` where no route matches and the default upstream answers."""
 
@@ -74,16 +85,18 @@ class KnownFields:
             return
         if choice is not None and choice.drawn:
             return
-        if len(self.decided) >= REMEMBERED_DECISIONS:
-            self.decided.clear()
         head, changes, identity = self.head, decision.changes, decision.identity
+        fields = fields_sent(head, client, decision, changes)
+        held = len(self.decided)
+        if held >= REMEMBERED_SENT and (held >= REMEMBERED_DECISIONS or held * len(fields) > REMEMBERED_BYTES):
+            self.decided.clear()
         ids_alone = bool(head.host) and head.request_id is None and not head.has_trace
         if changes is not None and (changes.rewrite is not None or changes.endpoint_host):
             ids_alone = False
         self.decided[NO_ROUTE if route is None else route.alike] = Remembered(
             decision,
             plane.pools[upstream],
-            fields_sent(head, client, decision, changes),
+            fields,
             caller_text(head.client or client.peer, head.host or "", decision.side or "", upstream, identity),
             ids_alone=ids_alone,
             nothing_added=changes is None and head.minor == 1 and (choice is None or choice.visitor is None),

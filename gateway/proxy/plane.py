@@ -26,6 +26,7 @@ from gateway.proxy.client import ClientConnection
 from gateway.proxy.derived import Derived, derive
 from gateway.proxy.endpoints import UpstreamPool
 from gateway.proxy.exchange import Exchange
+from gateway.proxy.headers import request_actions
 from gateway.proxy.listener import Listener
 from gateway.proxy.problems import date_field
 from gateway.proxy.rate_limiter import RateLimiter
@@ -77,6 +78,7 @@ class DataPlane:
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.turned_away = 0
+        self.known_bytes = 0
         self.now = self.loop.time()
         self.timestamp = ""
         self.date_line = b""
@@ -132,6 +134,7 @@ class DataPlane:
             name: Verifier(provider, self._keys.get(name)) for name, provider in snapshot.providers.items()
         }
         self.trusted_proxies = TrustedProxies(snapshot.trusted_proxies, snapshot.trusted_header)
+        self.request_actions = request_actions(snapshot.pass_headers)
         self.rate_limiter.apply(snapshot.redis if derived.rate_limited else None)
         if self.mirror is not None:
             self.mirror.apply(snapshot)

@@ -59,6 +59,9 @@ def _read_line(data: bytes) -> tuple[str | None, int] | None:
             return None, end + 2
         family, source, destination, *ports = words
         kind = {"TCP4": IPv4Address, "TCP6": IPv6Address}[family]
+        if "%" in source + destination:
+            # A zone (RFC 4007) names an interface of the load balancer, and is no part of the protocol.
+            raise MalformedHeader("an address with a zone")
         kind(destination)
         if len(ports) != 2 or not all(port.isdigit() and int(port) <= 65535 for port in ports):
             raise MalformedHeader("bad ports")

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache, partial
-from ipaddress import IPv6Address, ip_address
+from hashlib import blake2b
 from time import monotonic_ns
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from gateway.resilience.gcra import SECOND, Rate, Verdict, rate_of
 from gateway.resilience.tally import Tally, new_tally
 from gateway.routing.decide import Refusal
 from gateway.routing.split import sticky_value
+from gateway.routing.trust import network_of
 
 if TYPE_CHECKING:
     from gateway.proxy.endpoints import UpstreamPool
@@ -37,6 +38,7 @@ STOPPED = 2 * SECOND
 """Nanoseconds after which whoever holds a set must have been stopped (SIGSTOP, a debugger) and not just have lost
 its processor: with ten busy processes on two cores that took up to 19 ms, on a busier machine more than 50."""
 PATIENCE = 5.0
+LONGEST_KEY = 128
 
 
 class RateLimiter:
@@ -169,7 +171,12 @@ def bucket_of(limit: RateLimit, exchange: Exchange) -> str:
     for key in limit.keys:
         value = sticky_value(key, exchange, exchange.identity)
         if value:
-            return f"{_bucket(limit)} {key}={_network(value) if key.kind == 'ip' else value}"
+            if key.kind == "ip":
+                value = network_of(value)
+            elif len(value) > LONGEST_KEY:
+                # A client chooses it, and it is kept: here, and where machines share counts, in Redis.
+                value = blake2b(value.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+            return f"{_bucket(limit)} {key}={value}"
     return _bucket(limit)
 
 
@@ -201,17 +208,3 @@ def _rate(limit: RateLimit) -> Rate:
 def _seconds(nanoseconds: int) -> int:
     """Whole seconds, rounded up: a client that waits so long has waited enough."""
     return -(-nanoseconds // SECOND)
-
-
-@lru_cache(4096)
-def _network(peer: str) -> str:
-    """The address by which a peer is counted: of IPv6 its 64 bits of network, since hosts choose the rest at will."""
-    try:
-        address = ip_address(peer.partition("%")[0])
-    except ValueError:
-        return peer
-    if isinstance(address, IPv6Address):
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
-        return f"{IPv6Address(int(address) >> 64 << 64)}/64"
-    return str(address)

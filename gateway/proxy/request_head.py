@@ -19,12 +19,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gateway.auth.upgrade_token import take_from_subprotocols
+from gateway.config.dropped_fields import ADDRESSES, FORWARDING_GROUP
 from gateway.proxy.changes import added_to_request, changed_request
 from gateway.proxy.headers import (
     NAME_IN_VIA,
     REQUEST_ACTIONS,
     VIA_LINE,
     Action,
+    Actions,
     connection_options,
     forwarded_host_line,
     forwarding_lines,
@@ -47,7 +49,8 @@ _END_TO_END = frozenset({b"host", b"authorization"})
 _OTHER_CODINGS = re.compile(rb"(?:(?!chunked)[!#$%&'*+.^_`|~0-9a-z-]+[ \t]*,[ \t]*)+chunked")
 MOST_PASSES = 3
 """How often a request may have come through a gateway of this name: a few may stand in a row."""
-_SAID_ANEW = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"})
+_SAID_ANEW = frozenset(name.lower().encode() for name in FORWARDING_GROUP.names)
+_ADDRESSES = frozenset(name.encode() for name in ADDRESSES)
 
 
 class HeadRefused(Exception):
@@ -78,9 +81,11 @@ class RequestHead:
     """
 
     __slots__ = (
+        "_actions",
         "_connection",
         "_expect",
         "_forwarded",
+        "_has_state",
         "_lines",
         "_max_forwards",
         "_passes",
@@ -104,12 +109,14 @@ class RequestHead:
         "upgrade",
     )
 
-    def __init__(self, trusted: TrustedPeer | None) -> None:
+    def __init__(self, trusted: TrustedPeer | None, actions: Actions = REQUEST_ACTIONS) -> None:
+        self._actions = actions
         self.fields: list[tuple[bytes, bytes]] = []
         self.credentials: list[bytes] = []
         self.host: str | None = None
         self.request_id: bytes | None = None
         self.has_trace = False
+        self._has_state = False
         self.content_length: bytes | None = None
         self.chunked = False
         self.has_body = False
@@ -160,7 +167,7 @@ class RequestHead:
         value = value.rstrip(b" \t")
         field = (name, value)
         self.fields.append(field)
-        action = REQUEST_ACTIONS[name]
+        action = self._actions[name]
         if not action:
             self._lines.append(field)
             return
@@ -198,9 +205,15 @@ class RequestHead:
                 if not self.has_trace and is_traceparent(value):
                     self.has_trace = True
                     self._lines.append(field)
+            case Action.TRACESTATE:
+                self._has_state = True
+                self._lines.append(field)
             case Action.FORWARDED:
                 if self._trusted is not None:
                     self._forwarded.append(field)
+            case Action.FROM_PROXIES:
+                if self._trusted is not None:
+                    self._lines.append(field)
             case Action.EXPECT:
                 if value.lower() != b"100-continue":
                     raise HeadRefused(417, "The only expectation understood is 100-continue.")
@@ -251,6 +264,9 @@ class RequestHead:
             and b"upgrade" in connection_options(self._connection or b"")
         ):
             self.upgrade = protocols(self._upgrade)
+        if self._has_state and not self.has_trace:
+            # It is about a trace that goes no further (W3C Trace Context section 3.3).
+            self._lines = [field for field in self._lines if field[0].lower() != b"tracestate"]
         if self._expect and self.minor == 0:
             self._strip(frozenset({b"expect"}))
         if self.host is None:
@@ -306,6 +322,9 @@ class RequestHead:
         for name, value in self._forwarded:
             lower = name.lower()
             if lower in _SAID_ANEW or lower in written:
+                continue
+            if lower in _ADDRESSES:
+                self._lines.append((name, self.client.encode("ascii")))
                 continue
             anew = told_anew(lower, self._forwarded, self.forwarding, scheme)
             if anew is None:

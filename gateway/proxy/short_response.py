@@ -16,6 +16,9 @@ import re
 from gateway.proxy.headers import RESPONSE_ACTIONS, Action
 
 REMEMBERED_LINES = 4096
+REMEMBERED_LINE = 512
+"""Longer lines are looked at anew each time, so that what is remembered of them stays below 3 MiB."""
+REMEMBERED_STATUSES = 256
 REMEMBERED_HEADS = 1024
 REMEMBERED_HEAD = 2048
 
@@ -31,9 +34,11 @@ class _Lines(dict[bytes, int]):
     """From a header line to what it means."""
 
     def __missing__(self, line: bytes) -> int:
-        if len(self) >= REMEMBERED_LINES:
-            self.clear()
-        meaning = self[line] = self._meaning(line)
+        meaning = self._meaning(line)
+        if len(line) <= REMEMBERED_LINE:
+            if len(self) >= REMEMBERED_LINES:
+                self.clear()
+            self[line] = meaning
         return meaning
 
     def _meaning(self, line: bytes) -> int:
@@ -60,12 +65,14 @@ class _Statuses(dict[bytes, int]):
     """From a status line to its status; 0 for one that is not plain."""
 
     def __missing__(self, line: bytes) -> int:
-        if len(self) >= REMEMBERED_LINES:
-            self.clear()
         match = _STATUS_LINE.fullmatch(line)
         status = int(match[1]) if match is not None else 0
         # These have no body whatever their fields say.
-        self[line] = status = 0 if status in (204, 304) else status
+        status = 0 if status in (204, 304) else status
+        if len(line) <= REMEMBERED_LINE:
+            if len(self) >= REMEMBERED_STATUSES:
+                self.clear()
+            self[line] = status
         return status
 
 

@@ -18,26 +18,19 @@ from typing import TYPE_CHECKING
 
 from cachetools import LRUCache
 
+from gateway.config.dropped_fields import ADDRESSES, IDENTITY
+
 if TYPE_CHECKING:
     from gateway.config.resilience import Stale
 
 Fields = Sequence[tuple[bytes, bytes]]
 
 OVERHEAD = 512
+FIELD_OVERHEAD = 128
 
 _DIRECTIVE = re.compile(rb'([!#$%&\'*+.^_`|~0-9A-Za-z-]+)(?:=(?:"([^"]*)"|([^\s,";]+)))?')
 _FORBIDDING = frozenset({b"no-store", b"private", b"no-cache", b"must-revalidate", b"proxy-revalidate", b"s-maxage"})
-_SAID_BY_GATEWAY = frozenset(
-    {
-        b"x-auth-subject",
-        b"x-auth-scopes",
-        b"x-auth-issuer",
-        b"x-client-certificate-subject",
-        b"x-forwarded-for",
-        b"x-real-ip",
-        b"forwarded",
-    }
-)
+_SAID_BY_GATEWAY = frozenset(name.encode() for name in IDENTITY | ADDRESSES | {"forwarded", "x-forwarded-for"})
 """Fields that tell an upstream who asks; those that the client sent are others, so they can't be compared."""
 _WRITTEN_ANEW = (b"age", b"content-length")
 
@@ -52,6 +45,7 @@ class Kept:
     age: int
     until: float
     vary: tuple[tuple[bytes, bytes], ...]
+    size: int
 
     def head(self, now: float) -> bytes:
         """The head lines, each ended by CRLF, with the Age of now (RFC 9111 section 5.1) and the length."""
@@ -68,9 +62,7 @@ class StaleAnswers:
 
     def __init__(self, settings: Stale) -> None:
         self.settings = settings
-        self._kept: LRUCache[tuple[bytes, bytes], Kept] = LRUCache(
-            settings.memory, lambda kept: len(kept.lines) + len(kept.body) + OVERHEAD
-        )
+        self._kept: LRUCache[tuple[bytes, bytes], Kept] = LRUCache(settings.memory, lambda kept: kept.size)
 
     def may_keep(self, method: str, status: int, request: Fields, lines: bytes, *, identified: bool = False) -> bool:
         """Whether the response with these head lines may be kept; `identified` callers have shown who they are."""
@@ -93,15 +85,20 @@ class StaleAnswers:
         age = _seconds(next((value for name, value in response if name == b"age"), b"")) or 0
         fresh = max(0, (_seconds(control.get(b"max-age", b"")) or 0) - age)
         stale = _seconds(control.get(b"stale-if-error", b""))
+        head = b"".join(b"%b: %b\r\n" % field for field in _spelled(lines) if field[0].lower() not in _WRITTEN_ANEW)
+        vary = tuple((name, _values(request, name)) for name in sorted(_vary(response)))
+        # The key and the fields of the request are the client's, and may be longer than the response.
+        told = sum(map(len, key)) + sum(len(name) + len(value) + FIELD_OVERHEAD for name, value in vary)
         kept = Kept(
-            lines=b"".join(b"%b: %b\r\n" % field for field in _spelled(lines) if field[0].lower() not in _WRITTEN_ANEW),
+            lines=head,
             body=body,
             stored=now,
             age=age,
             until=now + fresh + (self.settings.if_error if stale is None else stale),
-            vary=tuple((name, _values(request, name)) for name in sorted(_vary(response))),
+            vary=vary,
+            size=len(head) + len(body) + told + OVERHEAD,
         )
-        if len(kept.lines) + len(body) + OVERHEAD <= self.settings.memory:
+        if kept.size <= self.settings.memory:
             self._kept[key] = kept
 
     def find(self, key: tuple[bytes, bytes], request: Fields, now: float) -> Kept | None:

@@ -8,13 +8,17 @@ claims.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from gateway.auth.identity import Identity
 from gateway.auth.require import missing, missing_certificate
 from gateway.config.changes import Changes
-from gateway.config.patterns import PathError, is_plain, readings
-from gateway.config.snapshot import AuthRequirement, FieldMatch, Route, SideName, Snapshot
+from gateway.config.folding import EXACT, folded
+from gateway.config.index import Accepts, RouteIndex
+from gateway.config.readings import PathError, is_plain, readings
+from gateway.config.snapshot import AuthRequirement, Route, SideName, Snapshot
+from gateway.routing.conditions import InDoubt, header_holds, query_holds
 from gateway.routing.cors import asked_method, preflight_fields
 from gateway.routing.request import Request
 from gateway.routing.rewrite import is_cut_alike
@@ -147,36 +151,121 @@ def check(requirement: AuthRequirement, identity: Identity | None) -> Refusal | 
     return Refusal(403, lacking, "insufficient_scope", tuple(sorted(requirement.scopes)))
 
 
-def find_route(snapshot: Snapshot, request: Request) -> Route | Refusal | None:
-    """The best route for `request`, None if none matches, or a refusal of a path whose readings differ in that.
+def find_route(snapshot: Snapshot, request: Request, accepts: Accepts[Request] | None = None) -> Route | Refusal | None:
+    """The best route for `request`, None if none matches, or a refusal where readings of the request differ in that.
 
-    Of several header lines or query parameters of one name the first counts.
+    `accepts` tells whether the conditions of a route beside host and path hold, `_accepts` unless given.
     """
     index = snapshot.index
     host = host_name(request.host) if index.has_hosts else ""
     path = request.path
-    if is_plain(path):
-        segments = path.split("/")
-        del segments[0]
-        return index.find(host, segments, _accepts, request)
+    if accepts is None:
+        accepts = _accepts
     try:
+        if is_plain(path):
+            segments = path.split("/")
+            del segments[0]
+            route = index.find(host, segments, accepts, request)
+            if snapshot.folded is None:
+                return route
+            return _folded(snapshot, snapshot.folded, host, segments, request, route, accepts)
         as_sent, *others = readings(path)
+        route = _read(snapshot, host, as_sent, request, accepts)
+        for reading in others:
+            if _read(snapshot, host, reading, request, accepts) is not route:
+                return Refusal(
+                    400, "The path means different routes as sent and in its normal form; send its normal form."
+                )
     except PathError as error:
         return Refusal(400, str(error))
-    route = index.find(host, as_sent, _accepts, request)
-    for reading in others:
-        if index.find(host, reading, _accepts, request) is not route:
-            return Refusal(400, "The path means different routes as sent and in its normal form; send its normal form.")
+    except InDoubt as doubt:
+        return _settled(snapshot, request, doubt)
+    return route
+
+
+def _settled(snapshot: Snapshot, request: Request, doubt: InDoubt) -> Route | Refusal | None:
+    """The route of a request with a condition in doubt: the most specific of those that ask the caller for most.
+
+    Whichever route the upstream's reading of the request is, the caller has then
+    shown what it asks. Where two of them ask for different things, nothing is
+    sure.
+    """
+    possible: dict[int, Route] = {}
+    surely = find_route(snapshot, request, partial(_accepts_surely, possible))
+    if isinstance(surely, Refusal):
+        return surely
+    candidates = [*possible.values(), surely]
+    asked = {route.auth for route in candidates if route is not None and route.auth is not None}
+    if len(asked) > 1:
+        return Refusal(400, f"The request has more than one value for {doubt.what}, which decides its route; send one.")
+    return next(route for route in candidates if not asked or (route is not None and route.auth is not None))
+
+
+def _read(
+    snapshot: Snapshot, host: str, segments: Sequence[str], request: Request, accepts: Accepts[Request]
+) -> Route | None:
+    """The best route for one reading of the path."""
+    route = snapshot.index.find(host, segments, accepts, request)
+    if snapshot.folded is None:
+        return route
+    return _folded(snapshot, snapshot.folded, host, segments, request, route, accepts)
+
+
+def _folded(
+    snapshot: Snapshot,
+    indexes: Mapping[int, RouteIndex],
+    host: str,
+    segments: Sequence[str],
+    request: Request,
+    route: Route | None,
+    accepts: Accepts[Request],
+) -> Route | None:
+    """The route for the path as the upstreams of `route` read it, which is found for the path as it is."""
+    done = EXACT
+    while folding := done | (snapshot.default_folding if route is None else route.folding):
+        if folding == done:
+            break
+        done = folding
+        route = indexes[folding].find(host, folded(segments, folding), accepts, request)
     return route
 
 
 def _accepts(route: Route, request: Request) -> bool:
-    """Whether the conditions of `route` beside host and path hold."""
+    """Whether the conditions of `route` beside host and path hold; raises InDoubt."""
     if route.methods and request.method not in route.methods:
         return False
-    if route.headers and not _headers_match(route.headers, request):
+    if route.headers or route.query:
+        return _conditions_hold(route, request)
+    return True
+
+
+def _conditions_hold(route: Route, request: Request) -> bool:
+    """Whether all header and query conditions hold; raises InDoubt where that depends on one in doubt."""
+    doubt = ""
+    for condition in route.headers:
+        holds = header_holds(condition, request)
+        if holds is None:
+            doubt = f"the header {condition.name}"
+        elif not holds:
+            return False
+    for condition in route.query:
+        holds = query_holds(condition, request)
+        if holds is None:
+            doubt = f"the query parameter {condition.name}"
+        elif not holds:
+            return False
+    if doubt:
+        raise InDoubt(doubt)
+    return True
+
+
+def _accepts_surely(possible: dict[int, Route], route: Route, request: Request) -> bool:
+    """Whether no condition of `route` fails or is in doubt; one with conditions in doubt is added to `possible`."""
+    try:
+        return _accepts(route, request)
+    except InDoubt:
+        possible[route.number] = route
         return False
-    return not route.query or _query_matches(route.query, request)
 
 
 def host_name(host: str) -> str:
@@ -184,19 +273,3 @@ def host_name(host: str) -> str:
     if host.startswith("["):
         return host.partition("]")[0][1:].lower()
     return host.partition(":")[0].rstrip(".").lower()
-
-
-def _headers_match(conditions: tuple[FieldMatch, ...], request: Request) -> bool:
-    for condition in conditions:
-        value = request.header(condition.name)
-        if value is None or (condition.value is not None and condition.value != value):
-            return False
-    return True
-
-
-def _query_matches(conditions: tuple[FieldMatch, ...], request: Request) -> bool:
-    for condition in conditions:
-        values = request.query_values(condition.name)
-        if not values or (condition.value is not None and condition.value != values[0]):
-            return False
-    return True

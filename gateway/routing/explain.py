@@ -10,8 +10,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from gateway.config.patterns import Kind, PathError, Segment, parse_pattern, readings
+from gateway.config.folding import folded
+from gateway.config.index import folded_pattern
+from gateway.config.patterns import Kind, Segment, parse_pattern
+from gateway.config.readings import PathError, readings
 from gateway.config.snapshot import FieldMatch, Route, Snapshot
+from gateway.routing.conditions import header_holds, query_holds
 from gateway.routing.decide import host_name
 from gateway.routing.request import Request
 
@@ -31,8 +35,9 @@ def verdicts(snapshot: Snapshot, request: Request, chosen: Route | None) -> list
     with suppress(PathError):
         segments = readings(request.path)[0]
     found: list[Verdict] = []
+    folding = snapshot.default_folding if chosen is None else chosen.folding
     for route in snapshot.routes:
-        lacking = _lacking(route, request, segments)
+        lacking = _lacking(route, request, segments, folding)
         if route is chosen:
             found.insert(0, Verdict(route, True, "the most specific match"))
         elif lacking is not None:
@@ -56,7 +61,7 @@ def described(route: Route) -> str:
     return " · ".join(parts)
 
 
-def _lacking(route: Route, request: Request, segments: Sequence[str] | None) -> str | None:
+def _lacking(route: Route, request: Request, segments: Sequence[str] | None, folding: int) -> str | None:
     """What the request lacks for `route`, None where it lacks nothing."""
     host = host_name(request.host)
     if route.host.startswith("*."):
@@ -66,15 +71,15 @@ def _lacking(route: Route, request: Request, segments: Sequence[str] | None) -> 
         return f"host {host} is not {route.host}"
     if segments is None:
         return "the path has too many segments to be read in every way"
-    if not _path_matches(parse_pattern(route.path), segments):
+    if not _path_matches(folded_pattern(parse_pattern(route.path), folding), folded(segments, folding)):
         return f"path does not match {route.path}"
     if route.methods and request.method not in route.methods:
         return f"method {request.method} is not among {', '.join(sorted(route.methods))}"
     for condition in route.headers:
-        if not _holds(condition, request.header_values(condition.name)):
+        if header_holds(condition, request) is False:
             return f"header {_field(condition)} is not there"
     for condition in route.query:
-        if not _holds(condition, request.query_values(condition.name)):
+        if query_holds(condition, request) is False:
             return f"query {_field(condition)} is not there"
     return None
 
@@ -91,10 +96,6 @@ def _path_matches(pattern: Sequence[Segment], segments: Sequence[str]) -> bool:
         elif part.text != segments[position]:
             return False
     return len(pattern) == len(segments)
-
-
-def _holds(condition: FieldMatch, values: Sequence[str]) -> bool:
-    return values[:1] == [condition.value] if condition.value is not None else bool(values)
 
 
 def _field(condition: FieldMatch) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 from gateway.config.changes import Rewrite
-from gateway.config.patterns import is_plain
+from gateway.config.readings import is_plain
 
 _READ_OTHERWISE = re.compile(r"%2f|%5c|\\|//|/(?:\.|%2e){1,2}(?:[/;]|$)", re.IGNORECASE)
 

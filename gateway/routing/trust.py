@@ -26,6 +26,8 @@ from typing import Literal
 MOST_HOPS = 32
 """So many trusted proxies in a row are looked through; a list of more is a loop or an attack."""
 REMEMBERED_ADDRESSES = 4096
+LONGEST_ADDRESS = 64
+"""An address has 45 characters at most, and the name of an interface behind it is short."""
 
 TrustedHeader = Literal["X-Forwarded-For", "Forwarded"]
 Fields = list[tuple[bytes, bytes]]
@@ -40,18 +42,37 @@ _PAIR = re.compile(rf'[ \t]*({_TOKEN})=(?:({_TOKEN})|"((?:[^"\\]|\\.)*)")[ \t]*'
 _ESCAPED = re.compile(r"\\(.)")
 
 
-@lru_cache(REMEMBERED_ADDRESSES)
 def plain_address(text: str) -> str | None:
     """The address in `text` as it is written everywhere: without a zone, IPv4 also where IPv6 holds it; None for none.
 
     A zone names an interface of one machine (RFC 4007 section 6); an IPv4
     client of an IPv6 socket is an IPv4 client (RFC 4291 section 2.5.5.2).
     """
+    return remembered_address(text) if len(text) <= LONGEST_ADDRESS else None
+
+
+@lru_cache(REMEMBERED_ADDRESSES)
+def remembered_address(text: str) -> str | None:
+    """The same for text that is short enough to be an address."""
     try:
         address: IPv4Address | IPv6Address = ip_address(text.partition("%")[0])
     except ValueError:
         return None
     return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+@lru_cache(REMEMBERED_ADDRESSES)
+def network_of(peer: str) -> str:
+    """The address by which a peer is counted: of IPv6 its 64 bits of network, since hosts choose the rest at will."""
+    try:
+        address = ip_address(peer.partition("%")[0])
+    except ValueError:
+        return peer
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return f"{IPv6Address(int(address) >> 64 << 64)}/64"
+    return str(address)
 
 
 def node_address(node: str) -> str | None:
@@ -86,7 +107,7 @@ class TrustedProxies:
         if known is None:
             plain = plain_address(address)
             known = plain is not None and any(ip_address(plain) in network for network in self._networks)
-            if len(self._known) < REMEMBERED_ADDRESSES:
+            if len(self._known) < REMEMBERED_ADDRESSES and len(address) <= LONGEST_ADDRESS:
                 self._known[address] = known
         return known
 

@@ -57,7 +57,8 @@ class Channel(asyncio.Protocol):
 
     def offer(self, pair: Pair) -> None:
         """Send `pair` with the next batch, or count it as not compared for overload."""
-        size = len(pair.request) + len(pair.legacy.body) + len(pair.extracted.body) + _OVERHEAD
+        sides = (pair.legacy, pair.extracted)
+        size = len(pair.request) + sum(len(side.head) + len(side.body) for side in sides) + _OVERHEAD
         if self._transport is None or self._waiting() + size > WAITING_BYTES:
             self.count(NotCompared(pair.migration, pair.route, pair.operation, pair.served, Reason.OVERLOAD))
             return

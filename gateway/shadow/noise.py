@@ -30,6 +30,8 @@ from gateway.shadow.acceptance import Uuid, time_of
 from gateway.shadow.difference import Difference, Kind
 from gateway.shadow.rules import Thresholds
 
+LONGEST_PLACE = 1000
+"""Places of longer names are not learned: responses choose them, and what is learned is kept."""
 MOST_PLACES = 500
 """Differences of one endpoint that are counted; those that are first met later are not."""
 
@@ -186,7 +188,7 @@ class Noise:
         for difference in differences:
             place = counts.places.get(difference.signature)
             if place is None:
-                if len(counts.places) >= MOST_PLACES:
+                if len(counts.places) >= MOST_PLACES or len(difference.signature) > LONGEST_PLACE:
                     continue
                 place = counts.places[difference.signature] = Place(difference.kind, difference.place)
             place.note(difference)

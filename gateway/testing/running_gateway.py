@@ -59,7 +59,7 @@ class RunningGateway:
             self._temporary = tempfile.TemporaryDirectory(prefix="strangler-")
             self._folder = Path(self._temporary.name)
         command = [
-            *(sys.executable, "-m", "gateway.cli", "run", str(self._path(self._folder).absolute())),
+            *(sys.executable, "-P", "-m", "gateway.cli", "run", str(self._path(self._folder).absolute())),
             *("--workers", str(self._workers), "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"),
         ]
         access_log, event_log = (self._folder / f"{self._name}{kind}.log" for kind in ("-access", ""))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import json
 
+import jwt
 import pytest
 
 from gateway.auth.verify import TokenRefused
@@ -114,3 +116,29 @@ def test_a_header_that_is_no_json_object_is_refused(issuer: Issuer, header: byte
 def test_an_encrypted_token_is_refused(issuer: Issuer) -> None:
     header = encoded(b'{"alg":"RSA-OAEP","enc":"A256GCM"}')
     assert refusal(issuer.verifier(), f"Bearer {header}.a.b.c.d".encode()) == NOT_COMPACT
+
+
+@pytest.mark.parametrize("part", ["header", "claims"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
+def test_a_signed_part_with_a_byte_order_mark_or_in_another_encoding_is_refused(
+    issuer: Issuer, part: str, encoding: str
+) -> None:
+    """RFC 8259 section 8.1: JSON is UTF-8 without a mark; a parser that guesses may read what another does not."""
+    parts = {"header": {"alg": "ES256", "kid": issuer.keys["es256"].kid}, "claims": issuer.bearing()}
+    encodings = {"header": "utf-8", "claims": "utf-8", part: encoding}
+    algorithm = jwt.algorithms.ECAlgorithm(jwt.algorithms.ECAlgorithm.SHA256)
+    credentials = compact(
+        *(json.dumps(value).encode(encodings[name]) for name, value in parts.items()),
+        lambda signed: algorithm.sign(signed, issuer.keys["es256"].private),
+    )
+    assert refusal(issuer.verifier(), credentials) == NOT_COMPACT
+
+
+def test_a_signed_part_may_begin_with_white_space(issuer: Issuer) -> None:
+    algorithm = jwt.algorithms.ECAlgorithm(jwt.algorithms.ECAlgorithm.SHA256)
+    credentials = compact(
+        b'\n {"alg": "ES256", "kid": "%b"}' % issuer.keys["es256"].kid.encode(),
+        b" " + json.dumps(issuer.bearing()).encode(),
+        lambda signed: algorithm.sign(signed, issuer.keys["es256"].private),
+    )
+    assert issuer.verifier().verify(credentials, NOW).subject == "user-17"

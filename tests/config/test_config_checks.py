@@ -156,3 +156,70 @@ def test_a_route_may_take_tokens_of_several_providers(write: Write, problems: Pr
     assert not loaded.warnings
     assert "there is no provider 'nwe' (did you mean 'new'?)" in problems(write(text % "[old, nwe]"))[0]
     assert problems(write(text % "[old, old]"))[0].endswith("a provider is listed twice")
+TRUSTING = BASE + "trusted_proxies: [10.0.0.0/8]\n"
+
+
+@pytest.mark.parametrize("name", ["Client-Cert", "Client-Cert-Chain", "client_cert_chain", "X-Auth-Scopes"])
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (BASE + "routes: [{name: a, match: {path: /a, headers: {NAME: me}}, upstream: old}]\n", "6:48"),
+        (
+            BASE
+            + "routes: [{name: a, match: {path: /a}, upstream: old, rate_limits: [{requests: 1, key: header:NAME}]}]\n",
+            "6:87",
+        ),
+        (migration(CANARY + "always: header:NAME=x"), "13:13"),
+        (migration(CANARY.replace("10", "10, sticky: header:NAME")), "12:35"),
+        (migration(CANARY + "override: {header: NAME, permitted: scope:x}"), "13:24"),
+    ],
+)
+def test_nothing_may_be_asked_of_an_identity_header(
+    write: Write, problems: Problems, text: str, place: str, name: str
+) -> None:
+    found = problems(write(text.replace("NAME", name)))
+    assert [problem for problem in found if f"the header {name} is set by the gateway" in problem] == [
+        f"gateway.yaml:{place}: the header {name} is set by the gateway, so a client's says nothing"
+        " (ask for a claim or a scope)"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (BASE + "pass_headers: {X-Auth-Subject: anyone}\n", "6:16: the header X-Auth-Subject can't be passed on"),
+        (BASE + "pass_headers: {x-forwarded-for: anyone}\n", "6:16: the header x-forwarded-for can't be passed on"),
+        (BASE + "pass_headers: {X-Custom: anyone}\n", "6:16: the header X-Custom is not one that the gateway drops"),
+        (BASE + "pass_headers: {SCRIPT_NAMES: anyone}\n", "(did you mean 'SCRIPT_NAME'?)"),
+        (BASE + "pass_headers: {SCRIPT_NAME: proxies}\n", "6:29: nobody may send the header SCRIPT_NAME"),
+        (TRUSTING + "pass_headers: {SCRIPT_NAME: everybody}\n", "7:29: pass_headers.SCRIPT_NAME"),
+    ],
+)
+def test_headers_that_can_not_be_passed_are_refused(write: Write, problems: Problems, text: str, problem: str) -> None:
+    found = problems(write(text))
+    assert len(found) == 1
+    assert problem in found[0]
+
+
+def test_passed_headers_are_in_the_snapshot_in_any_spelling(write: Write) -> None:
+    loaded = load(write(TRUSTING + "pass_headers: {script_name: proxies, X-Client-IP: anyone}\n"), {})
+    assert loaded.snapshot.pass_headers == {"script-name": "proxies", "x-client-ip": "anyone"}
+
+
+@pytest.mark.parametrize(
+    ("text", "warning"),
+    [
+        (
+            BASE + "routes: [{name: a, match: {path: /a, headers: {X-Forwarded-Proto: https}}, upstream: old}]\n",
+            "6:48: any client can send the header X-Forwarded-Proto",
+        ),
+        (BASE + "pass_headers: {Script-Name: anyone}\n", "6:29: with the header Script-Name any client chooses"),
+        (TRUSTING + "pass_headers: {Script-Name: proxies}\n", None),
+        (BASE + "pass_headers: {X-Client-IP: anyone}\n", None),
+    ],
+)
+def test_validate_warns_of_headers_that_clients_choose(write: Write, text: str, warning: str | None) -> None:
+    warnings = [str(one) for one in load(write(text), {}).warnings if "any client" in one.message]
+    assert len(warnings) == (warning is not None)
+    if warning is not None:
+        assert warning in warnings[0]

@@ -18,7 +18,8 @@ from tests.e2e.socket_buffers import ENDLESS, MIB
 from tests.e2e.tokens import Issuer
 from tests.e2e.waiting import wait_for
 
-ASKED = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: eA==")
+KEY = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+ASKED = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", KEY)
 HTTP_2 = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA")
 SWITCH = (
     b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\n"
@@ -614,6 +615,8 @@ def test_without_an_upgrade_the_other_places_are_not_looked_at(
     del upstream.scripts["/maybe"]
     with guarded.client() as client:
         assert client.request(f"/query?access_token={issuer.token()}").status == 401
+        for incomplete in (ASKED[:2], ASKED[:3], (*ASKED[:3], "Sec-WebSocket-Key: eA==")):
+            assert client.request(f"/query?access_token={issuer.token()}", *incomplete).status == 401
         assert client.request("/maybe?access_token=mine").status == 200
     assert upstream.last("/maybe").target == b"/maybe?access_token=mine"
 

@@ -64,6 +64,8 @@ def test_a_header_names_the_client_and_ends_before_the_first_byte_of_the_client(
         b"PROXY TCP4 203.0.113.9 192.0.2.1 -1 443\r\n",
         b"PROXY TCP4 2001:db8::9 2001:db8::1 56324 443\r\n",
         b"PROXY TCP6 203.0.113.9 192.0.2.1 56324 443\r\n",
+        b"PROXY TCP6 fe80::1%eth0 2001:db8::1 56324 443\r\n",
+        b"PROXY TCP6 2001:db8::9 fe80::1%1 56324 443\r\n",
         b"PROXY TCP4 shop.example 192.0.2.1 56324 443\r\n",
         b"PROXY UDP4 203.0.113.9 192.0.2.1 56324 443\r\n",
         b"proxy TCP4 203.0.113.9 192.0.2.1 56324 443\r\n",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from itertools import permutations
+from typing import Any
 
 import pytest
 
 from gateway.config.index import AmbiguityError, build_index
 from gateway.config.patterns import PatternError
-from gateway.config.snapshot import Route
-from gateway.routing.decide import find_route, host_name
+from gateway.config.snapshot import AuthRequirement, Route
+from gateway.routing.decide import Refusal, find_route, host_name
 from tests.routing.building import a_request, a_route, a_snapshot, chosen
 
 
@@ -165,13 +166,18 @@ def test_more_header_conditions_outrank_fewer() -> None:
         ("GET /a", [("X-Version", "2")], "/a"),
         ("GET /a", [("x-VERSION", "2")], "/a"),
         ("GET /a", [("X-Version", "2"), ("X-Version", "1")], "/a"),
-        ("GET /a", [("X-Version", "1"), ("X-Version", "2")], None),
-        ("GET /a", [("X-Version", "2 ")], None),
+        ("GET /a", [("X-Version", "1"), ("X-Version", "2")], "/a"),
+        ("GET /a", [("X-Version", "1, 2")], "/a"),
+        ("GET /a", [("x_version", "2")], "/a"),
+        ("GET /a", [("X.Version", "2"), ("X-Version", "1")], "/a"),
+        ("GET /a", [("X-Version", "1, 3")], None),
+        ("GET /a", [("X-Versions", "2")], None),
+        ("GET /a", [("X-Version", "12")], None),
         ("GET /a", [("X-Version", "")], None),
         ("GET /a", [], None),
     ],
 )
-def test_a_header_condition_looks_at_the_first_of_its_name(
+def test_a_header_condition_holds_where_a_server_may_find_the_value(
     line: str, headers: list[tuple[str, str]], found: str | None
 ) -> None:
     snapshot = a_snapshot(a_route("/a", headers={"X-Version": "2"}))
@@ -186,16 +192,74 @@ def test_a_header_condition_looks_at_the_first_of_its_name(
         ("x=1&v=a+b&y", "/a"),
         ("%76=a+b", "/a"),
         ("v=a+b&v=c", "/a"),
-        ("v=c&v=a+b", None),
+        ("v=c&v=a+b", "/a"),
+        ("v=c;v=a+b", "/a"),
+        ("x=;v=a+b", "/a"),
+        ("v[]=a+b", "/a"),
+        ("v%5B0%5D=a+b", "/a"),
+        ("+v=a+b", "/a"),
+        ("v=c&v=d", None),
+        ("v[x]=a+b", None),
         ("v=a+b+", None),
         ("v", None),
         ("V=a+b", None),
         ("", None),
     ],
 )
-def test_a_query_condition_looks_at_the_first_of_its_name_decoded(query: str, found: str | None) -> None:
+def test_a_query_condition_holds_where_a_server_may_find_the_value(query: str, found: str | None) -> None:
     snapshot = a_snapshot(a_route("/a", query={"v": "a b"}))
     assert chosen(snapshot, a_request(f"GET /a?{query}")) == found
+
+
+ADMIN = AuthRequirement("shop", scopes=frozenset({"admin"}))
+OTHER = AuthRequirement("shop", scopes=frozenset({"other"}))
+DIFFERENT = (
+    ("/q?v=0&v=1", ()),
+    ("/q?v=1&v=0", ()),
+    ("/q?v=0;v=1", ()),
+    ("/q?v[]=1", ()),
+    ("/q?v=0&%76=1", ()),
+    ("/q", (("X-Mode", "user, admin"),)),
+    ("/q", (("X-Mode", "admin"), ("X-Mode", "user"))),
+    ("/q", (("X-Mode", "user"), ("x_mode", "admin"))),
+    ("/q", (("x_mode", "admin"),)),
+    ("/q", (("X.Mode", "admin"),)),
+)
+
+
+@pytest.mark.parametrize(("target", "headers"), DIFFERENT)
+@pytest.mark.parametrize("condition", ["query", "headers"])
+def test_values_that_differ_dodge_no_protected_condition(
+    target: str, headers: tuple[tuple[str, str], ...], condition: str
+) -> None:
+    """`?v=0&v=1` is v=0 to one server and v=1 to another."""
+    if (condition == "headers") is not bool(headers):
+        return
+    narrow: Any = {"query": {"v": "1"}} if condition == "query" else {"headers": {"X-Mode": "admin"}}
+    request = a_request(f"GET {target}", *headers)
+    guarded = a_route("/q", auth=ADMIN, upstream="narrow", **narrow)
+    assert find_route(a_snapshot(guarded), request) is guarded
+    assert find_route(a_snapshot(guarded, a_route("/q")), request) is guarded
+    wide = a_route("/q", auth=ADMIN)
+    assert find_route(a_snapshot(wide, a_route("/q", upstream="narrow", **narrow)), request) is wide
+    refused = find_route(a_snapshot(guarded, a_route("/q", auth=OTHER)), request)
+    assert isinstance(refused, Refusal)
+    assert refused.status == 400
+    assert "more than one value for the" in refused.detail
+
+
+def test_a_request_that_may_be_for_several_routes_is_for_the_one_that_asks_for_a_token() -> None:
+    open_one, guarded = a_route("/q", query={"v": "1"}), a_route("/q", query={"v": "2"}, auth=ADMIN)
+    for routes in ((open_one, guarded), (guarded, open_one)):
+        assert find_route(a_snapshot(*routes), a_request("GET /q?v=1&v=2")) is guarded
+        assert find_route(a_snapshot(*routes), a_request("GET /q?v=1&v=1")) is open_one
+        assert find_route(a_snapshot(*routes), a_request("GET /q?v=1&v=3")) is open_one
+
+
+def test_a_condition_in_doubt_decides_nothing_where_another_fails() -> None:
+    routes = (a_route("/q", query={"v": "1", "w": "1"}, auth=ADMIN), a_route("/q", auth=OTHER))
+    assert find_route(a_snapshot(*routes), a_request("GET /q?v=1&v=0&w=2")) is routes[1]
+    assert find_route(a_snapshot(*routes), a_request("POST /q?v=1&v=0")) is routes[1]
 
 
 def test_a_condition_without_a_value_asks_that_it_is_there() -> None:

@@ -76,7 +76,6 @@ ROWS: list[Row] = [
             b"/public/a%2fb",
             b"/public//a",
             b"/reports/secret/",
-            b"/reports/secret/.",
         )
     ],
     *[
@@ -139,6 +138,14 @@ ROWS: list[Row] = [
             b"/reports/x/../secret",
             b"/reports/secret;x",
             b"/reports%2fsecret",
+            b"/reports/secret/.",
+            b"/reports/secret/x/..",
+            b"/reports/secret;/x",
+            b"/reports/secret%0a",
+            b"/reports/secret%0d%0a",
+            b"//x/admin/x",
+            b"//u@x/admin/x",
+            b"/\\x/admin/x",
         )
     ],
     *[

@@ -47,8 +47,8 @@ ROWS: list[Row] = [
     ),
     _bad("no target", _LINE, b"GET HTTP/1.1\r\nHost: a\r\n\r\n"),
     _bad("an empty target", _LINE, b"GET  HTTP/1.1\r\nHost: a\r\n\r\n"),
-    _bad("no version", "RFC 9112 3: HTTP/0.9 is not spoken", b"GET /t\r\nHost: a\r\n\r\n", 505),
-    _bad("HTTP/0.9 alone", "RFC 9112 3: HTTP/0.9 is not spoken", b"GET /t\r\n\r\n", 505),
+    _bad("no version", "RFC 9112 3: HTTP/0.9 is not spoken", b"GET /t\r\nHost: a\r\n\r\n", 400),
+    _bad("HTTP/0.9 alone", "RFC 9112 3: HTTP/0.9 is not spoken", b"GET /t\r\n\r\n", 400),
     _bad("the version 0.9", "RFC 9112 2.3: HTTP/0.9 is not spoken", b"GET /t HTTP/0.9\r\nHost: a\r\n\r\n", 505),
     _bad(
         "the version 1.2",

@@ -1,0 +1,254 @@
+"""Whatever clients and upstreams send, what is remembered of it stays small: a flood for everything that remembers."""
+
+from __future__ import annotations
+
+import gc
+import os
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from gateway.auth.identity import identity_of
+from gateway.auth.remembered import REMEMBERED_BYTES, RememberedCallers, memory_of
+from gateway.config.resilience import Stale
+from gateway.config.snapshot import RateLimit, Snapshot, StickyKey
+from gateway.control.metrics import Sums
+from gateway.observe import access_log
+from gateway.observe.access_log import AccessLog
+from gateway.observe.counters import LONGEST_LABEL, MOST_EVENTS, Counters
+from gateway.proxy.headers import RESPONSE_ACTIONS, connection_options, request_actions
+from gateway.proxy.known import KNOWN_FIELDS, REMEMBERED_FIELDS
+from gateway.proxy.rate_limiter import bucket_of as rate_limit_bucket
+from gateway.proxy.short_response import read_short_response
+from gateway.resilience.stale import StaleAnswers
+from gateway.routing.request import Request
+from gateway.routing.split import bucket_of
+from gateway.routing.trust import TrustedProxies, forwarding, plain_address
+from tests.proxy.in_process import Plane, Transport, run
+
+MIB = 1_048_576
+LONG = "x" * 8_000
+TIMES = 4_200
+"""More than anything remembers by number."""
+
+_ACTIONS = request_actions({})
+_PROXIES = TrustedProxies(["10.0.0.0/8"], "X-Forwarded-For")
+
+
+def grown(flood: Callable[[], object]) -> int:
+    """How much more memory is held after `flood` than before."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        kept = flood()
+        gc.collect()
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    del kept
+    return after - before
+
+
+class Asked(Request):
+    """A request of an anonymous caller."""
+
+    identity = None
+
+
+def each(take: Callable[[str], object]) -> Callable[[], None]:
+    """A flood of many values, short and long, for `take`."""
+
+    def flood() -> None:
+        for number in range(TIMES):
+            take(f"{number}-short")
+            take(f"{number}-{'y' * 120}")
+            take(f"{number}{LONG}")
+
+    return flood
+
+
+def response(line: str) -> bytes:
+    return f"HTTP/1.1 200 {line[:100]}\r\nX-Line: {line}\r\nContent-Length: 2\r\n\r\nok".encode()
+
+
+@pytest.mark.parametrize(
+    "take",
+    [
+        pytest.param(lambda text: connection_options(f"close, {text}".encode()), id="options in Connection"),
+        pytest.param(lambda text: connection_options(",".join(text[:60]).encode() + text.encode()), id="many options"),
+        pytest.param(lambda text: _ACTIONS[f"X-{text}".encode()], id="names of request fields"),
+        pytest.param(lambda text: RESPONSE_ACTIONS[f"X-{text}".encode()], id="names of response fields"),
+        pytest.param(lambda text: read_short_response(response(text)), id="heads of responses"),
+        pytest.param(lambda text: read_short_response(f"HTTP/1.1 200 {text}\r\n\r\n".encode()), id="status lines"),
+        pytest.param(plain_address, id="addresses"),
+        pytest.param(lambda text: plain_address(f"fe80::1%{text}"), id="addresses with zones"),
+        pytest.param(
+            lambda text: forwarding(_PROXIES, "10.0.0.1", [(b"X-Forwarded-For", text.encode())]),
+            id="X-Forwarded-For",
+        ),
+        pytest.param(lambda text: f"192.0.2.{text}" in _PROXIES, id="peers"),
+        pytest.param(lambda text: bucket_of("catalog", text), id="sticky keys"),
+    ],
+)
+def test_what_is_remembered_of_a_flood_is_bounded_in_bytes(take: Callable[[str], object]) -> None:
+    assert grown(each(take)) < 12 * MIB
+
+
+def test_remembered_callers_are_bounded_in_bytes_and_number() -> None:
+    """A token of a few KiB may hold claims that take a hundred times as much."""
+    claims = {"sub": "user-1", "nested": [[[], {}, "x"] for _ in range(100)]}
+
+    def flood(callers: RememberedCallers, number: int) -> None:
+        many = {**claims, "number": number, "nested": [list(one) for one in claims["nested"]]}
+        callers.remember(b"Bearer %d" % number + b"x" * 3000, identity_of(many, "https://id.example", 2e9))
+
+    callers = RememberedCallers(10_000, 2 * MIB)
+
+    def floods() -> None:
+        for number in range(100):
+            flood(callers, number)
+
+    assert grown(floods) < 2 * MIB
+    assert 10 < len(callers) < 100
+    few = RememberedCallers(3)
+    for number in range(10):
+        flood(few, number)
+    assert len(few) == 3
+    none = RememberedCallers(0)
+    flood(none, 1)
+    assert len(none) == 0
+    small = RememberedCallers(10, 1000)
+    flood(small, 1)
+    assert len(small) == 0
+    assert memory_of(claims) > 20_000
+    assert REMEMBERED_BYTES <= 64 * MIB
+
+
+def test_kept_answers_count_what_the_client_sent_too() -> None:
+    """The key is the request's line and host, and fields that the answer varies by are kept beside it."""
+    answers = StaleAnswers(Stale(memory=MIB))
+    lines = b"Cache-Control: public, max-age=60\r\nVary: X-Long\r\n"
+
+    def flood() -> None:
+        for number in range(400):
+            key = (b"http://a", b"GET /%d%b HTTP/1.1\r\n" % (number, b"k" * 7000))
+            answers.keep(key, [(b"X-Long", b"v%d" % number + b"v" * 8_000)], lines, b"ok", 0.0)
+
+    assert grown(flood) < 2 * MIB
+
+
+def test_a_rate_limit_by_a_header_keeps_no_long_value() -> None:
+    limit = RateLimit("all", 1, 1.0, 1, (StickyKey("header", "X-Key"),))
+    names = set()
+    for number in range(3):
+        asked = Asked("GET", "/", "", "a", [(b"X-Key", LONG.encode() + b"%d" % number)], "192.0.2.1")
+        names.add(rate_limit_bucket(limit, asked))  # type: ignore[arg-type]
+    assert len(names) == 3
+    assert max(map(len, names)) < 200
+
+
+def test_events_with_labels_that_others_choose_are_bounded() -> None:
+    counters, sums = Counters(), Sums()
+
+    def flood() -> None:
+        for round_ in range(5):
+            for number in range(2 * MOST_EVENTS):
+                counters.event("broken_responses", f"{round_}-{number}{LONG}")
+            sums.add(counters.take())
+
+    assert grown(flood) < 2 * MIB
+    assert len(sums.events) <= MOST_EVENTS + 1
+    assert sum(sums.events.values()) == 10 * MOST_EVENTS
+    assert all(len(label) <= LONGEST_LABEL for _, label in sums.events)
+
+
+def test_an_access_log_that_nobody_reads_holds_a_bounded_number_of_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    monkeypatch.setattr(os, "open", lambda *_: writing)
+    monkeypatch.setattr(access_log, "WAITING_BYTES", 2 * MIB)
+    log = AccessLog("log")
+    monkeypatch.undo()
+    monkeypatch.setattr(access_log, "WAITING_BYTES", 2 * MIB)
+
+    def flood() -> None:
+        for _ in range(40):
+            for number in range(100):
+                log.write(f"{number}{LONG}\n")
+            log.flush()
+
+    assert grown(flood) < 5 * MIB
+    assert log.dropped > 1000
+    os.close(reading)  # whoever writes is told, and the thread ends
+    log.close()
+
+
+@pytest.fixture
+def wide(snapshot: Snapshot) -> Snapshot:
+    return replace(snapshot, limits=replace(snapshot.limits, header_bytes=32_768, header_count=100, target_bytes=8000))
+
+
+def ask(client: Transport, plane: Plane, target: str, field: str) -> None:
+    client.feed(f"GET {target} HTTP/1.1\r\nHost: a\r\nX-Field: {field}\r\n\r\n".encode())
+
+
+@pytest.mark.parametrize("length", [1000, 7000, 20_000])
+def test_heads_that_connections_remember_are_bounded_for_a_worker(wide: Snapshot, length: int) -> None:
+    async def main() -> None:
+        plane = Plane(wide)
+        clients = [plane.client() for _ in range(60)]
+
+        async def flood(number: int) -> None:
+            client = clients[number]
+            for target in ("/a", "/private", "/catalog/1", "/a"):
+                ask(client, plane, target, f"{number}{(LONG * 3)[:length]}")
+                await plane.settle()
+                for upstream in plane.busy():
+                    upstream.take()
+                    upstream.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                await plane.settle()
+                client.take()
+
+        await flood(0)
+        gc.collect()
+        tracemalloc.start()
+        try:
+            for number in range(1, len(clients)):
+                await flood(number)
+            gc.collect()
+            held, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        each_one = held / (len(clients) - 1)
+        assert each_one < 10 * REMEMBERED_FIELDS
+        assert plane.plane.known_bytes <= KNOWN_FIELDS
+        for client in clients:
+            client.abort()
+        await plane.settle()
+        assert plane.plane.known_bytes == 0
+
+    run(main)
+
+
+def test_a_worker_that_remembers_enough_still_serves_and_remembers_no_more(
+    wide: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.proxy.client.KNOWN_FIELDS", 20_000)
+
+    async def main() -> None:
+        plane = Plane(wide)
+        for number in range(20):
+            client = plane.client()
+            for _ in range(3):
+                ask(client, plane, "/a", f"{number}{LONG[:2000]}")
+                await plane.settle()
+                (upstream,) = plane.busy()
+                assert LONG[:2000].encode() in upstream.take()
+                upstream.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                await plane.settle()
+                assert client.take().endswith(b"ok")
+            assert 0 < plane.plane.known_bytes <= 20_000
+
+    run(main)
