@@ -13,7 +13,7 @@ import pytest
 from gateway.auth.identity import identity_of
 from gateway.auth.remembered import REMEMBERED_BYTES, RememberedCallers, memory_of
 from gateway.config.resilience import Stale
-from gateway.config.snapshot import RateLimit, Snapshot, StickyKey
+from gateway.config.snapshot import Provider, RateLimit, Snapshot, StickyKey
 from gateway.control.metrics import Sums
 from gateway.observe import access_log
 from gateway.observe.access_log import AccessLog
@@ -97,13 +97,16 @@ def test_what_is_remembered_of_a_flood_is_bounded_in_bytes(take: Callable[[str],
     assert grown(each(take)) < 12 * MIB
 
 
+PROVIDER = Provider("shop", "https://id.example", ("shop",), ("RS256",))
+
+
 def test_remembered_callers_are_bounded_in_bytes_and_number() -> None:
     """A token of a few KiB may hold claims that take a hundred times as much."""
     claims = {"sub": "user-1", "nested": [[[], {}, "x"] for _ in range(100)]}
 
     def flood(callers: RememberedCallers, number: int) -> None:
         many = {**claims, "number": number, "nested": [list(one) for one in claims["nested"]]}
-        callers.remember(b"Bearer %d" % number + b"x" * 3000, identity_of(many, "https://id.example", 2e9))
+        callers.remember(b"Bearer %d" % number + b"x" * 3000, identity_of(many, PROVIDER, 2e9))
 
     callers = RememberedCallers(10_000, 2 * MIB)
 
