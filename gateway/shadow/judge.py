@@ -11,7 +11,6 @@ Nothing here waits for the store: what was found gathers until `flush`.
 from __future__ import annotations
 
 import asyncio
-import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,7 +25,7 @@ from gateway.shadow.asking import NotAnswered, Secure, ask, secure
 from gateway.shadow.comparison import Comparison, Outcome, compare
 from gateway.shadow.difference import Difference
 from gateway.shadow.document import documented
-from gateway.shadow.noise import Judgement, Noise
+from gateway.shadow.noise import Noise
 from gateway.shadow.pair import Answered, NotCompared, Pair, Reason
 from gateway.shadow.redaction import Redaction
 from gateway.shadow.rules import DEFAULT_RULES, Rules
@@ -111,6 +110,19 @@ class Case:
     met: dict[str, Secure | None] = field(default_factory=dict)
     waiting: int = 0
     noise_changed: bool = False
+
+    def without_noise(self, pair: Pair, comparison: Comparison, *, again: bool = False) -> Comparison:
+        """`comparison` with the differences that are noise among those that are let pass."""
+        noisy, rest = self.noise.sift(pair.endpoint, comparison.differences, again=again)
+        if not noisy:
+            return comparison
+        self.noise_changed = True
+        return replace(
+            comparison,
+            outcome=Outcome.MISMATCH if rest else Outcome.IGNORED,
+            differences=tuple(rest),
+            ignored=(*comparison.ignored, *((difference, LEARNED) for difference in noisy)),
+        )
 
 
 class Judge:
@@ -219,6 +231,10 @@ class Judge:
         comparison = case.sameness.of(pair.legacy, pair.extracted)
         if comparison is None:
             comparison = _compared(pair.legacy, pair.extracted, case.rules)
+        first = comparison
+        if comparison.outcome is not Outcome.NOT_COMPARED:
+            case.noise.compared(pair.endpoint, comparison.differences, pair.at)
+            comparison = case.without_noise(pair, comparison)
         read = pair.method in SAFE_METHODS
         if comparison.outcome is not Outcome.MISMATCH or not read:
             self._settle(case, pair, comparison)
@@ -226,12 +242,18 @@ class Judge:
             self._not_compared(pair, Reason.OVERLOAD)
         else:
             case.waiting += 1
-            self._later(self._confirm(case, pair, comparison))
-        if read and random.uniform(0, 100) < case.shadow.noise_percent and case.waiting < WAITING:
+            self._later(self._confirm(case, pair))
+        shadow = case.shadow
+        if (
+            read
+            and first.outcome is not Outcome.NOT_COMPARED
+            and case.waiting < WAITING
+            and case.noise.asks(pair.endpoint, shadow.noise_percent, shadow.noise_learning_percent)
+        ):
             case.waiting += 1
-            self._later(self._learn_noise(case, pair))
+            self._later(self._learn_noise(case, pair, first))
 
-    async def _confirm(self, case: Case, pair: Pair, first: Comparison) -> None:
+    async def _confirm(self, case: Case, pair: Pair) -> None:
         try:
             await asyncio.sleep(case.shadow.confirm_after)
             async with case.asking:
@@ -244,26 +266,36 @@ class Judge:
             return
         finally:
             case.waiting -= 1
-        again = _compared(legacy, extracted, case.rules)
+        again = case.without_noise(pair, _compared(legacy, extracted, case.rules), again=True)
         if again.outcome is not Outcome.MATCH and again.outcome is not Outcome.IGNORED:
             self._settle(case, pair._replace(legacy=legacy, extracted=extracted), again)
         else:
-            case.noise.compared(pair.endpoint, first.differences)
             self._not_compared(pair, Reason.RACY)
 
-    async def _learn_noise(self, case: Case, pair: Pair) -> None:
+    async def _learn_noise(self, case: Case, pair: Pair, first: Comparison) -> None:
+        """Ask both sides once more, and learn what differs by itself."""
         try:
             async with case.asking:
-                again = await self._ask_side(case, pair, pair.legacy)
-        except NotAnswered as error:
-            log.debug("legacy did not answer twice", migration=pair.migration, reason=str(error))
-            return
+                legacy, extracted = await asyncio.gather(
+                    self._ask_side(case, pair, pair.legacy),
+                    self._ask_side(case, pair, pair.extracted),
+                    return_exceptions=True,
+                )
         finally:
             case.waiting -= 1
-        itself = _compared(pair.legacy, again, case.rules)
-        if itself.outcome is not Outcome.NOT_COMPARED:
-            case.noise.asked_twice(pair.endpoint, itself.differences)
-            case.noise_changed = True
+        for again in (legacy, extracted):
+            if isinstance(again, BaseException) and not isinstance(again, NotAnswered):
+                raise again
+        if isinstance(legacy, BaseException):
+            log.debug("legacy did not answer twice", migration=pair.migration, reason=str(legacy))
+            return
+        itself = _compared(pair.legacy, legacy, case.rules)
+        if itself.outcome is Outcome.NOT_COMPARED:
+            return
+        candidate = None if isinstance(extracted, BaseException) else _compared(pair.extracted, extracted, case.rules)
+        varied = None if candidate is None or candidate.outcome is Outcome.NOT_COMPARED else candidate.differences
+        case.noise.asked_twice(pair.endpoint, itself.differences, first.differences, varied)
+        case.noise_changed = True
 
     async def _ask_side(self, case: Case, pair: Pair, answered: Answered) -> Answered:
         upstream = case.legacy if answered is pair.legacy else case.extracted
@@ -277,10 +309,6 @@ class Judge:
         if outcome is Outcome.NOT_COMPARED:
             self._not_compared(pair, comparison.reason or Reason.UNCONFIRMED)
             return
-        case.noise.compared(pair.endpoint, comparison.differences)
-        if comparison.differences:
-            comparison = without_noise(comparison, case.noise, pair.endpoint)
-            outcome = comparison.outcome
         reason = comparison.ignored[0][1] if outcome is Outcome.IGNORED and comparison.ignored else ""
         what = NotCompared(pair.migration, pair.route, pair.endpoint, reason)
         self._count(what, outcome, reason, evidence=comparison.evidence)
@@ -357,24 +385,6 @@ def _compared(legacy: Answered, extracted: Answered, rules: Rules) -> Comparison
             return compare(legacy.answer, extracted.answer, rules)
     except TooCostly:
         return _TOO_COSTLY
-
-
-def without_noise(comparison: Comparison, noise: Noise, endpoint: str) -> Comparison:
-    """`comparison` with the differences that are noise at `endpoint` among those that are let pass."""
-    noisy = [
-        difference
-        for difference in comparison.differences
-        if noise.judgement(endpoint, difference.signature) is Judgement.NOISE
-    ]
-    if not noisy:
-        return comparison
-    differences = tuple(difference for difference in comparison.differences if difference not in noisy)
-    return replace(
-        comparison,
-        outcome=Outcome.MISMATCH if differences else Outcome.IGNORED,
-        differences=differences,
-        ignored=(*comparison.ignored, *((difference, LEARNED) for difference in noisy)),
-    )
 
 
 def _noise(migration: str, document: bytes, rules: Rules) -> Noise:
