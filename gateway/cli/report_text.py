@@ -8,8 +8,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from gateway.shadow.noise import Learned
 from gateway.shadow.report import Report, SignatureCount
-from gateway.shadow.words import headline, milliseconds, percent, proof_text
+from gateway.shadow.words import headline, held_back, milliseconds, noise_words, percent, proof_text
+
+MOST_NOISE = 20
+"""Rows of learned noise that are printed."""
 
 _SIDES = ("legacy", "extracted")
 _RISK_STYLES = {"high": "bold red", "medium": "yellow", "low": "dim"}
@@ -42,6 +46,7 @@ def print_report(console: Console, found: Report) -> None:
         _print_signature(console, one)
     _print_routes(console, found)
     _print_latencies(console, found)
+    _print_noise(console, found.noise)
 
 
 def _print_signature(console: Console, one: SignatureCount) -> None:
@@ -98,3 +103,30 @@ def _print_latencies(console: Console, found: Report) -> None:
             )
     console.print()
     console.print(table)
+
+
+def _print_noise(console: Console, learned: tuple[Learned, ...]) -> None:
+    """What legacy varies by itself, what of it was let pass, and what it would have hidden."""
+    if not learned:
+        return
+    title = "What legacy varies by itself"
+    table = Table(box=None, title=title, title_justify="left", title_style="bold", padding=(0, 2, 0, 0))
+    for name in ("operation", "path", "legacy", "sides", "let pass", "held back", "learned"):
+        table.add_column(name, justify="right" if name in ("legacy", "sides", "let pass", "held back") else "left")
+    for one in learned[:MOST_NOISE]:
+        table.add_row(
+            plain(one.operation),
+            plain(f"{one.kind} {one.place}"),
+            percent(one.legacy[0] / max(1, one.legacy[1])),
+            percent(one.sides[0] / max(1, one.sides[1])),
+            f"{one.used:,}",
+            f"{sum(one.refused.values()):,}",
+            plain(noise_words(one)),
+        )
+    console.print()
+    console.print(table)
+    for one in learned[:MOST_NOISE]:
+        for why, count in one.refused.items():
+            console.print(f"  {plain(held_back(one, why, count))}")
+    if len(learned) > MOST_NOISE:
+        console.print(f"{len(learned) - MOST_NOISE:,} more in --json.")

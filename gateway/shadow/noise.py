@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from gateway.shadow import noise_document
@@ -60,7 +61,8 @@ class Sifted(NamedTuple):
     rest: list[Difference]
 
 
-class Learned(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Learned:
     """What is known of one difference of an operation at which legacy differs from itself.
 
     `legacy` and `sides` are how many of so many pairs differ. `used` counts
@@ -185,12 +187,12 @@ class Noise:
                 if by_rates and why is not None and not again:
                     place.refuse(why)
                 continue
-            unfit = self._sift_values(counts, place, group, sifted)
+            unfit = self._sift_values(place, group, sifted)
             if not again:
                 place.use(unfit)
         return sifted
 
-    def _sift_values(self, counts: Operation, place: Place, group: list[Difference], sifted: Sifted) -> Why | None:
+    def _sift_values(self, place: Place, group: list[Difference], sifted: Sifted) -> Why | None:
         """Sort the differences of one place, which is noise, by whether their values fit; why some do not."""
         why: Why | None = None
         if place.kind in (Kind.MISSING, Kind.EXTRA) and len(group) > 2 * place.most_elements:
@@ -198,7 +200,7 @@ class Noise:
             sifted.rest.extend(group)
         else:
             for difference in group:
-                unfit = place.refusal(difference, counts.compared, counts.asked_twice, self.thresholds)
+                unfit = place.refusal(difference)
                 (sifted.noise if unfit is None else sifted.rest).append(difference)
                 why = why or unfit
         return why
@@ -212,8 +214,8 @@ class Noise:
         return place.judge(counts.compared, counts.asked_twice, self.thresholds).judgement
 
     def learned(self) -> list[Learned]:
-        """What was learned of differences that legacy shows against itself, by operation and path."""
-        return [
+        """What was learned of differences that legacy shows against itself, what is used most first."""
+        learned = [
             Learned(
                 operation=name,
                 place=place.place,
@@ -231,6 +233,7 @@ class Noise:
             for place in counts.places.values()
             if place.differing_twice
         ]
+        return sorted(learned, key=lambda one: -one.used - sum(one.refused.values()))
 
     def merge(self, other: Noise) -> None:
         """Take in what `other` has counted."""

@@ -56,6 +56,7 @@ def _place(place: Place) -> dict[str, Any]:
         **{name: getattr(place, name) for name in COUNTS},
         "most_elements": place.most_elements,
         "any_text": place.any_text,
+        "accepted": place.accepted,
         "refused": place.refused,
         "forms": {name: list(asdict(form).values()) for name, form in place.forms.items()},
         "spreads": {

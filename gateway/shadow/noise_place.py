@@ -20,7 +20,8 @@ A difference is noise where all of this holds:
 (varies) in at least one case of four (of ten). Such a ratio may be looked at
 after every request: for a candidate that does so it ever exceeds 1,000 with a
 probability of at most 1 in 1,000 (Ville's inequality). Until then 2 and 3 only
-keep a difference from being noise. 4 needs more than half of at least 50
+keep a difference from becoming noise; what is noise stays it until the contrary
+is sure, so that chance does not make it come and go. 4 needs more than half of at least 50
 requests, where legacy has at most a tenth: by chance, less than 1 in 100,000.
 
 A difference that is noise still passes only if its value fits (`refusal`).
@@ -58,6 +59,9 @@ MOST_FORMS = 32
 _REMEMBERED = 16
 """The latest values of each side that repetitions are found among, as digests, in memory alone."""
 _FEW, _MANY = 20, 50
+
+_LEARNED_FROM_ALL, _LEARNED_FROM = 500, 8
+"""The values of so many pairs are learned from, at each place, and of one in so many of those that follow."""
 
 _PRESENT = 10.0
 """Seconds by which the time in a response may be off from that of the request."""
@@ -119,11 +123,15 @@ class Place:
     copied: int = 0
     most_elements: int = 0
     any_text: bool = False
+    valued: int = 0
+    accepted: bool = False
     used: int = 0
     refused: dict[str, int] = field(default_factory=dict)
     forms: dict[str, SeenForm] = field(default_factory=dict)
     spreads: dict[str, Spread] = field(default_factory=dict)
     judged: Judged = field(default=_UNJUDGED, compare=False)
+    limits: dict[str, float] = field(default_factory=dict, compare=False)
+    crowded: frozenset[str] = field(default=frozenset(), compare=False)
     latest: tuple[array[int], array[int]] | None = field(default=None, compare=False)
 
     @property
@@ -139,6 +147,9 @@ class Place:
     def compared(self, differences: Sequence[Difference], copied: bool, at: float | None) -> None:
         """Count a pair of the two sides, of the time `at`, that has these differences here."""
         self.differing += 1
+        if self.differing > _LEARNED_FROM_ALL and self.differing % _LEARNED_FROM:
+            return
+        self.valued += 1
         measured = [measure(difference) for difference in differences[:LOOKED_AT]]
         self.differing_clearly += _clearly(measured)
         if at is not None and measured[0].unit == TIME:
@@ -233,23 +244,50 @@ class Place:
     @property
     def is_clock(self) -> bool:
         """Whether legacy shows the present time here, which the clock of another machine may say otherwise."""
-        return self.differing >= _FEW and self.present * 20 >= self.differing * 19
+        return self.valued >= _FEW and self.present * 20 >= self.valued * 19
 
     def judge(self, compared: int, asked_twice: int, thresholds: Thresholds) -> Judged:
         """Whether it is noise after so many pairs and requests that legacy was asked twice."""
         if min(compared, asked_twice) < thresholds.pairs:
             return _UNJUDGED
-        counts = (self.differing_clearly, self.unlike) if self.is_clock else (self.differing, self.differing_twice)
-        sides, itself = wilson(counts[0], compared), wilson(counts[1], asked_twice)
+        sides, itself = wilson(self.differing, compared), wilson(self.differing_twice, asked_twice)
+        if self.is_clock:
+            share = self.differing / compared
+            clearly_differing = wilson(self.differing_clearly, self.valued)
+            sides = clearly_differing[0] * share, clearly_differing[1] * share
+            itself = wilson(self.unlike, asked_twice)
         if exceeds(sides[0], itself[1], thresholds):
+            self.accepted = False
             return Judged(Judgement.DIFFERENCE, Why.RATE)
         as_often = not exceeds(sides[1], itself[0], thresholds) or (self.is_clock and not self.differing_clearly)
-        by_rates = self.differing_twice > 0 and as_often
+        by_rates = self.differing_twice > 0 and (as_often or self.accepted)
         against = self._against()
-        if against is not None:
+        if against is not None and (against[0] or not self.accepted):
             sure, why = against
+            self.accepted = False
             return Judged(Judgement.DIFFERENCE if sure else Judgement.UNDECIDED, why, by_rates)
+        self.accepted = by_rates
+        if by_rates:
+            self._bound(compared, asked_twice, thresholds)
         return Judged(Judgement.NOISE, None, True) if by_rates else _UNJUDGED
+
+    def _bound(self, compared: int, asked_twice: int, thresholds: Thresholds) -> None:
+        """Work out how far apart values may be, and which forms the candidate shows more often than legacy."""
+        share = self.differing / compared
+        self.limits = {
+            unit: spread.limit(
+                self.valued, asked_twice, lambda sides, itself: exceeds(sides * share, itself, thresholds)
+            )
+            for unit, spread in self.spreads.items()
+            if spread.legacy
+        }
+        self.crowded = frozenset(
+            name
+            for name, form in self.forms.items()
+            if form.sides
+            and not self.is_clock
+            and exceeds(wilson(form.sides, self.valued)[0] * share, wilson(form.twice, asked_twice)[1], thresholds)
+        )
 
     def _against(self) -> tuple[bool, Why] | None:
         """What speaks against noise, however often the sides differ, and whether that is sure."""
@@ -265,7 +303,7 @@ class Place:
             return likelihood(self.varied, self.variable - self.varied, 1 / 10) >= SURE, Why.STEADY
         return None
 
-    def refusal(self, difference: Difference, compared: int, asked_twice: int, thresholds: Thresholds) -> Why | None:
+    def refusal(self, difference: Difference) -> Why | None:
         """Why a difference does not pass where this is noise; None where it passes."""
         measured = measure(difference)
         known = self._known(measured.other)
@@ -273,15 +311,11 @@ class Place:
             return Why.FORM
         if not known.fits(measured.other.length):
             return Why.LENGTH
-        own = self.forms.get(TEXT if self.any_text else measured.other.name)
-        if own is not None and exceeds(wilson(own.sides, compared)[0], wilson(own.twice, asked_twice)[1], thresholds):
+        if measured.other.name in self.crowded:
             return Why.FORM_RATE
         if measured.unit:
-            spread = self.spreads.get(measured.unit)
-            if spread is None or not spread.legacy:
-                return Why.DISTANCE
-            most = spread.limit(compared, asked_twice, lambda one, other: exceeds(one, other, thresholds))
-            if measured.distance > most + (SKEW if measured.unit == TIME else 0.0):
+            most = self.limits.get(measured.unit)
+            if most is None or measured.distance > most + (SKEW if measured.unit == TIME else 0.0):
                 return Why.DISTANCE
         return None
 
@@ -325,6 +359,7 @@ class Place:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.most_elements = max(self.most_elements, other.most_elements)
         self.any_text = self.any_text or other.any_text
+        self.accepted = self.accepted or other.accepted
         for why, count in other.refused.items():
             self.refused[why] = self.refused.get(why, 0) + count
         for name, form in other.forms.items():
@@ -350,7 +385,8 @@ class Place:
 
     def forget_candidate(self) -> None:
         """Begin anew with what the candidate does; what legacy showed stays."""
-        self.differing = self.differing_clearly = self.present = 0
+        self.differing = self.differing_clearly = self.present = self.valued = 0
+        self.accepted = False
         self.apart = self.alike = self.variable = self.varied = self.looked = 0
         self.repeated_by_legacy = self.repeated = self.copied = self.used = 0
         self.refused, self.latest = {}, None
@@ -379,7 +415,7 @@ class Operation:
 
 COUNTS = (
     *("differing", "differing_clearly", "differing_twice", "present", "apart", "alike", "unlike", "variable", "varied"),
-    *("looked", "repeated_by_legacy", "repeated", "copied", "used"),
+    *("valued", "looked", "repeated_by_legacy", "repeated", "copied", "used"),
 )
 
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from gateway.shadow.noise import Learned
+
 TARGET = 0.001
 """The mismatch rate that a migration is measured against unless another is asked for."""
 
@@ -78,7 +80,7 @@ class EndpointLatency:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The evidence about one migration since `since` (seconds since 1970)."""
+    """The evidence about one migration since `since` (seconds since 1970); `noise` is all that was ever learned."""
 
     migration: str
     since: float
@@ -95,6 +97,7 @@ class Report:
     signatures: tuple[SignatureCount, ...]
     endpoints: tuple[EndpointLatency, ...]
     routes: tuple[RouteProof, ...]
+    noise: tuple[Learned, ...] = ()
 
     @property
     def unproven(self) -> tuple[RouteProof, ...]:

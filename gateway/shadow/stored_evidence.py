@@ -12,10 +12,21 @@ from sqlalchemy.engine import Connection
 
 from gateway.config.snapshot import Route
 from gateway.shadow.comparison import Outcome
+from gateway.shadow.noise import Learned, Noise
 from gateway.shadow.report import TARGET, EndpointLatency, Latency, Proof, Report, RouteProof, SignatureCount
-from gateway.shadow.store import LATEST, PERIOD, answers, examples, latency_of_bucket, outcomes, pairs, signatures
+from gateway.shadow.store import (
+    LATEST,
+    PERIOD,
+    answers,
+    examples,
+    latency_of_bucket,
+    noise,
+    outcomes,
+    pairs,
+    signatures,
+)
 from gateway.shadow.verdict import CONFIDENCE, verdict
-from gateway.store.database import Database
+from gateway.store.database import Database, StoreError
 
 SHORTEST_SPAN = 60.0
 """Seconds over which a rate is measured at the least: what came in a burst says nothing about an hour."""
@@ -64,7 +75,15 @@ class _Reading:
                 RouteProof(route.name, route.path, self._proof([row for row in rows if row.route == route.name], began))
                 for route in routes
             ),
+            noise=tuple(self._noise()),
         )
+
+    def _noise(self) -> list[Learned]:
+        query = select(noise.c.document).where(noise.c.migration == self._migration)
+        try:
+            return Noise.read(self._connection.execute(query).scalar()).learned()
+        except ValueError as error:
+            raise StoreError(str(error)) from None
 
     def _began(self, rows: list[_Counted]) -> float:
         """When the first pair was compared: to the moment while it is stored, else the beginning of its period."""

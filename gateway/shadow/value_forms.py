@@ -201,11 +201,10 @@ def _time_form(text: str) -> Form | None:
 
 def _names(text: str) -> tuple[str, ...]:
     """The formats of a text by its characters and its wording."""
-    names = [name for name, characters in _CHARACTERS if characters.fullmatch(text)]
-    wording = f"{TEXT} {_digest(_wording(text))}"
-    if names and not _is_token(text, names[0]):
-        return (wording, *names, TEXT)
-    return (*names, wording, TEXT) if names else (wording, TEXT)
+    names = [name for name, characters in _CHARACTERS if characters.fullmatch(text)] if " " not in text else []
+    if names and _is_token(text, names[0]):
+        return (*names, TEXT)
+    return (f"{TEXT} {_digest(_wording(text))}", *names, TEXT)
 
 
 def _is_token(text: str, name: str) -> bool:
@@ -238,32 +237,41 @@ def _digest(text: str) -> str:
 
 def _distance(legacy: str, other: str, forms: tuple[Form, Form]) -> tuple[str, float]:
     """How far apart the times or the numbers in two values are; the unit is "" where they can't be compared."""
-    if UUID in (forms[0].name, forms[1].name):
-        return "", 0.0
-    scales = {"epoch seconds": 1.0, "epoch milliseconds": 1000.0}
-    scale = scales.get(forms[0].name)
-    if scale is not None and forms[0].name == forms[1].name:
+    names = forms[0].name, forms[1].name
+    if names[0] == names[1] in ("integer", "decimal number"):
+        return NUMBER, _apart(float(legacy), float(other))
+    scale = _SCALES.get(names[0])
+    if scale is not None and names[0] == names[1]:
         return TIME, abs(float(legacy) - float(other)) / scale
+    if any(name in _RANDOM or name.startswith(("object", "array", "placeholder")) for name in names):
+        return "", 0.0
     times = _times(legacy), _times(other)
     if times[0] and len(times[0]) == len(times[1]):
         try:
             return TIME, max(abs((one - two).total_seconds()) for one, two in zip(*times, strict=True))
         except TypeError:  # one has a zone, the other has none
             return "", 0.0
-    names = forms[0].name, forms[1].name
-    if any(name.startswith(("object", "array", "placeholder")) or name in _RANDOM for name in names):
-        return "", 0.0
     numbers = _numbers(legacy), _numbers(other)
     if numbers[0] and len(numbers[0]) == len(numbers[1]):
-        return NUMBER, max(abs(one - two) for one, two in zip(*numbers, strict=True))
+        return NUMBER, max(_apart(one, two) for one, two in zip(*numbers, strict=True))
     return "", 0.0
 
 
-_RANDOM = frozenset(name for name, _ in _CHARACTERS[1:])
+def _apart(one: float, other: float) -> float:
+    """How far apart two numbers are, which may be beyond what a float holds."""
+    return 0.0 if one == other else min(_LARGEST, abs(one - other))
+
+
+_LARGEST = 1e300
+
+_SCALES = {"epoch seconds": 1.0, "epoch milliseconds": 1000.0}
+_RANDOM = frozenset((UUID, *(name for name, _ in _CHARACTERS[1:])))
 
 
 def _times(text: str) -> list[datetime]:
     """The times in a text, each with a zone or without."""
+    if "-" not in text and ":" not in text:
+        return []
     try:
         found = [datetime.fromisoformat(match[0].replace(",", ".")) for match in _ISO.finditer(text[:LONGEST])]
         return [*found, *(parsedate_to_datetime(match[0]) for match in _DATE.finditer(text[:LONGEST]))]
@@ -272,5 +280,5 @@ def _times(text: str) -> list[datetime]:
 
 
 def _numbers(text: str) -> list[float]:
-    """The numbers in a text; beyond what a float holds they are as large as it holds."""
-    return [max(-1e300, min(1e300, float(match[0]))) for match in _NUMBER.finditer(text[:LONGEST])]
+    """The numbers in a text."""
+    return [float(match[0]) for match in _NUMBER.finditer(text[:LONGEST])]

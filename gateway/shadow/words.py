@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.shadow.noise import Learned
 from gateway.shadow.report import Proof, Report
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
@@ -52,3 +53,17 @@ def headline(report: Report) -> str:
         f"No difference in {proof.compared:,} pairs: at {confidence} confidence, "
         f"fewer than {percent(proof.bound)} of answers differ."
     )
+
+
+def noise_words(one: Learned) -> str:
+    """What was learned at a place: `noise: UUID`, or why it isn't noise."""
+    if one.why is not None:
+        return f"{one.judgement}: {one.why}"
+    forms = ", ".join(one.forms)
+    apart = "".join(f", up to {most:.4g}{' s' if unit == 's' else ''} apart" for unit, most in one.distances.items())
+    return f"{one.judgement}: {forms}{apart}"
+
+
+def held_back(one: Learned, why: str, count: int) -> str:
+    """What would have been hidden at a place that is noise by the rates alone."""
+    return f"{one.place} in {count:,} pairs: not let pass, {why}"

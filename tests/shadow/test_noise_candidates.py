@@ -1,7 +1,7 @@
 """Candidates that are wrong in a volatile field are not hidden by noise, and those that are right raise no alarm.
 
-Each is run for 1,600 made-up requests: what legacy varies by itself has been
-learned after 800 of them.
+Each is run for 1,000 made-up requests: what legacy varies by itself has been
+learned after 500 of them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pytest
 
 from tests.shadow.noise_simulation import Moment, Outcome, Side, simulate, uuid_of
 
-PAIRS, LEARNED_BY = 1600, 800
+PAIRS, LEARNED_BY = 1000, 500
 
 Document = dict[str, Any]
 
@@ -55,7 +55,7 @@ FIELDS: dict[str, Callable[[Moment], Any]] = {
 
 def legacy_of(*names: str) -> Side:
     """Legacy with these fields, and those that never vary."""
-    return lambda moment: {name: FIELDS[name](moment) for name in ("id", "owner", "price", *names)}
+    return lambda moment: {name: FIELDS[name](moment) for name in ("owner", "price", *names)}
 
 
 Field = tuple[str, Callable[[Moment, Document], Any]]
@@ -69,7 +69,7 @@ def with_field(name: str, value: Callable[[Moment, Document], Any]) -> Field:
 def run(field: Field, seed: int = 1, pairs: int = PAIRS) -> Outcome:
     """What becomes of the candidate's requests."""
     name, value = field
-    legacy = legacy_of(*{"span", "trace", name} - {"price"})
+    legacy = legacy_of(*dict.fromkeys(("span", name)))
 
     def candidate(moment: Moment) -> Document:
         document = legacy(moment)
@@ -166,6 +166,6 @@ RIGHT = {
 
 @pytest.mark.parametrize("candidate", RIGHT.values(), ids=RIGHT.keys())
 def test_a_right_candidate_raises_no_alarm(candidate: Field) -> None:
-    for seed in range(3):
+    for seed in range(2):
         outcome = run(candidate, seed)
         assert outcome.since(LEARNED_BY) == 0, outcome.noise.learned()
