@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
-
-import orjson
 
 from gateway.shadow.difference import Kind
 from gateway.shadow.noise_place import COUNTS, Operation, Place
@@ -18,18 +17,19 @@ VERSION = 2
 
 def write(operations: Mapping[str, Operation]) -> bytes:
     """The document of `operations`."""
-    return orjson.dumps(
+    return json.dumps(
         {
             "version": VERSION,
             "operations": {name: _operation(counts) for name, counts in operations.items()},
-        }
-    )
+        },
+        separators=(",", ":"),
+    ).encode()
 
 
 def read(document: bytes) -> dict[str, Operation]:
     """What `document` holds; nothing where it is of another version. Raises ValueError where it is no such document."""
     try:
-        found = orjson.loads(document)
+        found = json.loads(document)
         if found.get("version") != VERSION:
             return {}
         return {name: _read_operation(counts) for name, counts in found["operations"].items()}

@@ -37,10 +37,11 @@ UUID = "UUID"
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ISO = re.compile(
-    r"(?<!\d)(\d{4}-\d{2}-\d{2})(?:([T ])(\d{2}:\d{2})(:\d{2})?([.,]\d{1,9})?(Z|[+-]\d{2}:?\d{2})?)?(?![\d-])"
+    r"(?<!\d)(\d{4}-\d{2}-\d{2})(?:([T ])(\d{2}:\d{2})(:\d{2})?([.,]\d{1,9})?(Z|[+-]\d{2}:?\d{2})?)?(?![\d-])",
+    re.ASCII,
 )
-_DATE = re.compile(r"[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} (?:GMT|UTC|[+-]\d{4})")
-_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
+_DATE = re.compile(r"[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} (?:GMT|UTC|[+-]\d{4})", re.ASCII)
+_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 _RUN = re.compile(r"[A-Za-z0-9]{6,}")
 _REPEATED = re.compile(r"([0-9A-Za-z])\1{5,}")
 
@@ -95,7 +96,7 @@ def _measure(kind: Kind, legacy: str | None, other: str | None, is_json: bool) -
         return Measured(Form(("order",)), Form(("order",)), "", 0.0)
     if kind is Kind.LENGTH:
         one, two = _numbers(legacy or "")[:1], _numbers(other or "")[:1]
-        apart = abs(one[0] - two[0]) if one and two else 0.0
+        apart = _apart(one[0], two[0]) if one and two else 0.0
         return Measured(Form(("length",)), Form(("length",)), NUMBER if one and two else "", apart)
     forms = form_of(legacy, is_json), form_of(other, is_json)
     unit, distance = "", 0.0
@@ -163,7 +164,7 @@ def _of_number(text: str) -> Form:
 
 def _epoch(text: str) -> str | None:
     """The name of a number that may be a time between 2001 and 2036."""
-    if text.isdigit() and len(text) in (10, 13) and "1000" <= text[:4] <= "2099":
+    if len(text) in (10, 13) and text.isascii() and text.isdigit() and "1000" <= text[:4] <= "2099":
         return "epoch seconds" if len(text) == 10 else "epoch milliseconds"
     return None
 
@@ -239,7 +240,7 @@ def _distance(legacy: str, other: str, forms: tuple[Form, Form]) -> tuple[str, f
     """How far apart the times or the numbers in two values are; the unit is "" where they can't be compared."""
     names = forms[0].name, forms[1].name
     if names[0] == names[1] in ("integer", "decimal number"):
-        return NUMBER, _apart(float(legacy), float(other))
+        return NUMBER, _apart(float(legacy.rstrip("…")), float(other.rstrip("…")))
     scale = _SCALES.get(names[0])
     if scale is not None and names[0] == names[1]:
         return TIME, abs(float(legacy) - float(other)) / scale
@@ -275,7 +276,7 @@ def _times(text: str) -> list[datetime]:
     try:
         found = [datetime.fromisoformat(match[0].replace(",", ".")) for match in _ISO.finditer(text[:LONGEST])]
         return [*found, *(parsedate_to_datetime(match[0]) for match in _DATE.finditer(text[:LONGEST]))]
-    except ValueError:
+    except (ValueError, TypeError, IndexError, OverflowError):  # what looks like a time, and is none
         return []
 
 

@@ -16,6 +16,7 @@ from gateway.shadow import noise as learning
 from gateway.shadow import value_forms
 from gateway.shadow.answer import Answer
 from gateway.shadow.comparison import Comparison, Outcome, compare
+from gateway.shadow.difference import Difference, Kind, Risk
 from gateway.shadow.noise import MOST_PLACES, Noise
 from gateway.shadow.noise_place import SURE, Judgement, Operation
 from gateway.shadow.noise_statistics import likelihood, wilson
@@ -318,3 +319,27 @@ def test_places_of_all_kinds_can_be_suggested() -> None:
 
 def test_without_noise_nothing_is_suggested() -> None:
     assert as_yaml(suggestions(learnt(1000, 1000, 0, 100))) == ""
+
+
+def test_whatever_two_upstreams_send_can_be_learned_from_stored_and_suggested() -> None:
+    source = random.Random(1)
+    pieces = [
+        *('"', "\\", "1970-01-01", "2026-99-99T99:99", "12e999", "-", "é", "\ud800", "{", "[", "null", "…", " ", "NaN"),
+        *("Mon, 45 Foo 2020 99:99:99 GMT", "x" * 600, "1" * 400, "9" * 13, "1234567890", "\u0661" * 10, "0" * 8),
+    ]
+    places = ("$.a", "line", "body", "status", "header:x", "/html/p/text()", "cookie:a@expires")
+
+    def value() -> str | None:
+        return None if source.random() < 0.1 else "".join(source.choices(pieces, k=source.randrange(4)))
+
+    noise = Noise()
+    for _ in range(3000):
+        kind, place = source.choice(list(Kind)), source.choice(places)
+        found = [Difference("path", kind, value(), value(), Risk.HIGH, f"{kind} {place}", place) for _ in range(2)]
+        noise.compared(PRODUCTS, found, 1.0)
+        noise.sift(PRODUCTS, found)
+        noise.asked_twice(PRODUCTS, found, found, found)
+    again = Noise.read(noise.document())
+    assert again.operations == noise.operations
+    assert {one.place for one in again.learned()} == set(places)
+    assert yaml.safe_load(as_yaml(suggestions(again))) == yaml.safe_load(as_yaml(suggestions(noise)))
