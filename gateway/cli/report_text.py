@@ -11,13 +11,16 @@ from rich.table import Table
 
 from gateway.cli.listing import listed, print_rest
 from gateway.shadow.difference import OTHERS
+from gateway.shadow.noise import Learned
 from gateway.shadow.report import EpochSummary, Proof, Report, SignatureReport
 from gateway.shadow.words import (
     bound,
     counted,
     headline,
+    held_back,
     measured,
     milliseconds,
+    noise_words,
     percent,
     proof_text,
     rests_on,
@@ -87,6 +90,7 @@ def print_report(console: Console, found: Report, everything: bool = False) -> N
     _print_classes(console, found)
     _print_operations(console, found, most)
     _print_latencies(console, found, None if everything else _MOST_LATENCIES)
+    _print_noise(console, found.noise, None if everything else _MOST_LATENCIES)
 
 
 def _epoch_line(epoch: EpochSummary) -> str:
@@ -181,6 +185,30 @@ def _print_latencies(console: Console, found: Report, most: int | None) -> None:
     console.print()
     console.print(table)
     print_rest(console, len(found.latencies), most, "operations")
+
+
+def _print_noise(console: Console, learned: tuple[Learned, ...], most: int | None) -> None:
+    """What legacy varies by itself, what of it was let pass, and what it would have hidden."""
+    if not learned:
+        return
+    columns = ("operation", "path", "legacy", "sides", "let pass", "held back", "learned")
+    table = _table("What legacy varies by itself", columns, ("operation", "path", "learned"))
+    for one in learned[:most]:
+        table.add_row(
+            plain(one.operation),
+            plain_line(f"{one.kind} {one.place}"),
+            percent(one.legacy[0] / max(1, one.legacy[1])),
+            percent(one.sides[0] / max(1, one.sides[1])),
+            f"{one.used:,}",
+            f"{sum(one.refused.values()):,}",
+            plain_line(noise_words(one)),
+        )
+    console.print()
+    console.print(table)
+    for one in learned[:most]:
+        for why, count in one.refused.items():
+            console.print(f"  {plain_line(held_back(one, why, count))}")
+    print_rest(console, len(learned), most, "places")
 
 
 def _table(title: str, columns: tuple[str, ...], left: tuple[str, ...]) -> Table:

@@ -20,15 +20,16 @@ def print_suggestions(config: Path, migration: str) -> int:
     def work(loaded: Loaded, database: Database) -> int:
         document = ShadowStore(database).remembered().learned.get(migration)
         thresholds = rules_of(loaded.model, migration).noise
-        noise = Noise(thresholds) if document is None else Noise.read(document, thresholds)
+        noise = Noise.read(document, thresholds)
         text = as_yaml(suggestions(noise))
         if text:
             print(text, end="")
             return 0
-        twice = sum(endpoint.asked_twice for endpoint in noise.endpoints.values())
+        twice = sum(operation.asked_twice for operation in noise.operations.values())
         print(
             f"Nothing to suggest: legacy was asked twice {twice} times, and no difference is noise for sure"
-            f" (an endpoint needs {thresholds.pairs} pairs of each kind; see shadow.noise_percent).",
+            f" (an operation needs {thresholds.pairs} pairs, and as many requests asked twice; see"
+            " shadow.noise_percent).",
             file=sys.stderr,
         )
         return 0

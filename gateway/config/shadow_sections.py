@@ -90,7 +90,14 @@ class ShadowSection(Section):
     )
     noise_percent: Annotated[Number, Field(ge=0, le=100)] = Field(
         default=_SHADOW.noise_percent,
-        description="The share of reads for which legacy is asked twice, to learn what differs by itself, in percent.",
+        description="The share of reads for which both sides are asked twice, to learn what differs by itself, in"
+        " percent; 0 learns nothing.",
+    )
+    noise_learning_percent: Annotated[Number, Field(ge=0, le=100)] = Field(
+        default=_SHADOW.noise_learning_percent,
+        description="The share while an operation has differences of which it is not known yet whether they are noise:"
+        " for at most 500 requests of an operation, and 2 % of those that follow. No more than `noise_percent` asks"
+        " for no more.",
     )
     store: Literal["digests", "values"] = Field(
         default=_SHADOW.store,

@@ -331,6 +331,7 @@ class Shadow:
     timeout: float = 10.0
     confirm_after: float = 0.5
     noise_percent: float = 1
+    noise_learning_percent: float = 50
     store: Literal["digests", "values"] = "digests"
     redact: frozenset[str] = frozenset()
     keep: Keep = Keep()

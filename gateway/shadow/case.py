@@ -12,7 +12,8 @@ from gateway.shadow.answer import DECODED, too_large
 from gateway.shadow.asking import NotAnswered, Secure, secure
 from gateway.shadow.comparison import Comparison, Outcome, compare
 from gateway.shadow.epochs import Epochs
-from gateway.shadow.noise import Judgement, Noise
+from gateway.shadow.noise import Noise
+from gateway.shadow.noise_place import Judgement
 from gateway.shadow.pair import Answered, Pair, Reason
 from gateway.shadow.redaction import Redaction
 from gateway.shadow.rules import Rules
@@ -64,26 +65,39 @@ class Case:
         except TooCostly:
             return Comparison(Outcome.NOT_COMPARED, evidence=False, reason=Reason.COSTLY)
 
-    def without_noise(self, comparison: Comparison, operation: str) -> Comparison:
-        """`comparison` with the differences that are noise at `operation` among those that are let pass."""
-        noisy = [
-            difference
-            for difference in comparison.differences
-            if self.noise.judgement(operation, difference.signature) is Judgement.NOISE
-        ]
+    def without_noise(self, comparison: Comparison, operation: str, *, again: bool = False) -> Comparison:
+        """`comparison` with the differences that are noise at `operation` among those that are let pass.
+
+        `again` tells that it is of responses that were asked for once more,
+        which does not count as a use of what was learned.
+        """
+        noisy, rest = self.noise.sift(operation, comparison.differences, again=again)
         if not noisy:
             return comparison
-        differences = tuple(difference for difference in comparison.differences if difference not in noisy)
+        self.noise_changed = True
         return replace(
             comparison,
-            outcome=Outcome.MISMATCH if differences else Outcome.IGNORED,
-            differences=differences,
+            outcome=Outcome.MISMATCH if rest else Outcome.IGNORED,
+            differences=tuple(rest),
             ignored=(*comparison.ignored, *((difference, LEARNED) for difference in noisy)),
+        )
+
+    def excused(self, first: Comparison, itself: Comparison, operation: str) -> bool:
+        """Whether legacy differs from itself wherever the candidate differed from it.
+
+        Not where it is known by now what legacy varies: a value that is none
+        of those is the candidate's fault, however often legacy's changes.
+        """
+        places = {difference.signature for difference in itself.differences}
+        return all(
+            difference.signature in places
+            and self.noise.judgement(operation, difference.signature) is Judgement.UNDECIDED
+            for difference in first.differences
         )
 
     def agree(self, legacy: Answered, extracted: Answered, operation: str) -> bool:
         """Whether two responses mean the same, but for noise."""
-        comparison = self.without_noise(self.compared(legacy, extracted), operation)
+        comparison = self.without_noise(self.compared(legacy, extracted), operation, again=True)
         return comparison.outcome in (Outcome.MATCH, Outcome.IGNORED)
 
     def too_large(self, answered: Answered) -> bool:

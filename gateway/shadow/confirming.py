@@ -8,7 +8,7 @@ agrees with itself:
 2. The candidate said what legacy had said shortly before: it *lags*. A rule may
    let that pass, with a bound, by which the candidate must have caught up.
 3. Legacy differs from itself in everything in which the candidate differed:
-   *racy*, too.
+   *racy*, too, unless it is known by now how legacy varies there.
 4. Otherwise the difference is the candidate's. It is a *mismatch* where the two
    differ again, and *unsteady* where they agree now: a random fault is seen
    again only as often as it happens.
@@ -53,11 +53,11 @@ async def confirm(case: Case, pair: Pair, first: Comparison, unit: int, earlier:
     earlier.note(pair, legacy, time())
     if behind is not None:
         return await _lagging(case, pair, first, behind, unit, earlier)
-    if not steady and _places(first) <= _places(itself):
+    if not steady and case.excused(first, itself, pair.operation):
         return Finding(Outcome.NOT_COMPARED, Reason.RACY, pair, first, unit)
     if extracted.missing:
         return Finding(Outcome.MISMATCH, Reason.UNCONFIRMED, pair, first, unit)
-    again = case.without_noise(case.compared(legacy, extracted), pair.operation)
+    again = case.without_noise(case.compared(legacy, extracted), pair.operation, again=True)
     if again.outcome in (Outcome.MATCH, Outcome.IGNORED):
         return Finding(Outcome.UNSTEADY, "", pair, first, unit)
     if again.outcome is Outcome.NOT_COMPARED:
@@ -71,10 +71,6 @@ async def _legacy_again(case: Case, pair: Pair) -> Answered | None:
     except NotAnswered as error:
         log.info("a mismatch could not be confirmed", migration=pair.migration, reason=str(error))
         return None
-
-
-def _places(comparison: Comparison) -> set[str]:
-    return {difference.signature for difference in comparison.differences}
 
 
 def _behind(case: Case, pair: Pair, earlier: EarlierResponses) -> EarlierResponse | None:

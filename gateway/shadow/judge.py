@@ -20,7 +20,6 @@ Nothing here waits for the store: what was found gathers until `flush`.
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from functools import partial
@@ -145,8 +144,14 @@ class Judge:
     def reset(self, resets: Mapping[str, Reset]) -> None:
         """Begin the evidence of migrations anew that an operator has reset since."""
         for name, reset in resets.items():
-            if name in self._epochs:
-                self._epochs[name].reset(reset, time())
+            epochs = self._epochs.get(name)
+            if epochs is None:
+                continue
+            before = epochs.id
+            epochs.reset(reset, time())
+            if epochs.id != before and name in self._cases:
+                self._cases[name].noise.forget_candidate()
+                self._cases[name].noise_changed = True
 
     def forget(self) -> None:
         """Begin anew, for another store: nothing was seen, compared or learned."""
@@ -214,7 +219,7 @@ class Judge:
         if case is None:  # its shadow ended while the pair was on its way
             self.count({NotCompared(pair.migration, pair.route, pair.operation, pair.served, Reason.ENDED): 1})
             return
-        epoch = SELF_TEST if pair.self_test else case.epochs.of(pair)
+        epoch = SELF_TEST if pair.self_test else self._epoch_of(case, pair)
         self._ledger.count_responses(pair, epoch)
         if pair.legacy.missing:
             self._leave_out(case, pair, epoch, pair.legacy.missing)
@@ -227,6 +232,15 @@ class Judge:
             self._later(case, self._judge_anew(case, pair, epoch))
         else:
             self._judge_whole(case, pair, epoch)
+
+    def _epoch_of(self, case: Case, pair: Pair) -> str:
+        before = case.epochs.id
+        epoch = case.epochs.of(pair)
+        if epoch != before:
+            # Of another version of a side it is to be learned anew how the candidate varies.
+            case.noise.forget_candidate()
+            case.noise_changed = True
+        return epoch
 
     def _is_partial(self, case: Case, pair: Pair) -> bool:
         """Whether the side that served the caller gave less than the whole response."""
@@ -259,12 +273,7 @@ class Judge:
                 return
             comparison = case.compared(pair.legacy, pair.extracted)
         if not pair.self_test:
-            if comparison.outcome is not Outcome.NOT_COMPARED:
-                case.noise.compared(pair.operation, comparison.differences)
-            if read:
-                self._earlier.note(pair, pair.legacy, pair.at)
-                if random.uniform(0, 100) < case.shadow.noise_percent and case.waiting < WAITING:
-                    self._later(case, self._learn_noise(case, pair))
+            self._learn(case, pair, comparison, read)
         if comparison.differences:
             comparison = case.without_noise(comparison, pair.operation)
         if comparison.outcome is Outcome.NOT_COMPARED:
@@ -275,20 +284,44 @@ class Judge:
             rule = comparison.ignored[0][1] if comparison.outcome is Outcome.IGNORED else ""
             self._settle(case, epoch, Finding(comparison.outcome, rule, pair, comparison, unit))
 
+    def _learn(self, case: Case, pair: Pair, first: Comparison, read: bool) -> None:
+        """Learn from a pair what legacy varies, and perhaps ask for it once more, whatever came of it."""
+        if read:
+            self._earlier.note(pair, pair.legacy, pair.at)
+        if first.outcome is Outcome.NOT_COMPARED:
+            return
+        case.noise.compared(pair.operation, first.differences, pair.at)
+        shadow = case.shadow
+        if (
+            read
+            and case.waiting < WAITING
+            and case.noise.asks(pair.operation, shadow.noise_percent, shadow.noise_learning_percent)
+        ):
+            self._later(case, self._ask_twice(case, pair, first))
+
     async def _confirm(self, case: Case, pair: Pair, epoch: str, first: Comparison, unit: int) -> None:
         self._settle(case, epoch, await confirm(case, pair, first, unit, self._earlier))
 
-    async def _learn_noise(self, case: Case, pair: Pair) -> None:
-        try:
-            async with case.asking:
-                again = await case.ask_legacy(pair, tries=1)
-        except NotAnswered as error:
-            log.debug("legacy did not respond twice", migration=pair.migration, reason=str(error))
+    async def _ask_twice(self, case: Case, pair: Pair, first: Comparison) -> None:
+        """Ask both sides once more, and learn what differs by itself."""
+        async with case.asking:
+            legacy, extracted = await asyncio.gather(
+                case.ask_legacy(pair, tries=1), case.ask_candidate(pair), return_exceptions=True
+            )
+        if isinstance(extracted, BaseException):
+            raise extracted
+        if isinstance(legacy, NotAnswered):
+            log.debug("legacy did not respond twice", migration=pair.migration, reason=str(legacy))
             return
-        itself = case.compared(pair.legacy, again)
-        if itself.outcome is not Outcome.NOT_COMPARED:
-            case.noise.asked_twice(pair.operation, itself.differences)
-            case.noise_changed = True
+        if isinstance(legacy, BaseException):
+            raise legacy
+        itself = case.compared(pair.legacy, legacy)
+        if itself.outcome is Outcome.NOT_COMPARED:
+            return
+        candidate = None if extracted.missing else case.compared(pair.extracted, extracted)
+        varied = None if candidate is None or candidate.outcome is Outcome.NOT_COMPARED else candidate.differences
+        case.noise.asked_twice(pair.operation, itself.differences, first.differences, varied)
+        case.noise_changed = True
 
     def failed(self, pair: Pair) -> None:
         """The judge could not judge `pair`: a defect, which must not excuse the candidate."""

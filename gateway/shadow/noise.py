@@ -6,223 +6,342 @@ than 20 % of both rates together (relative) and by more than 0.03 % of all pairs
 (absolute). Diffy compares the counts themselves, so that a handful of requests
 decides. Here the rates must be that far apart, or that near, at the ends of
 their confidence intervals, and nothing is decided from less than a minimum of
-pairs.
+pairs. What is asked of the candidate beside that, and which values pass, is
+said in `gateway.shadow.noise_place`; what a value's form is, in
+`gateway.shadow.value_forms`.
 
-The intervals are Wilson's (1927) at 95 %: they stay between 0 and 1, hold for
-rates near either end, and cover on average what they say; the exact ones of
-Clopper and Pearson are wider and would leave open for longer what a person
-has to accept anyway. (The verdict, which is a proof, uses those.)
+Which requests both sides are asked twice is drawn before their responses are
+looked at, so that the rates are those of all requests. While an operation has
+differences about which nothing is known yet, more of them are drawn, within a
+budget (`asks`).
 
-Only counts are kept, and of which form the values were; no values.
+Counts are kept, forms, and digests of wordings; no values.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
-from enum import StrEnum
-from math import sqrt
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
-import orjson
-
-from gateway.shadow.acceptance import Uuid, time_of
+from gateway.shadow import noise_document
 from gateway.shadow.difference import Difference, Kind
+from gateway.shadow.noise_place import LOOKED_AT, Judgement, Operation, Place, Why, clearly
 from gateway.shadow.rules import Thresholds
 
-LONGEST_PLACE = 1000
-"""Places of longer names are not learned: responses choose them, and what is learned is kept."""
 MOST_PLACES = 500
-"""Differences of one endpoint that are counted; those that are first met later are not."""
+"""Differences of one operation that are counted; new ones replace those that legacy never showed."""
 
-MOST_ENDPOINTS = 1000
-"""Endpoints that are counted, as far as they have differences."""
+MOST_OPERATIONS = 1000
+"""Operations that are counted."""
 
-_Z = 1.959963984540054
-"""Of the normal distribution, 95 % is within this many standard deviations."""
+MOST_BYTES = 16 * 2**20
+"""Memory that the counts of one migration take, about; nothing new is learned beyond."""
 
+LONGEST_PLACE = 1000
+"""Characters of a path; longer ones are not learned."""
 
-class Judgement(StrEnum):
-    """What is known of a difference at an endpoint."""
+EXTRA_REQUESTS = 500
+"""Requests of an operation that legacy is asked twice beyond `noise_percent`, to learn sooner,"""
+EXTRA_SHARE = 0.02
+"""and the share of its pairs that is added to them, for what differs only later."""
 
-    NOISE = "noise"
-    DIFFERENCE = "difference"
-    UNDECIDED = "undecided"
+_LONG_ENOUGH = 8
+"""Characters of values that are not the same by chance."""
 
-
-class Form(StrEnum):
-    """What the values at a place are."""
-
-    UUID = "uuid"
-    TIME = "time"
-    OTHER = "other"
+_DUE = 16
+"""After so many pairs, or a sixteenth more, all differences of an operation are judged again."""
 
 
-@dataclass(slots=True)
-class Place:
-    """What was counted of one difference at one endpoint.
+class Sifted(NamedTuple):
+    """The differences of a pair: those that are noise, and the others."""
 
-    `differing` counts pairs of the two sides, `differing_twice` pairs of two
-    answers of legacy. `most_seconds` is how far apart times have been.
+    noise: list[Difference]
+    rest: list[Difference]
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What is known of one difference of an operation at which legacy differs from itself.
+
+    `legacy` and `sides` are how many of so many pairs differ. `used` counts
+    pairs in which it was let pass; `refused` maps a reason to the pairs in
+    which it was not, though by the rates alone it would have been.
     """
 
-    kind: Kind
+    operation: str
     place: str
-    differing: int = 0
-    differing_twice: int = 0
-    forms: set[Form] = field(default_factory=set)
-    most_seconds: float = 0.0
-
-    def note(self, difference: Difference) -> None:
-        """Take note of the form of the values."""
-        form, seconds = _form(difference)
-        self.forms.add(form)
-        self.most_seconds = max(self.most_seconds, seconds)
-
-
-@dataclass(slots=True)
-class Endpoint:
-    """What was counted at one endpoint, by signature."""
-
-    compared: int = 0
-    asked_twice: int = 0
-    places: dict[str, Place] = field(default_factory=dict)
+    kind: str
+    judgement: str
+    why: str | None
+    legacy: tuple[int, int]
+    sides: tuple[int, int]
+    forms: tuple[str, ...]
+    distances: dict[str, float]
+    used: int
+    refused: dict[str, int]
 
 
 class Noise:
-    """Learns from differences which of them are noise; endpoints are route patterns with their method."""
+    """Learns from differences which of them are noise; an operation is a route's pattern with its method."""
 
-    def __init__(self, thresholds: Thresholds | None = None) -> None:
+    def __init__(self, thresholds: Thresholds | None = None, source: random.Random | None = None) -> None:
         self.thresholds = thresholds or Thresholds()
-        self.endpoints: dict[str, Endpoint] = {}
+        self.operations: dict[str, Operation] = {}
+        self.left_out = 0
+        self._bytes = 0
+        self._random = source or random.Random()
 
-    @classmethod
-    def read(cls, document: bytes, thresholds: Thresholds | None = None) -> Noise:
-        """What `document` made; raises ValueError where it didn't."""
-        found = cls(thresholds)
-        try:
-            for name, counts in orjson.loads(document).items():
-                places = {
-                    signature: Place(
-                        Kind(place.pop("kind")), forms={Form(form) for form in place.pop("forms")}, **place
-                    )
-                    for signature, place in counts.pop("places").items()
-                }
-                found.endpoints[name] = Endpoint(**counts, places=places)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"what was learned about noise can't be read: {error!r}") from None
-        return found
+    def asks(self, operation: str, percent: float, learning_percent: float) -> bool:
+        """Whether to ask both sides once more for the next request, whatever their responses.
+
+        For `percent` of the requests, and for `learning_percent` while the
+        operation has differences that are undecided and its budget lasts.
+        """
+        if percent <= 0:
+            return False
+        drawn = self._random.uniform(0, 100)
+        if drawn < percent:
+            return True
+        counts = self.operations.get(operation)
+        if counts is None or drawn >= learning_percent or not counts.undecided:
+            return False
+        if counts.extra >= EXTRA_REQUESTS + counts.compared * EXTRA_SHARE:
+            return False
+        counts.extra += 1
+        return True
+
+    def compared(self, operation: str, differences: Sequence[Difference], at: float | None = None) -> None:
+        """Count the first responses of both sides to a request of the time `at`, and what differs between them."""
+        counts = self._operation(operation)
+        if counts is None:
+            return
+        counts.compared += 1
+        if differences:
+            grouped = _grouped(differences)
+            copied = _copied(grouped) if len(grouped) > 1 else frozenset()
+            for signature, group in grouped.items():
+                place = self._place(counts, signature, group[0])
+                if place is not None:
+                    before = place.size()
+                    place.compared(group, signature in copied, at)
+                    self._bytes += place.size() - before
+        self._judge_if_due(counts)
+
+    def asked_twice(
+        self,
+        operation: str,
+        legacy: Sequence[Difference],
+        sides: Sequence[Difference] = (),
+        extracted: Sequence[Difference] | None = None,
+    ) -> None:
+        """Count a request that both sides were asked twice.
+
+        `legacy` is what differs between legacy's two responses, `extracted`
+        between the candidate's (None where it gave no second one), and `sides`
+        between the first responses of both, which `compared` counts as well.
+        """
+        counts = self._operation(operation)
+        if counts is None:
+            return
+        counts.asked_twice += 1
+        if not (legacy or sides or extracted):
+            self._judge_if_due(counts)
+            return
+        itself, pair, candidate = _grouped(legacy), _grouped(sides), _grouped(extracted or ())
+        for signature, group in itself.items():
+            place = self._place(counts, signature, group[0], legacy=True)
+            if place is not None:
+                before = place.size()
+                place.asked_twice(group)
+                self._bytes += place.size() - before
+        for signature in {**itself, **pair, **candidate}:
+            place = counts.places.get(signature)
+            if place is not None:
+                place.both_asked_twice(
+                    clearly(itself.get(signature, ())),
+                    clearly(pair.get(signature, ())),
+                    None if extracted is None else clearly(candidate.get(signature, ())),
+                )
+        self._judge(counts)
+
+    def sift(self, operation: str, differences: Sequence[Difference], *, again: bool = False) -> Sifted:
+        """Which of a pair's differences pass as noise.
+
+        Counts how often what was learned is used, but not for a pair that was
+        asked `again`.
+        """
+        counts = self.operations.get(operation)
+        if counts is None or not differences:
+            return Sifted([], list(differences))
+        sifted = Sifted([], [])
+        for signature, group in _grouped(differences).items():
+            place = counts.places.get(signature)
+            if place is None:
+                sifted.rest.extend(group)
+                continue
+            judgement, why, by_rates = place.judged
+            if judgement is not Judgement.NOISE:
+                sifted.rest.extend(group)
+                if by_rates and why is not None and not again:
+                    place.refuse(why)
+                continue
+            unfit = self._sift_values(place, group, sifted)
+            if not again:
+                place.use(unfit)
+        return sifted
+
+    def _sift_values(self, place: Place, group: list[Difference], sifted: Sifted) -> Why | None:
+        """Sort the differences of one place, which is noise, by whether their values fit; why some do not."""
+        why: Why | None = None
+        if place.kind in (Kind.MISSING, Kind.EXTRA) and len(group) > 2 * place.most_elements:
+            why = Why.ELEMENTS
+            sifted.rest.extend(group)
+        else:
+            for difference in group:
+                unfit = place.refusal(difference)
+                (sifted.noise if unfit is None else sifted.rest).append(difference)
+                why = why or unfit
+        return why
+
+    def judgement(self, operation: str, signature: str) -> Judgement:
+        """Whether the difference of that signature is noise at that operation."""
+        counts = self.operations.get(operation)
+        place = counts.places.get(signature) if counts is not None else None
+        if counts is None or place is None:
+            return Judgement.UNDECIDED
+        return place.judge(counts.compared, counts.asked_twice, self.thresholds).judgement
+
+    def learned(self) -> list[Learned]:
+        """What was learned of differences that legacy shows against itself, what is used most first."""
+        learned = [
+            Learned(
+                operation=name,
+                place=place.place,
+                kind=str(place.kind),
+                judgement=str(place.judged.judgement),
+                why=None if place.judged.why is None else str(place.judged.why),
+                legacy=(place.differing_twice, counts.asked_twice),
+                sides=(place.differing, counts.compared),
+                forms=place.form_words(),
+                distances={unit: spread.most for unit, spread in place.spreads.items() if spread.legacy},
+                used=place.used,
+                refused=dict(place.refused),
+            )
+            for name, counts in sorted(self.operations.items())
+            for place in counts.places.values()
+            if place.differing_twice
+        ]
+        return sorted(learned, key=lambda one: -one.used - sum(one.refused.values()))
 
     def merge(self, other: Noise) -> None:
         """Take in what `other` has counted."""
-        for name, counts in other.endpoints.items():
-            mine = self._endpoint(name)
+        for name, counts in other.operations.items():
+            mine = self._operation(name)
             if mine is None:
                 continue
             mine.compared += counts.compared
             mine.asked_twice += counts.asked_twice
+            mine.extra += counts.extra
             for signature, place in counts.places.items():
                 known = mine.places.get(signature)
                 if known is None:
-                    if len(mine.places) < MOST_PLACES:
+                    if self._has_room(mine, place.differing_twice > 0):
                         mine.places[signature] = place
+                        self._bytes += place.size()
                     continue
-                known.differing += place.differing
-                known.differing_twice += place.differing_twice
-                known.forms |= place.forms
-                known.most_seconds = max(known.most_seconds, place.most_seconds)
+                before = known.size()
+                known.merge(place)
+                self._bytes += known.size() - before
+            self._judge(mine)
+
+    def forget_candidate(self) -> None:
+        """Begin anew with what the candidate does, as for another version of it; what legacy showed stays."""
+        for counts in self.operations.values():
+            counts.compared = counts.extra = 0
+            for place in counts.places.values():
+                place.forget_candidate()
+            self._judge(counts)
 
     def document(self) -> bytes:
         """All that was learned, as JSON."""
-        return json.dumps(
-            {name: asdict(endpoint) for name, endpoint in self.endpoints.items()}, default=sorted
-        ).encode()
+        return noise_document.write(self.operations)
 
-    def compared(self, endpoint: str, differences: Iterable[Difference]) -> None:
-        """Count a pair of the two sides and what differed in it."""
-        counts = self._endpoint(endpoint)
-        if counts is not None:
-            counts.compared += 1
-            for place in self._places(counts, differences):
-                place.differing += 1
+    @classmethod
+    def read(cls, document: bytes | None, thresholds: Thresholds | None = None) -> Noise:
+        """What `document` made; nothing where there is none, or one of another version.
 
-    def asked_twice(self, endpoint: str, differences: Iterable[Difference]) -> None:
-        """Count two answers of legacy to the same request and what differed between them."""
-        counts = self._endpoint(endpoint)
-        if counts is not None:
-            counts.asked_twice += 1
-            for place in self._places(counts, differences):
-                place.differing_twice += 1
+        Raises ValueError where it is no such document.
+        """
+        found = cls(thresholds)
+        for name, counts in noise_document.read(document).items() if document is not None else ():
+            found.operations[name] = counts
+            found._bytes += sum(place.size() for place in counts.places.values())
+            found._judge(counts)
+        return found
 
-    def judgement(self, endpoint: str, signature: str) -> Judgement:
-        """Whether the difference of that signature is noise at that endpoint."""
-        counts = self.endpoints.get(endpoint)
-        place = counts.places.get(signature) if counts is not None else None
-        if counts is None or place is None or min(counts.compared, counts.asked_twice) < self.thresholds.pairs:
-            return Judgement.UNDECIDED
-        sides = wilson(place.differing, counts.compared)
-        itself = wilson(place.differing_twice, counts.asked_twice)
-        if self._exceeds(sides[0], itself[1]):
-            return Judgement.DIFFERENCE
-        if place.differing_twice and not self._exceeds(sides[1], itself[0]):
-            return Judgement.NOISE
-        return Judgement.UNDECIDED
+    def _judge_if_due(self, counts: Operation) -> None:
+        if counts.compared + counts.asked_twice >= counts.due:
+            self._judge(counts)
 
-    def _exceeds(self, sides: float, itself: float) -> bool:
-        """Whether the two sides differ more often than legacy from itself by more than both thresholds."""
-        apart = sides - itself
-        return (
-            apart > 0
-            and apart / (sides + itself) * 100 > self.thresholds.relative
-            and apart * 100 > self.thresholds.absolute
-        )
+    def _judge(self, counts: Operation) -> None:
+        """Judge the differences of an operation by all that was counted."""
+        seen = counts.compared + counts.asked_twice
+        counts.due = seen + max(_DUE, seen // _DUE)
+        counts.undecided = False
+        for place in counts.places.values():
+            place.judged = place.judge(counts.compared, counts.asked_twice, self.thresholds)
+            if place.judged.judgement is Judgement.UNDECIDED and place.differing:
+                counts.undecided = True
 
-    def _endpoint(self, name: str) -> Endpoint | None:
-        if name not in self.endpoints and len(self.endpoints) >= MOST_ENDPOINTS:
+    def _operation(self, name: str) -> Operation | None:
+        if name not in self.operations and len(self.operations) >= MOST_OPERATIONS:
             return None
-        return self.endpoints.setdefault(name, Endpoint())
+        return self.operations.setdefault(name, Operation())
 
-    def _places(self, counts: Endpoint, differences: Iterable[Difference]) -> list[Place]:
-        """The places of a pair's differences, each once."""
-        found: dict[str, Place] = {}
-        for difference in differences:
-            place = counts.places.get(difference.signature)
-            if place is None:
-                if len(counts.places) >= MOST_PLACES or len(difference.signature) > LONGEST_PLACE:
-                    continue
-                place = counts.places[difference.signature] = Place(difference.kind, difference.place)
-            place.note(difference)
-            found[difference.signature] = place
-        return list(found.values())
+    def _place(self, counts: Operation, signature: str, difference: Difference, legacy: bool = False) -> Place | None:
+        """The place of a difference; None where there is no room for another one."""
+        place = counts.places.get(signature)
+        if place is None:
+            if len(difference.place) > LONGEST_PLACE or not self._has_room(counts, legacy):
+                self.left_out += 1
+                return None
+            place = counts.places[signature] = Place(difference.kind, difference.place)
+            self._bytes += place.size()
+        return place
 
-
-def wilson(count: int, total: int) -> tuple[float, float]:
-    """The 95 % interval of a rate of which `count` of `total` were seen (Wilson's score interval)."""
-    if total == 0:
-        return 0.0, 1.0
-    share, square = count / total, _Z * _Z
-    middle = (share + square / (2 * total)) / (1 + square / total)
-    half = _Z / (1 + square / total) * sqrt(share * (1 - share) / total + square / (4 * total * total))
-    return max(0.0, middle - half), min(1.0, middle + half)
-
-
-def _form(difference: Difference) -> tuple[Form, float]:
-    """What two values are, and how many seconds they are apart where they are times."""
-    if difference.kind is not Kind.VALUE or difference.legacy is None or difference.extracted is None:
-        return Form.OTHER, 0.0
-    values = [_value(text) for text in (difference.legacy, difference.extracted)]
-    if Uuid().accepts(Kind.VALUE, values[0], values[1]):
-        return Form.UUID, 0.0
-    if isinstance(values[0], str) and isinstance(values[1], str):
-        one, other = time_of(values[0]), time_of(values[1])
-        if one is not None and other is not None and (one.tzinfo is None) is (other.tzinfo is None):
-            return Form.TIME, abs((one - other).total_seconds())
-    return Form.OTHER, 0.0
+    def _has_room(self, counts: Operation, legacy: bool) -> bool:
+        """Whether another place can be counted; what legacy shows replaces what it never showed."""
+        if len(counts.places) < MOST_PLACES and self._bytes < MOST_BYTES:
+            return True
+        if legacy:
+            for signature, place in counts.places.items():
+                if not place.differing_twice:
+                    self._bytes -= place.size()
+                    del counts.places[signature]
+                    return True
+        return False
 
 
-def _value(text: str) -> object:
-    """A value from how it is shown: JSON values are JSON text, all else is what it is."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
+def _grouped(differences: Iterable[Difference]) -> dict[str, list[Difference]]:
+    """Differences by signature: what a pair has in many elements counts once."""
+    grouped: dict[str, list[Difference]] = {}
+    for difference in differences:
+        grouped.setdefault(difference.signature, []).append(difference)
+    return grouped
+
+
+def _copied(grouped: dict[str, list[Difference]]) -> frozenset[str]:
+    """Signatures whose candidate's value is that of another one in the pair, where legacy's two values differ."""
+    by_value: dict[str, list[tuple[str, str | None]]] = {}
+    for signature, group in grouped.items():
+        for one in group[:LOOKED_AT]:
+            if one.kind is Kind.VALUE and one.extracted is not None and len(one.extracted) >= _LONG_ENOUGH:
+                by_value.setdefault(one.extracted.strip('"'), []).append((signature, one.legacy))
+    return frozenset(
+        signature
+        for holders in by_value.values()
+        if len({signature for signature, _ in holders}) > 1 and len({legacy for _, legacy in holders}) > 1
+        for signature, _ in holders
+    )

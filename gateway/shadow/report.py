@@ -13,6 +13,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from gateway.shadow.noise import Learned
+
 TARGET = 0.001
 """The share of wrong responses that a migration is measured against unless another is asked for."""
 
@@ -123,7 +125,8 @@ class Report:
     pairs are of a caller who asked for the same thing within the hour,
     `equal_errors` are the same error on both sides: neither is evidence.
     `live` tells shadowed traffic from a replay, which looks at its evidence
-    once and has no epoch. `blocking` is why nothing is proven, the most telling first.
+    once and has no epoch. `noise` is all that was ever learned of what
+    legacy varies. `blocking` is why nothing is proven, the most telling first.
     """
 
     migration: str
@@ -153,6 +156,7 @@ class Report:
     latencies: tuple[OperationLatency, ...] = ()
     epoch: EpochSummary | None = None
     live: bool = True
+    noise: tuple[Learned, ...] = ()
     blocking: tuple[str, ...] = ()
 
     @property

@@ -15,6 +15,7 @@ from gateway.config.snapshot import Migration, Route, Shadow
 from gateway.shadow.counted import Counted, class_proofs, proof_of, select_counts
 from gateway.shadow.epochs import CHANGING
 from gateway.shadow.evidence import LATEST, Tested
+from gateway.shadow.noise import Learned, Noise
 from gateway.shadow.report import (
     TARGET,
     EpochSummary,
@@ -31,6 +32,7 @@ from gateway.shadow.tables import (
     epochs,
     examples,
     latency_of_bucket,
+    learned_noise,
     pairs,
     responses,
     self_tests,
@@ -40,7 +42,7 @@ from gateway.shadow.tables import (
 from gateway.shadow.variety import Variety
 from gateway.shadow.verdict import CONFIDENCE
 from gateway.shadow.words import proof_text
-from gateway.store.database import Database
+from gateway.store.database import Database, StoreError
 
 SELF_TEST_LASTS = 7800.0
 """Seconds for which a self-test speaks for the evidence that comes after it; there is one every hour."""
@@ -161,8 +163,16 @@ class _Reading:
             signatures=tuple(self._signatures()),
             latencies=tuple(self._latencies()),
             epoch=self._epoch,
+            noise=tuple(self._noise()),
             blocking=tuple(self._blocking(counted, proof, operations)),
         )
+
+    def _noise(self) -> list[Learned]:
+        query = select(learned_noise.c.document).where(learned_noise.c.migration == self._migration.name)
+        try:
+            return Noise.read(self._connection.execute(query).scalar()).learned()
+        except ValueError as error:
+            raise StoreError(str(error)) from None
 
     def _blocking(self, counted: Counted, proof: Proof, operations: tuple[OperationProof, ...]) -> Iterable[str]:
         """Why nothing is proven."""

@@ -5,20 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import yaml
 
 from gateway.config.json_schema import spell_duration
 from gateway.shadow.difference import Kind
-from gateway.shadow.noise import Endpoint, Form, Judgement, Noise, Place, wilson
+from gateway.shadow.noise import Noise
+from gateway.shadow.noise_place import Judgement, Operation, Place
+from gateway.shadow.noise_statistics import wilson
+from gateway.shadow.noise_values import SeenForm
+from gateway.shadow.value_forms import LONGEST, NUMBER, TEXT, TIME, UUID
 
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
     """A rule for a place, as it would be written, and why.
 
-    `because` has a line for each endpoint at which it was noise, and one for each at
+    `because` has a line for each operation at which it was noise, and one for each at
     which it isn't and the rule would hide a difference.
     """
 
@@ -26,23 +31,31 @@ class Suggestion:
     because: tuple[str, ...]
 
 
-def suggestions(noise: Noise) -> list[Suggestion]:
-    """A rule for each place that is noise at an endpoint, for all kinds of differences there together.
+Seen = tuple[str, Operation, Place, Judgement]
+"""The name of an operation, what was counted there, one of its places, and what is known of that."""
 
-    Places for which no rule can be given (lines of texts, statuses, bodies of
-    bytes) are left out.
+
+def suggestions(noise: Noise) -> list[Suggestion]:
+    """Rules for each path that is noise at an operation: for its values, its order, and what else differs there.
+
+    No rule lets pass more than legacy showed: values of other forms, or
+    farther apart. Paths for which no such rule can be given (statuses, bodies
+    of bytes, texts that were cut, values of several types) are left out.
     """
-    found: dict[str, list[tuple[str, Endpoint, Place, Judgement]]] = {}
-    for name, endpoint in noise.endpoints.items():
-        for signature, place in endpoint.places.items():
-            found.setdefault(place.place, []).append((name, endpoint, place, noise.judgement(name, signature)))
+    seen_at: dict[str, list[Seen]] = {}
+    for name, operation in noise.operations.items():
+        for signature, place in operation.places.items():
+            seen_at.setdefault(place.place, []).append((name, operation, place, noise.judgement(name, signature)))
     suggested = []
-    for where, seen in sorted(found.items()):
-        noisy = [item for item in seen if item[3] is Judgement.NOISE]
+    for where, seen in sorted(seen_at.items()):
         target = _target(where)
-        if noisy and target is not None:
-            rule = {"name": f"noise at {where}", **target, **_treatment([place for _, _, place, _ in noisy])}
-            suggested.append(Suggestion(rule, (*_because(noisy), *_warnings(seen))))
+        if target is None:
+            continue
+        for treatment, noisy in _treatments([item for item in seen if item[3] is Judgement.NOISE]):
+            kinds = {item[2].kind for item in noisy}
+            rule = {"name": f"noise at {where}", **target, **treatment}
+            warnings = _warnings([item for item in seen if item[2].kind in kinds])
+            suggested.append(Suggestion(rule, (*_because(noisy), *_wide(treatment), *warnings)))
     return suggested
 
 
@@ -74,34 +87,91 @@ def _target(where: str) -> dict[str, str] | None:
     return None
 
 
-def _treatment(places: list[Place]) -> dict[str, Any]:
-    """How a rule treats the differences of a place: by what the values are, where that can be told."""
-    forms = set().union(*(place.forms for place in places if place.kind is Kind.VALUE))
-    kinds = sorted({place.kind for place in places})
-    if kinds == [Kind.ORDER]:
-        return {"unordered": True}
-    if kinds == [Kind.VALUE] and forms == {Form.UUID}:
+def _treatments(noisy: list[Seen]) -> Iterable[tuple[dict[str, Any], list[Seen]]]:
+    """How rules treat what is noise at a path, each with what it is for."""
+    values = [item for item in noisy if item[2].of_values]
+    order = [item for item in noisy if item[2].kind is Kind.ORDER]
+    others = [item for item in noisy if item not in values and item not in order]
+    treatment = _of_values([place for _, _, place, _ in values]) if values else None
+    if treatment is not None:
+        yield treatment, values
+    if order:
+        yield {"unordered": True}, order
+    if others:
+        ignored = sorted({str(item[2].kind) for item in others})
+        yield {"ignore": ignored[0] if len(ignored) == 1 else ignored}, others
+
+
+def _of_values(places: list[Place]) -> dict[str, Any] | None:
+    """How a rule treats the values at a path: by the forms and the distances that legacy showed."""
+    forms: dict[str, SeenForm] = {}
+    for place in places:
+        for name, form in place.forms.items():
+            known = forms.setdefault(name, SeenForm(0, 0, 0, form.shortest, form.longest))
+            known.shortest, known.longest = min(known.shortest, form.shortest), max(known.longest, form.longest)
+    if not forms or any(form.longest > LONGEST for form in forms.values()):
+        return None
+    if set(forms) == {UUID}:
         return {"uuid": True}
-    if kinds == [Kind.VALUE] and forms == {Form.TIME}:
-        most = max(place.most_seconds for place in places)
-        return {"time_tolerance": spell_duration(max(1, math.ceil(most * 2)))}
-    ignored = [str(kind) for kind in kinds]
-    return {"ignore": ignored[0] if len(ignored) == 1 else ignored}
+    units = {unit for place in places for unit, spread in place.spreads.items() if spread.legacy}
+    most = max((spread.most for place in places for spread in place.spreads.values() if spread.legacy), default=0.0)
+    if units == {TIME} and all(name.startswith(_TIMES) for name in forms):
+        seconds = math.floor(most * 1000) / 1000
+        return {"time_tolerance": spell_duration(seconds)} if seconds else None
+    if units == {NUMBER} and all(name.endswith(("integer", "decimal number")) for name in forms):
+        return {"tolerance": f"{Decimal(repr(most)).normalize():f}"}
+    patterns = [_pattern(name, form) for name, form in sorted(forms.items()) if not name.startswith(f"{TEXT} ")]
+    if None in patterns:
+        return None
+    return {"regex": "|".join(dict.fromkeys(pattern for pattern in patterns if pattern is not None))}
 
 
-def _because(seen: list[tuple[str, Endpoint, Place, Judgement]]) -> list[str]:
+_TIMES = ("ISO time", "ISO date", "HTTP date", "epoch")
+
+_PATTERNS = {
+    "digits": "[0-9]",
+    "lower-case hex": "[0-9a-f]",
+    "upper-case hex": "[0-9A-F]",
+    "letters and digits": "[A-Za-z0-9]",
+    "URL-safe token": "[A-Za-z0-9_-]",
+    "base64": "[A-Za-z0-9+/=_-]",
+    TEXT: ".",
+}
+
+
+def _pattern(name: str, form: SeenForm) -> str | None:
+    """A regular expression for the texts of a form; None where there is none for it."""
+    if name == UUID:
+        return "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+    characters = _PATTERNS.get(name)
+    if characters is None:
+        return None
+    lengths = f"{form.shortest}" if form.shortest == form.longest else f"{form.shortest},{form.longest}"
+    return f"{characters}{{{lengths}}}"
+
+
+def _wide(treatment: dict[str, Any]) -> list[str]:
+    """What a rule lets pass that legacy may not have shown."""
+    if "ignore" in treatment:
+        return ["CAREFUL: this rule does not look at how often, as what is learned does; learned noise is stricter"]
+    if treatment.get("regex", "").startswith("."):
+        return ["CAREFUL: the texts have no form of their own; any text of that length passes"]
+    return []
+
+
+def _because(seen: list[Seen]) -> list[str]:
     return [
-        f"{name}: legacy differs from itself in {place.differing_twice} of {endpoint.asked_twice}"
-        f" ({wilson(place.differing_twice, endpoint.asked_twice)[0]:.1%} or more),"
-        f" the sides in {place.differing} of {endpoint.compared} ({place.kind})"
-        for name, endpoint, place, _ in seen
+        f"{name}: legacy differs from itself in {place.differing_twice} of {operation.asked_twice}"
+        f" ({wilson(place.differing_twice, operation.asked_twice)[0]:.1%} or more),"
+        f" the sides in {place.differing} of {operation.compared} ({place.kind})"
+        for name, operation, place, _ in seen
     ]
 
 
-def _warnings(seen: list[tuple[str, Endpoint, Place, Judgement]]) -> list[str]:
+def _warnings(seen: list[Seen]) -> list[str]:
     return [
-        f"CAREFUL: at {name} this is a difference: in {place.differing} of {endpoint.compared} between the sides,"
-        f" in {place.differing_twice} of {endpoint.asked_twice} at legacy itself ({place.kind})"
-        for name, endpoint, place, judgement in seen
+        f"CAREFUL: at {name} this is a difference: in {place.differing} of {operation.compared} between the sides,"
+        f" in {place.differing_twice} of {operation.asked_twice} at legacy itself ({place.kind})"
+        for name, operation, place, judgement in seen
         if judgement is Judgement.DIFFERENCE
     ]

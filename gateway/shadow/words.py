@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.shadow.noise import Learned
 from gateway.shadow.redaction import REDACTED
 from gateway.shadow.report import Proof, Report
 
@@ -116,3 +117,17 @@ def within_redaction(difference: Mapping[str, Any]) -> str:
     """A note on two values of a difference that are shown as the same; a rule with `redacted` lets them pass."""
     legacy, extracted = difference["legacy"], difference["extracted"]
     return REDACTED_ALIKE if legacy is not None and legacy == extracted and REDACTED in legacy else ""
+
+
+def noise_words(one: Learned) -> str:
+    """What was learned at a place: `noise: UUID`, or why it isn't noise."""
+    if one.why is not None:
+        return f"{one.judgement}: {one.why}"
+    forms = ", ".join(one.forms)
+    apart = "".join(f", up to {most:.4g}{' s' if unit == 's' else ''} apart" for unit, most in one.distances.items())
+    return f"{one.judgement}: {forms}{apart}"
+
+
+def held_back(one: Learned, why: str, count: int) -> str:
+    """What would have been hidden at a place that is noise by the rates alone."""
+    return f"{one.place} in {count:,} pairs: not let pass, {why}"

@@ -318,24 +318,47 @@ def test_what_counts_against_the_candidate_is_shown_from_the_start(tmp_path: Pat
     assert judge.tallies["items"].outcomes[(outcome, "")] == 0
 
 
-def test_what_legacy_differs_in_from_itself_is_let_pass_once_that_is_sure(tmp_path: Path) -> None:
-    numbers = iter(range(10_000))
-    sides = Sides(({"at": next(numbers)} for _ in iter(int, 1)), ({"at": next(numbers)} for _ in iter(int, 1)))
+def learned_with(tmp_path: Path, extracted: Callable[[], object], pairs: int = 200) -> tuple[Judge, list[int]]:
+    """A judge after pairs in which legacy shows a counter; how many requests each pair had the sides asked again."""
+    numbers = iter(range(1, 1_000_000))
+    sides = Sides(({"at": next(numbers)} for _ in iter(int, 1)), (extracted() for _ in iter(int, 1)))
+    asked: list[int] = []
 
     async def main() -> Judge:
         judge = Judge(ask_again=sides.ask)
-        judge.apply(snapshot(tmp_path, noise_percent=100), {})
-        for number in range(200):
+        judge.apply(snapshot(tmp_path, noise_percent=1, noise_learning_percent=100), {})
+        for number in range(pairs):
+            before = len(sides.asked)
             request = request_for(f"/items/{number}")
-            judge.judge(pair({"at": next(numbers)}, {"at": next(numbers)}, request=request))
+            judge.judge(pair({"at": next(numbers)}, extracted(), request=request, caller=number))
             await judge.settle()
+            asked.append(len(sides.asked) - before)
         return judge
 
-    judge = asyncio.run(main())
+    return asyncio.run(main()), asked
+
+
+def test_a_constant_in_a_field_that_legacy_varies_is_never_let_pass(tmp_path: Path) -> None:
+    for constant in ({"at": -1}, {"at": 1}, {"at": ""}, {"at": None}, {}):
+        judge, _ = learned_with(tmp_path, lambda constant=constant: constant)  # type: ignore[misc]
+        assert ("ignored", LEARNED) not in outcomes(judge)
+
+
+def test_a_value_that_legacy_never_shows_counts_once_it_is_known_what_it_shows(tmp_path: Path) -> None:
+    numbers = iter(range(3, 1_000_000))
+    judge, _ = learned_with(tmp_path, lambda: {"at": "" if (number := next(numbers)) % 7 == 0 else number}, pairs=400)
     found = outcomes(judge)
-    assert found[("ignored", LEARNED)] > 100
-    assert sum(found.values()) == 200
-    assert judge.flush().noise["items"]
+    against = found.get(("mismatch", ""), 0) + found.get(("unsteady", ""), 0)
+    assert found[("ignored", LEARNED)] > 200
+    assert against >= 15
+
+
+def test_once_noise_is_learned_no_side_is_asked_again_for_it(tmp_path: Path) -> None:
+    numbers = iter(range(3, 1_000_000))
+    judge, asked = learned_with(tmp_path, lambda: {"at": next(numbers)}, pairs=300)
+    assert 150 <= sum(asked[:60]) <= 4 * 60
+    assert sum(asked[100:]) < 100
+    assert outcomes(judge)[("ignored", LEARNED)] > 200
 
 
 def test_a_shadow_that_compares_nothing_says_so(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_a_store_that_comes_back_is_gone_on_from(tmp_path: Path) -> None:
         assert judging._store is not None
         assert judging._store.remembered().evidence == {ROUTE: 5001}
         assert "items/one" not in judging._judge.favoured()
-        learned = Noise.read(judging._store.remembered().learned["items"]).endpoints["GET /items/{id}"]
+        learned = Noise.read(judging._store.remembered().learned["items"]).operations["GET /items/{id}"]
         assert (learned.compared, learned.asked_twice) == (501, 501)
 
     process(work)
@@ -96,7 +96,7 @@ def test_another_store_is_begun_with_what_is_in_it(tmp_path: Path) -> None:
         assert "items/one" not in judging._judge.favoured()
         await turn(judging, other)
         assert "items/one" in judging._judge.favoured()
-        assert judging._judge._cases["items"].noise.endpoints == {}
+        assert judging._judge._cases["items"].noise.operations == {}
         await turn(judging, compiled)
         assert "items/one" not in judging._judge.favoured()
 
