@@ -1,7 +1,7 @@
 """No candidate that is wrong is called proven, and none that is right is called wrong; with real processes.
 
-All candidates are measured against 5 %, with fewer requests; `make
-evidence-figures` has them against 0.1 %.
+Those that a short test can tell are measured against 3 %; `make evidence-figures`
+has all of them against 0.1 %.
 """
 
 from __future__ import annotations
@@ -12,11 +12,17 @@ import pytest
 
 from tests.evidence.candidates import CANDIDATES
 from tests.evidence.stage import Found, explained, judge
+from tests.evidence.worlds import VOLATILE
 
 RARE = ("1 %", "2 %", "3 %", "4 %")
-"""Shares of wrong responses that are too small for a short test to tell from a target of 5 %."""
+"""Shares of wrong responses that are too small for a short test to tell from its target."""
 
-SHORT = [name for name, candidate in CANDIDATES.items() if not candidate.wrong.startswith(RARE)]
+SHORT = [
+    name
+    for name, candidate in CANDIDATES.items()
+    # What legacy varies by itself takes some hundred pairs to learn.
+    if not candidate.wrong.startswith(RARE) and not (candidate.right and candidate.world is VOLATILE)
+]
 REQUESTS = 160
 TARGET = 0.03
 
