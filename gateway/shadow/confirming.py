@@ -52,7 +52,7 @@ async def confirm(case: Case, pair: Pair, first: Comparison, unit: int, earlier:
     behind = _behind(case, pair, earlier)
     earlier.note(pair, legacy, time())
     if behind is not None:
-        return await _lagging(case, pair, first, behind, unit, earlier)
+        return await lagging(case, pair, first, behind, unit, earlier)
     if not steady and case.excused(first, itself, pair.operation):
         return Finding(Outcome.NOT_COMPARED, Reason.RACY, pair, first, unit)
     if extracted.missing:
@@ -81,7 +81,23 @@ def _behind(case: Case, pair: Pair, earlier: EarlierResponses) -> EarlierRespons
     return None
 
 
-async def _lagging(
+def legacy_before(case: Case, pair: Pair, first: Comparison, earlier: EarlierResponses) -> EarlierResponse | None:
+    """What legacy said before and the candidate says now, to the letter: noise included.
+
+    Looked for among responses that hold the values in which the candidate
+    differs, since most pairs of a noisy operation are compared here.
+    """
+    values = [one.extracted.encode() for one in first.differences if one.extracted is not None]
+    for one in earlier.before(pair):
+        body = one.answered.body
+        if body == pair.legacy.body or not all(value in body for value in values):
+            continue
+        if case.compared(one.answered, pair.extracted).outcome in (Outcome.MATCH, Outcome.IGNORED):
+            return one
+    return None
+
+
+async def lagging(
     case: Case, pair: Pair, first: Comparison, behind: EarlierResponse, unit: int, earlier: EarlierResponses
 ) -> Finding:
     """A lag counts unless a rule has a bound that the candidate keeps.

@@ -208,7 +208,8 @@ class Copy:
         if self.done:
             return
         self._hang_up()
-        self.mirror.count(self.lane, self.route, self.method, self.side, reason)
+        if not self.self_test:
+            self.mirror.count(self.lane, self.route, self.method, self.side, reason)
         self.mirror.finished(self)
 
     def _hang_up(self) -> None:

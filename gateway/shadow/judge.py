@@ -32,8 +32,8 @@ from gateway.config.snapshot import SAFE_METHODS, Migration, Shadow, Snapshot
 from gateway.shadow.asking import NotAnswered, ask
 from gateway.shadow.case import Ask, Case
 from gateway.shadow.comparison import Comparison, Outcome
-from gateway.shadow.confirming import confirm
-from gateway.shadow.earlier import EarlierResponses
+from gateway.shadow.confirming import confirm, lagging, legacy_before
+from gateway.shadow.earlier import EarlierResponse, EarlierResponses
 from gateway.shadow.epochs import Epochs, Reset
 from gateway.shadow.evidence import Evidence, Remembered
 from gateway.shadow.ledger import Finding, Ledger
@@ -57,6 +57,9 @@ ASKING = 32
 
 WAITING = 256
 """Most pairs of one migration for which there is a request to come."""
+
+LEARNED_WITHIN = 1.0
+"""Seconds after which a pair is not asked about again to learn what legacy varies by itself."""
 
 _NOTHING_FOUND = Comparison(Outcome.NOT_COMPARED, evidence=False)
 
@@ -274,8 +277,15 @@ class Judge:
             comparison = case.compared(pair.legacy, pair.extracted)
         if not pair.self_test:
             self._learn(case, pair, comparison, read)
+        first = comparison
         if comparison.differences:
             comparison = case.without_noise(comparison, pair.operation)
+        if read and comparison.outcome is Outcome.IGNORED and first.outcome is Outcome.MISMATCH:
+            # All of it is noise, unless it is what legacy said before: a value that is late varies as legacy's does.
+            behind = legacy_before(case, pair, first, self._earlier)
+            if behind is not None:
+                self._later(case, self._judge_lag(case, pair, epoch, first, behind, unit))
+                return
         if comparison.outcome is Outcome.NOT_COMPARED:
             self._settle(case, epoch, _not_comparable(case, pair, comparison, unit))
         elif comparison.outcome is Outcome.MISMATCH and read:
@@ -292,9 +302,11 @@ class Judge:
             return
         case.noise.compared(pair.operation, first.differences, pair.at)
         shadow = case.shadow
+        # What is asked after a while says how legacy varies in that time, and not between the two responses.
         if (
             read
             and case.waiting < WAITING
+            and time() - pair.at < LEARNED_WITHIN
             and case.noise.asks(pair.operation, shadow.noise_percent, shadow.noise_learning_percent)
         ):
             self._later(case, self._ask_twice(case, pair, first))
@@ -322,6 +334,11 @@ class Judge:
         varied = None if candidate is None or candidate.outcome is Outcome.NOT_COMPARED else candidate.differences
         case.noise.asked_twice(pair.operation, itself.differences, first.differences, varied)
         case.noise_changed = True
+
+    async def _judge_lag(
+        self, case: Case, pair: Pair, epoch: str, first: Comparison, behind: EarlierResponse, unit: int
+    ) -> None:
+        self._settle(case, epoch, await lagging(case, pair, first, behind, unit, self._earlier))
 
     def failed(self, pair: Pair) -> None:
         """The judge could not judge `pair`: a defect, which must not excuse the candidate."""

@@ -151,6 +151,8 @@ class Mirror:
         self._answered.append((exchange, recording))
 
     def _start_copy(self) -> None:
+        if not self._answered:
+            return  # this worker's end has come between
         exchange, recording = self._answered.popleft()
         if self._answered:
             # One in a turn of the loop, so that callers whose answer has come meanwhile go first.

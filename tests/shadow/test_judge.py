@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -135,6 +136,28 @@ def test_a_candidate_that_says_what_legacy_said_before_lags(tmp_path: Path) -> N
     )
     assert outcomes(judge) == {("match", ""): 1, ("lag", "up to 1 s"): 1}
     assert [key.kind for key in judge.flush().signatures] == ["value, lag"]
+
+
+def test_a_value_that_is_late_is_no_noise_where_legacy_varies_it(tmp_path: Path) -> None:
+    numbers = iter(range(1, 1_000_000))
+    sides = Sides(({"at": next(numbers)} for _ in iter(int, 1)), ({"at": next(numbers)} for _ in iter(int, 1)))
+
+    async def main() -> Judge:
+        judge = Judge(ask_again=sides.ask)
+        judge.apply(snapshot(tmp_path, noise_percent=1, noise_learning_percent=100), {})
+        late = 0
+        for number in range(300):
+            value = next(numbers)
+            # The last hundred responses are those of the request before.
+            extracted = late if number > 200 else next(numbers)
+            judge.judge(pair({"at": value}, {"at": extracted}, at=time.time() + number))
+            late = value
+            await judge.settle()
+        return judge
+
+    found = outcomes(asyncio.run(main()))
+    assert found[("ignored", LEARNED)] > 100
+    assert sum(count for (outcome, _), count in found.items() if outcome == "lag") >= 95
 
 
 def test_a_lag_rule_lets_a_candidate_pass_that_catches_up(tmp_path: Path) -> None:
