@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from gateway.shadow.report import Report, SignatureCount
-from gateway.shadow.words import headline, milliseconds, percent, proof_text
+from gateway.shadow.words import headline, milliseconds, percent, proof_text, redaction_note
 
 _SIDES = ("legacy", "extracted")
 _RISK_STYLES = {"high": "bold red", "medium": "yellow", "low": "dim"}
@@ -58,7 +58,8 @@ def _print_signature(console: Console, one: SignatureCount) -> None:
     for difference in one.example["differences"]:
         if difference["signature"] == one.signature:
             legacy, extracted = (difference[side] if difference[side] is not None else "nothing" for side in _SIDES)
-            console.print(f"  {plain(difference['path'])}: legacy {plain(legacy)}, extracted {plain(extracted)}")
+            values = f"legacy {plain(legacy)}, extracted {plain(extracted)}{redaction_note(difference)}"
+            console.print(f"  {plain(difference['path'])}: {values}")
             break
 
 

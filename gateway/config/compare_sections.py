@@ -20,7 +20,7 @@ from gateway.config.compare_values import (
 from gateway.config.kinds import Count, DurationOrZero, Flag, HeaderName, Number, OneOrMany, Size
 from gateway.config.sections import Section, Text
 
-Ignored = Literal["all", "missing", "extra", "type", "value", "order", "length", "number form"]
+Ignored = Literal["all", "missing", "extra", "type", "value", "order", "length", "number form", "redacted"]
 RiskName = Literal["high", "medium", "low"]
 
 JsonPath = TypeAliasType(
@@ -146,7 +146,9 @@ class RuleSection(Section):
     )
     body: Literal[True] | None = Field(default=None, description="Where: the whole body, of whatever kind.")
     ignore: Annotated[list[Ignored], OneOrMany(), Field(min_length=1)] | None = Field(
-        default=None, description="Differences of these kinds pass, there and below."
+        default=None,
+        description="Differences of these kinds pass, there and below; `redacted` are values that are the same but "
+        "for what is redacted in them.",
     )
     tolerance: Tolerance | None = Field(default=None, description="Numbers pass that are no further apart.")
     time_tolerance: DurationOrZero | None = Field(

@@ -283,6 +283,14 @@ class Keep:
 
 
 @dataclass(frozen=True, slots=True)
+class Redact:
+    """What is never kept of pairs beside credentials: fields of these `names`, and what looks like a card's number."""
+
+    names: frozenset[str] = frozenset()
+    card_numbers: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Shadow:
     """Which requests of a migration are copied to the other side, within which bounds, and what is kept of the pairs.
 
@@ -305,7 +313,7 @@ class Shadow:
     confirm_after: float = 0.5
     noise_percent: float = 1
     store: Literal["digests", "values"] = "digests"
-    redact: frozenset[str] = frozenset()
+    redact: Redact = Redact()
     keep: Keep = Keep()
 
     @property

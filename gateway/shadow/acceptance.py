@@ -56,9 +56,14 @@ class Treatment(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ignore:
-    """Differences of some kinds pass, at the place and below it."""
+    """Differences of some kinds pass, at the place and below it.
+
+    `redacted` lets values pass that are the same but for what is secret in
+    them, which is found out where their place is known.
+    """
 
     kinds: frozenset[Kind]
+    redacted: bool = False
 
     def accepts(self, kind: Kind, legacy: object, extracted: object) -> bool:
         """Whether the kind is one of those."""

@@ -7,6 +7,7 @@ from datetime import date
 from hashlib import blake2b
 from typing import TypeVar
 
+from gateway.shadow.acceptance import Ignore
 from gateway.shadow.difference import Difference, Kind
 from gateway.shadow.rules import Rule, Rules
 
@@ -58,12 +59,13 @@ class Findings:
         `risk` names the entry of the table of risks, that of the kind unless
         given.
         """
+        path, place = self.rules.redaction.found_at(path, place)
         signature = _signature(f"{kind} {place} {change}" if change else f"{kind} {place}")
         severity = self.rules.risks[risk or kind]
         difference = Difference(path, kind, texts[0], texts[1], severity, signature, place)
         expired: Rule | None = None
         for rule in governing:
-            if rule.treatment.accepts(kind, *values):
+            if rule.treatment.accepts(kind, *values) or self._lets_redacted_pass(rule, kind, path, values):
                 if not rule.expired(self.today):
                     self._list(self.ignored, (difference, rule.name))
                     return
@@ -71,6 +73,15 @@ class Findings:
         self._list(self.differences, difference)
         if expired is not None:
             self._list(self.expired, (difference, expired.name))
+
+    def _lets_redacted_pass(self, rule: Rule, kind: Kind, path: str, values: Values) -> bool:
+        """Whether a rule accepts values that are the same but for what is redacted in them, and these are."""
+        return (
+            isinstance(rule.treatment, Ignore)
+            and rule.treatment.redacted
+            and kind in (Kind.VALUE, Kind.NUMBER_FORM)
+            and self.rules.redaction.differ_inside(path, *values)
+        )
 
     def _list(self, listed: list[Listed], item: Listed) -> None:
         if len(listed) < MOST_LISTED:

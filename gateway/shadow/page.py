@@ -10,7 +10,7 @@ import jinja2
 
 from gateway.shadow.report import Report
 from gateway.shadow.side_by_side import Line, side_by_side
-from gateway.shadow.words import duration, headline, milliseconds, percent, proof_text
+from gateway.shadow.words import duration, headline, milliseconds, percent, proof_text, redaction_note
 
 
 def page(report: Report) -> str:
@@ -22,6 +22,7 @@ def page(report: Report) -> str:
         "percent": percent,
         "moment": _moment,
         "proof": proof_text,
+        "redaction_note": redaction_note,
     }
     source = files("gateway.shadow").joinpath("report.html").read_text("utf-8")
     return environment.from_string(source).render(

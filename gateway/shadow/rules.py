@@ -18,7 +18,9 @@ from jsonpath import JSONPath
 
 from gateway.config.compare_sections import CompareSection, RuleSection
 from gateway.config.compare_values import JSON_PATHS, split_selector
+from gateway.config.compile import compile_redact
 from gateway.config.schema import Configuration
+from gateway.config.snapshot import Redact
 from gateway.shadow.acceptance import (
     Ignore,
     Mask,
@@ -31,8 +33,10 @@ from gateway.shadow.acceptance import (
     Uuid,
 )
 from gateway.shadow.difference import Kind, Risk
+from gateway.shadow.redaction import Redaction
 
 _ALL = frozenset(Kind)
+_REDACTION = Redaction()
 EVERY = "*"
 
 
@@ -73,7 +77,8 @@ class Rules:
     """How two answers are compared; what `compile_rules` makes of the configuration.
 
     `headers` are in lower case. `risks` holds a risk for each kind of
-    difference, and `status` for that of a status.
+    difference, and `status` for that of a status. `redaction` tells what must
+    not stand in the paths of differences.
     """
 
     status: Literal["exact", "class"]
@@ -90,6 +95,7 @@ class Rules:
     line_rules: tuple[tuple[re.Pattern[str], Rule], ...] = field(default=(), repr=False)
     status_rules: tuple[tuple[str, Rule], ...] = field(default=(), repr=False)
     body_rules: tuple[Rule, ...] = field(default=(), repr=False)
+    redaction: Redaction = field(default=_REDACTION, repr=False, compare=False)
 
     def for_header(self, name: bytes) -> list[Rule]:
         """The rules of the header `name`, in lower case."""
@@ -135,11 +141,11 @@ _DEFAULT_RULES = [
 ]
 
 
-def compile_rules(*sections: CompareSection) -> Rules:
+def compile_rules(*sections: CompareSection, redact: Redact | None = None) -> Rules:
     """The rules of `compare:` sections, the general one first.
 
     What a later section says goes before what an earlier one says; their
-    rules add up.
+    rules add up. `redact` is what the migration's `shadow:` says of redaction.
     """
     said: dict[str, object] = {}
     risks: dict[str, str] = CompareSection().risks.model_dump(by_alias=True)
@@ -170,12 +176,15 @@ def compile_rules(*sections: CompareSection) -> Rules:
         line_rules=tuple(places.line),
         status_rules=tuple(places.status),
         body_rules=tuple(places.body),
+        redaction=_REDACTION if redact is None else Redaction(redact),
     )
 
 
 def rules_of(model: Configuration, migration: str) -> Rules:
     """The rules of the migration of that name in a configuration."""
-    return compile_rules(model.compare, model.migrations[migration].compare)
+    section = model.migrations[migration]
+    redact = None if section.shadow is None else compile_redact(section.shadow.redact)
+    return compile_rules(model.compare, section.compare, redact=redact)
 
 
 class _Places:
@@ -218,7 +227,8 @@ def _cookie(text: str) -> tuple[str, str]:
 def _treatment(section: RuleSection) -> Treatment:
     """The one treatment that a valid section names."""
     if section.ignore is not None:
-        return Ignore(_ALL if "all" in section.ignore else frozenset(map(Kind, _kinds(section.ignore))))
+        kinds = _ALL if "all" in section.ignore else frozenset(map(Kind, _kinds(section.ignore)))
+        return Ignore(kinds, redacted="redacted" in section.ignore)
     if section.tolerance is not None:
         return Tolerance(Decimal(section.tolerance.removesuffix("%").strip()), section.tolerance.endswith("%"))
     if section.time_tolerance is not None:
@@ -235,7 +245,7 @@ def _treatment(section: RuleSection) -> Treatment:
 
 
 def _kinds(names: Sequence[str]) -> list[str]:
-    return [name for name in names if name != "all"]
+    return [name for name in names if name not in ("all", "redacted")]
 
 
 DEFAULT_RULES = compile_rules()

@@ -1,7 +1,11 @@
-"""Numbers of a report as people read them."""
+"""Numbers and values of a report as people read them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.shadow.redaction import REDACTED
 from gateway.shadow.report import Proof, Report
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
@@ -52,3 +56,12 @@ def headline(report: Report) -> str:
         f"No difference in {proof.compared:,} pairs: at {confidence} confidence, "
         f"fewer than {percent(proof.bound)} of answers differ."
     )
+
+
+def redaction_note(difference: Mapping[str, Any]) -> str:
+    """What to add to two values of a difference that are shown alike."""
+    # Pairs that an earlier version has stored lack the key.
+    if difference.get("inside_redaction", False):
+        return " (only what is redacted differs)"
+    legacy, extracted = difference["legacy"], difference["extracted"]
+    return " (what differs is not kept)" if legacy == extracted and REDACTED in (legacy or "") else ""

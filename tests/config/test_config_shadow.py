@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config.load import load
-from gateway.config.snapshot import SAFE_METHODS, Shadow
+from gateway.config.snapshot import SAFE_METHODS, Redact, Shadow
 
 Write = Callable[..., Path]
 Problems = Callable[..., list[str]]
@@ -75,7 +75,7 @@ def test_every_setting_arrives(write: Write) -> None:
     assert (shadow.threshold, shadow.by, shadow.methods) == (250, "request", {"GET", "POST"})
     assert (shadow.sandbox, shadow.request_body, shadow.response_body) == ("sandbox", 1024, 2048)
     assert (shadow.concurrency, shadow.queue, shadow.timeout, shadow.confirm_after) == (3, 0, 4.0, 0.0)
-    assert (shadow.noise_percent, shadow.store, shadow.redact) == (20, "values", {"email"})
+    assert (shadow.noise_percent, shadow.store, shadow.redact) == (20, "values", Redact(frozenset({"email"})))
     assert (shadow.keep.age, shadow.keep.size) == (3600.0, 1_048_576)
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.config.snapshot import Redact
 from gateway.shadow.comparison import compare
 from gateway.shadow.document import documented
 from gateway.shadow.pair import Answered, Pair
@@ -16,7 +17,7 @@ from gateway.shadow.redaction import REDACTED, Redaction
 from gateway.shadow.rules import DEFAULT_RULES
 
 TOKEN = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ1c2VyIn0.c2lnbmF0dXJl"
-REDACTION = Redaction(frozenset({"email"}))
+REDACTION = Redaction(Redact(frozenset({"email"})))
 
 
 def test_fields_are_replaced_at_every_depth_and_in_any_case() -> None:

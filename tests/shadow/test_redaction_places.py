@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.config.snapshot import Redact
 from gateway.replay.har_writing import har_of
 from gateway.shadow.comparison import compare
 from gateway.shadow.document import documented
@@ -21,7 +22,7 @@ from gateway.shadow.redaction import REDACTED, Redaction
 from gateway.shadow.rules import DEFAULT_RULES
 from gateway.shadow.secret_names import SecretNames
 
-REDACTION = Redaction(frozenset({"email", "home-address"}))
+REDACTION = Redaction(Redact(frozenset({"email", "home-address"})))
 SECRET = "S3cretValue"
 JWT = f"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1c2VyIn0.{SECRET}"
 FORM = "application/x-www-form-urlencoded"
