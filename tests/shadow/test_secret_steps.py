@@ -110,7 +110,7 @@ def test_steps_grow_as_the_text_does(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "repeated", "length"),
     [
-        ("secret_shapes._TOKEN", f"//{'x' * 40} ", 1_000_000),
+        ("secret_shapes._TOKEN", f"//{'x' * 40} ", 200_000),
         ("secret_shapes._TOKEN", "eyJa.", 50_000),
         ("secret_shapes._TOKEN", "sk_live_", 50_000),
         ("secret_shapes._TOKEN", "4111 1111 ", 50_000),
