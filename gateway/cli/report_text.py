@@ -23,8 +23,8 @@ from gateway.shadow.words import (
     noise_words,
     percent,
     proof_text,
+    redaction_note,
     rests_on,
-    within_redaction,
 )
 
 MOST_ROWS = 20
@@ -119,7 +119,7 @@ def _print_signature(console: Console, one: SignatureReport) -> None:
     for difference in one.example["differences"]:
         if one.signature.endswith(difference["signature"]):
             legacy, extracted = (difference[side] if difference[side] is not None else "nothing" for side in _SIDES)
-            values = f"legacy {plain_line(legacy)}, extracted {plain_line(extracted)}{within_redaction(difference)}"
+            values = f"legacy {plain_line(legacy)}, extracted {plain_line(extracted)}{redaction_note(difference)}"
             console.print(f"  {plain_line(difference['path'])}: {values}")
             break
 

@@ -21,7 +21,7 @@ from gateway.config.load import Loaded
 from gateway.shadow.page import bodies
 from gateway.shadow.redaction import REDACTED
 from gateway.shadow.stored_evidence import pair
-from gateway.shadow.words import within_redaction
+from gateway.shadow.words import redaction_note
 from gateway.store.database import Database
 
 _COLUMNS = 160
@@ -106,5 +106,5 @@ def _print_difference(console: Console, difference: Mapping[str, Any], note: str
     )
     console.print(
         f"  {difference['risk']} {difference['kind']} at [bold]{plain(difference['path'])}[/]:"
-        f" legacy {plain(legacy)}, extracted {plain(extracted)}{within_redaction(difference)}{plain(note)}"
+        f" legacy {plain(legacy)}, extracted {plain(extracted)}{redaction_note(difference)}{plain(note)}"
     )

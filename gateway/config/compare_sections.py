@@ -20,7 +20,7 @@ from gateway.config.compare_values import (
 from gateway.config.kinds import Count, Duration, DurationOrZero, Flag, HeaderName, Number, OneOrMany, Size
 from gateway.config.sections import Section, Text
 
-Ignored = Literal["all", "missing", "extra", "type", "value", "order", "length", "number form"]
+Ignored = Literal["all", "missing", "extra", "type", "value", "order", "length", "number form", "redacted"]
 RiskName = Literal["high", "medium", "low"]
 
 JsonPath = TypeAliasType(
@@ -114,7 +114,6 @@ _TREATMENTS = (
     "regex",
     "mask",
     "uuid",
-    "redacted",
     "null_equals_missing",
     "unordered",
     "key",
@@ -147,7 +146,9 @@ class RuleSection(Section):
     )
     body: Literal[True] | None = Field(default=None, description="Where: the whole body, of whatever kind.")
     ignore: Annotated[list[Ignored], OneOrMany(), Field(min_length=1)] | None = Field(
-        default=None, description="Differences of these kinds pass, there and below."
+        default=None,
+        description="Differences of these kinds pass, there and below; `redacted` are values that are the same but "
+        "for what is redacted in them.",
     )
     tolerance: Tolerance | None = Field(default=None, description="Numbers pass that are no further apart.")
     time_tolerance: DurationOrZero | None = Field(
@@ -158,11 +159,6 @@ class RuleSection(Section):
         default=None, description="Two texts pass that are the same but for the parts that match this."
     )
     uuid: Literal[True] | None = Field(default=None, description="Two UUIDs pass.")
-    redacted: Literal[True] | None = Field(
-        default=None,
-        description="Two texts pass that differ only within what reports redact in them: tokens, and values of fields"
-        " that `redact` names.",
-    )
     null_equals_missing: Literal[True] | None = Field(
         default=None, description="Null passes where the other side has nothing."
     )
@@ -210,10 +206,10 @@ class RuleSection(Section):
 
 _FITTING = {
     "json": _TREATMENTS,
-    "html": ("ignore", "tolerance", "time_tolerance", "regex", "mask", "uuid", "redacted", "unordered"),
-    "header": ("ignore", "tolerance", "time_tolerance", "regex", "mask", "uuid", "redacted"),
-    "cookie": ("ignore", "tolerance", "time_tolerance", "regex", "mask", "uuid", "redacted"),
-    "line": ("ignore", "tolerance", "time_tolerance", "regex", "mask", "uuid", "redacted"),
+    "html": ("ignore", "tolerance", "time_tolerance", "regex", "mask", "uuid", "unordered"),
+    "header": ("ignore", "tolerance", "time_tolerance", "regex", "mask", "uuid"),
+    "cookie": ("ignore", "tolerance", "time_tolerance", "regex", "mask", "uuid"),
+    "line": ("ignore", "tolerance", "time_tolerance", "regex", "mask", "uuid"),
     "status": ("ignore",),
     "body": ("ignore",),
 }

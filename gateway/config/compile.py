@@ -38,7 +38,7 @@ from gateway.config.resilience_compile import (
 )
 from gateway.config.route_sections import MigrationRouteSection, MigrationSection, RouteSection
 from gateway.config.schema import Configuration, TestSection
-from gateway.config.shadow_sections import ShadowSection, StoreSection
+from gateway.config.shadow_sections import RedactSection, ShadowSection, StoreSection
 from gateway.config.snapshot import (
     AccessLog,
     AuthRequirement,
@@ -49,6 +49,7 @@ from gateway.config.snapshot import (
     Migration,
     Override,
     Provider,
+    Redact,
     Route,
     Shadow,
     Snapshot,
@@ -224,11 +225,16 @@ def compile_shadow(section: ShadowSection | None) -> Shadow:
     said = {name: getattr(section, name) for name in ShadowSection.model_fields}
     said["methods"] = frozenset(map(str, section.methods))
     said["sandbox"] = _text(section.sandbox)
-    said["redact"] = frozenset(name.lower() for name in section.redact)
+    said["redact"] = compile_redact(section.redact)
     said["keep"] = Keep(section.keep.age, section.keep.size)
     version = said.pop("version")
     said["version_header"] = None if version is None else str(version.header).lower()
     return Shadow(**said)
+
+
+def compile_redact(section: RedactSection) -> Redact:
+    """What is redacted beside credentials."""
+    return Redact(frozenset(name.lower() for name in section.names), section.card_numbers)
 
 
 def compile_store(section: StoreSection, folder: Path) -> Store:

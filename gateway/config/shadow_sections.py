@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
+from pydantic_core import core_schema
 
 from gateway.config.kinds import (
     Count,
@@ -23,6 +24,23 @@ from gateway.config.sections import Section, Text
 from gateway.config.snapshot import Keep, Shadow, Store
 
 _SHADOW = Shadow()
+
+
+class OrNames:
+    """Marks a section that may be written as its `names` alone, or as a single one."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        return core_schema.no_info_before_validator_function(_named, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        name = {"type": "string", "minLength": 1}
+        return {"anyOf": [name, {"type": "array", "items": name}, handler(schema)]}
+
+
+def _named(value: Any) -> Any:
+    return {"names": value} if isinstance(value, (str, list)) else value
+
+
 _KEEP = Keep()
 
 
@@ -41,6 +59,22 @@ class VersionSection(Section):
     header: HeaderName = Field(
         description="The response header that holds the version. A new value on either side starts a new epoch.",
         examples=["X-Version"],
+    )
+
+
+class RedactSection(Section):
+    """What of pairs is never kept, beside credentials. Names alone may be written as `redact: [email]`."""
+
+    names: Annotated[list[Text], OneOrMany()] = Field(
+        default=sorted(_SHADOW.redact.names),
+        description="Names of fields (of JSON, forms, queries, headers) whose values are never kept, beside those of "
+        "credentials, money, identity and health.",
+        examples=[["email", "phone"]],
+    )
+    card_numbers: Flag = Field(
+        default=_SHADOW.redact.card_numbers,
+        description="Whether what looks like the number of a payment card, by its digits, length and check digit, is "
+        "redacted wherever it stands.",
     )
 
 
@@ -103,10 +137,9 @@ class ShadowSection(Section):
         default=_SHADOW.store,
         description="What is kept of pairs: paths, kinds and digests, or the redacted values themselves.",
     )
-    redact: Annotated[list[Text], OneOrMany()] = Field(
-        default=sorted(_SHADOW.redact),
-        description="Names of fields (of JSON, forms, queries, headers) whose values are never kept, beside those of "
-        "credentials.",
+    redact: Annotated[RedactSection, OrNames()] = Field(
+        default=RedactSection(),
+        description="What is never kept, beside credentials: names of fields, or a mapping with `names` and more.",
         examples=[["email", "phone"]],
     )
     keep: KeepSection = Field(default=KeepSection(), description="How long evidence is kept.")

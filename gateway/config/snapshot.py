@@ -306,6 +306,14 @@ class Keep:
 
 
 @dataclass(frozen=True, slots=True)
+class Redact:
+    """What is never kept of pairs beside credentials: fields of these `names`, and what looks like a card's number."""
+
+    names: frozenset[str] = frozenset()
+    card_numbers: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Shadow:
     """Which requests of a migration are copied to the other side, within which bounds, and what is kept of the pairs.
 
@@ -333,7 +341,7 @@ class Shadow:
     noise_percent: float = 1
     noise_learning_percent: float = 50
     store: Literal["digests", "values"] = "digests"
-    redact: frozenset[str] = frozenset()
+    redact: Redact = Redact()
     keep: Keep = Keep()
     conditions: Literal["strip", "keep"] = "strip"
     version_header: str | None = None

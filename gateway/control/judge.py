@@ -121,7 +121,9 @@ class JudgeProcess:
 
     def _apply(self, message: messages.JudgeBy) -> None:
         self._snapshot = snapshot = message.snapshot
-        rules = {name: compile_rules(*said) for name, said in message.comparisons.items()}
+        shadows = {name: migration.shadow for name, migration in snapshot.migrations.items()}
+        redact = {name: shadow.redact for name, shadow in shadows.items() if shadow is not None}
+        rules = {name: compile_rules(*said, redact=redact.get(name)) for name, said in message.comparisons.items()}
         self._judge.apply(snapshot, rules, message.settings)
         self._self_tests.changed()
         self._captures.redactions = {name: Redaction(shadow.redact) for name, shadow in self._judge.shadows().items()}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from orjson import dumps
 
-from gateway.observe.access_log import caller_text, quoted
+from gateway.observe.access_log import caller_text, quoted, without_tokens
 from gateway.proxy.attempts import Attempts
 from gateway.proxy.changes import changed_response
 from gateway.proxy.guard import make_room
@@ -301,10 +301,11 @@ class AnsweredRequest(Request):
                 identity = None if decision is None else decision.identity
                 caller = caller_text(self.peer, self.host, side, upstream, identity)
             endpoint = '""' if self._pool is None else self._pool.quoted_url
+            path = self.path if "eyJ" not in self.path else without_tokens(self.path)
             noted = "" if self.attempts is None else self.attempts.logged()
             log.write(
                 f'{{"time":"{plane.timestamp}","request_id":"{self.request_id.decode()}","method":"{self.method}"'
-                f',"path":{dumps(self.path).decode()},"status":{status},"route":{quoted(route)}'
+                f',"path":{dumps(path).decode()},"status":{status},"route":{quoted(route)}'
                 f',"endpoint":{endpoint}'
                 f',"bytes":{self.bytes_out},"ms":{seconds * 1000:.3f}{noted}{caller}}}\n'
             )

@@ -56,9 +56,14 @@ class Treatment(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ignore:
-    """Differences of some kinds pass, at the place and below it."""
+    """Differences of some kinds pass, at the place and below it.
+
+    `redacted` lets values pass that are the same but for what is secret in
+    them, which is found out where their place is known.
+    """
 
     kinds: frozenset[Kind]
+    redacted: bool = False
 
     def accepts(self, kind: Kind, legacy: object, extracted: object) -> bool:
         """Whether the kind is one of those."""
@@ -146,24 +151,6 @@ class Uuid:
         return kind is Kind.VALUE and all(
             isinstance(value, str) and _UUID.fullmatch(value) is not None for value in (legacy, extracted)
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Redacted:
-    """Two values pass that are shown as the same since they differ only within what is redacted.
-
-    What is redacted depends on the place, so `gateway.shadow.findings` gives both as they are shown.
-    """
-
-    def accepts(self, kind: Kind, legacy: object, extracted: object) -> bool:
-        """Whether both are shown as the same text."""
-        return kind is Kind.VALUE and isinstance(legacy, Shown) and isinstance(extracted, Shown) and legacy == extracted
-
-
-class Shown(str):
-    """A value as reports show it, without what is redacted."""
-
-    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,4 +130,6 @@ def _difference(difference: Difference, values: bool, redaction: Redaction, kept
         "signature": redaction.path(difference.signature),
         "legacy": shown(difference.legacy, kept[0]),
         "extracted": shown(difference.extracted, kept[1]),
+        # Else two values that are shown alike seem to be no difference.
+        "inside_redaction": redaction.texts_differ_inside(difference.path, difference.legacy, difference.extracted),
     }

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from datetime import date
 from hashlib import blake2b
 from typing import TypeVar
 
-from gateway.shadow.acceptance import Redacted, Shown
+from gateway.shadow.acceptance import Ignore
 from gateway.shadow.difference import Difference, Kind
-from gateway.shadow.redaction import REDACTED
 from gateway.shadow.rules import Rule, Rules
 
 Listed = TypeVar("Listed")
@@ -63,13 +61,13 @@ class Findings:
         `risk` names the entry of the table of risks, that of the kind unless
         given.
         """
+        path, place = self.rules.redaction.found_at(path, place)
         signature = _signature(f"{kind} {place} {change}" if change else f"{kind} {place}")
         severity = self.rules.risks[risk or kind]
         difference = Difference(path, kind, texts[0], texts[1], severity, signature, place)
         expired: Rule | None = None
         for rule in [*governing, *self.tokens]:
-            compared = self._as_shown(path, values) if isinstance(rule.treatment, Redacted) else values
-            if rule.treatment.accepts(kind, *compared):
+            if rule.treatment.accepts(kind, *values) or self._lets_redacted_pass(rule, kind, path, values):
                 if not rule.expired(self.today):
                     self._list(self.ignored, (difference, rule.name))
                     return
@@ -78,15 +76,14 @@ class Findings:
         if expired is not None:
             self._list(self.expired, (difference, expired.name))
 
-    def _as_shown(self, path: str, values: Values) -> Values:
-        """Two texts as reports show them where something is redacted in them; else the values as they are."""
-        one, other = values
-        if not isinstance(one, str) or not isinstance(other, str):
-            return values
-        if path.startswith("$"):
-            one, other = (json.dumps(value, ensure_ascii=False) for value in (one, other))
-        one, other = (self.rules.redaction.at(path, value) or "" for value in (one, other))
-        return (Shown(one), Shown(other)) if REDACTED in one else values
+    def _lets_redacted_pass(self, rule: Rule, kind: Kind, path: str, values: Values) -> bool:
+        """Whether a rule accepts values that are the same but for what is redacted in them, and these are."""
+        return (
+            isinstance(rule.treatment, Ignore)
+            and rule.treatment.redacted
+            and kind in (Kind.VALUE, Kind.NUMBER_FORM)
+            and self.rules.redaction.differ_inside(path, *values)
+        )
 
     def _list(self, listed: list[Listed], item: Listed) -> None:
         if len(listed) < MOST_LISTED:

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import replace
 from functools import partial
 from time import time
 from typing import Any
@@ -115,14 +114,12 @@ class Judge:
             epochs.configure(settings, shadow.version_header, now)
 
     def _case(self, snapshot: Snapshot, migration: Migration, shadow: Shadow, rules: Rules) -> Case:
-        redaction = Redaction(shadow.redact)
-        rules = replace(rules, redaction=redaction)
         return Case(
             migration,
             shadow,
             rules,
             Sameness(rules),
-            redaction,
+            Redaction(shadow.redact),
             self._noise_of(migration.name, rules),
             self._epochs[migration.name],
             snapshot.upstreams[migration.legacy],

@@ -21,8 +21,8 @@ from gateway.shadow.words import (
     noise_words,
     percent,
     proof_text,
+    redaction_note,
     rests_on,
-    within_redaction,
 )
 
 
@@ -35,9 +35,9 @@ def page(report: Report) -> str:
         "percent": percent,
         "bound": bound,
         "noise_words": noise_words,
-        "within_redaction": within_redaction,
         "moment": _moment,
         "proof": proof_text,
+        "redaction_note": redaction_note,
     }
     source = files("gateway.shadow").joinpath("report.html").read_text("utf-8")
     return environment.from_string(source).render(

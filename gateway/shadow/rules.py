@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Literal
@@ -18,12 +18,13 @@ from jsonpath import JSONPath
 
 from gateway.config.compare_sections import CompareSection, RuleSection
 from gateway.config.compare_values import JSON_PATHS, split_selector
+from gateway.config.compile import compile_redact
 from gateway.config.schema import Configuration
+from gateway.config.snapshot import Redact
 from gateway.shadow.acceptance import (
     Ignore,
     Mask,
     NullEqualsMissing,
-    Redacted,
     Regex,
     TimeTolerance,
     Tolerance,
@@ -35,6 +36,7 @@ from gateway.shadow.difference import Kind, Risk
 from gateway.shadow.redaction import Redaction
 
 _ALL = frozenset(Kind)
+_REDACTION = Redaction()
 EVERY = "*"
 
 
@@ -89,8 +91,9 @@ class Rules:
     """How two answers are compared; what `compile_rules` makes of the configuration.
 
     `headers` are in lower case. `default_rules` says whether CSRF tokens pass
-    (`gateway.shadow.csrf`). `redaction` is what reports show values by. `risks` holds a risk for each kind of
-    difference, and `status` for that of a status.
+    (`gateway.shadow.csrf`). `risks` holds a risk for each kind of difference,
+    and `status` for that of a status. `redaction` tells what must not stand in
+    the paths of differences.
     """
 
     status: Literal["exact", "class"]
@@ -100,7 +103,6 @@ class Rules:
     risks: Mapping[str, Risk]
     noise: Thresholds
     default_rules: bool = True
-    redaction: Redaction = field(default=Redaction(), repr=False, compare=False)
     rules: tuple[Rule, ...] = ()
     json_rules: tuple[tuple[JSONPath, Rule], ...] = field(default=(), repr=False)
     html_rules: tuple[HtmlRule, ...] = field(default=(), repr=False)
@@ -110,6 +112,7 @@ class Rules:
     status_rules: tuple[tuple[str, Rule], ...] = field(default=(), repr=False)
     body_rules: tuple[Rule, ...] = field(default=(), repr=False)
     lag_rules: tuple[LagRule, ...] = ()
+    redaction: Redaction = field(default=_REDACTION, repr=False, compare=False)
 
     def for_header(self, name: bytes) -> list[Rule]:
         """The rules of the header `name`, in lower case."""
@@ -135,11 +138,11 @@ _DEFAULT_RULES = [
 ]
 
 
-def compile_rules(*sections: CompareSection) -> Rules:
+def compile_rules(*sections: CompareSection, redact: Redact | None = None) -> Rules:
     """The rules of `compare:` sections, the general one first.
 
     What a later section says goes before what an earlier one says; their
-    rules add up.
+    rules add up. `redact` is what the migration's `shadow:` says of redaction.
     """
     said: dict[str, object] = {}
     risks: dict[str, str] = CompareSection().risks.model_dump(by_alias=True)
@@ -172,15 +175,15 @@ def compile_rules(*sections: CompareSection) -> Rules:
         status_rules=tuple(places.status),
         body_rules=tuple(places.body),
         lag_rules=tuple(places.lag),
+        redaction=_REDACTION if redact is None else Redaction(redact),
     )
 
 
 def rules_of(model: Configuration, migration: str) -> Rules:
     """The rules of the migration of that name in a configuration."""
     section = model.migrations[migration]
-    rules = compile_rules(model.compare, section.compare)
-    names = frozenset(name.lower() for name in section.shadow.redact) if section.shadow is not None else frozenset()
-    return replace(rules, redaction=Redaction(names))
+    redact = None if section.shadow is None else compile_redact(section.shadow.redact)
+    return compile_rules(model.compare, section.compare, redact=redact)
 
 
 class _Places:
@@ -227,7 +230,8 @@ def _cookie(text: str) -> tuple[str, str]:
 def _treatment(section: RuleSection) -> Treatment:
     """The one treatment that a valid section names."""
     if section.ignore is not None:
-        return Ignore(_ALL if "all" in section.ignore else frozenset(map(Kind, _kinds(section.ignore))))
+        kinds = _ALL if "all" in section.ignore else frozenset(map(Kind, _kinds(section.ignore)))
+        return Ignore(kinds, redacted="redacted" in section.ignore)
     if section.tolerance is not None:
         return Tolerance(Decimal(section.tolerance.removesuffix("%").strip()), section.tolerance.endswith("%"))
     if section.time_tolerance is not None:
@@ -238,15 +242,13 @@ def _treatment(section: RuleSection) -> Treatment:
         return Mask(re.compile(section.mask))
     if section.uuid is not None:
         return Uuid()
-    if section.redacted is not None:
-        return Redacted()
     if section.null_equals_missing is not None:
         return NullEqualsMissing()
     return Unordered(section.key)
 
 
 def _kinds(names: Sequence[str]) -> list[str]:
-    return [name for name in names if name != "all"]
+    return [name for name in names if name not in ("all", "redacted")]
 
 
 DEFAULT_RULES = compile_rules()

@@ -9,7 +9,8 @@ import re
 from collections.abc import Callable
 from itertools import pairwise
 
-from gateway.shadow.secret_text import REDACTED, SecretText, dump_json, load_json
+from gateway.shadow.secret_shapes import REDACTED
+from gateway.shadow.secret_text import SecretText, dump_json, load_json
 
 _FORM = "application/x-www-form-urlencoded"
 _LINES = frozenset(("application/jsonl", "application/jsonlines", "application/ndjson", "application/x-ndjson"))

@@ -11,7 +11,8 @@ import re
 from dataclasses import dataclass
 
 from gateway.shadow.secret_names import SecretNames
-from gateway.shadow.secret_text import REDACTED, Shown, unescaped_html
+from gateway.shadow.secret_shapes import REDACTED
+from gateway.shadow.secret_text import Shown, unescaped_html
 
 _TAG = re.compile(r"<(/?)([A-Za-z_][\w:.-]*+)")
 _BEGINS = re.compile(r"<(?=[A-Za-z_/!?])")

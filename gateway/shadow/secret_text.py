@@ -14,27 +14,17 @@ import html
 import json
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_plus
 
 import orjson
 
 from gateway.shadow.secret_names import SecretNames, normalised
-
-REDACTED = "[redacted]"
+from gateway.shadow.secret_shapes import REDACTED, SecretShapes
 
 Shown = Callable[[str], str]
 """What may be shown of a text."""
-
-# Whatever follows the scheme Bearer (RFC 6750), who stands in a URL before its host (RFC 3986 section 3.2.1), and a
-# JSON Web Token (RFC 7519) or an encrypted one. What only begins like a token is matched, too, so that a long text is
-# read once and not again from each `eyJ` in it.
-_TOKEN = re.compile(
-    r"(?P<scheme>\b[Bb][Ee][Aa][Rr][Ee][Rr]\s++)(?!(?:realm|scope|error\w*)=)(?P<bearer>[A-Za-z0-9._~+/=-]+)"
-    r"|//(?P<user>[^/?#\s\"<>\\`]*@)"
-    r"|eyJ(?:[A-Za-z0-9_-]{8,}+(?P<token>(?:\.[A-Za-z0-9_-]*){1,4})?|[A-Za-z0-9_-]*)"
-)
-_MAY_HOLD_TOKEN = re.compile(r"eyJ|//|[Bb][Ee][Aa][Rr][Ee][Rr]\s")
 
 _NAME = re.compile(r"[\w.\[\]$-]++")
 _VALUE_BEGINS = re.compile(r"([\s\"'`\\\])]*+)([:=>,<])")
@@ -59,18 +49,8 @@ _NAMING = frozenset(("field", "header", "id", "key", "name", "param", "parameter
 _NAMED = frozenset(("content", "data", "default", "text", "v", "val", "value", "values"))
 """In `{"name": "password", "value": "x"}`."""
 
-
-def without_tokens(text: str) -> str:
-    """`text` without what looks like a token, and without users and passwords in URLs."""
-    return _TOKEN.sub(_replacement, text) if _MAY_HOLD_TOKEN.search(text) else text
-
-
-def _replacement(found: re.Match[str]) -> str:
-    if found["bearer"] is not None:
-        return found["scheme"] + REDACTED
-    if found["user"] is not None:
-        return f"//{REDACTED}@"
-    return found[0] if found["token"] is None else REDACTED
+_PRIVATE_OF_KEY = frozenset(("d", "p", "q", "dp", "dq", "qi", "oth", "k"))
+"""What is private in a JSON Web Key (RFC 7518 section 6)."""
 
 
 def unescaped_html(text: str) -> str:
@@ -100,14 +80,18 @@ def dump_json(value: Any, indent: bool = False) -> str:
 
 
 class SecretText:
-    """Takes out of texts and of JSON what `names` and the look of tokens tell to be secret.
+    """Takes out of texts and of JSON what `names` and `shapes` tell to be secret.
 
     `markup` does so with HTML and XML.
     """
 
-    def __init__(self, names: SecretNames, markup: Callable[[str, SecretNames, Shown], str]) -> None:
+    def __init__(
+        self, names: SecretNames, shapes: SecretShapes, markup: Callable[[str, SecretNames, Shown], str]
+    ) -> None:
         self.names = names
+        self.shapes = shapes
         self._markup = markup
+        self._key = lru_cache(8192)(self.text)
 
     def text(self, text: str) -> str:
         """`text` without what is secret, whatever it is."""
@@ -122,13 +106,13 @@ class SecretText:
         return self.plain(text)
 
     def markup(self, text: str) -> str:
-        """HTML or XML without what is secret."""
-        return self._markup(text, self.names, self.plain)
+        """HTML or XML without what is secret; a key of many lines may have tags between them."""
+        return self._markup(self.shapes.without_keys(text), self.names, self.plain)
 
     def plain(self, text: str) -> str:
         """`text` without what is secret; tags in it mean nothing."""
-        if _PLAIN.fullmatch(text) and not _MAY_HOLD_TOKEN.search(text):
-            return text
+        if _PLAIN.fullmatch(text):
+            return self.shapes.without(text)
         shown = self._json(text)
         if shown is not None:
             return shown
@@ -142,10 +126,18 @@ class SecretText:
         if isinstance(value, dict):
             return self._object(value)
         if isinstance(value, list):
-            if len(value) == 2 and isinstance(value[0], str) and value[0] in self.names:
-                return [value[0], REDACTED]
-            return [self.value(inner) for inner in value]
+            return self._array(value)
+        if isinstance(value, (int, float)) and self.shapes.number(value):
+            return REDACTED
         return value
+
+    def _array(self, value: list[Any]) -> Any:
+        if len(value) == 2 and isinstance(value[0], str) and value[0] in self.names:
+            return [value[0], REDACTED]
+        if any(isinstance(inner, str) and self.shapes.begins_key(inner) for inner in value):
+            # The lines of a key are as many elements.
+            return REDACTED
+        return [self.value(inner) for inner in value]
 
     def _json(self, text: str) -> str | None:
         """The text where it is JSON that holds something secret; else None."""
@@ -165,10 +157,12 @@ class SecretText:
             isinstance(inner, str) and normalised(name) in _NAMING and inner in self.names
             for name, inner in value.items()
         )
+        is_key = "kty" in value  # a JSON Web Key (RFC 7517)
         redacted: dict[str, Any] = {}
         for name, inner in value.items():
             secret = name in self.names or (names_another and normalised(name) in _NAMED)
-            shown = key = self.text(name)
+            secret = secret or (is_key and name in _PRIVATE_OF_KEY)
+            shown = key = self._key(name)
             while key != name and (key in redacted or key in value):
                 key = f"{shown} {len(redacted)}"
             redacted[key] = REDACTED if secret else self.value(inner)
@@ -181,8 +175,8 @@ class SecretText:
                 continue
             begins = _value_of(text, name)
             if begins is not None and (begins < name.start() or _NOTHING_FOLLOWS.match(text, begins) is None):
-                return without_tokens(text[:begins]) + REDACTED
-        return without_tokens(text)
+                return self.shapes.without(text[:begins]) + REDACTED
+        return self.shapes.without(text)
 
     def _shows_otherwise(self, text: str) -> bool:
         """Whether something secret shows once `text` is taken for markup, or is decoded, however often that takes."""

@@ -1,4 +1,4 @@
-"""Numbers of a report as people read them."""
+"""Numbers and values of a report as people read them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from gateway.shadow.noise import Learned
 from gateway.shadow.redaction import REDACTED
 from gateway.shadow.report import Proof, Report
 
-REDACTED_ALIKE = " (they differ within what is redacted)"
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
@@ -113,12 +112,6 @@ def _many(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
-def within_redaction(difference: Mapping[str, Any]) -> str:
-    """A note on two values of a difference that are shown as the same; a rule with `redacted` lets them pass."""
-    legacy, extracted = difference["legacy"], difference["extracted"]
-    return REDACTED_ALIKE if legacy is not None and legacy == extracted and REDACTED in legacy else ""
-
-
 def noise_words(one: Learned) -> str:
     """What was learned at a place: `noise: UUID`, or why it isn't noise."""
     if one.why is not None:
@@ -131,3 +124,12 @@ def noise_words(one: Learned) -> str:
 def held_back(one: Learned, why: str, count: int) -> str:
     """What would have been hidden at a place that is noise by the rates alone."""
     return f"{one.place} in {count:,} pairs: not let pass, {why}"
+
+
+def redaction_note(difference: Mapping[str, Any]) -> str:
+    """What to add to two values of a difference that are shown alike."""
+    # Pairs that an earlier version has stored lack the key.
+    if difference.get("inside_redaction", False):
+        return " (only what is redacted differs)"
+    legacy, extracted = difference["legacy"], difference["extracted"]
+    return " (what differs is not kept)" if legacy == extracted and REDACTED in (legacy or "") else ""

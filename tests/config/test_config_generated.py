@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gateway.config import json_schema, reference
+from gateway.shadow import redaction_reference
 
 ROOT = Path(__file__).parents[2]
 
@@ -17,6 +18,12 @@ def test_the_committed_json_schema_is_current() -> None:
 def test_the_committed_reference_is_current() -> None:
     committed = (ROOT / "docs/reference/configuration.md").read_text()
     assert committed == reference.text(), "run python -m gateway.config.reference > docs/reference/configuration.md"
+
+
+def test_the_committed_list_of_what_is_redacted_is_current() -> None:
+    committed = (ROOT / "docs/reference/redaction.md").read_text()
+    command = "python -m gateway.shadow.redaction_reference > docs/reference/redaction.md"
+    assert committed == redaction_reference.text(), f"run {command}"
 
 
 def test_every_field_is_described() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from gateway.config.load import load
-from gateway.config.snapshot import SAFE_METHODS, Shadow
+from gateway.config.snapshot import SAFE_METHODS, Redact, Shadow
+from gateway.shadow.rules import rules_of
 
 Write = Callable[..., Path]
 Problems = Callable[..., list[str]]
@@ -75,7 +76,7 @@ def test_every_setting_arrives(write: Write) -> None:
     assert (shadow.threshold, shadow.by, shadow.methods) == (250, "request", {"GET", "POST"})
     assert (shadow.sandbox, shadow.request_body, shadow.response_body) == ("sandbox", 1024, 2048)
     assert (shadow.concurrency, shadow.queue, shadow.timeout, shadow.confirm_after) == (3, 0, 4.0, 0.0)
-    assert (shadow.noise_percent, shadow.store, shadow.redact) == (20, "values", {"email"})
+    assert (shadow.noise_percent, shadow.store, shadow.redact) == (20, "values", Redact(frozenset({"email"})))
     assert (shadow.keep.age, shadow.keep.size) == (3600.0, 1_048_576)
 
 
@@ -139,3 +140,40 @@ def test_a_database_password_comes_from_the_environment_and_is_shown_to_nobody(w
     snapshot = load(path, {"STORE": "postgresql://u:secret@db/x"}).snapshot
     assert snapshot.store.url == "postgresql://u:secret@db/x"
     assert "secret" not in repr(snapshot.store)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("email", Redact(frozenset({"email"}))),
+        ("[Email, phone]", Redact(frozenset({"email", "phone"}))),
+        ("{names: email}", Redact(frozenset({"email"}))),
+        ("{card_numbers: false}", Redact(card_numbers=False)),
+        ("{names: [phone], card_numbers: false}", Redact(frozenset({"phone"}), card_numbers=False)),
+    ],
+)
+def test_what_is_redacted_is_names_or_more(write: Write, said: str, expected: Redact) -> None:
+    shadow = shadow_of(write(document(f"{{redact: {said}}}")))
+    assert shadow is not None
+    assert shadow.redact == expected
+    model = load(write(document(f"{{redact: {said}}}")), {}).model
+    rules = rules_of(model, "m")
+    assert (rules.redaction.text("4111111111111111") == "4111111111111111") is not expected.card_numbers
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        ("{cards: false}", "cards"),
+        ("{card_numbers: 'no'}", "card_numbers"),
+        ("{names: 5}", "names"),
+        ("5", "redact"),
+        ("['']", "redact"),
+    ],
+)
+def test_what_is_wrong_with_redaction_is_said_at_its_place(
+    write: Write, problems: Problems, said: str, problem: str
+) -> None:
+    (found,) = problems(write(document(f"{{redact: {said}}}")))
+    assert problem in found
+    print(found)

@@ -108,6 +108,22 @@ def test_the_access_log_holds_whatever_clients_send_as_json(start: Start, upstre
     lines(gateway.folder / "stderr")
 
 
+@pytest.mark.parametrize("escape", [b".", b"%2E"])
+def test_a_token_in_the_path_is_not_in_the_access_log(start: Start, upstream: RecordingUpstream, escape: bytes) -> None:
+    token = escape.join([b"eyJhbGciOiJIUzI1NiJ9", b"eyJzdWIiOiJ1c2VyIn0", b"c2VjcmV0LXNpZ25hdHVyZQ"])
+    gateway = start(configuration(upstream))
+    targets = [b"/invitations/" + token + b"/accept", b"/x/" + token, b"/a/eyJ/b", b"/../" + token]
+    for target in targets:
+        with gateway.client() as client:
+            client.send(b"GET %b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" % target)
+            client.response()
+    stopped(gateway)
+    found = lines(gateway.folder / "stdout")
+    assert [line["path"] for line in found][:3] == ["/invitations/[redacted]/accept", "/x/[redacted]", "/a/eyJ/b"]
+    assert "c2VjcmV0" not in (gateway.folder / "stdout").read_text()
+    assert "c2VjcmV0" not in (gateway.folder / "stderr").read_text()
+
+
 def test_what_a_token_says_of_its_caller_is_escaped(start: Start, upstream: RecordingUpstream, issuer: Issuer) -> None:
     config = configuration(upstream, auth={"providers": {"shop": provider("jwks.json")}})
     gateway = start({**config, "routes": [route("private", provider="shop")]})

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.config.compare_sections import CompareSection
+from gateway.config.snapshot import Redact
 from gateway.shadow.comparison import compare
 from gateway.shadow.document import documented
 from gateway.shadow.pair import Answered, Pair
 from gateway.shadow.redaction import REDACTED, Redaction
-from gateway.shadow.rules import DEFAULT_RULES
+from gateway.shadow.rules import DEFAULT_RULES, compile_rules
+from gateway.shadow.words import redaction_note
 
 TOKEN = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ1c2VyIn0.c2lnbmF0dXJl"
-REDACTION = Redaction(frozenset({"email"}))
+REDACTION = Redaction(Redact(frozenset({"email"})))
 
 
 def test_fields_are_replaced_at_every_depth_and_in_any_case() -> None:
@@ -134,3 +138,73 @@ def test_without_values_there_are_digests_that_tell_the_sides_apart() -> None:
 
 def replace_body(answered: Answered, body: bytes) -> Answered:
     return answered._replace(body=body)
+
+
+@pytest.mark.parametrize("values", [True, False])
+@pytest.mark.parametrize("name", ["email", "tokens", "card_number"])
+def test_keys_below_a_redacted_field_stand_in_no_path_or_signature(name: str, values: bool) -> None:
+    bodies = [
+        json.dumps({"a": {name: {"S3cret": {"S3cret": [{"S3cret": number}]}}, "kept": number}}).encode()
+        for number in (1, 2)
+    ]
+    head = b"Content-Type: application/json\r\n"
+    one, other = (Answered("http://127.0.0.1:1", 200, head, body, 0.1) for body in bodies)
+    comparison = compare(one.answer, other.answer, replace(DEFAULT_RULES, redaction=REDACTION))
+    hidden, kept = comparison.differences
+    assert hidden.path == f'$.a.{name}["{REDACTED}"]["{REDACTED}"][0]["{REDACTED}"]'
+    assert (hidden.place, hidden.signature) == (f"$.a.{name}[*][*][*][*]", f"value $.a.{name}[*][*][*][*]")
+    assert (kept.path, kept.signature) == ("$.a.kept", "value $.a.kept")
+    pair = Pair("items", "items/one", "GET /items", 0.0, "legacy", 0, b"GET /items HTTP/1.1\r\n\r\n", "", one, other)
+    # Rules that know of no configured names leave it to what is written.
+    for found in (comparison, compare(one.answer, other.answer, DEFAULT_RULES)):
+        document = documented(pair, found, values, REDACTION)
+        assert "S3cret" not in json.dumps(document["differences"])
+
+
+def test_the_names_that_a_migration_redacts_hold_in_its_comparison() -> None:
+    rules = compile_rules(redact=Redact(frozenset({"phone"})))
+    assert rules.redaction.found_at('$.phone["0123"]', '$.phone["0123"]') == (f'$.phone["{REDACTED}"]', "$.phone[*]")
+    assert DEFAULT_RULES.redaction.found_at('$.phone["0123"]', "$.phone[*]")[0] == '$.phone["0123"]'
+
+
+INSIDE = [
+    ("application/json", '{"password": "a"}', '{"password": "b"}', True),
+    ("application/json", '{"pin": 1}', '{"pin": 2}', True),
+    ("application/json", f'{{"a": "x {TOKEN}"}}', f'{{"a": "x {TOKEN}2"}}', True),
+    ("application/json", '{"a": "/cb?token=a&b=1"}', '{"a": "/cb?token=b&b=1"}', True),
+    ("application/json", '{"a": 4111111111111111}', '{"a": 4000056655665556}', True),
+    ("application/json", f'{{"a": "x {TOKEN}"}}', f'{{"a": "y {TOKEN}2"}}', False),
+    ("application/json", '{"a": "/cb?token=a&b=1"}', '{"a": "/cb?token=b&b=2"}', False),
+    ("application/json", '{"a": "password=a; total=1"}', '{"a": "password=a; total=2"}', False),
+    ("application/json", '{"a": "b"}', '{"a": "c"}', False),
+    ("application/json", f'{{"a": "{"x" * 600}{TOKEN}"}}', f'{{"a": "{"x" * 600}y{TOKEN}"}}', False),
+    ("text/html", f"<p>{TOKEN}</p>", f"<p>{TOKEN}2</p>", True),
+    ("text/html", "<p data-token='a'>x</p>", "<p data-token='b'>x</p>", True),
+    ("text/html", "<input name=q value=a>", "<input name=q value=b>", False),
+    ("text/plain", f"a {TOKEN}", f"a {TOKEN}2", True),
+    ("text/plain", f"a {TOKEN}", f"b {TOKEN}", False),
+]
+
+
+@pytest.mark.parametrize(("content_type", "legacy", "extracted", "inside"), INSIDE)
+def test_values_that_differ_only_inside_the_redaction_say_so_and_pass_by_a_rule(
+    content_type: str, legacy: str, extracted: str, inside: bool
+) -> None:
+    head = f"Content-Type: {content_type}\r\n".encode()
+    one, other = (Answered("http://127.0.0.1:1", 200, head, body.encode(), 0.1) for body in (legacy, extracted))
+    pair = Pair("items", "items/one", "GET /items", 0.0, "legacy", 0, b"GET /items HTTP/1.1\r\n\r\n", "", one, other)
+    plain = compare(one.answer, other.answer, DEFAULT_RULES)
+    for values in (True, False):
+        (difference,) = documented(pair, plain, values, REDACTION)["differences"]
+        assert difference["inside_redaction"] is inside
+        assert ("only what is redacted differs" in redaction_note(difference)) is inside
+    rule = {"name": "own tokens", "body": True, "ignore": "redacted"}
+    found = compare(one.answer, other.answer, compile_rules(CompareSection.model_validate({"rules": [rule]})))
+    assert [name for _, name in found.ignored] == ["own tokens"] * inside
+    assert len(found.differences) == (not inside)
+
+
+def test_values_of_which_more_than_what_is_shown_may_differ_say_that_it_is_not_kept() -> None:
+    difference = {"legacy": REDACTED, "extracted": REDACTED, "inside_redaction": False}
+    assert redaction_note(difference) == " (what differs is not kept)"
+    assert redaction_note({"legacy": "a", "extracted": None}) == ""

@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.replay.har_writing import har_of
+from gateway.config.snapshot import Redact
 from gateway.shadow.comparison import compare
 from gateway.shadow.document import documented
-from gateway.shadow.pair import Answered, Pair
 from gateway.shadow.redaction import REDACTED, Redaction
 from gateway.shadow.rules import DEFAULT_RULES
 from gateway.shadow.secret_names import SecretNames
+from tests.shadow.redacted_pairs import answered, pair, stored
 
-REDACTION = Redaction(frozenset({"email", "home-address"}))
+REDACTION = Redaction(Redact(frozenset({"email", "home-address"})))
 SECRET = "S3cretValue"
 JWT = f"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1c2VyIn0.{SECRET}"
 FORM = "application/x-www-form-urlencoded"
@@ -143,7 +143,7 @@ BODIES = [
 @pytest.mark.parametrize(("content_type", "body"), BODIES)
 def test_bodies(content_type: str, body: str) -> None:
     assert SECRET not in (REDACTION.body(content_type, body.encode()) or "")
-    assert SECRET not in stored(content_type, body.encode(), body.replace(SECRET, f"{SECRET}2").encode())
+    assert SECRET not in stored(REDACTION, content_type, body.encode(), body.replace(SECRET, f"{SECRET}2").encode())
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
@@ -327,32 +327,7 @@ def test_a_secret_is_kept_nowhere(
         for wrap in wrapped:
             text = wrap(text)
         texts.append(text)
-    assert SECRET not in stored(content_type, texts[0].encode(), texts[1].encode(), in_urls=True)
-
-
-def answered(content_type: str, body: bytes, *fields: bytes) -> Answered:
-    head = b"".join(b"%b\r\n" % field for field in (b"Content-Type: " + content_type.encode(), *fields))
-    return Answered("http://127.0.0.1:1", 200, head, body, 0.1)
-
-
-def pair(fields: bytes, legacy: Answered, extracted: Answered, target: bytes = b"/items", body: bytes = b"") -> Pair:
-    request = b"POST %b HTTP/1.1\r\nHost: a\r\n%b\r\n%b" % (target, fields, body)
-    return Pair("items", "items/one", "POST /items", 0.0, "legacy", 0, request, "", legacy, extracted)
-
-
-def stored(content_type: str, legacy: bytes, extracted: bytes, in_urls: bool = False) -> str:
-    """What is stored, and what a capture writes, of a pair whose requests and answers hold `legacy` and `extracted`."""
-    urls = [b"/items?a=b&next=" + quote(body, safe="").encode() if in_urls else b"/" for body in (legacy, extracted)]
-    one, other = (
-        answered(content_type, body, b"Location: " + url) for body, url in zip((legacy, extracted), urls, strict=True)
-    )
-    comparison = compare(one.answer, other.answer, DEFAULT_RULES)
-    fields = b"Content-Type: %b\r\nReferer: %b\r\n" % (content_type.encode(), urls[0])
-    whole = pair(fields, one, other, urls[0], legacy)
-    documents = [documented(whole, comparison, values, REDACTION) for values in (True, False)]
-    archive = har_of([{"at": 0.0, **documents[0]}])
-    counted = [(item.path, item.signature) for item in comparison.differences if item.path.startswith("$")]
-    return f"{orjson.dumps(documents).decode()} {archive.decode()} {counted}"
+    assert SECRET not in stored(REDACTION, content_type, texts[0].encode(), texts[1].encode(), in_urls=True)
 
 
 @pytest.mark.parametrize(
