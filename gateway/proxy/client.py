@@ -38,8 +38,11 @@ if TYPE_CHECKING:
     from gateway.proxy.plane import DataPlane
 
 NEVER = float("inf")
-DISCARDED_BODY = 262_144
+DISCARDED_BODY = 33_554_432
 LINGER = 2.0
+LONGEST_LINGER = 30.0
+"""What comes of a request after its response is read and thrown away, up to so many bytes and until nothing comes for
+`LINGER` seconds, `LONGEST_LINGER` in all: many clients send the whole body before they look for a response."""
 STALLED = 60.0
 LAST_REQUEST = 1.0
 WRITE_BUFFER = 262_144
@@ -75,6 +78,7 @@ class ClientConnection(asyncio.Protocol):
         "_held",
         "_in_head",
         "_known",
+        "_lingers_until",
         "_parser",
         "_reading",
         "_receiving",
@@ -119,6 +123,7 @@ class ClientConnection(asyncio.Protocol):
         self._full = False
         self._turned_away = False
         self._discarded = 0
+        self._lingers_until = 0.0
         self._unproductive = 0
         self._unsent = NEVER
         self._in_head = False
@@ -524,9 +529,7 @@ class ClientConnection(asyncio.Protocol):
                 self.deadline = self.plane.now + self.plane.snapshot.limits.keep_alive
         else:
             # The answer came before the request ended; read what is left of it, within bounds.
-            self.deadline = self.plane.now + LINGER
-            self._discarded = 0
-            self.resume_reading()
+            self._linger(LONGEST_LINGER)
 
     def _next(self) -> None:
         if self._full:
@@ -575,16 +578,24 @@ class ClientConnection(asyncio.Protocol):
         if exchange.request_complete and self._reading:
             self.close()
             return
-        self._discarded = 0
-        self.deadline = self.plane.now + LINGER
-        self.resume_reading()
+        self._linger(LONGEST_LINGER)
         if self.transport.can_write_eof():
             self.transport.write_eof()
+
+    def _linger(self, longest: float) -> None:
+        """Read what still comes and throw it away, for `longest` seconds in all."""
+        now = self.plane.now
+        self._discarded = 0
+        self._lingers_until = now + longest
+        self.deadline = now + LINGER
+        self.resume_reading()
 
     def _discard(self, count: int) -> None:
         self._discarded += count
         if self._discarded > DISCARDED_BODY:
             self.close()
+        elif self.exchange is None:
+            self.deadline = min(self.plane.now + LINGER, self._lingers_until)
 
     def _refuse(self, refusal: Refusal) -> None:
         """Answer a request that never became an exchange, after those before it, and close."""
@@ -618,9 +629,7 @@ class ClientConnection(asyncio.Protocol):
             busy = refusal.status in (429, 503)
             answer = problem(refusal, request_id, close=True, head_only=head_only, retry_after=1 if busy else None)
         self.transport.write(answer)
-        self._discarded = 0
-        self.deadline = plane.now + LINGER
-        self.resume_reading()
+        self._linger(LINGER)
         if self.transport.can_write_eof():
             self.transport.write_eof()
 

@@ -21,6 +21,7 @@ from gateway.proxy.changes import changed_line
 from gateway.proxy.guard import enter_lightly
 from gateway.proxy.identify import identify
 from gateway.proxy.known import NO_ROUTE, KnownFields, fields_sent
+from gateway.proxy.pool import LARGE_BODY
 from gateway.proxy.recovery import is_failure
 from gateway.proxy.status import STATUS_LINES
 from gateway.proxy.tunnel import Tunnel
@@ -170,7 +171,10 @@ class Exchange(AnsweredRequest):
             return
         self._pool = pool = upstream.next(self)
         client.deadline = plane.now + timeouts.connect + 1.0
-        pool.request(self)
+        if self.method in SAFE and not self.head.has_body:
+            pool.request(self)
+        else:
+            pool.request_proven(self)
 
     def _attempt_with_care(self, route: Route | None, upstream: UpstreamPool) -> None:
         self.attempts = attempts = Attempts(self)
@@ -195,7 +199,15 @@ class Exchange(AnsweredRequest):
         assert self.attempts is not None
         self._pool = pool = self.attempts.next(upstream)
         self.client.deadline = self.client.plane.now + timeouts.connect + 1.0
-        pool.request(self)
+        if self.repeatable:
+            pool.request(self)
+        else:
+            pool.request_proven(self)
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it is sent once more where its connection turns out to have been closed while it was idle."""
+        return self.method in SAFE and not self.head.has_body
 
     def connected(self, connection: UpstreamConnection) -> None:
         """Write the request, as far as it is there, to `connection`."""
@@ -216,6 +228,9 @@ class Exchange(AnsweredRequest):
             return
         parts = self.head_sent()
         parts.append(b"\r\n")
+        if self.head.has_body:
+            length = self.head.content_length
+            connection.carried_body = length is None or int(length[:20]) >= LARGE_BODY
         if self._body:
             parts += self._body
             if self.attempts is not None:
@@ -424,7 +439,7 @@ class Exchange(AnsweredRequest):
         assert self._pool is not None
         stale = connection.used and not connection.answering
         attempts = self._care()
-        if stale and not self.head.has_body and self.method in SAFE and not attempts.stale_connection:
+        if stale and self.repeatable and not attempts.stale_connection:
             attempts.stale_connection = True
             self.connection = None
             self.client.plane.counters.event("stale_connection_retries", self._pool.owner.upstream.name)

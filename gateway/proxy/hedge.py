@@ -127,6 +127,11 @@ class Hedge:
 
     # What connections and pools call
 
+    @property
+    def repeatable(self) -> bool:
+        """Nothing is lost with it: the other try is under way."""
+        return True
+
     def waits_for(self, pool: EndpointPool) -> bool:
         """Whether a connection of `pool` is wanted."""
         return not self.done and self._connection is None and self.pool is pool

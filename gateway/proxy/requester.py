@@ -36,6 +36,10 @@ class Requester(Protocol):
     @property
     def client(self) -> Source: ...
 
+    @property
+    def repeatable(self) -> bool:
+        """Whether it is sent once more where its connection turns out to have been closed while it was idle."""
+
     def waits_for(self, pool: EndpointPool) -> bool: ...
 
     def connected(self, connection: UpstreamConnection) -> None: ...

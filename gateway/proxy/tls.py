@@ -19,6 +19,8 @@ import ssl
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast
 
+from gateway.proxy.socket_state import rest_of
+
 READ = 262_144
 NEVER = float("inf")
 
@@ -47,6 +49,7 @@ class TlsConnection(asyncio.Transport, asyncio.Protocol):
         "_plain_answer",
         "_protocol",
         "_raw",
+        "_server_side",
         "_settled",
         "_ssl",
         "_written_eof",
@@ -67,6 +70,7 @@ class TlsConnection(asyncio.Transport, asyncio.Protocol):
         self.deadline = NEVER
         self._protocol = protocol
         self._settled = settled
+        self._server_side = server_side
         self._plain_answer = plain_answer
         self._raw: asyncio.Transport = None  # type: ignore[assignment]
         self._incoming = ssl.MemoryBIO()
@@ -100,6 +104,10 @@ class TlsConnection(asyncio.Transport, asyncio.Protocol):
             self._settle(self._error or exc or TruncatedError("the connection ended during the handshake"))
             return
         error = self._error or exc
+        if exc is not None and not self._server_side and not self._closing:
+            # An endpoint may have responded and ended before it had read the request: see UpstreamConnection.
+            for data in rest_of(self._raw):
+                self.data_received(data)
         if error is None and not self._ended and not self._closing:
             error = TruncatedError("the connection ended without close_notify")
         self._protocol.connection_lost(error)

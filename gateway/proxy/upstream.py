@@ -16,6 +16,7 @@ import httptools
 
 from gateway.proxy.headers import RESPONSE_ACTIONS, Action, connection_options
 from gateway.proxy.short_response import read_short_response
+from gateway.proxy.socket_state import rest_of
 
 if TYPE_CHECKING:
     from gateway.proxy.pool import EndpointPool
@@ -38,6 +39,9 @@ class UpstreamConnection(asyncio.Protocol):
     """A kept-alive HTTP/1.1 connection to one endpoint, with one exchange at a time.
 
     It is `answering` once a byte of an answer, also of an interim one, has come in.
+    `proven_at` is when it has been idle for long enough to be given to a
+    request that can't be repeated; `carried_body` marks one that has just
+    carried a large body (see pool.py).
     """
 
     __slots__ = (
@@ -54,10 +58,12 @@ class UpstreamConnection(asyncio.Protocol):
         "_transfer_encoding",
         "_upgrade",
         "answering",
+        "carried_body",
         "exchange",
         "idle_until",
         "paused",
         "pool",
+        "proven_at",
         "reusable",
         "transport",
         "until_close",
@@ -72,6 +78,8 @@ class UpstreamConnection(asyncio.Protocol):
         self.reusable = True
         self.paused = False
         self.idle_until = 0.0
+        self.proven_at = 0.0
+        self.carried_body = False
         self._parser = httptools.HttpResponseParser(self)
         self._begin()
 
@@ -154,10 +162,19 @@ class UpstreamConnection(asyncio.Protocol):
             self._finish(exchange)
 
     def eof_received(self) -> bool:
+        if self.exchange is not None:
+            # Closing waits until everything is written, and an endpoint that has ended need not read any more of it.
+            self.transport.abort()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.reusable = False
+        if exc is not None and self.exchange is not None:
+            # Where writing failed, the response may be there all the same: an endpoint need not read a request's body.
+            for data in rest_of(self.transport):
+                self.data_received(data)
+                if self.exchange is None:
+                    break
         self.pool.lost(self)
         exchange = self.exchange
         if exchange is None:

@@ -6,7 +6,7 @@ from time import monotonic, time
 from typing import TYPE_CHECKING
 
 from gateway.config.snapshot import SAFE_METHODS
-from gateway.proxy.pool import EndpointPool
+from gateway.proxy.pool import LARGE_BODY, EndpointPool
 from gateway.shadow.pair import Answered, Pair, Reason
 from gateway.shadow.recording import Recording
 
@@ -91,15 +91,24 @@ class Copy:
         """Go to the other side; `now` is the loop's time."""
         self.deadline = now + self.lane.shadow.timeout
         self._pool = self.upstream.next(None)
-        self._pool.request(self)
+        if self.repeatable:
+            self._pool.request(self)
+        else:
+            self._pool.request_proven(self)
 
     # What connections and pools call
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it is sent once more where its connection turns out to have been closed while it was idle."""
+        return self.method in SAFE_METHODS
 
     def connected(self, connection: UpstreamConnection) -> None:
         """Write the request to `connection`."""
         self._connection = connection
         connection.exchange = self
         self._sent_at = monotonic()
+        connection.carried_body = len(self.request) > LARGE_BODY
         connection.transport.write(self.request)
 
     def waits_for(self, pool: EndpointPool) -> bool:

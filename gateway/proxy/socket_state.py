@@ -1,0 +1,72 @@
+"""What only the kernel knows of a connection: what it has received, what it has sent and the peer not acknowledged.
+
+Facts (RFC 9293 section 3.10.7, tcp(7)): a peer that closes with unread input
+sends a reset, and whatever it sent before lies in the receive queue, from which
+Linux lets it be read after the reset, too. The event loop drops a connection
+when writing fails and does not read what is there. TIOCOUTQ counts the bytes
+that the peer's kernel has not acknowledged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import select
+import struct
+import sys
+import termios
+from collections.abc import Iterator
+
+READ = 262_144
+LARGEST_REST = 8 * 1_048_576
+"""Maximum bytes that are read of a lost connection: more than the receive queue of a common kernel holds (6 MiB)."""
+
+
+def _descriptor(transport: asyncio.Transport) -> int:
+    """The descriptor of the connection's socket; -1 where there is none."""
+    raw = transport.get_extra_info("socket")
+    return -1 if raw is None else int(raw.fileno())
+
+
+def rest_of(transport: asyncio.Transport) -> Iterator[bytes]:
+    """Everything that was received on a lost connection and not read; to be asked for within `connection_lost`."""
+    if transport.get_extra_info("ssl_object") is not None:
+        # The records were read where they are decrypted (TlsConnection).
+        return
+    descriptor = _descriptor(transport)
+    left = LARGEST_REST
+    while descriptor >= 0 and left > 0:
+        try:
+            data = os.read(descriptor, READ)
+        except OSError:
+            # There is nothing more: the error is that of the connection, which its protocol knows already.
+            return
+        if not data:
+            return
+        left -= len(data)
+        yield data
+
+
+def is_quiet(transport: asyncio.Transport) -> bool:
+    """Whether nothing has arrived that the event loop has not handed on yet: neither bytes nor the peer's end."""
+    descriptor = _descriptor(transport)
+    if descriptor < 0:
+        return True
+    events = select.poll()
+    events.register(descriptor, select.POLLIN)
+    return not events.poll(0)
+
+
+def unsent(transport: asyncio.Transport) -> int:
+    """The bytes written to `transport` that the peer's kernel does not have yet, as far as the system tells."""
+    waiting = transport.get_write_buffer_size()
+    descriptor = _descriptor(transport)
+    if descriptor < 0 or sys.platform != "linux":
+        return waiting
+    try:
+        (queued,) = struct.unpack("i", fcntl.ioctl(descriptor, termios.TIOCOUTQ, b"\0\0\0\0"))
+    except OSError:
+        # A connection that is over has no queue.
+        return waiting
+    return waiting + int(queued)
