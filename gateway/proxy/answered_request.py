@@ -160,19 +160,19 @@ class AnsweredRequest(Request):
 
     # An upstream's answer
 
-    def interim_response(self, status: int, fields: bytes) -> None:
+    def interim_response(self, status: int, line: bytes, fields: bytes) -> None:
         """Pass a 1xx on; HTTP/1.0 clients know none (RFC 9110 section 15.2)."""
         if self.head.minor >= 1:
-            self.client.transport.write(b"%b%b\r\n" % (STATUS_LINES[status], fields))
+            self.client.transport.write(b"%b%b\r\n" % (line, fields))
 
-    def _head_for_client(self, status: int, fields: bytes) -> list[bytes]:
+    def _head_for_client(self, status: int, line: bytes, fields: bytes) -> list[bytes]:
         """The parts of the response's head: the gateway's own fields come after `fields`."""
         self.status = status
         self.response_started = True
         decision = self._decision
         if decision is not None and decision.changes is not None:
             fields = changed_response(decision.changes, fields, self)
-        out = [STATUS_LINES[status], fields, b"X-Request-Id: ", self.request_id, AFTER_REQUEST_ID]
+        out = [line, fields, b"X-Request-Id: ", self.request_id, AFTER_REQUEST_ID]
         out += (_visitor_cookie(decision), self.rate_limit_fields)
         if self.client.plane.draining:
             self.keep_alive = False
@@ -201,11 +201,11 @@ class AnsweredRequest(Request):
         client.transport.write(b"".join(out) if len(out) > 1 else out[0])
         client.deadline = client.plane.now + self.timeouts.idle
 
-    def _switch(self, fields: bytes, upgrade: bytes) -> None:
+    def _switch(self, line: bytes, fields: bytes, upgrade: bytes) -> None:
         """Write the head of a 101 that switches to `upgrade`."""
         self.status = 101
         self.response_started = True
-        out = [STATUS_LINES[101], fields, b"Connection: Upgrade\r\nUpgrade: ", upgrade]
+        out = [line, fields, b"Connection: Upgrade\r\nUpgrade: ", upgrade]
         out += (b"\r\nX-Request-Id: ", self.request_id, AFTER_REQUEST_ID, _visitor_cookie(self._decision), b"\r\n")
         self.client.transport.write(b"".join(out))
         # The handshake's time is what a request's is; how long a tunnel lives says nothing of the upstream.
@@ -233,7 +233,7 @@ class AnsweredRequest(Request):
     def answer_instead(self, status: int, fields: bytes, body: bytes) -> None:
         """Answer with a response of the gateway's own; `fields` are whole lines, Content-Length among them."""
         self._begin_answer(status)
-        out = self._head_for_client(status, fields)
+        out = self._head_for_client(status, STATUS_LINES[status], fields)
         if self.method != "HEAD":
             self.bytes_out = len(body)
             out.append(body)

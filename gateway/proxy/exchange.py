@@ -23,7 +23,6 @@ from gateway.proxy.identify import identify
 from gateway.proxy.known import NO_ROUTE, KnownFields, fields_sent
 from gateway.proxy.pool import LARGE_BODY
 from gateway.proxy.recovery import is_failure
-from gateway.proxy.status import STATUS_LINES
 from gateway.proxy.tunnel import Tunnel
 from gateway.proxy.upgrade import is_offered, upgrade_fields
 from gateway.resilience.retry import SAFE, Cause, Failure
@@ -315,10 +314,10 @@ class Exchange(AnsweredRequest):
 
     # From the upstream
 
-    def whole_response(self, status: int, fields: bytes, body: bytes) -> None:
+    def whole_response(self, status: int, line: bytes, fields: bytes, body: bytes) -> None:
         """A response came in one piece; the connection is no longer this exchange's.
 
-        `fields` are the lines of its head that go on, Content-Length among them.
+        `line` is its status line, `fields` are the lines of its head that go on, Content-Length among them.
         """
         self.connection = None
         self.bytes_out = len(body)
@@ -340,16 +339,15 @@ class Exchange(AnsweredRequest):
             self.status = status
             self.response_started = True
             client.transport.write(
-                b"%b%bX-Request-Id: %b%b\r\n%b"
-                % (STATUS_LINES[status], fields, self.request_id, AFTER_REQUEST_ID, body)
+                b"%b%bX-Request-Id: %b%b\r\n%b" % (line, fields, self.request_id, AFTER_REQUEST_ID, body)
             )
         else:
-            out = self._head_for_client(status, fields)
+            out = self._head_for_client(status, line, fields)
             out.append(body)
             client.transport.write(b"".join(out))
         self._finish()
 
-    def response_head(self, status: int, fields: bytes, delimited: bool) -> None:
+    def response_head(self, status: int, line: bytes, fields: bytes, delimited: bool) -> None:
         """The final response's head came in: frame it anew for the client, unless its end is `delimited`."""
         connection, self.connection = self.connection, None
         assert connection is not None
@@ -363,7 +361,7 @@ class Exchange(AnsweredRequest):
                 fields += b"Transfer-Encoding: chunked\r\n"
             else:
                 self.keep_alive = False
-        self.pending_out += self._head_for_client(status, fields)
+        self.pending_out += self._head_for_client(status, line, fields)
 
     def _takes(self, status: int, fields: bytes) -> bool:
         """Whether a response with this status and these fields is the answer; else somebody else gives one."""
@@ -377,7 +375,9 @@ class Exchange(AnsweredRequest):
                 return True
         return self._care().take(status, fields)
 
-    def switch_protocols(self, connection: UpstreamConnection, fields: bytes, upgrade: bytes, early: bytes) -> bool:
+    def switch_protocols(
+        self, connection: UpstreamConnection, line: bytes, fields: bytes, upgrade: bytes, early: bytes
+    ) -> bool:
         """The upstream switches to `upgrade`, and `early` came with its 101: join both connections.
 
         False, and nothing is done, where that was not asked for.
@@ -393,7 +393,7 @@ class Exchange(AnsweredRequest):
         if self.attempts is not None or self.entered is not None:
             self._care().switched()
         self.ends = NEVER
-        self._switch(fields, upgrade)
+        self._switch(line, fields, upgrade)
         self.client.plane.counters.event("tunnels_opened", upstream.name)
         held, client_is_full = self.client.hand_over()
         Tunnel(self, connection).start(held, early, client_is_full)

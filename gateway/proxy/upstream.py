@@ -17,6 +17,7 @@ import httptools
 from gateway.proxy.headers import RESPONSE_ACTIONS, Action, connection_options
 from gateway.proxy.short_response import read_short_response
 from gateway.proxy.socket_state import rest_of
+from gateway.proxy.status import status_line
 
 if TYPE_CHECKING:
     from gateway.proxy.pool import EndpointPool
@@ -55,6 +56,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_length_fields",
         "_lines",
         "_parser",
+        "_phrase",
         "_transfer_encoding",
         "_upgrade",
         "answering",
@@ -85,6 +87,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _begin(self) -> None:
         self._lines: list[bytes] = []
+        self._phrase = b""
         self._connection: bytes | None = None
         self._dated = False
         self._content_length: bytes | None = None
@@ -113,14 +116,14 @@ class UpstreamConnection(asyncio.Protocol):
         if not self.answering and exchange.method != "HEAD":
             short = read_short_response(data)
             if short is not None:
-                status, fields, body, dated = short
+                status, line, fields, body, dated = short
                 self.exchange = None
                 self.used = True
                 if exchange.request_complete:
                     self.pool.release(self)
                 else:
                     self.discard()
-                exchange.whole_response(status, fields if dated else fields + self.pool.plane.date_line, body)
+                exchange.whole_response(status, line, fields if dated else fields + self.pool.plane.date_line, body)
                 return
         if not self.answering and not data.startswith(b"H"):
             # The parser takes the names of some other protocols for HTTP.
@@ -134,8 +137,8 @@ class UpstreamConnection(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             assert self._upgrade is not None
-            fields, early = b"".join(self._lines), data[upgrade.args[0] :]
-            if not exchange.switch_protocols(self, fields, self._upgrade, early):
+            line, fields, early = status_line(101, self._phrase), b"".join(self._lines), data[upgrade.args[0] :]
+            if not exchange.switch_protocols(self, line, fields, self._upgrade, early):
                 self._malformed(exchange, begun, BadResponse("it switches protocols without being asked"))
             return
         except httptools.HttpParserError as error:
@@ -230,6 +233,9 @@ class UpstreamConnection(asyncio.Protocol):
 
     # httptools callbacks
 
+    def on_status(self, phrase: bytes) -> None:
+        self._phrase += phrase
+
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._in_body:
             return
@@ -272,7 +278,7 @@ class UpstreamConnection(asyncio.Protocol):
             if self._length_fields:
                 self._strip(_LENGTH)
             self._interim = True
-            exchange.interim_response(status, b"".join(self._lines))
+            exchange.interim_response(status, status_line(status, self._phrase), b"".join(self._lines))
             return
         self._in_body = True
         kept = version == "1.1" or b"keep-alive" in options
@@ -285,7 +291,10 @@ class UpstreamConnection(asyncio.Protocol):
             self._parser = httptools.HttpResponseParser(self)
         if not self._dated:
             self._lines.append(self.pool.plane.date_line)
-        exchange.response_head(status, b"".join(self._lines), delimited)
+        if status == 426 and self._upgrade is not None:
+            # It says to what the client has to switch (RFC 9110 section 15.5.22).
+            self._lines.append(b"Connection: Upgrade\r\nUpgrade: %b\r\n" % self._upgrade)
+        exchange.response_head(status, status_line(status, self._phrase), b"".join(self._lines), delimited)
 
     def _check_switch(self) -> None:
         """Raise BadResponse unless this is a whole 101: one that names a protocol, for this hop, without a body."""

@@ -120,21 +120,23 @@ class Copy:
         self.lane.resting_until = self.mirror.plane.now + RESTING
         self.give_up(Reason.UNREACHABLE)
 
-    def interim_response(self, status: int, fields: bytes) -> None:
+    def interim_response(self, status: int, line: bytes, fields: bytes) -> None:
         """A 1xx says nothing that is compared."""
 
-    def switch_protocols(self, connection: UpstreamConnection, fields: bytes, upgrade: bytes, early: bytes) -> bool:
+    def switch_protocols(
+        self, connection: UpstreamConnection, line: bytes, fields: bytes, upgrade: bytes, early: bytes
+    ) -> bool:
         """A copy never asks for another protocol."""
         return False
 
-    def whole_response(self, status: int, fields: bytes, body: bytes) -> None:
+    def whole_response(self, status: int, line: bytes, fields: bytes, body: bytes) -> None:
         """The answer came in one piece; the connection is no longer this copy's."""
         self._connection = None
-        self.response_head(status, fields, True)
+        self.response_head(status, line, fields, True)
         self.response_body(body)
         self.response_complete()
 
-    def response_head(self, status: int, fields: bytes, delimited: bool) -> None:
+    def response_head(self, status: int, line: bytes, fields: bytes, delimited: bool) -> None:
         """The head of the answer."""
         self.response_started = True
         self._status = status
