@@ -25,7 +25,7 @@ import httptools
 from gateway.auth.certificate import ClientCertificate, UnreadableCertificate, certificate_of
 from gateway.observe.access_log import refused_line
 from gateway.proxy.exchange import Exchange
-from gateway.proxy.headers import REQUEST_ACTIONS, Action, forwarded_lines
+from gateway.proxy.headers import REQUEST_ACTIONS, Action, forwarded_element, forwarded_lines
 from gateway.proxy.known import KnownFields
 from gateway.proxy.peer import peer_of
 from gateway.proxy.problems import capabilities, problem
@@ -94,6 +94,7 @@ class ClientConnection(asyncio.Protocol):
         "deadline",
         "exchange",
         "forwarded",
+        "forwarded_element",
         "peer",
         "plane",
         "requests_left",
@@ -112,6 +113,7 @@ class ClientConnection(asyncio.Protocol):
         self.trusted: TrustedPeer | None = None
         self.certificate: ClientCertificate | None = None
         self.forwarded = b""
+        self.forwarded_element = ""
         self.deadline = NEVER
         self.requests_left = 0
         self._parser = httptools.HttpRequestParser(self)
@@ -191,12 +193,15 @@ class ClientConnection(asyncio.Protocol):
         """Find out whether the peer is a trusted proxy, and what upstreams are told of the connection."""
         plane = self.plane
         self._generation = plane.generation
+        self.forwarded_element = ""
         if self._believed and self.peer in plane.trusted_proxies:
             self.trusted = TrustedPeer(self.peer, self.scheme, plane.trusted_proxies)
             self.forwarded = b""
         else:
             self.trusted = None
             self.forwarded = forwarded_lines(self.peer, self.scheme)
+            if plane.trusted_proxies.header == "Forwarded":
+                self.forwarded_element = forwarded_element(self.peer, self.scheme)
         if self.certificate is not None:
             self.forwarded += self.certificate.header_line
 
