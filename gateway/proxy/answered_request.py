@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 NEVER = float("inf")
 VISITOR_LIFETIME = 31_536_000
 
+BY_LENGTH, IN_CHUNKS, UNTIL_CLOSE = range(3)
+"""What tells a client where the body of a response ends."""
+
 AFTER_REQUEST_ID = b"\r\n" + VIA_LINE
 
 
@@ -59,9 +62,9 @@ class AnsweredRequest(Request):
         "_body_bytes",
         "_body_limit",
         "_body_received",
-        "_chunked_out",
         "_decision",
         "_drawn",
+        "_framing",
         "_pool",
         "_remembered",
         "attempts",
@@ -125,7 +128,7 @@ class AnsweredRequest(Request):
             self._body_bytes = 0
             self._body_limit = NEVER
             self._body_received = 0
-        self._chunked_out = False
+        self._framing = BY_LENGTH
         self._decision: Decision | None = None
         self._remembered: Remembered | None = None
         self._pool: EndpointPool | None = None
@@ -188,7 +191,7 @@ class AnsweredRequest(Request):
         self.bytes_out += len(body)
         if self.attempts is not None:
             self.attempts.copy_body(body)
-        if self._chunked_out:
+        if self._framing == IN_CHUNKS:
             self.pending_out += (b"%x\r\n" % len(body), body, b"\r\n")
         else:
             self.pending_out.append(body)
@@ -263,6 +266,11 @@ class AnsweredRequest(Request):
             make_room(limit)
         self._record(self.status)
         self.client.exchange_finished(self)
+
+    def broken_off(self, lost: int) -> None:
+        """The client's connection is gone after a response that was cut short, `lost` bytes of which never arrived."""
+        self.bytes_out = max(0, self.bytes_out - lost)
+        self._record(self.status)
 
     def tunnel_over(self, bytes_out: int) -> None:
         """The tunnel is closed, after the upstream has sent `bytes_out`."""

@@ -40,11 +40,13 @@ class Attempts:
     be done. `copy` is the answer as far as it came, where it may be kept.
     `fallback` is who answers instead of the upstream (`legacy`, `stale`,
     `static`), `cause` why. `stale_connection` tells that a connection was met
-    that the endpoint had closed while it was idle.
+    that the endpoint had closed while it was idle, `broken` that the client has
+    got a part of a response and no more.
     """
 
     __slots__ = (
         "_kept_bytes",
+        "broken",
         "cause",
         "copy",
         "exchange",
@@ -66,6 +68,7 @@ class Attempts:
         self.stale_connection = False
         self.fallback = ""
         self.cause: Cause | None = None
+        self.broken = False
         self.kept: list[bytes] | None = None
         self._kept_bytes = 0
         self.copy: tuple[bytes, list[bytes]] | None = None
@@ -94,6 +97,8 @@ class Attempts:
     def logged(self) -> str:
         """What the access log says of it."""
         text = f',"retries":{self.retries}' if self.retries else ""
+        if self.broken:
+            text += ',"broken":true'
         return f'{text},"fallback":"{self.fallback}","cause":"{self.cause}"' if self.fallback else text
 
     # Beginning

@@ -24,13 +24,13 @@ import httptools
 
 from gateway.auth.certificate import ClientCertificate, UnreadableCertificate, certificate_of
 from gateway.observe.access_log import refused_line
+from gateway.proxy.broken import STALLED, Delivery, ResetWhenSent
 from gateway.proxy.exchange import Exchange
 from gateway.proxy.headers import REQUEST_ACTIONS, Action, forwarded_element, forwarded_lines
 from gateway.proxy.known import KnownFields
 from gateway.proxy.peer import peer_of
 from gateway.proxy.problems import capabilities, problem
 from gateway.proxy.request_head import HeadRefused, RequestHead, TrustedPeer, parse_target
-from gateway.proxy.reset import reset
 from gateway.routing.decide import Refusal
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ LINGER = 2.0
 LONGEST_LINGER = 30.0
 """What comes of a request after its response is read and thrown away, up to so many bytes and until nothing comes for
 `LINGER` seconds, `LONGEST_LINGER` in all: many clients send the whole body before they look for a response."""
-STALLED = 60.0
 LAST_REQUEST = 1.0
 WRITE_BUFFER = 262_144
 READ_AHEAD = 16
@@ -69,6 +68,7 @@ class ClientConnection(asyncio.Protocol):
         "_begun",
         "_believed",
         "_body_follows",
+        "_broken",
         "_closing",
         "_discarded",
         "_fed",
@@ -119,6 +119,7 @@ class ClientConnection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._waiting: deque[Exchange] = deque()
         self._receiving: Exchange | None = None
+        self._broken: tuple[Exchange, Delivery, bool] | None = None
         self._reading = True
         self._closing = False
         self._starting = False
@@ -217,6 +218,10 @@ class ClientConnection(asyncio.Protocol):
         self.exchange = None
         if exchange is not None:
             exchange.client_gone()
+        if self._broken is not None:
+            broken, delivery, framed = self._broken
+            self._broken = None
+            broken.broken_off(delivery.lost(closed=framed and exc is None))
         for waiting in self._waiting:
             waiting.done = True
         self._waiting.clear()
@@ -576,16 +581,20 @@ class ClientConnection(asyncio.Protocol):
         Closing with unread input makes the kernel send a reset, which may
         destroy the answer before the client has read it (RFC 9112 section 9.6).
         """
-        self._closing = True
-        for waiting in self._waiting:
-            waiting.done = True
-        self._waiting.clear()
+        self._end_requests()
         if exchange.request_complete and self._reading:
             self.close()
             return
         self._linger(LONGEST_LINGER)
         if self.transport.can_write_eof():
             self.transport.write_eof()
+
+    def _end_requests(self) -> None:
+        """Take no more requests, nor those that wait."""
+        self._closing = True
+        for waiting in self._waiting:
+            waiting.done = True
+        self._waiting.clear()
 
     def _linger(self, longest: float) -> None:
         """Read what still comes and throw it away, for `longest` seconds in all."""
@@ -660,14 +669,20 @@ class ClientConnection(asyncio.Protocol):
         self.deadline = self.plane.now + STALLED
         self.transport.close()
 
-    def break_off(self) -> None:
-        """End a response that can't be completed so that the client sees it is broken.
+    def break_off(self, exchange: Exchange, *, framed: bool) -> None:
+        """End the response of `exchange`, which can't be completed, so that the client sees it is broken.
 
-        Where the end of the connection ends the body, only a reset tells (RFC 9112 section 8).
+        `framed` tells that its framing shows that. Where the end of the connection ends the body, only a reset does
+        (RFC 9112 section 8). The exchange is recorded when the connection is gone, and it is known how much arrived.
         """
         self.exchange = None
-        self._closing = True
-        reset(self.transport)
+        self._broken = exchange, Delivery(self.transport), framed
+        if framed:
+            self._close_after(exchange)
+        else:
+            self._end_requests()
+            self.deadline = NEVER
+            ResetWhenSent(self.plane, self.transport, self.connection_lost)
 
     def expired(self) -> None:
         """The connection's deadline passed."""

@@ -15,7 +15,7 @@ from time import time
 from typing import TYPE_CHECKING
 
 from gateway.auth.verify import UnknownKey
-from gateway.proxy.answered_request import AFTER_REQUEST_ID, NEVER, AnsweredRequest
+from gateway.proxy.answered_request import AFTER_REQUEST_ID, BY_LENGTH, IN_CHUNKS, NEVER, UNTIL_CLOSE, AnsweredRequest
 from gateway.proxy.attempts import Attempts, is_repeated
 from gateway.proxy.changes import changed_line
 from gateway.proxy.guard import enter_lightly
@@ -357,9 +357,10 @@ class Exchange(AnsweredRequest):
         self.connection = connection
         if not delimited:
             if self.head.minor >= 1:
-                self._chunked_out = True
+                self._framing = IN_CHUNKS
                 fields += b"Transfer-Encoding: chunked\r\n"
             else:
+                self._framing = UNTIL_CLOSE
                 self.keep_alive = False
         self.pending_out += self._head_for_client(status, line, fields)
 
@@ -403,7 +404,7 @@ class Exchange(AnsweredRequest):
     def response_complete(self) -> None:
         """The response's last byte came in; the connection is no longer this exchange's."""
         self.connection = None
-        if self._chunked_out:
+        if self._framing == IN_CHUNKS:
             self.pending_out.append(b"0\r\n\r\n")
         if self.pending_out:
             self.flush()
@@ -489,7 +490,7 @@ class Exchange(AnsweredRequest):
             self.fail(failure.status, failure.detail)
             return
         self.pending_out = []
-        self._chunked_out = False
+        self._framing = BY_LENGTH
         self.bytes_out = 0
         self._care().failed(failure)
 
@@ -500,16 +501,22 @@ class Exchange(AnsweredRequest):
         if self.connection is None and self._pool is not None:
             self._pool.forget(self)
         if self.response_started:
-            self.pending_out = []
-            self.keep_alive = False
-            self.done = True
-            if self.attempts is not None or self.entered is not None:
-                self._care().over(whole=False)
-            self.client.plane.counters.event("broken_responses", detail)
-            self._record(self.status)
-            self.client.break_off()
+            self._break_off(detail)
             return
         self._answer(Refusal(status, detail), retry_after)
+
+    def _break_off(self, detail: str) -> None:
+        """End a response that has begun and can't be completed; what has come of it still reaches the client."""
+        client = self.client
+        if self.pending_out:
+            self.flush()
+        self.keep_alive = False
+        self.done = True
+        attempts = self._care()
+        attempts.broken = True
+        attempts.over(whole=False)
+        client.plane.counters.event("broken_responses", detail)
+        client.break_off(self, framed=self._framing != UNTIL_CLOSE)
 
     def expired(self) -> None:
         """The deadline of what this exchange waits for has passed."""
@@ -546,6 +553,7 @@ class Exchange(AnsweredRequest):
             self._pool.forget(self)
         if self.attempts is not None or self.entered is not None:
             self._care().over(whole=False)
+        self.bytes_out = max(0, self.bytes_out - self.client.transport.get_write_buffer_size())
         self._record(CLIENT_GONE)
 
     def total_expired(self) -> None:

@@ -20,6 +20,7 @@ from gateway.config.snapshot import AccessLog as AccessLogPlace
 from gateway.config.snapshot import Endpoint, Snapshot, Upstream
 from gateway.observe.access_log import AccessLog
 from gateway.observe.counters import Counters, Notice, Report, UpstreamState
+from gateway.proxy.broken import ResetWhenSent
 from gateway.proxy.client import ClientConnection
 from gateway.proxy.endpoints import UpstreamPool
 from gateway.proxy.exchange import Exchange
@@ -85,6 +86,7 @@ class DataPlane:
         self.date_line = b""
         self.clients: set[ClientConnection] = set()
         self.tunnels: set[Tunnel] = set()
+        self.breaking: set[ResetWhenSent] = set()
         self.addresses: dict[str, int] = {}
         self.listener = Listener(self)
         self.counters = Counters()
@@ -281,6 +283,8 @@ class DataPlane:
                 client.transport.abort()
             for tunnel in list(self.tunnels):
                 tunnel.close("drained")
+            for broken in list(self.breaking):
+                broken.abort()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(TUNNEL_END):
                     await self._drained.wait()
@@ -353,6 +357,8 @@ class DataPlane:
             client.expired()
         for tunnel in [tunnel for tunnel in self.tunnels if tunnel.deadline <= now]:
             tunnel.expired()
+        for broken in list(self.breaking):
+            broken.tick(now)
         self.listener.expire(now)
         if self._any_total:
             self._end_what_is_over(now)

@@ -4,7 +4,7 @@ Facts (RFC 9293 section 3.10.7, tcp(7)): a peer that closes with unread input
 sends a reset, and whatever it sent before lies in the receive queue, from which
 Linux lets it be read after the reset, too. The event loop drops a connection
 when writing fails and does not read what is there. TIOCOUTQ counts the bytes
-that the peer's kernel has not acknowledged.
+that the peer's kernel has not acknowledged, TCP_INFO those that it has, also after a reset.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import asyncio
 import fcntl
 import os
 import select
+import socket
 import struct
 import sys
 import termios
@@ -21,6 +22,10 @@ from collections.abc import Iterator
 READ = 262_144
 LARGEST_REST = 8 * 1_048_576
 """Maximum bytes that are read of a lost connection: more than the receive queue of a common kernel holds (6 MiB)."""
+
+
+# tcpi_bytes_acked of struct tcp_info (linux/tcp.h, from 4.1 on).
+_ACKNOWLEDGED = struct.Struct("=120xQ")
 
 
 def _descriptor(transport: asyncio.Transport) -> int:
@@ -58,6 +63,16 @@ def is_quiet(transport: asyncio.Transport) -> bool:
     return not events.poll(0)
 
 
+def is_reset(transport: asyncio.Transport) -> bool:
+    """Whether the peer has reset the connection; the event loop does not tell while it neither reads nor writes."""
+    descriptor = _descriptor(transport)
+    if descriptor < 0:
+        return False
+    events = select.poll()
+    events.register(descriptor, 0)
+    return bool(events.poll(0))
+
+
 def unsent(transport: asyncio.Transport) -> int:
     """The bytes written to `transport` that the peer's kernel does not have yet, as far as the system tells."""
     waiting = transport.get_write_buffer_size()
@@ -70,3 +85,15 @@ def unsent(transport: asyncio.Transport) -> int:
         # A connection that is over has no queue.
         return waiting
     return waiting + int(queued)
+
+
+def acknowledged(transport: asyncio.Transport) -> int | None:
+    """The bytes that the peer's kernel has acknowledged in all; None where the system does not tell."""
+    raw = transport.get_extra_info("socket")
+    if raw is None or sys.platform != "linux":
+        return None
+    try:
+        found = raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ACKNOWLEDGED.size)
+    except OSError:
+        return None
+    return int(_ACKNOWLEDGED.unpack(found)[0]) if len(found) == _ACKNOWLEDGED.size else None

@@ -17,7 +17,7 @@ import asyncio
 import math
 from typing import TYPE_CHECKING
 
-from gateway.proxy.reset import reset
+from gateway.proxy.broken import ResetWhenSent
 
 if TYPE_CHECKING:
     from gateway.proxy.exchange import Exchange
@@ -85,6 +85,13 @@ class Tunnel:
         else:
             self.abort()
 
+    def _break(self, end: TunnelEnd) -> None:
+        """Reset `end`, whose other end has broken, once it has all that the other had sent before."""
+        self._closing = True
+        self.deadline = math.inf
+        self.plane.counters.event("tunnels_closed", end.other.name)
+        ResetWhenSent(self.plane, end.transport, end.connection_lost)
+
     def abort(self) -> None:
         """Close both ends at once."""
         for end in (self.client, self.upstream):
@@ -95,8 +102,9 @@ class Tunnel:
         if not end.other.gone:
             # Who has said all before may well be gone when the other's last words arrive.
             if exc is not None and not end.ended and not self._closing:
-                reset(end.other.transport)
-            self.close(end.name)
+                self._break(end.other)
+            else:
+                self.close(end.name)
             return
         exchange = self._exchange
         self.plane.tunnels.discard(self)

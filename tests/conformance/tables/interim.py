@@ -328,7 +328,7 @@ ROWS: list[Row] = [
             Upstream(ok(b"Content-Length: 10", body=b"01234")),
             ClientSees(ok(b"Content-Length: 10", body=b"01234")),
             UpstreamEnds(),
-            ClientSeesBreak(),
+            ClientSeesEnd(),
         ),
     ),
     Conversation(
@@ -340,7 +340,7 @@ ROWS: list[Row] = [
             Upstream(ok(b"Transfer-Encoding: chunked", body=b"5\r\nhello\r\n")),
             ClientSees(ok(b"Transfer-Encoding: chunked", body=b"5\r\nhello\r\n")),
             UpstreamEnds(),
-            ClientSeesBreak(),
+            ClientSeesEnd(),
         ),
     ),
     Conversation(
@@ -364,7 +364,7 @@ ROWS: list[Row] = [
             Upstream(ok(b"Transfer-Encoding: chunked", body=b"5\r\nhello\r\n")),
             ClientSees(ok(b"Transfer-Encoding: chunked", body=b"5\r\nhello\r\n")),
             Upstream(b"nonsense\r\n"),
-            ClientSeesBreak(),
+            ClientSeesEnd(),
             UpstreamSeesEnd(),
         ),
     ),
