@@ -69,6 +69,11 @@ class LimitsSection(Section):
         default=_LIMITS.connections_per_address,
         description="Most connections of one client address; trusted proxies may have more.",
     )
+    half_close: bool = Field(
+        default=_LIMITS.half_close,
+        description="Whether a client that ends its side of the connection after its request gets the response. Such a "
+        "client can't be told from one that has gone; if false, the upstream's work ends at once.",
+    )
 
 
 class AccessLogSection(Section):

@@ -423,7 +423,8 @@ class Limits:
     take; servers behind often take little more (gunicorn: a line of 8,190).
     `requests` bounds those of one connection, `connections_per_address` the
     connections of one client address that is not a trusted proxy's. Bodies
-    flow and fill no memory, so their limit is wide.
+    flow and fill no memory, so their limit is wide. `half_close` tells whether a
+    client that has ended its side of a connection still gets its responses.
     """
 
     target_bytes: int = 8000
@@ -436,6 +437,7 @@ class Limits:
     requests: int = 10_000
     connections: int = 20_000
     connections_per_address: int = 2_000
+    half_close: bool = True
 
 
 @dataclass(frozen=True, slots=True)

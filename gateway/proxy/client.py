@@ -71,6 +71,7 @@ class ClientConnection(asyncio.Protocol):
         "_broken",
         "_closing",
         "_discarded",
+        "_ended",
         "_fed",
         "_full",
         "_generation",
@@ -122,6 +123,7 @@ class ClientConnection(asyncio.Protocol):
         self._broken: tuple[Exchange, Delivery, bool] | None = None
         self._reading = True
         self._closing = False
+        self._ended = False
         self._starting = False
         self._full = False
         self._turned_away = False
@@ -367,7 +369,33 @@ class ClientConnection(asyncio.Protocol):
         return True
 
     def eof_received(self) -> bool:
-        return False
+        """The client sends nothing more; whether the connection stays open for what it is still to get.
+
+        It may have ended its side alone, and wait for the response (RFC 9112 section 9.6). That can't be told from one
+        that has gone, until something is written to it.
+        """
+        if self._ended:
+            return True
+        if self._closing and self._refusal is None:
+            return False
+        if not self.plane.snapshot.limits.half_close:
+            return False
+        self._ended = True
+        self._reading = False
+        return self._goes_on()
+
+    def _goes_on(self) -> bool:
+        """Whether a client that sends nothing more is still to get a response; what is not whole is no request."""
+        receiving, self._receiving = self._receiving, None
+        if receiving is not None and not receiving.done:
+            if receiving is self.exchange:
+                return False
+            self._waiting.pop().done = True
+        self._in_head = False
+        newest = self._waiting[-1] if self._waiting else self.exchange
+        if newest is not None and not (self._held or self._refusal is not None):
+            newest.keep_alive = False
+        return newest is not None or bool(self._held) or self._refusal is not None
 
     def pause_writing(self) -> None:
         self._full = True
@@ -400,7 +428,7 @@ class ClientConnection(asyncio.Protocol):
 
     def resume_reading(self) -> None:
         """Read from the client again, unless enough pipelined requests wait, or one with a body, or one is refused."""
-        if self._reading or self._refusal is not None or self._held or self.transport.is_closing():
+        if self._reading or self._ended or self._refusal is not None or self._held or self.transport.is_closing():
             return
         if len(self._waiting) >= READ_AHEAD or any(waiting.head.has_body for waiting in self._waiting):
             return
@@ -419,14 +447,14 @@ class ClientConnection(asyncio.Protocol):
         self._held += data
         self.pause_reading()
 
-    def hand_over(self) -> tuple[bytes, bool]:
-        """Leave the connection to a tunnel; what came already, and whether the client can't take more now."""
+    def hand_over(self) -> tuple[bytes, bool, bool]:
+        """Leave the connection to a tunnel: what came, whether the client can't take more now, whether it has ended."""
         held, self._held = self._held, b""
         self.exchange = None
         self.deadline = NEVER
         self.plane.clients.discard(self)
         self.resume_reading()
-        return held, self._full
+        return held, self._full, self._ended
 
     # httptools callbacks
 
@@ -558,6 +586,11 @@ class ClientConnection(asyncio.Protocol):
             held, self._held = self._held, b""
             self.resume_reading()
             self.data_received(held)
+            if self._ended and not self._held and not self._goes_on():
+                self.close()
+            return
+        if self._ended:
+            self.close()
             return
         self.deadline = self.plane.now + self.plane.snapshot.limits.keep_alive
         self.resume_reading()
@@ -582,7 +615,7 @@ class ClientConnection(asyncio.Protocol):
         destroy the answer before the client has read it (RFC 9112 section 9.6).
         """
         self._end_requests()
-        if exchange.request_complete and self._reading:
+        if self._ended or (exchange.request_complete and self._reading):
             self.close()
             return
         self._linger(LONGEST_LINGER)
@@ -643,6 +676,9 @@ class ClientConnection(asyncio.Protocol):
             busy = refusal.status in (429, 503)
             answer = problem(refusal, request_id, close=True, head_only=head_only, retry_after=1 if busy else None)
         self.transport.write(answer)
+        if self._ended:
+            self.close()
+            return
         self._linger(LINGER)
         if self.transport.can_write_eof():
             self.transport.write_eof()

@@ -396,8 +396,8 @@ class Exchange(AnsweredRequest):
         self.ends = NEVER
         self._switch(line, fields, upgrade)
         self.client.plane.counters.event("tunnels_opened", upstream.name)
-        held, client_is_full = self.client.hand_over()
-        Tunnel(self, connection).start(held, early, client_is_full)
+        held, client_is_full, client_has_ended = self.client.hand_over()
+        Tunnel(self, connection).start(held, early, client_is_full, client_has_ended)
         pool.switched()
         return True
 

@@ -50,7 +50,7 @@ class Tunnel:
     def __repr__(self) -> str:
         return f"<Tunnel from_client={self.client.passed} from_upstream={self.upstream.passed}>"
 
-    def start(self, from_client: bytes, from_upstream: bytes, client_is_full: bool) -> None:
+    def start(self, from_client: bytes, from_upstream: bytes, client_is_full: bool, client_has_ended: bool) -> None:
         """Take over both connections; what has come behind the handshake goes first."""
         for end in (self.client, self.upstream):
             end.transport.set_protocol(end)
@@ -62,6 +62,8 @@ class Tunnel:
             self.client.data_received(from_client)
         if from_upstream:
             self.upstream.data_received(from_upstream)
+        if client_has_ended:
+            self.client.eof_received()
 
     def close(self, reason: str) -> None:
         """Close both ends when what was written is out; who does not read it is cut off."""

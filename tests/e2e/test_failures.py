@@ -243,6 +243,7 @@ def test_a_client_that_hangs_up_while_it_downloads_ends_the_upstreams_work(syste
     with system.gateway.client() as client:
         client.send(request("/gone/download"))
         client.reader.until(b"first")
+        client.reset()
     wait_for(lambda: "/gone/download" in system.legacy.hung_up, "the upstream request to be cancelled")
     assert system.gateway.access("/gone/download")[0]["status"] == 499
 
