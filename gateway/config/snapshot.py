@@ -187,6 +187,7 @@ class Upstream:
     `queue` bounds the requests of one worker that wait for one of them.
     `host` tells whose Host it sees, the client's or the endpoint's.
     `upgrades` are the protocols, in lower case, to which a request may switch.
+    `bare_lf` accepts lines of a response that end without a carriage return.
     `ejection`, `breaker` and `concurrency` None do without; `resolve` None
     looks a name up when a connection is made, and takes its first address.
     """
@@ -202,6 +203,7 @@ class Upstream:
     host: Literal["preserve", "endpoint"] = "preserve"
     upgrades: frozenset[str] = frozenset({"websocket"})
     tls: UpstreamTls = UpstreamTls()
+    bare_lf: bool = False
     resolve: Resolve | None = None
     balancing: Balancing = Balancing()
     ejection: Ejection | None = Ejection()

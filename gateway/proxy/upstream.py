@@ -82,8 +82,13 @@ class UpstreamConnection(asyncio.Protocol):
         self.idle_until = 0.0
         self.proven_at = 0.0
         self.carried_body = False
-        self._parser = httptools.HttpResponseParser(self)
+        self._new_parser()
         self._begin()
+
+    def _new_parser(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        if self.pool.owner.upstream.bare_lf:
+            self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
 
     def _begin(self) -> None:
         self._lines: list[bytes] = []
@@ -288,7 +293,7 @@ class UpstreamConnection(asyncio.Protocol):
         if exchange.method == "HEAD":
             # llhttp can't be told that no body follows, so this parser is done with.
             self._complete = True
-            self._parser = httptools.HttpResponseParser(self)
+            self._new_parser()
         if not self._dated:
             self._lines.append(self.pool.plane.date_line)
         if status == 426 and self._upgrade is not None:
