@@ -27,6 +27,7 @@ from gateway.observe.access_log import refused_line
 from gateway.proxy.broken import STALLED, Delivery, ResetWhenSent
 from gateway.proxy.exchange import Exchange
 from gateway.proxy.headers import REQUEST_ACTIONS, Action, forwarded_element, forwarded_lines
+from gateway.proxy.http2 import HTTP2_REFUSED, PREFACE, goaway
 from gateway.proxy.known import KnownFields
 from gateway.proxy.peer import peer_of
 from gateway.proxy.problems import capabilities, problem
@@ -306,6 +307,8 @@ class ClientConnection(asyncio.Protocol):
                 self._refuse(self._stopped.refusal)
             elif isinstance(error, httptools.HttpParserCallbackError) and cause is not None:
                 raise cause from None
+            elif self.exchange is None and b"".join(self._fed).startswith(PREFACE):
+                self._refuse(HTTP2_REFUSED)
             elif isinstance(error, httptools.HttpParserInvalidMethodError):
                 self._refuse(Refusal(400, "The request does not begin with a method that is known here."))
             else:
@@ -669,7 +672,9 @@ class ClientConnection(asyncio.Protocol):
         plane.counters.request(("", "", "", refusal.status), 0.0, 0)
         plane.counters.event("refused_requests", str(refusal.status))
         self._log_refused(refusal, request_id, head)
-        if refusal.status == 200:
+        if refusal is HTTP2_REFUSED:
+            answer = goaway()
+        elif refusal.status == 200:
             answer = capabilities(request_id)
         else:
             head_only = self._url != b"" and self._parser.get_method() == b"HEAD"

@@ -91,9 +91,26 @@ class TlsConnection(asyncio.Transport, asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._closing:
             return
-        self._incoming.write(data)
-        if self._established or self._shake_hands():
+        if self._established:
+            self._incoming.write(data)
             self._read()
+            return
+        data = self.greeted(data)
+        if data:
+            self._incoming.write(data)
+            if self._shake_hands():
+                self._read()
+
+    def greeted(self, data: bytes) -> bytes:
+        """What OpenSSL gets of the bytes that come during the handshake; who looks at them first may hold them back."""
+        return data
+
+    def refuse(self, alert: bytes, reason: str) -> None:
+        """End the handshake with a record of `alert`, for `reason` in OpenSSL's words."""
+        error = ssl.SSLError(ssl.SSL_ERROR_SSL, reason.lower().replace("_", " "))
+        error.reason = reason
+        self._raw.write(alert)
+        self._fail(error)
 
     def eof_received(self) -> bool:
         # After close_notify the other direction may still be in use; without it, nothing can be relied on.
