@@ -33,13 +33,12 @@ if TYPE_CHECKING:
     from gateway.proxy.requester import Requester
 
 ALWAYS = float("-inf")
-NEVER = float("inf")
 SETTLING = 0.01
 SETTLING_AFTER_BODY = 1.0
 LARGE_BODY = 10_000
 """From so many bytes on, a server that does not read a body may leave a part of it unread in the kernel."""
 
-_IDLE_UNTIL = attrgetter("idle_until")
+_RELEASED_AT = attrgetter("released_at")
 
 # Reading the machine's authorities takes 20 ms, and most upstreams have the same settings.
 _context_of = lru_cache(64)(upstream_context)
@@ -119,16 +118,16 @@ class EndpointPool:
         now = self.plane.loop.time()
         # From the newest on: those that have been idle for long are about to be closed. They stand in the order in
         # which they came back, so those that came just now are skipped at once.
-        settled = now - SETTLING + self.owner.upstream.keep_alive
-        for place in range(bisect_right(idle, settled, key=_IDLE_UNTIL) - 1, -1, -1):
+        settled = now - SETTLING
+        for place in range(bisect_right(idle, settled, key=_RELEASED_AT) - 1, -1, -1):
             connection = idle[place]
-            if connection.proven_at <= now and not connection.transport.is_closing():
+            if connection.released_at <= settled and not connection.transport.is_closing():
                 if is_quiet(connection.transport):
                     del idle[place]
                     exchange.connected(connection)
                     return
                 # Its end has arrived, and the event loop will say so.
-                connection.proven_at = NEVER
+                connection.released_at = now
         if idle and self.open >= self.owner.upstream.connections:
             # The idle one makes room for a fresh one.
             idle.pop(0).transport.abort()
@@ -168,12 +167,10 @@ class EndpointPool:
         if len(self.idle) >= upstream.idle_connections:
             connection.transport.close()
             return
-        now = self.plane.loop.time()
-        connection.idle_until = now + upstream.keep_alive
-        connection.proven_at = now + SETTLING
+        connection.released_at = self.plane.loop.time()
         if connection.carried_body:
             connection.carried_body = False
-            connection.proven_at = now + SETTLING_AFTER_BODY
+            connection.released_at += SETTLING_AFTER_BODY - SETTLING
         self.idle.append(connection)
 
     def switched(self) -> None:
@@ -248,7 +245,8 @@ class EndpointPool:
     def expire(self, now: float) -> None:
         """Close connections that have been idle for too long (the oldest stand first)."""
         idle = self.idle
-        while idle and idle[0].idle_until <= now:
+        released = now - self.owner.upstream.keep_alive
+        while idle and idle[0].released_at <= released:
             idle.pop(0).transport.close()
 
     def retire(self) -> None:

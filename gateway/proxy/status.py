@@ -20,8 +20,12 @@ STATUS_LINES = {status: b"HTTP/1.1 %d %b\r\n" % (status, title(status).encode())
 """The line that opens a response, its end included, for every status code that there can be."""
 
 
+_BEFORE_PHRASE = len(b"HTTP/1.1 200 ")
+
+
 def status_line(status: int, phrase: bytes) -> bytes:
     """The line that opens a response with an upstream's own reason phrase, which may be empty."""
-    if _PHRASE.fullmatch(phrase) is None:
-        return STATUS_LINES[status]
+    line = STATUS_LINES[status]
+    if line[_BEFORE_PHRASE:-2] == phrase or _PHRASE.fullmatch(phrase) is None:
+        return line
     return b"HTTP/1.1 %d %b\r\n" % (status, phrase)

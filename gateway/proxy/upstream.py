@@ -40,9 +40,8 @@ class UpstreamConnection(asyncio.Protocol):
     """A kept-alive HTTP/1.1 connection to one endpoint, with one exchange at a time.
 
     It is `answering` once a byte of an answer, also of an interim one, has come in.
-    `proven_at` is when it has been idle for long enough to be given to a
-    request that can't be repeated; `carried_body` marks one that has just
-    carried a large body (see pool.py).
+    `released_at` is since when it has been idle, later where it has just
+    `carried_body`, a large one (see pool.py).
     """
 
     __slots__ = (
@@ -62,10 +61,9 @@ class UpstreamConnection(asyncio.Protocol):
         "answering",
         "carried_body",
         "exchange",
-        "idle_until",
         "paused",
         "pool",
-        "proven_at",
+        "released_at",
         "reusable",
         "transport",
         "until_close",
@@ -79,8 +77,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.used = False
         self.reusable = True
         self.paused = False
-        self.idle_until = 0.0
-        self.proven_at = 0.0
+        self.released_at = 0.0
         self.carried_body = False
         self._new_parser()
         self._begin()
