@@ -44,6 +44,8 @@ LINGER = 2.0
 LONGEST_LINGER = 30.0
 """What comes of a request after its response is read and thrown away, up to so many bytes and until nothing comes for
 `LINGER` seconds, `LONGEST_LINGER` in all: many clients send the whole body before they look for a response."""
+DISCARDED_REST = 262_144
+"""So many bytes are thrown away, within `LINGER` seconds, behind what never became a request."""
 LAST_REQUEST = 1.0
 WRITE_BUFFER = 262_144
 READ_AHEAD = 16
@@ -71,7 +73,7 @@ class ClientConnection(asyncio.Protocol):
         "_body_follows",
         "_broken",
         "_closing",
-        "_discarded",
+        "_discardable",
         "_ended",
         "_fed",
         "_full",
@@ -128,7 +130,7 @@ class ClientConnection(asyncio.Protocol):
         self._starting = False
         self._full = False
         self._turned_away = False
-        self._discarded = 0
+        self._discardable = DISCARDED_REST
         self._lingers_until = 0.0
         self._unproductive = 0
         self._unsent = NEVER
@@ -570,7 +572,7 @@ class ClientConnection(asyncio.Protocol):
                 self.deadline = self.plane.now + self.plane.snapshot.limits.keep_alive
         else:
             # The answer came before the request ended; read what is left of it, within bounds.
-            self._linger(LONGEST_LINGER)
+            self._linger()
 
     def _next(self) -> None:
         if self._full:
@@ -621,7 +623,7 @@ class ClientConnection(asyncio.Protocol):
         if self._ended or (exchange.request_complete and self._reading):
             self.close()
             return
-        self._linger(LONGEST_LINGER)
+        self._linger()
         if self.transport.can_write_eof():
             self.transport.write_eof()
 
@@ -632,17 +634,17 @@ class ClientConnection(asyncio.Protocol):
             waiting.done = True
         self._waiting.clear()
 
-    def _linger(self, longest: float) -> None:
-        """Read what still comes and throw it away, for `longest` seconds in all."""
+    def _linger(self, longest: float = LONGEST_LINGER, most: int = DISCARDED_BODY) -> None:
+        """Read what still comes and throw it away, for `longest` seconds and `most` bytes in all."""
         now = self.plane.now
-        self._discarded = 0
+        self._discardable = most
         self._lingers_until = now + longest
         self.deadline = now + LINGER
         self.resume_reading()
 
     def _discard(self, count: int) -> None:
-        self._discarded += count
-        if self._discarded > DISCARDED_BODY:
+        self._discardable -= count
+        if self._discardable < 0:
             self.close()
         elif self.exchange is None:
             self.deadline = min(self.plane.now + LINGER, self._lingers_until)
@@ -658,6 +660,9 @@ class ClientConnection(asyncio.Protocol):
         elif last is self._receiving:
             last.keep_alive = False
             last.give_up(refusal.status, refusal.detail)
+            # What follows need not be the rest of a body.
+            self._discardable = min(self._discardable, DISCARDED_REST)
+            self._lingers_until = min(self._lingers_until, self.plane.now + LINGER)
         else:
             # Earlier requests are answered first; what follows is not trusted.
             self._refusal = refusal
@@ -684,7 +689,7 @@ class ClientConnection(asyncio.Protocol):
         if self._ended:
             self.close()
             return
-        self._linger(LINGER)
+        self._linger(LINGER, DISCARDED_REST)
         if self.transport.can_write_eof():
             self.transport.write_eof()
 

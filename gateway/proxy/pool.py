@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING
 from gateway.config.snapshot import Endpoint
 from gateway.config.tls import upstream_context
 from gateway.observe.access_log import quoted
-from gateway.proxy.socket_state import is_quiet
 from gateway.proxy.tls import connect, reason_of
 from gateway.proxy.upstream import UpstreamConnection
 from gateway.resilience.balancing import seed_of
@@ -122,7 +121,7 @@ class EndpointPool:
         for place in range(bisect_right(idle, settled, key=_RELEASED_AT) - 1, -1, -1):
             connection = idle[place]
             if connection.released_at <= settled and not connection.transport.is_closing():
-                if is_quiet(connection.transport):
+                if connection.is_quiet():
                     del idle[place]
                     exchange.connected(connection)
                     return

@@ -53,14 +53,13 @@ def rest_of(transport: asyncio.Transport) -> Iterator[bytes]:
         yield data
 
 
-def is_quiet(transport: asyncio.Transport) -> bool:
-    """Whether nothing has arrived that the event loop has not handed on yet: neither bytes nor the peer's end."""
-    descriptor = _descriptor(transport)
-    if descriptor < 0:
-        return True
+def arrivals(transport: asyncio.Transport) -> select.poll:
+    """Tells by `poll(0)` what has arrived that the event loop has not handed on yet: bytes, or the peer's end."""
     events = select.poll()
-    events.register(descriptor, select.POLLIN)
-    return not events.poll(0)
+    descriptor = _descriptor(transport)
+    if descriptor >= 0:
+        events.register(descriptor, select.POLLIN)
+    return events
 
 
 def is_reset(transport: asyncio.Transport) -> bool:

@@ -10,13 +10,14 @@ connection is not used again. One without Date gets one (RFC 9110 section 6.6.1)
 from __future__ import annotations
 
 import asyncio
+import select
 from typing import TYPE_CHECKING, cast
 
 import httptools
 
 from gateway.proxy.headers import RESPONSE_ACTIONS, Action, connection_options
 from gateway.proxy.short_response import read_short_response
-from gateway.proxy.socket_state import rest_of
+from gateway.proxy.socket_state import arrivals, rest_of
 from gateway.proxy.status import status_line
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class UpstreamConnection(asyncio.Protocol):
     """
 
     __slots__ = (
+        "_arrivals",
         "_complete",
         "_connection",
         "_content_length",
@@ -79,6 +81,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.paused = False
         self.released_at = 0.0
         self.carried_body = False
+        self._arrivals: select.poll | None = None
         self._new_parser()
         self._begin()
 
@@ -216,6 +219,13 @@ class UpstreamConnection(asyncio.Protocol):
         """Give `exchange` up; `begun` tells whether the client has had a part of the response."""
         exchange.response_started = begun
         exchange.upstream_failed("malformed", 502, f"The upstream's response is malformed: {cause}.")
+
+    def is_quiet(self) -> bool:
+        """Whether nothing has arrived that the event loop has not handed on yet."""
+        events = self._arrivals
+        if events is None:
+            events = self._arrivals = arrivals(self.transport)
+        return not events.poll(0)
 
     def pause_reading(self) -> None:
         """Stop reading: the client can't take more."""

@@ -71,7 +71,7 @@ def test_a_connection_that_just_came_back_is_only_for_a_request_that_can_be_repe
         assert await plane.exchange(client, GET) is first
         second = await plane.exchange(client, request_)
         assert second is not first
-        plane.time += SETTLING
+        plane.time += 2 * SETTLING
         assert await plane.exchange(client, request_) in (first, second)
 
     run(test)
@@ -86,7 +86,7 @@ def test_after_a_large_body_a_connection_has_to_be_idle_for_longer(snapshot_of: 
         plane.time += SETTLING
         assert await plane.exchange(client, UNREPEATABLE[0]) is not first
         plane.plane.pools["legacy"].endpoints[0].idle.pop()
-        plane.time += SETTLING_AFTER_BODY
+        plane.time += 2 * SETTLING_AFTER_BODY
         assert await plane.exchange(client, UNREPEATABLE[0]) is first
 
     run(test)
@@ -135,9 +135,9 @@ def test_a_connection_whose_end_has_arrived_is_not_used(snapshot_of: Callable[[i
         ours, theirs = socket.socketpair()
         with ours:
             first.get_extra_info = lambda name, default=None: ours if name == "socket" else default  # type: ignore[method-assign]
-            plane.time += SETTLING
+            plane.time += 2 * SETTLING
             assert await plane.exchange(client, UNREPEATABLE[0]) is first
-            plane.time += SETTLING
+            plane.time += 2 * SETTLING
             theirs.close()
             assert await plane.exchange(client, UNREPEATABLE[0]) is not first
 
