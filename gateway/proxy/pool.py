@@ -128,8 +128,10 @@ class EndpointPool:
                 # Its end has arrived, and the event loop will say so.
                 connection.released_at = now
         if idle and self.open >= self.owner.upstream.connections:
-            # The idle one makes room for a fresh one.
+            # An idle one makes room for a fresh one, which `lost` makes.
+            self.waiting.append(exchange)
             idle.pop(0).transport.abort()
+            return
         self._request_fresh(exchange)
 
     def _request_fresh(self, exchange: Requester) -> None:
@@ -155,7 +157,7 @@ class EndpointPool:
             exchange = self.waiting.popleft()
             if not exchange.waits_for(self):
                 continue
-            if exchange.repeatable:
+            if exchange.repeatable or not connection.used:
                 exchange.connected(connection)
             else:
                 # Its place is for a fresh one, which `lost` makes.

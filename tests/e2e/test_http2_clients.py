@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import socket
 import ssl
@@ -16,7 +17,7 @@ from gateway.proxy.client_hello import offered_protocols
 from tests.e2e.certificates import Authority
 from tests.e2e.conftest import System
 from tests.e2e.gateway_process import GatewayProcess
-from tests.e2e.raw_http import Client
+from tests.e2e.raw_http import Client, request
 from tests.e2e.recording_upstream import RecordingUpstream
 from tests.e2e.waiting import wait_for
 
@@ -113,6 +114,18 @@ def test_a_client_that_offers_what_is_spoken_is_served(secure: Secure, offered: 
         assert isinstance(client.socket, ssl.SSLSocket)
         assert client.socket.selected_alpn_protocol() == chosen
         assert client.request("/offered").status == 200
+
+
+def test_a_tls_client_that_ends_its_side_after_its_request_gets_the_response(secure: Secure) -> None:
+    with secure.gateway.client(context=secure.authority.client()) as client:
+        assert isinstance(client.socket, ssl.SSLSocket)
+        client.send(request("/half"))
+        client.socket.settimeout(0)
+        with contextlib.suppress(ssl.SSLWantReadError):
+            # Sends close_notify, without waiting for the gateway's.
+            client.socket.unwrap()
+        client.socket.settimeout(20)
+        assert client.response().status == 200
 
 
 def hello(*offered: str) -> tuple[ssl.MemoryBIO, ssl.SSLObject, bytes]:

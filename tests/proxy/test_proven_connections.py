@@ -27,14 +27,14 @@ UNREPEATABLE = [
 
 
 @pytest.fixture(scope="module")
-def snapshot_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Snapshot]:
-    """A snapshot with one upstream of so many connections."""
+def snapshot_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Snapshot]:
+    """A snapshot with one upstream of so many connections, for which so many requests may wait."""
 
-    def made(connections: int) -> Snapshot:
+    def made(connections: int, queue: int = 9) -> Snapshot:
         path: Path = tmp_path_factory.mktemp("proven") / "gateway.yaml"
         path.write_text(
             "version: 1\n"
-            f'upstreams: {{legacy: {{endpoints: "http://127.0.0.1:1", connections: {connections}}}}}\n'
+            f'upstreams: {{legacy: {{endpoints: "http://127.0.0.1:1", connections: {connections}, queue: {queue}}}}}\n'
             "default: legacy\naccess_log: {enabled: false}\n"
         )
         return load(path).snapshot
@@ -62,7 +62,7 @@ class Clocked(Plane):
 
 @pytest.mark.parametrize("request_", UNREPEATABLE)
 def test_a_connection_that_just_came_back_is_only_for_a_request_that_can_be_repeated(
-    snapshot_of: Callable[[int], Snapshot], request_: bytes
+    snapshot_of: Callable[..., Snapshot], request_: bytes
 ) -> None:
     async def test() -> None:
         plane = Clocked(snapshot_of(4))
@@ -77,7 +77,7 @@ def test_a_connection_that_just_came_back_is_only_for_a_request_that_can_be_repe
     run(test)
 
 
-def test_after_a_large_body_a_connection_has_to_be_idle_for_longer(snapshot_of: Callable[[int], Snapshot]) -> None:
+def test_after_a_large_body_a_connection_has_to_be_idle_for_longer(snapshot_of: Callable[..., Snapshot]) -> None:
     async def test() -> None:
         plane = Clocked(snapshot_of(4))
         client = plane.client()
@@ -93,10 +93,10 @@ def test_after_a_large_body_a_connection_has_to_be_idle_for_longer(snapshot_of: 
 
 
 def test_where_no_more_connections_may_be_open_an_idle_one_makes_room_for_a_fresh_one(
-    snapshot_of: Callable[[int], Snapshot],
+    snapshot_of: Callable[..., Snapshot],
 ) -> None:
     async def test() -> None:
-        plane = Clocked(snapshot_of(1))
+        plane = Clocked(snapshot_of(1, queue=0))
         client = plane.client()
         first = await plane.exchange(client, GET)
         second = await plane.exchange(client, UNREPEATABLE[0])
@@ -108,7 +108,7 @@ def test_where_no_more_connections_may_be_open_an_idle_one_makes_room_for_a_fres
 
 
 def test_a_request_that_waits_is_not_given_a_connection_that_just_came_back(
-    snapshot_of: Callable[[int], Snapshot],
+    snapshot_of: Callable[..., Snapshot],
 ) -> None:
     async def test() -> None:
         plane = Clocked(snapshot_of(1))
@@ -127,7 +127,7 @@ def test_a_request_that_waits_is_not_given_a_connection_that_just_came_back(
     run(test)
 
 
-def test_a_connection_whose_end_has_arrived_is_not_used(snapshot_of: Callable[[int], Snapshot]) -> None:
+def test_a_connection_whose_end_has_arrived_is_not_used(snapshot_of: Callable[..., Snapshot]) -> None:
     async def test() -> None:
         plane = Clocked(snapshot_of(4))
         client = plane.client()
@@ -146,7 +146,7 @@ def test_a_connection_whose_end_has_arrived_is_not_used(snapshot_of: Callable[[i
 
 @pytest.mark.parametrize("received", [OK, OK[:-1]], ids=["whole", "cut short"])
 def test_what_was_received_before_a_write_failed_is_passed_on(
-    snapshot_of: Callable[[int], Snapshot], received: bytes
+    snapshot_of: Callable[..., Snapshot], received: bytes
 ) -> None:
     async def test() -> None:
         plane = Clocked(snapshot_of(4))
