@@ -19,7 +19,15 @@ from gateway.config.problems import ConfigurationError
 from gateway.config.snapshot import Snapshot, Stage
 from gateway.config.values import CERTIFICATE_NAMES, parse_header_name, parse_method
 from gateway.proxy.changes import added_to_request
-from gateway.proxy.headers import VIA_LINE, forwarded_host_line, forwarded_lines, forwarding_lines, is_host
+from gateway.proxy.headers import (
+    VIA_LINE,
+    forwarded_element,
+    forwarded_host_line,
+    forwarded_lines,
+    forwarding_lines,
+    is_host,
+    own_forwarded_line,
+)
 from gateway.routing.cors import response_fields
 from gateway.routing.decide import Decision
 from gateway.routing.explain import described, verdicts
@@ -147,6 +155,8 @@ def _explanation(snapshot: Snapshot, rehearsal: Rehearsal, asked: str) -> dict[s
         added = forwarding_lines(rehearsal.forwarding, scheme, request.host)
     else:
         added = forwarded_lines(request.peer, scheme) + forwarded_host_line(request.host)
+        if snapshot.trusted_header == "Forwarded":
+            added += own_forwarded_line(forwarded_element(request.peer, scheme), request.host)
     if request.certificate is not None:
         added += request.certificate.header_line
     if decision.identity is not None:

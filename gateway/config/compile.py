@@ -272,6 +272,7 @@ def _upstream(name: str, section: UpstreamSection, tls: UpstreamTls) -> Upstream
         connections=section.connections,
         idle_connections=section.idle_connections,
         keep_alive=section.keep_alive,
+        bare_lf=section.bare_lf,
         queue=section.queue,
         host=section.host,
         upgrades=frozenset(section.upgrades),

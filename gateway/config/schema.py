@@ -72,6 +72,11 @@ class LimitsSection(Section):
         description="Most connections of one client address, of IPv6 of one network of 64 bits; trusted proxies may"
         " have more.",
     )
+    half_close: bool = Field(
+        default=_LIMITS.half_close,
+        description="Whether a client that ends its side of the connection after its request gets the response. Such a "
+        "client can't be told from one that has gone; if false, the upstream's work ends at once.",
+    )
 
 
 class AccessLogSection(Section):

@@ -208,6 +208,7 @@ class Upstream:
     `host` tells whose Host it sees, the client's or the endpoint's.
     `upgrades` are the protocols, in lower case, to which a request may switch.
     `folding` tells which paths it takes for the same (`gateway.config.folding`).
+    `bare_lf` accepts lines of a response that end without a carriage return.
     `ejection`, `breaker` and `concurrency` None do without; `resolve` None
     looks a name up when a connection is made, and takes the first address that
     accepts one.
@@ -225,6 +226,7 @@ class Upstream:
     upgrades: frozenset[str] = frozenset({"websocket"})
     tls: UpstreamTls = UpstreamTls()
     folding: int = EXACT
+    bare_lf: bool = False
     resolve: Resolve | None = None
     balancing: Balancing = Balancing()
     ejection: Ejection | None = Ejection()
@@ -464,7 +466,8 @@ class Limits:
     take; servers behind often take little more (gunicorn: a line of 8,190).
     `requests` bounds those of one connection, `connections_per_address` the
     connections of one client address that is not a trusted proxy's. Bodies
-    flow and fill no memory, so their limit is wide.
+    flow and fill no memory, so their limit is wide. `half_close` tells whether a
+    client that has ended its side of a connection still gets its responses.
     """
 
     target_bytes: int = 8000
@@ -477,6 +480,7 @@ class Limits:
     requests: int = 10_000
     connections: int = 20_000
     connections_per_address: int = 2_000
+    half_close: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """From PEM to SSLContext: what TLS settings mean, and what may be wrong with them.
 
 TLS 1.2 is the oldest version spoken (RFC 8996), with the ciphers that Python
-allows for its default contexts. HTTP/1.1 is the only protocol offered (ALPN).
+allows for its default contexts. HTTP/1.1 is the only protocol offered to
+endpoints (ALPN); a client may also choose HTTP/1.0.
 A context is built from bytes that the snapshot holds, so that a worker never
 reads a certificate whose key is just being replaced.
 """
@@ -23,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from gateway.config.snapshot import ListenerTls, UpstreamTls
 
 ALPN = ["http/1.1"]
+LISTENER_ALPN = ["http/1.1", "http/1.0"]
 
 
 class TlsFileError(Exception):
@@ -36,6 +38,7 @@ class TlsFileError(Exception):
 def listener_context(tls: ListenerTls) -> ssl.SSLContext:
     """The context that meets clients; raises ssl.SSLError for what OpenSSL does not take."""
     context = _context(ssl.PROTOCOL_TLS_SERVER)
+    context.set_alpn_protocols(LISTENER_ALPN)
     _load_pair(context, tls.certificate, tls.key)
     if tls.client_ca is not None:
         context.load_verify_locations(cadata=tls.client_ca.decode("ascii"))

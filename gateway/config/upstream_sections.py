@@ -128,4 +128,9 @@ class UpstreamSection(Section):
         description="The protocols that a request may switch to, `websocket` unless given; one that asks for another"
         " is sent on as an ordinary request. Switched connections do not count as `connections`.",
     )
+    bare_lf: bool = Field(
+        default=_UPSTREAM.bare_lf,
+        description="Whether lines of a response's head may end with a line feed alone, as old CGI programs write them."
+        " Clients get proper lines. Keep it off for all others: such lines are how responses are split.",
+    )
     tls: UpstreamTlsSection = Field(default=UpstreamTlsSection(), description="How `https` endpoints are met.")

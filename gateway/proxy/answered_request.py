@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 NEVER = float("inf")
 
+BY_LENGTH, IN_CHUNKS, UNTIL_CLOSE = range(3)
+"""What tells a client where the body of a response ends."""
+
 AFTER_REQUEST_ID = b"\r\n" + VIA_LINE
 
 
@@ -47,9 +50,9 @@ class AnsweredRequest(Request):
         "_body_bytes",
         "_body_limit",
         "_body_received",
-        "_chunked_out",
         "_decision",
         "_drawn",
+        "_framing",
         "_pool",
         "_remembered",
         "attempts",
@@ -113,7 +116,7 @@ class AnsweredRequest(Request):
             self._body_bytes = 0
             self._body_limit = NEVER
             self._body_received = 0
-        self._chunked_out = False
+        self._framing = BY_LENGTH
         self._decision: Decision | None = None
         self._remembered: Remembered | None = None
         self._pool: EndpointPool | None = None
@@ -148,12 +151,12 @@ class AnsweredRequest(Request):
 
     # An upstream's answer
 
-    def interim_response(self, status: int, fields: bytes) -> None:
+    def interim_response(self, status: int, line: bytes, fields: bytes) -> None:
         """Pass a 1xx on; HTTP/1.0 clients know none (RFC 9110 section 15.2)."""
         if self.head.minor >= 1:
-            self.client.transport.write(b"%b%b\r\n" % (STATUS_LINES[status], fields))
+            self.client.transport.write(b"%b%b\r\n" % (line, fields))
 
-    def _head_for_client(self, status: int, fields: bytes) -> list[bytes]:
+    def _head_for_client(self, status: int, line: bytes, fields: bytes) -> list[bytes]:
         """The parts of the response's head: the gateway's own fields come after `fields`."""
         self.status = status
         self.response_started = True
@@ -162,7 +165,7 @@ class AnsweredRequest(Request):
             fields = changed_response(decision.changes, fields, self)
         if decision is not None and decision.choice is not None and decision.choice.visitor is not None:
             fields = self._with_visitor_cookie(decision.choice.visitor, fields)
-        out = [STATUS_LINES[status], fields, b"X-Request-Id: ", self.request_id, AFTER_REQUEST_ID]
+        out = [line, fields, b"X-Request-Id: ", self.request_id, AFTER_REQUEST_ID]
         out.append(self.rate_limit_fields)
         if self.client.plane.draining:
             self.keep_alive = False
@@ -194,7 +197,7 @@ class AnsweredRequest(Request):
         self.bytes_out += len(body)
         if self.attempts is not None:
             self.attempts.copy_body(body)
-        if self._chunked_out:
+        if self._framing == IN_CHUNKS:
             self.pending_out += (b"%x\r\n" % len(body), body, b"\r\n")
         else:
             self.pending_out.append(body)
@@ -207,11 +210,11 @@ class AnsweredRequest(Request):
         client.transport.write(b"".join(out) if len(out) > 1 else out[0])
         client.deadline = client.plane.now + self.timeouts.idle
 
-    def _switch(self, fields: bytes, upgrade: bytes) -> None:
+    def _switch(self, line: bytes, fields: bytes, upgrade: bytes) -> None:
         """Write the head of a 101 that switches to `upgrade`."""
         self.status = 101
         self.response_started = True
-        out = [STATUS_LINES[101], fields, b"Connection: Upgrade\r\nUpgrade: ", upgrade]
+        out = [line, fields, b"Connection: Upgrade\r\nUpgrade: ", upgrade]
         out += (b"\r\nX-Request-Id: ", self.request_id, AFTER_REQUEST_ID)
         choice = None if self._decision is None else self._decision.choice
         if choice is not None and choice.visitor is not None:
@@ -244,7 +247,7 @@ class AnsweredRequest(Request):
     def answer_instead(self, status: int, fields: bytes, body: bytes) -> None:
         """Answer with a response of the gateway's own; `fields` are whole lines, Content-Length among them."""
         self._begin_answer(status)
-        out = self._head_for_client(status, fields)
+        out = self._head_for_client(status, STATUS_LINES[status], fields)
         if self.method != "HEAD":
             self.bytes_out = len(body)
             out.append(body)
@@ -274,6 +277,11 @@ class AnsweredRequest(Request):
             make_room(limit)
         self._record(self.status)
         self.client.exchange_finished(self)
+
+    def broken_off(self, lost: int) -> None:
+        """The client's connection is gone after a response that was cut short, `lost` bytes of which never arrived."""
+        self.bytes_out = max(0, self.bytes_out - lost)
+        self._record(self.status)
 
     def tunnel_over(self, bytes_out: int) -> None:
         """The tunnel is closed, after the upstream has sent `bytes_out`."""

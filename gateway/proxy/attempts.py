@@ -43,11 +43,13 @@ class Attempts:
     `fallback` is who answers instead of the upstream (`legacy`, `stale`,
     `static`), `cause` why. `reason` is why the client got no complete response of
     an upstream. `stale_connection` tells that a connection was met that the
-    endpoint had closed while it was idle.
+    endpoint had closed while it was idle, `broken` that the client has got a
+    part of a response and no more.
     """
 
     __slots__ = (
         "_kept_bytes",
+        "broken",
         "cause",
         "copy",
         "exchange",
@@ -71,6 +73,7 @@ class Attempts:
         self.fallback = ""
         self.reason = ""
         self.cause: Cause | None = None
+        self.broken = False
         self.kept: list[bytes] | None = None
         self._kept_bytes = 0
         self.copy: tuple[bytes, list[bytes]] | None = None
@@ -101,6 +104,8 @@ class Attempts:
         text = f',"retries":{self.retries}' if self.retries else ""
         if self.reason:
             text += f',"reason":{dumps(self.reason).decode()}'
+        if self.broken:
+            text += ',"broken":true'
         return f'{text},"fallback":"{self.fallback}","cause":"{self.cause}"' if self.fallback else text
 
     # Beginning

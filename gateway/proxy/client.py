@@ -24,13 +24,14 @@ import httptools
 
 from gateway.auth.certificate import ClientCertificate, UnreadableCertificate, certificate_of
 from gateway.observe.access_log import refused_line
+from gateway.proxy.broken import STALLED, Delivery, ResetWhenSent
 from gateway.proxy.exchange import Exchange
-from gateway.proxy.headers import REQUEST_ACTIONS, Action, forwarded_lines
+from gateway.proxy.headers import REQUEST_ACTIONS, Action, forwarded_element, forwarded_lines
+from gateway.proxy.http2 import HTTP2_REFUSED, PREFACE, goaway
 from gateway.proxy.known import KNOWN_FIELDS, REMEMBERED_FIELDS, KnownFields
 from gateway.proxy.peer import peer_of
 from gateway.proxy.problems import capabilities, problem
 from gateway.proxy.request_head import HeadRefused, RequestHead, TrustedPeer, parse_target
-from gateway.proxy.reset import reset
 from gateway.routing.decide import Refusal
 from gateway.routing.trust import network_of
 
@@ -39,9 +40,13 @@ if TYPE_CHECKING:
     from gateway.proxy.plane import DataPlane
 
 NEVER = float("inf")
-DISCARDED_BODY = 262_144
+DISCARDED_BODY = 33_554_432
 LINGER = 2.0
-STALLED = 60.0
+LONGEST_LINGER = 30.0
+"""What comes of a request after its response is read and thrown away, up to so many bytes and until nothing comes for
+`LINGER` seconds, `LONGEST_LINGER` in all: many clients send the whole body before they look for a response."""
+DISCARDED_REST = 262_144
+"""So many bytes are thrown away, within `LINGER` seconds, behind what never became a request."""
 LAST_REQUEST = 1.0
 WRITE_BUFFER = 262_144
 READ_AHEAD = 16
@@ -67,8 +72,10 @@ class ClientConnection(asyncio.Protocol):
         "_begun",
         "_believed",
         "_body_follows",
+        "_broken",
         "_closing",
-        "_discarded",
+        "_discardable",
+        "_ended",
         "_fed",
         "_full",
         "_generation",
@@ -76,6 +83,7 @@ class ClientConnection(asyncio.Protocol):
         "_held",
         "_in_head",
         "_known",
+        "_lingers_until",
         "_parser",
         "_reading",
         "_receiving",
@@ -91,6 +99,7 @@ class ClientConnection(asyncio.Protocol):
         "deadline",
         "exchange",
         "forwarded",
+        "forwarded_element",
         "peer",
         "plane",
         "requests_left",
@@ -109,17 +118,21 @@ class ClientConnection(asyncio.Protocol):
         self.trusted: TrustedPeer | None = None
         self.certificate: ClientCertificate | None = None
         self.forwarded = b""
+        self.forwarded_element = ""
         self.deadline = NEVER
         self.requests_left = 0
         self._parser = httptools.HttpRequestParser(self)
         self._waiting: deque[Exchange] = deque()
         self._receiving: Exchange | None = None
+        self._broken: tuple[Exchange, Delivery, bool] | None = None
         self._reading = True
         self._closing = False
+        self._ended = False
         self._starting = False
         self._full = False
         self._turned_away = False
-        self._discarded = 0
+        self._discardable = DISCARDED_REST
+        self._lingers_until = 0.0
         self._unproductive = 0
         self._unsent = NEVER
         self._in_head = False
@@ -188,12 +201,15 @@ class ClientConnection(asyncio.Protocol):
         """Find out whether the peer is a trusted proxy, and what upstreams are told of the connection."""
         plane = self.plane
         self._generation = plane.generation
+        self.forwarded_element = ""
         if self._believed and self.peer in plane.trusted_proxies:
             self.trusted = TrustedPeer(self.peer, self.scheme, plane.trusted_proxies)
             self.forwarded = b""
         else:
             self.trusted = None
             self.forwarded = forwarded_lines(self.peer, self.scheme)
+            if plane.trusted_proxies.header == "Forwarded":
+                self.forwarded_element = forwarded_element(self.peer, self.scheme)
         if self.certificate is not None:
             self.forwarded += self.certificate.header_line
 
@@ -210,6 +226,10 @@ class ClientConnection(asyncio.Protocol):
         self.exchange = None
         if exchange is not None:
             exchange.client_gone()
+        if self._broken is not None:
+            broken, delivery, framed = self._broken
+            self._broken = None
+            broken.broken_off(delivery.lost(closed=framed and exc is None))
         for waiting in self._waiting:
             waiting.done = True
         self._waiting.clear()
@@ -298,6 +318,8 @@ class ClientConnection(asyncio.Protocol):
                 self._refuse(self._stopped.refusal)
             elif isinstance(error, httptools.HttpParserCallbackError) and cause is not None:
                 raise cause from None
+            elif self.exchange is None and b"".join(self._fed).startswith(PREFACE):
+                self._refuse(HTTP2_REFUSED)
             elif isinstance(error, httptools.HttpParserInvalidMethodError):
                 self._refuse(Refusal(400, "The request does not begin with a method that is known here."))
             else:
@@ -372,7 +394,33 @@ class ClientConnection(asyncio.Protocol):
         return True
 
     def eof_received(self) -> bool:
-        return False
+        """The client sends nothing more; whether the connection stays open for what it is still to get.
+
+        It may have ended its side alone, and wait for the response (RFC 9112 section 9.6). That can't be told from one
+        that has gone, until something is written to it.
+        """
+        if self._ended:
+            return True
+        if self._closing and self._refusal is None:
+            return False
+        if not self.plane.snapshot.limits.half_close:
+            return False
+        self._ended = True
+        self._reading = False
+        return self._goes_on()
+
+    def _goes_on(self) -> bool:
+        """Whether a client that sends nothing more is still to get a response; what is not whole is no request."""
+        receiving, self._receiving = self._receiving, None
+        if receiving is not None and not receiving.done:
+            if receiving is self.exchange:
+                return False
+            self._waiting.pop().done = True
+        self._in_head = False
+        newest = self._waiting[-1] if self._waiting else self.exchange
+        if newest is not None and not (self._held or self._refusal is not None):
+            newest.keep_alive = False
+        return newest is not None or bool(self._held) or self._refusal is not None
 
     def pause_writing(self) -> None:
         self._full = True
@@ -405,7 +453,7 @@ class ClientConnection(asyncio.Protocol):
 
     def resume_reading(self) -> None:
         """Read from the client again, unless enough pipelined requests wait, or one with a body, or one is refused."""
-        if self._reading or self._refusal is not None or self._held or self.transport.is_closing():
+        if self._reading or self._ended or self._refusal is not None or self._held or self.transport.is_closing():
             return
         if len(self._waiting) >= READ_AHEAD or any(waiting.head.has_body for waiting in self._waiting):
             return
@@ -424,15 +472,15 @@ class ClientConnection(asyncio.Protocol):
         self._held += data
         self.pause_reading()
 
-    def hand_over(self) -> tuple[bytes, bool]:
-        """Leave the connection to a tunnel; what came already, and whether the client can't take more now."""
+    def hand_over(self) -> tuple[bytes, bool, bool]:
+        """Leave the connection to a tunnel: what came, whether the client can't take more now, whether it has ended."""
         held, self._held = self._held, b""
         self.exchange = None
         self.deadline = NEVER
         self.plane.clients.discard(self)
         self._forget_known()
         self.resume_reading()
-        return held, self._full
+        return held, self._full, self._ended
 
     # httptools callbacks
 
@@ -548,9 +596,7 @@ class ClientConnection(asyncio.Protocol):
                 self.deadline = self.plane.now + self.plane.snapshot.limits.keep_alive
         else:
             # The answer came before the request ended; read what is left of it, within bounds.
-            self.deadline = self.plane.now + LINGER
-            self._discarded = 0
-            self.resume_reading()
+            self._linger()
 
     def _next(self) -> None:
         if self._full:
@@ -569,6 +615,11 @@ class ClientConnection(asyncio.Protocol):
             held, self._held = self._held, b""
             self.resume_reading()
             self.data_received(held)
+            if self._ended and not self._held and not self._goes_on():
+                self.close()
+            return
+        if self._ended:
+            self.close()
             return
         self.deadline = self.plane.now + self.plane.snapshot.limits.keep_alive
         self.resume_reading()
@@ -592,23 +643,35 @@ class ClientConnection(asyncio.Protocol):
         Closing with unread input makes the kernel send a reset, which may
         destroy the answer before the client has read it (RFC 9112 section 9.6).
         """
+        self._end_requests()
+        if self._ended or (exchange.request_complete and self._reading):
+            self.close()
+            return
+        self._linger()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+
+    def _end_requests(self) -> None:
+        """Take no more requests, nor those that wait."""
         self._closing = True
         for waiting in self._waiting:
             waiting.done = True
         self._waiting.clear()
-        if exchange.request_complete and self._reading:
-            self.close()
-            return
-        self._discarded = 0
-        self.deadline = self.plane.now + LINGER
+
+    def _linger(self, longest: float = LONGEST_LINGER, most: int = DISCARDED_BODY) -> None:
+        """Read what still comes and throw it away, for `longest` seconds and `most` bytes in all."""
+        now = self.plane.now
+        self._discardable = most
+        self._lingers_until = now + longest
+        self.deadline = now + LINGER
         self.resume_reading()
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
 
     def _discard(self, count: int) -> None:
-        self._discarded += count
-        if self._discarded > DISCARDED_BODY:
+        self._discardable -= count
+        if self._discardable < 0:
             self.close()
+        elif self.exchange is None:
+            self.deadline = min(self.plane.now + LINGER, self._lingers_until)
 
     def _refuse(self, refusal: Refusal) -> None:
         """Answer a request that never became an exchange, after those before it, and close."""
@@ -621,6 +684,9 @@ class ClientConnection(asyncio.Protocol):
         elif last is self._receiving:
             last.keep_alive = False
             last.give_up(refusal.status, refusal.detail)
+            # What follows need not be the rest of a body.
+            self._discardable = min(self._discardable, DISCARDED_REST)
+            self._lingers_until = min(self._lingers_until, self.plane.now + LINGER)
         else:
             # Earlier requests are answered first; what follows is not trusted.
             self._refusal = refusal
@@ -635,16 +701,19 @@ class ClientConnection(asyncio.Protocol):
         plane.counters.request(("", "", "", refusal.status), 0.0, 0)
         plane.counters.event("refused_requests", str(refusal.status))
         self._log_refused(refusal, request_id, head)
-        if refusal.status == 200:
+        if refusal is HTTP2_REFUSED:
+            answer = goaway()
+        elif refusal.status == 200:
             answer = capabilities(request_id)
         else:
             head_only = self._url != b"" and self._parser.get_method() == b"HEAD"
             busy = refusal.status in (429, 503)
             answer = problem(refusal, request_id, close=True, head_only=head_only, retry_after=1 if busy else None)
         self.transport.write(answer)
-        self._discarded = 0
-        self.deadline = plane.now + LINGER
-        self.resume_reading()
+        if self._ended:
+            self.close()
+            return
+        self._linger(LINGER, DISCARDED_REST)
         if self.transport.can_write_eof():
             self.transport.write_eof()
 
@@ -677,14 +746,20 @@ class ClientConnection(asyncio.Protocol):
         self.deadline = self.plane.now + STALLED
         self.transport.close()
 
-    def break_off(self) -> None:
-        """End a response that can't be completed so that the client sees it is broken.
+    def break_off(self, exchange: Exchange, *, framed: bool) -> None:
+        """End the response of `exchange`, which can't be completed, so that the client sees it is broken.
 
-        Where the end of the connection ends the body, only a reset tells (RFC 9112 section 8).
+        `framed` tells that its framing shows that. Where the end of the connection ends the body, only a reset does
+        (RFC 9112 section 8). The exchange is recorded when the connection is gone, and it is known how much arrived.
         """
         self.exchange = None
-        self._closing = True
-        reset(self.transport)
+        self._broken = exchange, Delivery(self.transport), framed
+        if framed:
+            self._close_after(exchange)
+        else:
+            self._end_requests()
+            self.deadline = NEVER
+            ResetWhenSent(self.plane, self.transport, self.connection_lost)
 
     def expired(self) -> None:
         """The connection's deadline passed."""

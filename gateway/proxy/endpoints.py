@@ -89,8 +89,8 @@ class UpstreamPool:
             self.limit = (before.limit if before is not None else None) or ConcurrencyLimit(upstream.concurrency)
             self.limit.settings = upstream.concurrency
         if before is not None:
-            same = (before.upstream.ejection, before.upstream.tls) == (upstream.ejection, upstream.tls)
-            if same:
+            old = before.upstream
+            if (old.ejection, old.tls, old.bare_lf) == (upstream.ejection, upstream.tls, upstream.bare_lf):
                 self.endpoints = before.endpoints
             else:
                 for pool in before.endpoints:

@@ -15,14 +15,14 @@ from time import time
 from typing import TYPE_CHECKING
 
 from gateway.auth.verify import UnknownKey
-from gateway.proxy.answered_request import AFTER_REQUEST_ID, NEVER, AnsweredRequest
+from gateway.proxy.answered_request import AFTER_REQUEST_ID, BY_LENGTH, IN_CHUNKS, NEVER, UNTIL_CLOSE, AnsweredRequest
 from gateway.proxy.attempts import Attempts, is_repeated
 from gateway.proxy.changes import changed_line
 from gateway.proxy.guard import enter_lightly
 from gateway.proxy.identify import identify
 from gateway.proxy.known import NO_ROUTE, KnownFields, fields_sent
+from gateway.proxy.pool import LARGE_BODY
 from gateway.proxy.recovery import is_failure
-from gateway.proxy.status import STATUS_LINES
 from gateway.proxy.tunnel import Tunnel
 from gateway.proxy.upgrade import is_offered, upgrade_fields
 from gateway.resilience.retry import SAFE, Cause, Failure
@@ -178,7 +178,10 @@ class Exchange(AnsweredRequest):
             return
         self._pool = pool = upstream.next(self)
         client.deadline = plane.now + timeouts.connect + 1.0
-        pool.request(self)
+        if self.method in SAFE and not self.head.has_body:
+            pool.request(self)
+        else:
+            pool.request_proven(self)
 
     def _attempt_with_care(self, route: Route | None, upstream: UpstreamPool) -> None:
         self.attempts = attempts = Attempts(self)
@@ -203,7 +206,15 @@ class Exchange(AnsweredRequest):
         assert self.attempts is not None
         self._pool = pool = self.attempts.next(upstream)
         self.client.deadline = self.client.plane.now + timeouts.connect + 1.0
-        pool.request(self)
+        if self.repeatable:
+            pool.request(self)
+        else:
+            pool.request_proven(self)
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it is sent once more where its connection turns out to have been closed while it was idle."""
+        return self.method in SAFE and not self.head.has_body
 
     def connected(self, connection: UpstreamConnection) -> None:
         """Write the request, as far as it is there, to `connection`."""
@@ -224,6 +235,9 @@ class Exchange(AnsweredRequest):
             return
         parts = self.head_sent()
         parts.append(b"\r\n")
+        if self.head.has_body:
+            length = self.head.content_length
+            connection.carried_body = length is None or int(length[:20]) >= LARGE_BODY
         if self._body:
             parts += self._body
             if self.attempts is not None:
@@ -308,10 +322,10 @@ class Exchange(AnsweredRequest):
 
     # From the upstream
 
-    def whole_response(self, status: int, fields: bytes, body: bytes) -> None:
+    def whole_response(self, status: int, line: bytes, fields: bytes, body: bytes) -> None:
         """A response came in one piece; the connection is no longer this exchange's.
 
-        `fields` are the lines of its head that go on, Content-Length among them.
+        `line` is its status line, `fields` are the lines of its head that go on, Content-Length among them.
         """
         self.connection = None
         self.bytes_out = len(body)
@@ -333,16 +347,15 @@ class Exchange(AnsweredRequest):
             self.status = status
             self.response_started = True
             client.transport.write(
-                b"%b%bX-Request-Id: %b%b\r\n%b"
-                % (STATUS_LINES[status], fields, self.request_id, AFTER_REQUEST_ID, body)
+                b"%b%bX-Request-Id: %b%b\r\n%b" % (line, fields, self.request_id, AFTER_REQUEST_ID, body)
             )
         else:
-            out = self._head_for_client(status, fields)
+            out = self._head_for_client(status, line, fields)
             out.append(body)
             client.transport.write(b"".join(out))
         self._finish()
 
-    def response_head(self, status: int, fields: bytes, delimited: bool) -> None:
+    def response_head(self, status: int, line: bytes, fields: bytes, delimited: bool) -> None:
         """The final response's head came in: frame it anew for the client, unless its end is `delimited`."""
         connection, self.connection = self.connection, None
         assert connection is not None
@@ -352,11 +365,12 @@ class Exchange(AnsweredRequest):
         self.connection = connection
         if not delimited:
             if self.head.minor >= 1:
-                self._chunked_out = True
+                self._framing = IN_CHUNKS
                 fields += b"Transfer-Encoding: chunked\r\n"
             else:
+                self._framing = UNTIL_CLOSE
                 self.keep_alive = False
-        self.pending_out += self._head_for_client(status, fields)
+        self.pending_out += self._head_for_client(status, line, fields)
 
     def _takes(self, status: int, fields: bytes) -> bool:
         """Whether a response with this status and these fields is the answer; else somebody else gives one."""
@@ -370,7 +384,9 @@ class Exchange(AnsweredRequest):
                 return True
         return self._care().take(status, fields)
 
-    def switch_protocols(self, connection: UpstreamConnection, fields: bytes, upgrade: bytes, early: bytes) -> bool:
+    def switch_protocols(
+        self, connection: UpstreamConnection, line: bytes, fields: bytes, upgrade: bytes, early: bytes
+    ) -> bool:
         """The upstream switches to `upgrade`, and `early` came with its 101: join both connections.
 
         False, and nothing is done, where that was not asked for.
@@ -386,18 +402,18 @@ class Exchange(AnsweredRequest):
         if self.attempts is not None or self.entered is not None:
             self._care().switched()
         self.ends = NEVER
-        self._switch(fields, upgrade)
+        self._switch(line, fields, upgrade)
         self.client.plane.counters.event("tunnels_opened", upstream.name)
-        held, client_is_full = self.client.hand_over()
+        held, client_is_full, client_has_ended = self.client.hand_over()
         websocket = upgrade.strip(b" \t").lower() == b"websocket"
-        Tunnel(self, connection, websocket=websocket).start(held, early, client_is_full)
+        Tunnel(self, connection, websocket=websocket).start(held, early, client_is_full, client_has_ended)
         pool.switched()
         return True
 
     def response_complete(self) -> None:
         """The response's last byte came in; the connection is no longer this exchange's."""
         self.connection = None
-        if self._chunked_out:
+        if self._framing == IN_CHUNKS:
             self.pending_out.append(b"0\r\n\r\n")
         if self.pending_out:
             self.flush()
@@ -439,7 +455,7 @@ class Exchange(AnsweredRequest):
         assert self._pool is not None
         stale = connection.used and not connection.answering
         attempts = self._care()
-        if stale and not self.head.has_body and self.method in SAFE and not attempts.stale_connection:
+        if stale and self.repeatable and not attempts.stale_connection:
             attempts.stale_connection = True
             self.connection = None
             self.client.plane.counters.event("stale_connection_retries", self._pool.owner.upstream.name)
@@ -494,7 +510,7 @@ class Exchange(AnsweredRequest):
             self.fail(failure.status, failure.detail)
             return
         self.pending_out = []
-        self._chunked_out = False
+        self._framing = BY_LENGTH
         self.bytes_out = 0
         self._care().failed(failure)
 
@@ -506,15 +522,22 @@ class Exchange(AnsweredRequest):
             self._pool.forget(self)
         self._care().reason = detail
         if self.response_started:
-            self.pending_out = []
-            self.keep_alive = False
-            self.done = True
-            self._care().over(whole=False)
-            self.client.plane.counters.event("broken_responses", detail)
-            self._record(self.status)
-            self.client.break_off()
+            self._break_off(detail)
             return
         self._answer(Refusal(status, detail), retry_after)
+
+    def _break_off(self, detail: str) -> None:
+        """End a response that has begun and can't be completed; what has come of it still reaches the client."""
+        client = self.client
+        if self.pending_out:
+            self.flush()
+        self.keep_alive = False
+        self.done = True
+        attempts = self._care()
+        attempts.broken = True
+        attempts.over(whole=False)
+        client.plane.counters.event("broken_responses", detail)
+        client.break_off(self, framed=self._framing != UNTIL_CLOSE)
 
     def expired(self) -> None:
         """The deadline of what this exchange waits for has passed."""
@@ -551,6 +574,7 @@ class Exchange(AnsweredRequest):
             self._pool.forget(self)
         if self.attempts is not None or self.entered is not None:
             self._care().over(whole=False)
+        self.bytes_out = max(0, self.bytes_out - self.client.transport.get_write_buffer_size())
         self._record(CLIENT_GONE)
 
     def drained(self) -> None:

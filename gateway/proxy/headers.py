@@ -171,6 +171,18 @@ def forwarded_host_line(host: str) -> bytes:
     return f"X-Forwarded-Host: {host}\r\n".encode("ascii")
 
 
+def forwarded_element(peer: str, scheme: str) -> str:
+    """What Forwarded says of a client that no trusted proxy speaks for (RFC 7239 section 4), but for the host."""
+    node = f'"[{peer}]"' if ":" in peer else peer
+    return f"for={node};proto={scheme}"
+
+
+def own_forwarded_line(element: str, host: str) -> bytes:
+    """The Forwarded field with the one `element`, for a request that asked for `host`."""
+    about = f'{element};host="{host}"' if host else element
+    return f"Forwarded: {about}\r\n".encode("ascii")
+
+
 def forwarding_lines(forwarding: Forwarding, scheme: str, host: str) -> bytes:
     """What an upstream is told where trusted proxies have passed the request on.
 

@@ -127,6 +127,11 @@ class Hedge:
 
     # What connections and pools call
 
+    @property
+    def repeatable(self) -> bool:
+        """Nothing is lost with it: the other try is under way."""
+        return True
+
     def waits_for(self, pool: EndpointPool) -> bool:
         """Whether a connection of `pool` is wanted."""
         return not self.done and self._connection is None and self.pool is pool
@@ -157,27 +162,29 @@ class Hedge:
         """There are too many requests at the endpoint."""
         self._fail("busy", 503, detail)
 
-    def interim_response(self, status: int, fields: bytes) -> None:
+    def interim_response(self, status: int, line: bytes, fields: bytes) -> None:
         """A 1xx of a try that may not count is not passed on."""
 
-    def switch_protocols(self, connection: UpstreamConnection, fields: bytes, upgrade: bytes, early: bytes) -> bool:
+    def switch_protocols(
+        self, connection: UpstreamConnection, line: bytes, fields: bytes, upgrade: bytes, early: bytes
+    ) -> bool:
         """A handshake is never hedged."""
         return False
 
-    def whole_response(self, status: int, fields: bytes, body: bytes) -> None:
+    def whole_response(self, status: int, line: bytes, fields: bytes, body: bytes) -> None:
         """A response came in one piece; the connection is no longer this one's."""
         self._connection = None
         if self._is_wanted(status):
-            self._win(None).whole_response(status, fields, body)
+            self._win(None).whole_response(status, line, fields, body)
         else:
             self._fail("status", status, "")
 
-    def response_head(self, status: int, fields: bytes, delimited: bool) -> None:
+    def response_head(self, status: int, line: bytes, fields: bytes, delimited: bool) -> None:
         """A response begins; the rest of it goes to the exchange itself."""
         connection = self._connection
         assert connection is not None
         if self._is_wanted(status):
-            self._win(connection).response_head(status, fields, delimited)
+            self._win(connection).response_head(status, line, fields, delimited)
         else:
             connection.discard()
             self._fail("status", status, "")

@@ -111,4 +111,4 @@ def fields_sent(head: RequestHead, client: ClientConnection, decision: Decision,
         # A reload may have taken the provider away since the decision.
         provider = client.plane.snapshot.providers.get(identity.provider)
         keep_token = provider is not None and provider.forward_token
-    return head.sent(client.forwarded, identity, keep_token, changes)
+    return head.sent(client.forwarded, identity, keep_token, changes, client.forwarded_element)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, cast
 from gateway.config.snapshot import ListenerTls
 from gateway.config.tls import listener_context
 from gateway.proxy.client import ClientConnection
+from gateway.proxy.client_hello import NO_APPLICATION_PROTOCOL, SPOKEN, offered_protocols
 from gateway.proxy.peer import peer_of
 from gateway.proxy.problems import problem
 from gateway.proxy.proxy_protocol import ProxiedConnection
@@ -118,12 +119,26 @@ class Listener:
 class _Greeting(TlsConnection):
     """A client's TLS connection; `peer` is the other end's address, "" until the socket tells it."""
 
-    __slots__ = ("_listener", "peer")
+    __slots__ = ("_hello", "_listener", "peer")
 
     def __init__(self, listener: Listener, peer: str, client: ClientConnection, context: ssl.SSLContext) -> None:
         super().__init__(client, context, self._over, server_side=True, plain_answer=listener.plain_answer)
         self.peer = peer
+        self._hello: bytes | None = b""
         self._listener = listener
+
+    def greeted(self, data: bytes) -> bytes:
+        if self._hello is None:
+            return data
+        self._hello += data
+        offered = offered_protocols(self._hello)
+        if offered is None:
+            return b""
+        data, self._hello = self._hello, None
+        if offered and not offered & SPOKEN:
+            self.refuse(NO_APPLICATION_PROTOCOL, "NO_APPLICATION_PROTOCOL")
+            return b""
+        return data
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if not self.peer:

@@ -22,6 +22,7 @@ from gateway.config.snapshot import Endpoint, Snapshot, Upstream
 from gateway.observe.access_log import AccessLog
 from gateway.observe.counters import Counters, Notice, Report, UpstreamState
 from gateway.observe.descriptors import any_left
+from gateway.proxy.broken import ResetWhenSent
 from gateway.proxy.client import ClientConnection
 from gateway.proxy.derived import Derived, derive
 from gateway.proxy.endpoints import UpstreamPool
@@ -84,6 +85,7 @@ class DataPlane:
         self.date_line = b""
         self.clients: set[ClientConnection] = set()
         self.tunnels: set[Tunnel] = set()
+        self.breaking: set[ResetWhenSent] = set()
         self.addresses: dict[str, int] = {}
         self.listener = Listener(self)
         self.counters = Counters()
@@ -300,6 +302,8 @@ class DataPlane:
                 client.end()
             for tunnel in list(self.tunnels):
                 tunnel.go_away("drained")
+            for broken in list(self.breaking):
+                broken.abort()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LAST_WORDS):
                     await self._drained.wait()
@@ -374,6 +378,8 @@ class DataPlane:
             client.expired()
         for tunnel in [tunnel for tunnel in self.tunnels if tunnel.deadline <= now]:
             tunnel.expired()
+        for broken in list(self.breaking):
+            broken.tick(now)
         self.listener.expire(now)
         if not any_left():
             # The event loop closes the connections that come now, without a word to anybody.

@@ -1,4 +1,12 @@
-"""Connections to one endpoint: who is idle, who waits for one, and how the endpoint does."""
+"""Connections to one endpoint: which are idle, which requests wait for one, and how the endpoint does.
+
+A server may say that it keeps a connection and close it all the same: gunicorn's
+gthread worker does so within a millisecond or two where it did not read the
+whole body of the request. A request that can be repeated is sent once more
+then. Any other must not meet such a connection, so it gets one that has proven
+to stay open, by being idle for `SETTLING` seconds (`SETTLING_AFTER_BODY` after
+a large body), or a fresh one.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +14,11 @@ import asyncio
 import contextlib
 import socket
 import ssl
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Sequence
 from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from gateway.config.snapshot import Endpoint
@@ -27,6 +37,12 @@ if TYPE_CHECKING:
     from gateway.proxy.requester import Requester
 
 ALWAYS = float("-inf")
+SETTLING = 0.01
+SETTLING_AFTER_BODY = 1.0
+LARGE_BODY = 10_000
+"""From so many bytes on, a server that does not read a body may leave a part of it unread in the kernel."""
+
+_RELEASED_AT = attrgetter("released_at")
 
 # Reading the machine's authorities takes 20 ms, and most upstreams have the same settings.
 context_of = lru_cache(64)(upstream_context)
@@ -93,7 +109,8 @@ class EndpointPool:
     def request(self, exchange: Requester, *, fresh: bool = False) -> None:
         """Give `exchange` a connection: an idle one at once, else a new one, else when its turn comes.
 
-        `fresh` refuses idle ones, for a request that has met a stale one.
+        `fresh` refuses idle ones, for a request that has met a stale one. A
+        request that is not `repeatable` asks by `request_proven`.
         """
         idle = self.idle
         while idle and not fresh:
@@ -101,6 +118,32 @@ class EndpointPool:
             if not connection.transport.is_closing():
                 exchange.connected(connection)
                 return
+        self._request_fresh(exchange)
+
+    def request_proven(self, exchange: Requester) -> None:
+        """Give `exchange` a connection: an idle one that has proven to stay open, else a fresh one."""
+        idle = self.idle
+        now = self.plane.loop.time()
+        # From the newest on: those that have been idle for long are about to be closed. They stand in the order in
+        # which they came back, so those that came just now are skipped at once.
+        settled = now - SETTLING
+        for place in range(bisect_right(idle, settled, key=_RELEASED_AT) - 1, -1, -1):
+            connection = idle[place]
+            if connection.released_at <= settled and not connection.transport.is_closing():
+                if connection.is_quiet():
+                    del idle[place]
+                    exchange.connected(connection)
+                    return
+                # Its end has arrived, and the event loop will say so.
+                connection.released_at = now
+        if idle and self.open >= self.owner.upstream.connections:
+            # An idle one makes room for a fresh one, which `lost` makes.
+            self.waiting.append(exchange)
+            idle.pop(0).transport.abort()
+            return
+        self._request_fresh(exchange)
+
+    def _request_fresh(self, exchange: Requester) -> None:
         upstream = self.owner.upstream
         if self.open < upstream.connections:
             self._connect(exchange)
@@ -121,14 +164,23 @@ class EndpointPool:
             return
         while self.waiting and not connection.transport.is_closing():
             exchange = self.waiting.popleft()
-            if exchange.waits_for(self):
+            if not exchange.waits_for(self):
+                continue
+            if exchange.repeatable or not connection.used:
                 exchange.connected(connection)
-                return
+            else:
+                # Its place is for a fresh one, which `lost` makes.
+                self.waiting.appendleft(exchange)
+                connection.transport.close()
+            return
         upstream = self.owner.upstream
         if len(self.idle) >= upstream.idle_connections:
             connection.transport.close()
             return
-        connection.idle_until = self.plane.now + upstream.keep_alive
+        connection.released_at = self.plane.loop.time()
+        if connection.carried_body:
+            connection.carried_body = False
+            connection.released_at += SETTLING_AFTER_BODY - SETTLING
         self.idle.append(connection)
 
     def switched(self) -> None:
@@ -278,7 +330,8 @@ class EndpointPool:
     def expire(self, now: float) -> None:
         """Close connections that have been idle for too long (the oldest stand first)."""
         idle = self.idle
-        while idle and idle[0].idle_until <= now:
+        released = now - self.owner.upstream.keep_alive
+        while idle and idle[0].released_at <= released:
             idle.pop(0).transport.close()
 
     def retire(self) -> None:

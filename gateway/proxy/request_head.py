@@ -33,6 +33,7 @@ from gateway.proxy.headers import (
     is_host,
     is_request_id,
     is_traceparent,
+    own_forwarded_line,
     protocols,
 )
 from gateway.routing.decide import Refusal
@@ -355,11 +356,17 @@ class RequestHead:
         return found
 
     def sent(
-        self, forwarded: bytes, identity: Identity | None, keep_token: bool, changes: Changes | None = None
+        self,
+        forwarded: bytes,
+        identity: Identity | None,
+        keep_token: bool,
+        changes: Changes | None = None,
+        element: str = "",
     ) -> bytes:
         """The fields as they go to the upstream, each ended by CRLF; those of one request alone come on top.
 
-        `forwarded` are the lines about the client's connection, `changes` those that the route makes.
+        `forwarded` are the lines about the client's connection, `changes` those that the route makes. `element`, where
+        it is not empty, is what Forwarded says of that connection.
         """
         wanted = (identity, keep_token, changes)
         if self._sent is not None and self._sent_for == wanted:
@@ -378,6 +385,8 @@ class RequestHead:
             parts.append(forwarding_lines(self.forwarding, self._trusted.scheme, self.host or ""))
         elif self.host:
             parts.append(forwarded_host_line(self.host))
+        if element:
+            parts.append(own_forwarded_line(element, self.host or ""))
         if identity is not None:
             parts.append(identity.header_lines)
         if changes is not None:

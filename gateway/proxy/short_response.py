@@ -25,6 +25,7 @@ REMEMBERED_HEAD = 2048
 _STATUS_LINE = re.compile(rb"HTTP/1\.1 ([2-5][0-9][0-9])(?: [\t -~]*)?")
 _FIELD_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*((?:[!-~](?:[\t -~]*[!-~])?)?)[ \t]*")
 _LENGTH = re.compile(rb"0|[1-9][0-9]{0,8}")
+_SHORTEST_LINE = len(b"HTTP/1.1 200 ")
 
 # What a line means; a number from _LENGTHS on is a Content-Length, counted from there.
 _FORWARD, _DATE, _DROP, _NOT_PLAIN, _LENGTHS = range(5)
@@ -67,8 +68,8 @@ class _Statuses(dict[bytes, int]):
     def __missing__(self, line: bytes) -> int:
         match = _STATUS_LINE.fullmatch(line)
         status = int(match[1]) if match is not None else 0
-        # These have no body whatever their fields say.
-        status = 0 if status in (204, 304) else status
+        # Two have no body whatever their fields say; a 426 keeps its Upgrade, which is dropped from all others.
+        status = 0 if status in (204, 304, 426) else status
         if len(line) <= REMEMBERED_LINE:
             if len(self) >= REMEMBERED_STATUSES:
                 self.clear()
@@ -80,13 +81,13 @@ _LINES = _Lines()
 _STATUSES = _Statuses()
 
 
-_HEADS: dict[bytes, tuple[int, bytes, int, bool]] = {}
+_HEADS: dict[bytes, tuple[int, bytes, bytes, int, bool]] = {}
 
 
-def read_short_response(data: bytes) -> tuple[int, bytes, bytes, bool] | None:
-    """Status, fields to forward (whole lines, Content-Length among them), body, and whether there is a Date.
+def read_short_response(data: bytes) -> tuple[int, bytes, bytes, bytes, bool] | None:
+    """Status, status line, fields to forward, body, and whether there is a Date; lines with their ends.
 
-    For a response to all but HEAD.
+    For a response to all but HEAD. Content-Length is among the fields.
     None where `data` is not exactly one plain response.
     """
     end = data.find(b"\r\n\r\n")
@@ -94,14 +95,14 @@ def read_short_response(data: bytes) -> tuple[int, bytes, bytes, bool] | None:
     meaning = _HEADS.get(head) or _read_head(head)
     if meaning is None:
         return None
-    status, fields, length, dated = meaning
+    status, line, fields, length, dated = meaning
     if length != len(data) - end - 4:
         return None
-    return status, fields, data[end + 4 :], dated
+    return status, line, fields, data[end + 4 :], dated
 
 
-def _read_head(head: bytes) -> tuple[int, bytes, int, bool] | None:
-    """Status, fields to forward, length of the body, whether dated; None where something about `head` is not plain."""
+def _read_head(head: bytes) -> tuple[int, bytes, bytes, int, bool] | None:
+    """Status, status line, fields to forward, length of the body, whether dated; None where `head` is not plain."""
     status_line, *lines = head.split(b"\r\n")
     status = _STATUSES[status_line]
     if not status:
@@ -122,7 +123,8 @@ def _read_head(head: bytes) -> tuple[int, bytes, int, bool] | None:
         forwarded += (line, b"\r\n")
     if length < 0:
         return None
-    read = (status, b"".join(forwarded), length, dated)
+    # The space before the reason phrase is not optional, the phrase is (RFC 9112 section 4).
+    read = (status, status_line.ljust(_SHORTEST_LINE) + b"\r\n", b"".join(forwarded), length, dated)
     if len(head) <= REMEMBERED_HEAD:
         if len(_HEADS) >= REMEMBERED_HEADS:
             _HEADS.clear()

@@ -20,6 +20,8 @@ import ssl
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast
 
+from gateway.proxy.socket_state import rest_of
+
 READ = 262_144
 NEVER = float("inf")
 
@@ -48,6 +50,7 @@ class TlsConnection(asyncio.Transport, asyncio.Protocol):
         "_plain_answer",
         "_protocol",
         "_raw",
+        "_server_side",
         "_settled",
         "_ssl",
         "_written_eof",
@@ -68,6 +71,7 @@ class TlsConnection(asyncio.Transport, asyncio.Protocol):
         self.deadline = NEVER
         self._protocol = protocol
         self._settled = settled
+        self._server_side = server_side
         self._plain_answer = plain_answer
         self._raw: asyncio.Transport = None  # type: ignore[assignment]
         self._incoming = ssl.MemoryBIO()
@@ -88,9 +92,26 @@ class TlsConnection(asyncio.Transport, asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._closing:
             return
-        self._incoming.write(data)
-        if self._established or self._shake_hands():
+        if self._established:
+            self._incoming.write(data)
             self._read()
+            return
+        data = self.greeted(data)
+        if data:
+            self._incoming.write(data)
+            if self._shake_hands():
+                self._read()
+
+    def greeted(self, data: bytes) -> bytes:
+        """What OpenSSL gets of the bytes that come during the handshake; who looks at them first may hold them back."""
+        return data
+
+    def refuse(self, alert: bytes, reason: str) -> None:
+        """End the handshake with a record of `alert`, for `reason` in OpenSSL's words."""
+        error = ssl.SSLError(ssl.SSL_ERROR_SSL, reason.lower().replace("_", " "))
+        error.reason = reason
+        self._raw.write(alert)
+        self._fail(error)
 
     def eof_received(self) -> bool:
         # After close_notify the other direction may still be in use; without it, nothing can be relied on.
@@ -101,6 +122,10 @@ class TlsConnection(asyncio.Transport, asyncio.Protocol):
             self._settle(self._error or exc or TruncatedError("the connection ended during the handshake"))
             return
         error = self._error or exc
+        if exc is not None and not self._server_side and not self._closing:
+            # An endpoint may have responded and ended before it had read the request: see UpstreamConnection.
+            for data in rest_of(self._raw):
+                self.data_received(data)
         if error is None and not self._ended and not self._closing:
             error = TruncatedError("the connection ended without close_notify")
         self._protocol.connection_lost(error)

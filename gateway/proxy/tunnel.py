@@ -22,8 +22,8 @@ import asyncio
 import math
 from typing import TYPE_CHECKING, Literal
 
+from gateway.proxy.broken import ResetWhenSent
 from gateway.proxy.frames import FrameWatch, close_frame
-from gateway.proxy.reset import reset
 
 if TYPE_CHECKING:
     from gateway.proxy.exchange import Exchange
@@ -65,7 +65,7 @@ class Tunnel:
     def __repr__(self) -> str:
         return f"<Tunnel from_client={self.client.passed} from_upstream={self.upstream.passed}>"
 
-    def start(self, from_client: bytes, from_upstream: bytes, client_is_full: bool) -> None:
+    def start(self, from_client: bytes, from_upstream: bytes, client_is_full: bool, client_has_ended: bool) -> None:
         """Take over both connections; what has come behind the handshake goes first."""
         for end in (self.client, self.upstream):
             end.transport.set_protocol(end)
@@ -77,6 +77,8 @@ class Tunnel:
             self.client.data_received(from_client)
         if from_upstream:
             self.upstream.data_received(from_upstream)
+        if client_has_ended:
+            self.client.eof_received()
 
     def go_away(self, reason: Literal["drained", "idle"]) -> None:
         """End the tunnel for a `reason` of the gateway's own; the ends of a WebSocket are told by a close frame."""
@@ -119,6 +121,13 @@ class Tunnel:
         else:
             self.abort()
 
+    def _break(self, end: TunnelEnd) -> None:
+        """Reset `end`, whose other end has broken, once it has all that the other had sent before."""
+        self._closing = True
+        self.deadline = math.inf
+        self.plane.counters.event("tunnels_closed", end.other.name)
+        ResetWhenSent(self.plane, end.transport, end.connection_lost)
+
     def abort(self) -> None:
         """Close both ends at once."""
         for end in (self.client, self.upstream):
@@ -129,8 +138,9 @@ class Tunnel:
         if not end.other.gone:
             # Who has said all before may well be gone when the other's last words arrive.
             if exc is not None and not end.ended and not self._closing and not self.leaving:
-                reset(end.other.transport)
-            self.close(self.leaving or end.name)
+                self._break(end.other)
+            else:
+                self.close(self.leaving or end.name)
             return
         exchange = self._exchange
         self.plane.tunnels.discard(self)

@@ -10,12 +10,15 @@ connection is not used again. One without Date gets one (RFC 9110 section 6.6.1)
 from __future__ import annotations
 
 import asyncio
+import select
 from typing import TYPE_CHECKING, cast
 
 import httptools
 
 from gateway.proxy.headers import RESPONSE_ACTIONS, Action, connection_options
 from gateway.proxy.short_response import read_short_response
+from gateway.proxy.socket_state import arrivals, rest_of
+from gateway.proxy.status import status_line
 from gateway.proxy.tls import TruncatedError
 
 if TYPE_CHECKING:
@@ -39,10 +42,13 @@ class UpstreamConnection(asyncio.Protocol):
     """A kept-alive HTTP/1.1 connection to one endpoint, with one exchange at a time.
 
     It is `answering` once a byte of an answer, also of an interim one, has come in,
-    and `truncated` where TLS ended without close_notify.
+    and `truncated` where TLS ended without close_notify. `released_at` is since
+    when it has been idle, later where it has just `carried_body`, a large one
+    (see pool.py).
     """
 
     __slots__ = (
+        "_arrivals",
         "_complete",
         "_connection",
         "_content_length",
@@ -53,13 +59,15 @@ class UpstreamConnection(asyncio.Protocol):
         "_length_fields",
         "_lines",
         "_parser",
+        "_phrase",
         "_transfer_encoding",
         "_upgrade",
         "answering",
+        "carried_body",
         "exchange",
-        "idle_until",
         "paused",
         "pool",
+        "released_at",
         "reusable",
         "transport",
         "truncated",
@@ -75,12 +83,20 @@ class UpstreamConnection(asyncio.Protocol):
         self.reusable = True
         self.paused = False
         self.truncated = False
-        self.idle_until = 0.0
-        self._parser = httptools.HttpResponseParser(self)
+        self.released_at = 0.0
+        self.carried_body = False
+        self._arrivals: select.poll | None = None
+        self._new_parser()
         self._begin()
+
+    def _new_parser(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        if self.pool.owner.upstream.bare_lf:
+            self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
 
     def _begin(self) -> None:
         self._lines: list[bytes] = []
+        self._phrase = b""
         self._connection: bytes | None = None
         self._dated = False
         self._content_length: bytes | None = None
@@ -109,14 +125,14 @@ class UpstreamConnection(asyncio.Protocol):
         if not self.answering and exchange.method != "HEAD":
             short = read_short_response(data)
             if short is not None:
-                status, fields, body, dated = short
+                status, line, fields, body, dated = short
                 self.exchange = None
                 self.used = True
                 if exchange.request_complete:
                     self.pool.release(self)
                 else:
                     self.discard()
-                exchange.whole_response(status, fields if dated else fields + self.pool.plane.date_line, body)
+                exchange.whole_response(status, line, fields if dated else fields + self.pool.plane.date_line, body)
                 return
         if not self.answering and not data.startswith(b"H"):
             # The parser takes the names of some other protocols for HTTP.
@@ -130,8 +146,8 @@ class UpstreamConnection(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             assert self._upgrade is not None
-            fields, early = b"".join(self._lines), data[upgrade.args[0] :]
-            if not exchange.switch_protocols(self, fields, self._upgrade, early):
+            line, fields, early = status_line(101, self._phrase), b"".join(self._lines), data[upgrade.args[0] :]
+            if not exchange.switch_protocols(self, line, fields, self._upgrade, early):
                 self._malformed(exchange, begun, BadResponse("it switches protocols without being asked"))
             return
         except httptools.HttpParserError as error:
@@ -158,12 +174,21 @@ class UpstreamConnection(asyncio.Protocol):
             self._finish(exchange)
 
     def eof_received(self) -> bool:
+        if self.exchange is not None:
+            # Closing waits until everything is written, and an endpoint that has ended need not read any more of it.
+            self.transport.abort()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.reusable = False
+        if exc is not None and self.exchange is not None:
+            # Where writing failed, the response may be there all the same: an endpoint need not read a request's body.
+            for data in rest_of(self.transport):
+                self.data_received(data)
+                if self.exchange is None:
+                    break
         # It holds on to this connection, which would then have to wait for a collection.
         self._parser = None  # type: ignore[assignment]
-        self.reusable = False
         self.pool.lost(self)
         exchange = self.exchange
         if exchange is None:
@@ -203,6 +228,13 @@ class UpstreamConnection(asyncio.Protocol):
         exchange.response_started = begun
         exchange.upstream_failed("malformed", 502, f"The upstream's response is malformed: {cause}.")
 
+    def is_quiet(self) -> bool:
+        """Whether nothing has arrived that the event loop has not handed on yet."""
+        events = self._arrivals
+        if events is None:
+            events = self._arrivals = arrivals(self.transport)
+        return not events.poll(0)
+
     def pause_reading(self) -> None:
         """Stop reading: the client can't take more."""
         self.paused = True
@@ -220,6 +252,9 @@ class UpstreamConnection(asyncio.Protocol):
         self.transport.abort()
 
     # httptools callbacks
+
+    def on_status(self, phrase: bytes) -> None:
+        self._phrase += phrase
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._in_body:
@@ -263,7 +298,7 @@ class UpstreamConnection(asyncio.Protocol):
             if self._length_fields:
                 self._strip(_LENGTH)
             self._interim = True
-            exchange.interim_response(status, b"".join(self._lines))
+            exchange.interim_response(status, status_line(status, self._phrase), b"".join(self._lines))
             return
         self._in_body = True
         kept = version == "1.1" or b"keep-alive" in options
@@ -273,10 +308,13 @@ class UpstreamConnection(asyncio.Protocol):
         if exchange.method == "HEAD":
             # llhttp can't be told that no body follows, so this parser is done with.
             self._complete = True
-            self._parser = httptools.HttpResponseParser(self)
+            self._new_parser()
         if not self._dated:
             self._lines.append(self.pool.plane.date_line)
-        exchange.response_head(status, b"".join(self._lines), delimited)
+        if status == 426 and self._upgrade is not None:
+            # It says to what the client has to switch (RFC 9110 section 15.5.22).
+            self._lines.append(b"Connection: Upgrade\r\nUpgrade: %b\r\n" % self._upgrade)
+        exchange.response_head(status, status_line(status, self._phrase), b"".join(self._lines), delimited)
 
     def _check_switch(self) -> None:
         """Raise BadResponse unless this is a whole 101: one that names a protocol, for this hop, without a body."""

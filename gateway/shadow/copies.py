@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import monotonic, time
 from typing import TYPE_CHECKING
 
-from gateway.proxy.pool import EndpointPool
+from gateway.proxy.pool import LARGE_BODY, EndpointPool
 from gateway.shadow.pair import Answered, Pair, Reason
 from gateway.shadow.recording import Recording
 
@@ -92,15 +92,21 @@ class Copy:
         """Go to the other side; `now` is the loop's time."""
         self.deadline = now + self.lane.shadow.timeout
         self._pool = self.upstream.next(None)
-        self._pool.request(self)
+        self._pool.request_proven(self)
 
     # What connections and pools call
+
+    @property
+    def repeatable(self) -> bool:
+        """Never: a fault of the other side would have to happen twice to be seen. So it meets no stale connection."""
+        return False
 
     def connected(self, connection: UpstreamConnection) -> None:
         """Write the request to `connection`."""
         self._connection = connection
         connection.exchange = self
         self._sent_at = monotonic()
+        connection.carried_body = len(self.request) > LARGE_BODY
         connection.transport.write(self.request)
 
     def waits_for(self, pool: EndpointPool) -> bool:
@@ -120,21 +126,23 @@ class Copy:
         self.lane.resting_until = self.mirror.plane.now + RESTING
         self.fail(Reason.UNREACHABLE)
 
-    def interim_response(self, status: int, fields: bytes) -> None:
+    def interim_response(self, status: int, line: bytes, fields: bytes) -> None:
         """A 1xx says nothing that is compared."""
 
-    def switch_protocols(self, connection: UpstreamConnection, fields: bytes, upgrade: bytes, early: bytes) -> bool:
+    def switch_protocols(
+        self, connection: UpstreamConnection, line: bytes, fields: bytes, upgrade: bytes, early: bytes
+    ) -> bool:
         """A copy never asks for another protocol."""
         return False
 
-    def whole_response(self, status: int, fields: bytes, body: bytes) -> None:
+    def whole_response(self, status: int, line: bytes, fields: bytes, body: bytes) -> None:
         """The answer came in one piece; the connection is no longer this copy's."""
         self._connection = None
-        self.response_head(status, fields, True)
+        self.response_head(status, line, fields, True)
         self.response_body(body)
         self.response_complete()
 
-    def response_head(self, status: int, fields: bytes, delimited: bool) -> None:
+    def response_head(self, status: int, line: bytes, fields: bytes, delimited: bool) -> None:
         """The head of the answer."""
         self.response_started = True
         self._status = status

@@ -156,14 +156,14 @@ class RecordedExchange(Exchange):
         self.recording.request_body(data)
         super()._send_body(data)
 
-    def whole_response(self, status: int, fields: bytes, body: bytes) -> None:
+    def whole_response(self, status: int, line: bytes, fields: bytes, body: bytes) -> None:
         self.recording.answer_head(status, fields)
         self.recording.answer_body(body)
-        super().whole_response(status, fields, body)
+        super().whole_response(status, line, fields, body)
 
-    def response_head(self, status: int, fields: bytes, delimited: bool) -> None:
+    def response_head(self, status: int, line: bytes, fields: bytes, delimited: bool) -> None:
         self.recording.answer_head(status, fields)
-        super().response_head(status, fields, delimited)
+        super().response_head(status, line, fields, delimited)
 
     def response_body(self, body: bytes) -> None:
         self.recording.answer_body(body)

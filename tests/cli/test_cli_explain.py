@@ -222,8 +222,12 @@ def test_an_invalid_configuration_is_said_as_validate_says_it(strangler: Strangl
 # Explained and done
 
 
-@pytest.mark.parametrize("trusted", [False, True])
-def test_what_is_explained_is_what_the_gateway_does(strangler: Strangler, tmp_path: Path, trusted: bool) -> None:
+@pytest.mark.parametrize(
+    ("trusted", "header"), [(False, "X-Forwarded-For"), (True, "X-Forwarded-For"), (False, "Forwarded")]
+)
+def test_what_is_explained_is_what_the_gateway_does(
+    strangler: Strangler, tmp_path: Path, trusted: bool, header: str
+) -> None:
     issuer = Issuer()
     issuer.write_key_set(tmp_path)
     token = {"issuer": ISSUER, "audience": AUDIENCE, "algorithms": ["ES256"], "jwks": "jwks.json"}
@@ -233,6 +237,7 @@ def test_what_is_explained_is_what_the_gateway_does(strangler: Strangler, tmp_pa
             "upstreams": {"legacy": {"endpoints": [legacy.url]}, "extracted": {"endpoints": [extracted.url]}},
             "default": "legacy",
             "trusted_proxies": ["127.0.0.0/8"] if trusted else [],
+            "trusted_header": header,
             "migrations": {
                 "catalog": {
                     "from": "legacy",

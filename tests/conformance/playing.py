@@ -30,7 +30,9 @@ from tests.conformance.messages import (
 from tests.conformance.rows import (
     BadGateway,
     Client,
+    ClientBreaks,
     ClientEnds,
+    ClientFinishes,
     ClientSees,
     ClientSeesBreak,
     ClientSeesEnd,
@@ -345,6 +347,11 @@ class _ConversationPlay(_Play):
                 client.send(data, in_pieces=self.in_pieces)
             case ClientEnds():
                 self.wire.hang_up(client)
+            case ClientBreaks():
+                client.reset()
+                self.wire.hang_up(client)
+            case ClientFinishes():
+                client.finish_sending()
             case Upstream(data):
                 self._upstream().send(data, in_pieces=self.in_pieces)
             case UpstreamEnds():

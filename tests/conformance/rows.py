@@ -137,6 +137,16 @@ class ClientEnds:
 
 
 @dataclass(frozen=True)
+class ClientBreaks:
+    """The client's connection is reset."""
+
+
+@dataclass(frozen=True)
+class ClientFinishes:
+    """The client sends nothing more, and goes on reading."""
+
+
+@dataclass(frozen=True)
 class UpstreamEnds:
     """The upstream hangs up."""
 
@@ -163,6 +173,8 @@ Step = (
     | ClientSees
     | ClientSeesStatus
     | ClientEnds
+    | ClientBreaks
+    | ClientFinishes
     | UpstreamEnds
     | ClientSeesEnd
     | ClientSeesBreak

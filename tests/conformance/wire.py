@@ -42,6 +42,10 @@ class End:
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_WR)
 
+    def reset(self) -> None:
+        """Have the connection reset when it is closed."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+
     def take(self) -> bytes:
         """What has arrived since the last call."""
         taken = bytes(self.received)

@@ -167,6 +167,21 @@ def test_forwarded_counts_where_it_is_the_trusted_header(start: Start, upstream:
     assert gateway.access("/rfc7239")[0]["client"] == "2001:db8::9"
 
 
+def test_a_client_that_is_not_trusted_gets_a_forwarded_of_its_own_where_that_is_the_trusted_header(
+    start: Start, upstream: RecordingUpstream
+) -> None:
+    gateway = start(configuration(upstream, upstream, trusted_header="Forwarded", trusted_proxies=["10.0.0.0/8"]))
+    with gateway.client() as client:
+        for _ in range(2):
+            assert client.request("/own", "Forwarded: for=6.6.6.6;proto=https").status == 200
+            assert upstream.last("/own").value(b"Forwarded") == b'for=127.0.0.1;proto=http;host="shop.example"'
+    seen = upstream.last("/own")
+    assert (seen.value(b"X-Forwarded-For"), seen.value(b"X-Forwarded-Proto")) == (b"127.0.0.1", b"http")
+    with gateway.client() as client:
+        assert client.request("/own/nameless", host=None, version="1.0").status == 200
+    assert upstream.last("/own/nameless").value(b"Forwarded") == b"for=127.0.0.1;proto=http"
+
+
 # The PROXY protocol
 
 

@@ -140,8 +140,8 @@ def test_a_response_that_has_begun_is_broken_off_where_the_body_turns_out_too_la
         client.send(request("/both", "Transfer-Encoding: chunked", method="POST") + b"a\r\n" + b"x" * 10 + b"\r\n")
         client.reader.until(b"ok\r\n")
         client.send(b"%x\r\n" % LIMIT + b"x" * LIMIT + b"\r\n")
-        with pytest.raises(ConnectionError):
-            client.reader.rest()
+        # Without a last chunk it is seen to be broken.
+        assert client.reader.rest() == b""
 
 
 def test_a_body_that_stops_is_a_408_whatever_the_upstream_allows_itself(bounded: Bounded) -> None:
@@ -180,6 +180,8 @@ def hold(bounded: Bounded, stack: ExitStack, count: int, *fields: str) -> list[C
     clients = []
     for number in range(count):
         client = stack.enter_context(bounded.gateway.client())
+        # One that ended its side alone could be waiting still.
+        stack.callback(client.reset)
         client.send(request("/held", *fields))
         wait_for(lambda number=number: len(held) == number + 1, "the upstream to have the request")
         clients.append(client)

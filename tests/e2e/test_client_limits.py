@@ -157,8 +157,8 @@ def test_one_connection_too_many_is_a_503(strict: Strict) -> None:
         # A request under way keeps a connection from running into its deadline.
         release: list[Call] = []
         strict.upstream.on("/open/held")(lambda call: (release.append(call), call.wait_hang_up())[1])
-        for number in range(CONNECTIONS):
-            client = stack.enter_context(strict.gateway.client())
+        held = [stack.enter_context(strict.gateway.client()) for _ in range(CONNECTIONS)]
+        for number, client in enumerate(held):
             client.send(request("/open/held"))
             wait_for(lambda number=number: len(release) == number + 1, "the upstream to have the request")
         with strict.gateway.client() as one_more:
@@ -166,6 +166,8 @@ def test_one_connection_too_many_is_a_503(strict: Strict) -> None:
             assert answer.status == 503
             assert answer.value(b"Connection") == b"close"
             assert one_more.is_closed()
+        for client in held:
+            client.reset()
     wait_for(lambda: strict.gateway.metric("strangler_client_connections") == 0, "all connections to end")
     assert ask(strict.gateway.port, "/open/x").status == 200
 

@@ -287,6 +287,46 @@ def test_a_status_passes_whether_known_or_not(system: System, status: bytes) -> 
     assert ask(system.gateway.port, path).status == int(status[:3])
 
 
+def status_line(system: System, target: str, method: str = "GET") -> bytes:
+    """The status line that a client gets for `target`, as it is."""
+    with system.gateway.client() as client:
+        client.send(request(target, method=method))
+        return client.reader.until(b"\r\n")
+
+
+@pytest.mark.parametrize("phrase", [b"Everything Is Fine", b"caf\xe9", b"", b"Not  Found\t(yet)"])
+def test_the_upstreams_reason_phrase_passes(system: System, phrase: bytes) -> None:
+    line = b"HTTP/1.1 299 " + phrase
+
+    @system.legacy.on("/phrase/short")
+    def at_once(call: Call) -> None:
+        call.send(line + b"\r\nContent-Length: 0\r\n\r\n")
+
+    @system.legacy.on("/phrase/chunks")
+    def in_chunks(call: Call) -> None:
+        call.send(line + b"\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+
+    for _ in range(2):
+        assert status_line(system, "/phrase/short") == line
+        assert status_line(system, "/phrase/chunks") == line
+        assert status_line(system, "/phrase/short", method="HEAD") == line
+
+
+def test_a_426_keeps_its_upgrade(system: System) -> None:
+    body = b"speak something newer"
+    fields = (b"Upgrade: TLS/1.2, HTTP/3.0", b"Connection: Upgrade")
+    system.legacy.on("/426")(lambda call: call.answer(body, *fields, status=b"426 Upgrade Required"))
+    system.legacy.on("/no426")(lambda call: call.answer(body, *fields))
+    with system.gateway.client() as client:
+        for _ in range(2):
+            answer = client.request("/426")
+            assert (answer.status, answer.body) == (426, body)
+            assert answer.value(b"Upgrade") == b"TLS/1.2, HTTP/3.0"
+            assert answer.value(b"Connection") == b"Upgrade"
+        # Of any other status it stays on the upstream's connection.
+        assert client.request("/no426").values(b"Upgrade") == []
+
+
 # Interim responses
 
 

@@ -57,6 +57,7 @@ def test_least_requests_leaves_a_busy_endpoint_alone(start: Start, endpoints: En
         wait_for(lambda: busy.requests("/slow") or free.requests("/slow"), "the slow request")
         occupied = b"0" if busy.requests("/slow") else b"1"
         assert occupied not in served(gateway, 20)
+        waiting.reset()
 
 
 def test_a_key_stays_at_its_endpoint_on_every_worker(start: Start, endpoints: Endpoints, issuer: Issuer) -> None:

@@ -57,9 +57,9 @@ def test_requests_go_over_tls_on_connections_that_are_kept(start: Start, authori
         with gateway.client() as client:
             for number in range(3):
                 assert client.request(f"/ask/{number}").body == b'{"served by":"secure"}'
+            assert {one.connection for one in upstream.received} == {1}
             body = bytes(range(256)) * 4000
             assert client.request("/send", method="POST", body=body).status == 200
-        assert {one.connection for one in upstream.received} == {1}
         assert upstream.last("/send").body == body
 
 

@@ -158,7 +158,7 @@ def test_what_the_short_path_takes_has_exactly_one_reading(data: bytes) -> None:
     short = read_short_response(data)
     if short is None:
         return
-    status, forwarded, body, dated = short
+    status, line, forwarded, body, dated = short
     lines = forwarded.split(b"\r\n")
     assert lines.pop() == b""
     lengths = [line for line in lines if line.lower().startswith(b"content-length: ")]
@@ -168,6 +168,9 @@ def test_what_the_short_path_takes_has_exactly_one_reading(data: bytes) -> None:
     assert [int(line[16:]) for line in lengths] == [len(body)]
     first, fields = parse_head(head)
     assert first.startswith(b"HTTP/1.1 %d" % status)
+    assert line.rstrip() == first.rstrip()
+    assert line.startswith(b"HTTP/1.1 %d " % status)
+    assert line.endswith(b"\r\n")
     names = [name.lower() for name, _ in fields]
     assert names.count(b"content-length") == 1
     assert b"transfer-encoding" not in names
@@ -183,6 +186,7 @@ def test_the_usual_response_takes_the_short_path() -> None:
     data = b"HTTP/1.1 200 OK\r\nServer: x\r\nConnection: keep-alive\r\nContent-Length: 3\r\nETag: y\r\n\r\nabc"
     assert read_short_response(data) == (
         200,
+        b"HTTP/1.1 200 OK\r\n",
         b"Server: x\r\nContent-Length: 3\r\nETag: y\r\n",
         b"abc",
         False,

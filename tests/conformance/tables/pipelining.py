@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from tests.conformance.rows import (
     Client,
+    ClientBreaks,
     ClientEnds,
+    ClientFinishes,
     ClientSees,
     ClientSeesEnd,
     ClientSeesStatus,
@@ -23,6 +25,7 @@ from tests.conformance.rows import (
 )
 
 _ORDER = "RFC 9112 9.3.2: answers come in the order of the requests"
+_HALF = "RFC 9112 9.6: a client may end its side and read on, so it gets the response that it waits for"
 _SECOND = "RFC 9112 9.3.2: a bad request does not spoil the one before; nothing behind it counts"
 
 FIRST = get(target=b"/first")
@@ -174,8 +177,61 @@ ROWS: list[Row] = [
         (
             Client(FIRST + SECOND),
             UpstreamSees(FIRST),
-            ClientEnds(),
+            ClientBreaks(),
             UpstreamSeesEnd(),
+        ),
+    ),
+    Conversation(
+        "a client that ends its side while it waits",
+        _HALF,
+        (
+            Client(FIRST),
+            UpstreamSees(FIRST),
+            ClientFinishes(),
+            Upstream(ONE),
+            ClientSees(ok(b"Content-Length: 3", b"Connection: close", body=b"one")),
+            ClientSeesEnd(),
+        ),
+    ),
+    Conversation(
+        "a client that ends its side behind two requests",
+        _HALF,
+        (
+            Client(FIRST + SECOND),
+            UpstreamSees(FIRST),
+            ClientFinishes(),
+            Upstream(ONE),
+            ClientSees(ONE),
+            UpstreamSees(SECOND),
+            Upstream(TWO),
+            ClientSees(ok(b"Content-Length: 3", b"Connection: close", body=b"two")),
+            ClientSeesEnd(),
+        ),
+    ),
+    Conversation(
+        "a client that ends its side behind a request and a half",
+        "RFC 9112 8: the half is no request; the whole one is answered",
+        (
+            Client(FIRST + SECOND[:-2]),
+            UpstreamSees(FIRST),
+            ClientFinishes(),
+            Upstream(ONE),
+            ClientSees(ok(b"Content-Length: 3", b"Connection: close", body=b"one")),
+            ClientSeesEnd(),
+        ),
+    ),
+    Conversation(
+        "a client that ends its side behind a request and half a body",
+        "RFC 9112 8: the half is no request; the whole one is answered",
+        (
+            Client(FIRST + post(b"Content-Length: 10", body=b"hello")),
+            UpstreamSees(FIRST),
+            ClientFinishes(),
+            Upstream(ONE),
+            ClientSees(ONE),
+            UpstreamSees(post(b"Content-Length: 10", body=b"hello")),
+            UpstreamSeesEnd(),
+            ClientSeesEnd(),
         ),
     ),
     Conversation(

@@ -6,7 +6,19 @@ line ends; a proxy that is lenient differs from the server behind it.
 
 from __future__ import annotations
 
-from tests.conformance.rows import Forwarded, Refused, Request, Row, get, lines
+from gateway.proxy.http2 import goaway
+from tests.conformance.rows import (
+    Client,
+    ClientSees,
+    ClientSeesEnd,
+    Conversation,
+    Forwarded,
+    Refused,
+    Request,
+    Row,
+    get,
+    lines,
+)
 
 _LINE = "RFC 9112 3: method SP request-target SP HTTP-version CRLF, and nothing else"
 _LINE_END = "RFC 9112 2.2: a line ends with CRLF; a bare CR is invalid, and a bare LF is read in two ways"
@@ -72,7 +84,11 @@ ROWS: list[Row] = [
     _bad("another protocol", _VERSION, b"GET /t HTTQ/1.1\r\nHost: a\r\n\r\n"),
     _bad("RTSP", _VERSION, b"DESCRIBE /t RTSP/1.0\r\nHost: a\r\n\r\n"),
     _bad("ICE", _VERSION, b"SOURCE /t ICE/1.0\r\nHost: a\r\n\r\n"),
-    _bad("the preface of HTTP/2", "RFC 9113 3.4", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+    Conversation(
+        "the preface of HTTP/2",
+        "RFC 9113 3.4, 6.8, 7: refused by GOAWAY with HTTP_1_1_REQUIRED",
+        (Client(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), ClientSees(goaway()), ClientSeesEnd()),
+    ),
     _bad("a TLS client hello", "RFC 8446: not HTTP", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 32),
     _bad("a response as a request", _LINE, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
     _bad("a method in small letters", _METHOD, b"get /t HTTP/1.1\r\nHost: a\r\n\r\n"),
