@@ -6,13 +6,16 @@ import json
 import os
 import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.gateway_process import GatewayProcess
+from tests.e2e.gateway_process import ROOT, GatewayProcess
+from tests.e2e.raw_http import values
 from tests.e2e.recording_upstream import Call, RecordingUpstream
 from tests.e2e.waiting import wait_for
 
@@ -197,8 +200,9 @@ def test_a_dead_candidate_changes_nothing_for_callers(start: Start, upstream: Re
     with gateway.client() as client:
         for _ in range(30):
             assert client.request("/items/1").body == b'{"id":1}'
-    status = wait_found(gateway, not_compared={"copy not answered": 30})
-    assert "none of the last 30 requests was compared (copy not answered 30)" in status["problem"]
+    wait_found(gateway, failed={"could not be reached": 30})
+    problem = "none of the last 30 requests was compared (could not be reached 30)"
+    wait_for(lambda: problem in (found(gateway)["problem"] or ""), "the problem")
     wait_for(lambda: gateway.events("the shadow of a migration compares nothing"), "the warning")
 
 
@@ -212,8 +216,8 @@ def test_a_hanging_candidate_changes_nothing_and_beyond_the_queue_copies_are_dro
     with gateway.client() as client:
         for _ in range(12):
             assert client.request("/items/1").status == 200
-    status = wait_for(lambda: (now := found(gateway))["not_compared"].get("timed out", 0) >= 5 and now, "the timeouts")
-    assert status["not_compared"] == {"overload": 7, "timed out": 5}
+    status = wait_for(lambda: (now := found(gateway))["failed"].get("timed out", 0) >= 5 and now, "the timeouts")
+    assert (status["not_compared"], status["failed"]) == ({"overload": 7}, {"timed out": 5})
     wait_for(lambda: len(extracted.hung_up) == 5, "the copies to be hung up on")
 
 
@@ -231,7 +235,7 @@ def test_a_crashing_candidate_changes_nothing(
     wait_judge(gateway)
     with gateway.client() as client:
         assert client.request("/items/1").body == b'{"id":1}'
-    wait_found(gateway, not_compared={"copy not answered": 1})
+    wait_found(gateway, failed={"broke off": 1})
 
 
 def test_a_client_that_hangs_up_mid_body_leaves_no_copy(
@@ -287,7 +291,8 @@ def test_what_is_too_long_or_has_no_end_is_not_sent_in_part(
         )
         client.response()
         client.request("/items/4")
-    wait_found(gateway, not_compared={"too big": 4, "endless stream": 1})
+    # A response of legacy that is too long is left out; one of the candidate is its failure.
+    wait_found(gateway, not_compared={"too big": 3, "endless stream": 1}, failed={"too big": 1})
     assert [one.target for one in extracted.received] == [b"/items/4"]
 
 
@@ -304,7 +309,73 @@ def test_answers_without_a_body_are_compared_too(
         client.request("/items/2", "If-None-Match: a")
         client.request("/items/3")
     wait_found(gateway, match=3)
-    assert sorted(one.method for one in extracted.received) == [b"GET", b"GET", b"HEAD"]
+    # The 304 was no whole response, so both sides were asked once more.
+    assert sorted(one.method for one in extracted.received) == [b"GET", b"GET", b"GET", b"HEAD"]
+
+
+def test_a_conditional_request_is_compared_by_whole_responses(
+    start: Start, upstream: RecordingUpstream, extracted: RecordingUpstream
+) -> None:
+    def revalidating(tag: bytes, body: bytes) -> Callable[[Call], None]:
+        def answer(call: Call) -> None:
+            if values(call.fields, b"if-none-match") == [tag]:
+                call.send(b"HTTP/1.1 304 Not Modified\r\nETag: %b\r\n\r\n" % tag)
+            else:
+                call.answer(body, b"Content-Type: application/json", b"ETag: " + tag)
+
+        return answer
+
+    upstream.on("/items/1")(revalidating(b'"a"', b'{"id":1}'))
+    extracted.on("/items/1")(revalidating(b'"b"', b'{"id":1}'))
+    upstream.on("/items/2")(revalidating(b'"a"', b'{"id":2}'))
+    extracted.on("/items/2")(revalidating(b'"a"', b'{"id":3}'))
+    gateway = start(configuration(upstream, extracted.url))
+    with gateway.client() as client:
+        assert client.request("/items/1", 'If-None-Match: "a"').status == 304
+        assert client.request("/items/2", 'If-None-Match: "a"').status == 304
+    wait_found(gateway, match=1, mismatch=1)
+
+
+def test_every_request_has_one_outcome_also_when_the_gateway_stops(
+    upstream: RecordingUpstream, extracted: RecordingUpstream, tmp_path: Path
+) -> None:
+    answering(upstream)
+    extracted.on("/items/1")(lambda call: call.wait_hang_up())
+    config = configuration(upstream, extracted.url, concurrency=3, queue=5, timeout="60s")
+    with GatewayProcess(tmp_path, config) as gateway, gateway.client() as client:
+        for _ in range(12):
+            assert client.request("/items/1").status == 200
+    with sqlite3.connect(tmp_path / "store.sqlite3") as store:
+        query = "select reason, count from shadow_pair_outcomes where epoch != 'self-test'"
+        counts = dict(store.execute(query).fetchall())
+    # Known pairs may have taken a place meanwhile.
+    assert counts.keys() == {"overload", "gateway stopped"}
+    assert sum(counts.values()) == 12
+
+
+def test_the_comparison_is_tested_while_it_runs(
+    start: Start, upstream: RecordingUpstream, extracted: RecordingUpstream
+) -> None:
+    gateway = start(configuration(upstream, extracted.url))
+    report = [sys.executable, "-m", "gateway.cli", "shadow", "report", "items", "-c", str(gateway.path), "--json"]
+
+    def blocking() -> list[str]:
+        done = subprocess.run(report, capture_output=True, text=True, cwd=ROOT, check=False)
+        reasons: list[str] = json.loads(done.stdout)["blocking"] if done.stdout else ["nothing"]
+        return reasons
+
+    answering(upstream, extracted)
+    with gateway.client() as client:
+        client.request("/items/1")
+    wait_for(lambda: blocking()[0].startswith("3,326 more pairs"), "the comparison to be tested", 60)
+    hiding = configuration(upstream, extracted.url)
+    hiding["migrations"]["items"]["compare"] = {"rules": [{"name": "all", "body": True, "ignore": "all"}]}
+    gateway.reload(hiding)
+    with gateway.client() as client:
+        client.request("/items/1")
+    wait_for(lambda: "cannot measure: the known pair" in blocking()[0], "the test to fail", 60)
+    wait_for(lambda: "cannot measure" in (found(gateway)["problem"] or ""), "the problem to be shown")
+    assert gateway.events("nothing is proven: the comparison fails its self-test")
 
 
 def test_an_upgrade_is_not_copied(start: Start, upstream: RecordingUpstream, extracted: RecordingUpstream) -> None:
@@ -330,7 +401,7 @@ def test_a_share_of_callers_is_copied_and_the_rest_is_counted(
     assert any("copies 0 %" in warning for warning in gateway.status()["configuration"]["warnings"])
 
 
-def test_what_agrees_when_asked_again_is_racy(
+def test_what_agrees_when_asked_again_is_unsteady(
     start: Start, upstream: RecordingUpstream, extracted: RecordingUpstream
 ) -> None:
     answering(upstream)
@@ -340,7 +411,7 @@ def test_what_agrees_when_asked_again_is_racy(
     wait_judge(gateway)
     with gateway.client() as client:
         client.request("/items/1", "Authorization: Basic abc")
-    wait_found(gateway, mismatch=0, not_compared={"racy": 1})
+    wait_found(gateway, mismatch=0, unsteady=1)
     first, again = extracted.requests("/items/1")
     assert again.fields == first.fields
     assert again.value(b"authorization") == b"Basic abc"
@@ -367,7 +438,8 @@ def test_evidence_outlives_the_gateway_without_a_secret_on_disk(
         assert secret.encode() not in stored
     assert b"q=shown" in stored
     with sqlite3.connect(tmp_path / "store.sqlite3") as store:
-        assert store.execute("select outcome, count from shadow_outcomes").fetchall() == [("mismatch", 1)]
+        query = "select outcome, count from shadow_pair_outcomes where epoch != 'self-test'"
+        assert store.execute(query).fetchall() == [("mismatch", 1)]
 
 
 def test_without_values_only_digests_are_stored(

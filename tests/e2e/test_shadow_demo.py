@@ -55,4 +55,7 @@ def test_a_wrong_service_is_found_within_a_hundred_requests(system: tuple[str, R
     }
     assert paths == wanted[fault]
     assert found["mismatched"] == (2 * REQUESTS if fault else 0)
-    assert found["unproven"] == ["users/one"]
+    assert found["unrequested"] == ["users/one"]
+    # Two callers who ask for one thing each, however often, are two pairs of evidence.
+    assert found["proof"]["compared"] == 2
+    assert found["repeated"] == 2 * REQUESTS - 2
