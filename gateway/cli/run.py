@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def run_gateway(config: Path, workers: int, listen: str | None, admin: str | Non
     except ValueError as error:
         print(f"strangler: {error}", file=sys.stderr)
         return 2
-    configure_logs()
+    stream = configure_logs()
     try:
         supervisor = Supervisor(config, workers, addresses)
     except ConfigurationError as error:
@@ -31,5 +32,12 @@ def run_gateway(config: Path, workers: int, listen: str | None, admin: str | Non
     except OSError as error:
         print(f"strangler: can't start: {error}", file=sys.stderr)
         return 1
-    asyncio.run(supervisor.run())
+
+    async def main() -> None:
+        await supervisor.run()
+        # A thread may still wait for a name server or a file system; the end of the interpreter would wait for it.
+        stream.finish()
+        os._exit(0)
+
+    asyncio.run(main())
     return 0

@@ -12,7 +12,7 @@ _TIMEOUT = 5.0
 
 
 def show_status(admin: str, as_json: bool) -> int:
-    """Print the state; 1 where the gateway can't be reached, is not ready, or runs on an outdated configuration."""
+    """Print the state; 1 where no gateway can be reached, or it is not ready, degraded or outdated."""
     url = admin.rstrip("/") + "/status"
     try:
         response = httpx.get(url, timeout=_TIMEOUT, trust_env=False).raise_for_status()
@@ -29,12 +29,14 @@ def show_status(admin: str, as_json: bool) -> int:
         print(orjson.dumps(status, option=orjson.OPT_INDENT_2).decode())
     else:
         _print(status)
-    return 0 if status["ready"] and status["configuration"]["valid"] else 1
+    return 0 if status["ready"] and status["configuration"]["valid"] and not status.get("degraded") else 1
 
 
 def _print(status: dict[str, Any]) -> None:
     configuration = status["configuration"]
     print("ready" if status["ready"] else "not ready")
+    for problem in status.get("degraded", []):
+        print(f"degraded: {problem}")
     print(f"configuration {configuration['path']}, version {configuration['version']}, of {configuration['loaded_at']}")
     for problem in configuration["problems"]:
         print(f"  invalid since, not in use: {problem}")

@@ -75,6 +75,7 @@ class Checks:
         yield from CompareChecks(self.model, self.document).warnings()
         yield from ResilienceChecks(self.model, self.document).warnings()
         shadows = ShadowChecks(self.model, self.document)
+        yield from shadows.store_warnings()
         for name, migration in self.model.migrations.items():
             yield from shadows.warnings(name, migration)
         used = shadows.live() | shadows.used()

@@ -61,7 +61,7 @@ class Loaded:
 
 
 def load(path: Path, environment: Mapping[str, str] = os.environ) -> Loaded:
-    """Load the file, or the folder of `*.yaml` files, at `path`.
+    """Load the file, or the folder of `*.yaml` and `*.yml` files, at `path`.
 
     Raises ConfigurationError with all that is wrong.
     """

@@ -30,7 +30,6 @@ log = structlog.get_logger(part="workers")
 START_DEADLINE = 30.0
 REPORT_DEADLINE = 0.5
 KILL_AFTER = 2.0
-SILENT_AFTER = 30.0
 LISTENING_LATE = 3.0
 
 
@@ -192,6 +191,10 @@ class Workers:
             return False
         return True
 
+    def pids(self) -> set[int]:
+        """The processes of all workers, also of those that come and leave."""
+        return {worker.pid for worker in self._everyone()}
+
     def _everyone(self) -> list[WorkerProcess]:
         return [*self.running.values(), *self._coming, *self.leaving]
 
@@ -329,10 +332,14 @@ class Workers:
                 if now - before > LISTENING_LATE:
                     # This process stood itself, so it can't tell.
                     worker.heard = now
-                elif now - worker.heard > SILENT_AFTER:
-                    worker.failure = f"it was silent for {SILENT_AFTER:g} s"
+                elif now - worker.heard > self._hang_limit():
+                    worker.failure = f"it was silent for {self._hang_limit():g} s"
                     log.error("worker is silent, killed", worker=worker.number, pid=worker.pid)
                     worker.kill()
+
+    def _hang_limit(self) -> float:
+        assert self._snapshot is not None
+        return self._snapshot.hang
 
     def _follow(self, worker: WorkerProcess) -> None:
         self._begin(self._until_its_end(worker), self._following)
@@ -407,6 +414,7 @@ class Workers:
                 self._on_refetch(message.provider)
             case messages.Reported():
                 worker.latest = message.report
+                worker.lag.add(message.loop_lag)
                 self._on_report(message.report)
                 for notice in message.report.notices:
                     log.warning(notice.event, worker=worker.number, **notice.fields)

@@ -63,9 +63,18 @@ class RateLimiter:
             self._shared.close()
         self._tally.close()
 
+    def redis_state(self) -> str | None:
+        """Why Redis does not answer, "" where it does, None where nothing is counted in it."""
+        if self._shared is None:
+            return None
+        return (self._shared.cause or "no answer") if self._shared.away else ""
+
     def _note_redis(self, redis: Redis, away: bool) -> None:
         event = "redis does not answer" if away else "redis answers again"
-        self._plane.counters.notice(Notice(event, {"rate_limits": redis.unavailable if away else "shared"}))
+        fields: dict[str, str | int] = {"rate_limits": redis.unavailable if away else "shared"}
+        if away and self._shared is not None:
+            fields["cause"] = self._shared.cause
+        self._plane.counters.notice(Notice(event, fields))
 
     def check(self, exchange: Exchange, route: Route, upstream: UpstreamPool) -> None:
         """Send `exchange` to `upstream` if the limits of `route` let it in, now or soon; else answer it."""

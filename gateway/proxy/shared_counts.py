@@ -54,11 +54,13 @@ return answer
 class SharedCounts:
     """The counts in the Redis of `settings`.
 
-    `away` tells that it does not answer; `on_change` gets that when it changes.
+    `away` tells that it does not answer, `cause` why the last question failed;
+    `on_change` gets that when it changes.
     """
 
     def __init__(self, settings: Redis, on_change: Callable[[bool], None]) -> None:
         self.away = False
+        self.cause = ""
         self._settings = settings
         self._on_change = on_change
         self._waiting: list[tuple[Sequence[str], Sequence[Rate], Answer]] = []
@@ -120,12 +122,14 @@ class SharedCounts:
         try:
             async with asyncio.timeout(self._settings.timeout):
                 return await work
-        except (TimeoutError, OSError, RedisError):
+        except (TimeoutError, OSError, RedisError) as error:
+            self.cause = f"{type(error).__name__}: {error or f'no answer in {self._settings.timeout:g} s'}"
             # An answer that is still on its way would be taken for that to the next question.
             await self._disconnect()
             return None
         except Exception as error:
             # Such as an answer that makes no sense. Whoever asks later needs somebody to go on looking for Redis.
+            self.cause = f"{type(error).__name__}: {error}"
             _report("asking Redis failed in a way that was not foreseen", error)
             await self._disconnect()
             return None

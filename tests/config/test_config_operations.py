@@ -1,0 +1,51 @@
+"""What a configuration says of operating the gateway: its folder, the store's driver, how long a worker may hang."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway.config.load import load
+from tests.config.conftest import Problems, Write
+
+UPSTREAM = 'upstreams: {a: {endpoints: "http://127.0.0.1:1"}}\n'
+
+
+def test_a_folder_holds_yaml_and_yml_files(write: Write, tmp_path: Path) -> None:
+    write(f"version: 1\n{UPSTREAM}", "conf/a.yaml")
+    write("default: a\n", "conf/b.yml")
+    write("default: [\n", "conf/c.txt")
+    loaded = load(tmp_path / "conf", {})
+    assert loaded.snapshot.default == "a"
+    assert [file.name for file in loaded.watched] == ["conf", "a.yaml", "b.yml"]
+
+
+def test_a_name_defined_in_a_yml_and_a_yaml_file_is_refused(write: Write, tmp_path: Path, problems: Problems) -> None:
+    write(f"version: 1\n{UPSTREAM}", "conf/a.yaml")
+    write("default: a\nversion: 1\n", "conf/b.yml")
+    write("default: a\n", "conf/c.yaml")
+    assert problems(tmp_path / "conf") == [
+        "conf/c.yaml:1:1: 'default' is defined twice (first at conf/b.yml:1:1)",
+    ]
+
+
+def test_a_missing_driver_of_the_store_is_a_warning_that_says_what_to_install(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write(f'version: 1\n{UPSTREAM}default: a\nstore: {{url: "postgresql://a@b/c"}}\n')
+    assert load(file, {}).warnings == ()
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    (warning,) = load(file, {}).warnings
+    assert "the driver for PostgreSQL can't be loaded" in warning.message
+    assert warning.hint == "pip install 'strangler-gateway[postgresql]'"
+    assert (warning.source.line, warning.source.column) == (4, 14)
+
+
+def test_how_long_a_worker_may_hang_is_a_setting(write: Write, tmp_path: Path, problems: Problems) -> None:
+    assert load(write(f"version: 1\n{UPSTREAM}"), {}).snapshot.hang == 30
+    assert load(write(f"version: 1\n{UPSTREAM}workers: {{hang: 2m}}\n"), {}).snapshot.hang == 120
+    file = write(f"version: 1\n{UPSTREAM}workers: {{hang: 1s}}\n")
+    (problem,) = problems(file)
+    assert "workers report every second, so this is 3 s at the least" in problem
