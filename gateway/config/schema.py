@@ -147,9 +147,7 @@ class Configuration(Section):
 
     version: Version = Field(description="The version of this format: 1.")
     listen: Address = Field(default=Listener("127.0.0.1", 8080), description="Where clients connect.")
-    admin: Address = Field(
-        default=Listener("127.0.0.1", 8081), description="Where the admin API and the metrics are."
-    )
+    admin: Address = Field(default=Listener("127.0.0.1", 8081), description="Where the admin API and the metrics are.")
     tls: ListenerTlsSection | None = Field(default=None, description="TLS for clients; plain HTTP unless given.")
     auth: AuthSection = Field(default=AuthSection(), description="Who may issue tokens.")
     upstreams: dict[Name, UpstreamSection] = Field(description="The upstreams, by name.")

@@ -109,7 +109,7 @@ def test_metrics_tell_of_processes_key_sets_and_the_build(
 def test_statuses_that_are_not_registered_are_counted_by_their_class(start: Start, upstream: RecordingUpstream) -> None:
     @upstream.on("/odd")
     def odd(call: Call) -> None:
-        status = call.request.value(b"x-status")
+        status = dict(call.fields).get(b"X-Status")
         assert status is not None
         call.answer(b"", status=status + b" Odd")
 
