@@ -78,6 +78,8 @@ class Supervisor:
         self._loaded_at = datetime.now(UTC)
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Lock()
+        self._asked_reload = asyncio.Lock()
+        self._reload_waits = False
         self._sums = Sums()
         self._listening = open_listening(addresses.get("listen", self.snapshot.listen))
         self._admin_socket = listen(addresses.get("admin", self.snapshot.admin))
@@ -192,7 +194,18 @@ class Supervisor:
         self._workers.reopen_logs()
 
     async def _reload_as_asked(self) -> None:
-        """Reload for the service manager, which waits until that is done."""
+        """Reload for the service manager, which waits until that is done.
+
+        One that waits for another to end does for all that are asked for meanwhile.
+        """
+        if self._reload_waits:
+            return
+        self._reload_waits = True
+        async with self._asked_reload:
+            self._reload_waits = False
+            await self._reload_for_manager()
+
+    async def _reload_for_manager(self) -> None:
         self._service.reloading()
         await self.reload("SIGHUP")
         await self._workers.wait_serving(START_DEADLINE)

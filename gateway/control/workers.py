@@ -71,6 +71,7 @@ class Workers:
         self._following: set[asyncio.Task[None]] = set()
         self._relieving: asyncio.Task[None] | None = None
         self._replacing = asyncio.Lock()
+        self._replacement_waits = False
         self._tickets = itertools.count(1)
         self._awaited: dict[int, tuple[set[WorkerProcess], asyncio.Event]] = {}
         self._changed = asyncio.Condition()
@@ -214,9 +215,18 @@ class Workers:
         self._later(self._end_the_silent())
 
     async def replace(self) -> None:
-        """Replace the workers one by one, each once another one serves in its place."""
+        """Replace the workers one by one, each once another one serves in its place.
+
+        One call that waits for another to end does for all that come meanwhile.
+        """
+        if self._replacement_waits:
+            return
+        self._replacement_waits = True
         async with self._replacing:
+            self._replacement_waits = False
             for number in range(self._count):
+                if self._stopping.is_set():
+                    return
                 try:
                     successor = await self._launch(number)
                 except OSError as error:
@@ -332,14 +342,15 @@ class Workers:
                 if now - before > LISTENING_LATE:
                     # This process stood itself, so it can't tell.
                     worker.heard = now
-                elif now - worker.heard > self._hang_limit():
-                    worker.failure = f"it was silent for {self._hang_limit():g} s"
+                elif now - worker.heard > (limit := self._hang_limit(worker)):
+                    worker.failure = f"it was silent for {limit:g} s"
                     log.error("worker is silent, killed", worker=worker.number, pid=worker.pid)
                     worker.kill()
 
-    def _hang_limit(self) -> float:
+    def _hang_limit(self, worker: WorkerProcess) -> float:
         assert self._snapshot is not None
-        return self._snapshot.hang
+        # Until it serves, a worker has more to do than to report.
+        return self._snapshot.hang if worker.version else max(self._snapshot.hang, START_DEADLINE)
 
     def _follow(self, worker: WorkerProcess) -> None:
         self._begin(self._until_its_end(worker), self._following)

@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 
 from gateway.config.load import load
+from gateway.config.masking import Masking
+from gateway.config.problems import Problem
+from gateway.config.snapshot import Source
+from gateway.config.yaml_reader import read_document
 from tests.config.conftest import Problems, Write
 
 UPSTREAM = 'upstreams: {a: {endpoints: "http://127.0.0.1:1"}}\n'
@@ -49,3 +53,47 @@ def test_how_long_a_worker_may_hang_is_a_setting(write: Write, tmp_path: Path, p
     file = write(f"version: 1\n{UPSTREAM}workers: {{hang: 1s}}\n")
     (problem,) = problems(file)
     assert "workers report every second, so this is 3 s at the least" in problem
+
+
+MIGRATION = 'migrations: {m: {from: a, to: b, stage: "${A_STAGE}", routes: [{match: {path: /m}}]}}\n'
+BOTH = 'upstreams: {a: {endpoints: "http://127.0.0.1:1"}, b: {endpoints: "http://127.0.0.1:2"}}\n'
+
+
+@pytest.mark.parametrize("value", ["a", "m", "e", "s", "one", "no", "text", "not", "stage", "legacyy"])
+def test_the_value_of_a_variable_is_masked_where_it_stands_and_nowhere_else(
+    write: Write, problems: Problems, value: str
+) -> None:
+    file = write(f"version: 1\n{BOTH}{MIGRATION}")
+    (said,) = problems(file, {"A_STAGE": value})
+    assert said.startswith("gateway.yaml:3:")
+    assert "migrations.m.stage: the text '${A_STAGE}' is not one of legacy, shadow, canary, extracted, retired" in said
+    assert said.count("${") == 1
+
+
+@pytest.mark.parametrize("value", ["a", "1x", "least"])
+def test_a_word_of_the_message_that_is_the_value_by_chance_stays(write: Write, problems: Problems, value: str) -> None:
+    file = write(f'version: 1\n{BOTH}default: a\nworkers: {{hang: "${{HANG}}"}}\n')
+    (said,) = problems(file, {"HANG": value})
+    assert "'${HANG}'" in said
+    assert said.count("${") == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("hunter2!", "the password ${VALUE} of somebody"),
+        ("correcthorsebattery", "the password ${VALUE} of somebody"),
+        ("extracted", "the password extracted of somebody"),
+        ("b2", "the password b2 of somebody"),
+        ("written-here", "the password written-here of somebody"),
+    ],
+)
+def test_messages_about_other_places_keep_their_words_and_hold_no_secret(write: Write, value: str, said: str) -> None:
+    document = read_document(write('a: "${VALUE}"\nb: written-here\n'), {"VALUE": value}, [])
+    (problem,) = Masking(document).masked([Problem(Source("elsewhere", 1, 1), f"the password {value} of somebody")])
+    assert problem.message == said
+
+
+def test_a_number_from_a_variable_is_masked_behind_the_bound(write: Write, problems: Problems) -> None:
+    file = write(f'version: 1\n{BOTH}default: a\nlimits: {{connections: "${{MOST}}"}}\n')
+    assert problems(file, {"MOST": "0"}) == ["gateway.yaml:4:23: limits.connections: must be at least 1, found ${MOST}"]
