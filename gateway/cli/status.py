@@ -81,9 +81,7 @@ def _print(status: dict[str, Any]) -> None:
         state = f"keys of {provider['fetched_at']}" if provider["keys"] else "no keys: its routes refuse"
         print(f"provider {name}: {state}" + (f" ({provider['last_error']})" if provider["last_error"] else ""))
     for check in status["health"]:
-        print(
-            f"endpoint {check['endpoint']} of {check['upstream']}: {'up' if check['up'] else 'down'} ({check['last']})"
-        )
+        print(f"endpoint {check['endpoint']} of {check['upstream']}: {_health(check)}")
     for name, upstream in status["upstreams"].items():
         for endpoint in upstream.get("endpoints", []):
             if endpoint["ejected_by_workers"]:
@@ -98,6 +96,19 @@ def _print(status: dict[str, Any]) -> None:
             print(f"  answered by {migration['legacy']} instead: {sum(migration['fallbacks'].values())} requests")
     for name, shadow in status["shadow"].get("migrations", {}).items():
         print(f"shadow of {name}: {_shadow(shadow)}")
+
+
+def _health(check: dict[str, Any]) -> str:
+    """How an endpoint is: some checks must fail, or go well, before it counts as the other."""
+    good, last = check.get("last_good", check["up"]), check["last"]
+    if good is None:
+        return "up as long as nothing else is known (not checked yet)"
+    if good == check["up"]:
+        return f"{'up' if check['up'] else 'down'} ({last})"
+    row = check.get("in_a_row", 1)
+    checks = "the last check" if row == 1 else f"the last {row} checks"
+    found = "went well" if good else "failed"
+    return f"{'up' if check['up'] else 'down'}, but {checks} {found} ({last})"
 
 
 def _shadow(shadow: dict[str, Any]) -> str:
