@@ -146,7 +146,7 @@ def _explanation(snapshot: Snapshot, rehearsal: Rehearsal, asked: str) -> dict[s
     if rehearsal.forwarding is not None:
         added = forwarding_lines(rehearsal.forwarding, scheme, request.host)
     else:
-        added = forwarded_lines(request.peer, scheme) + forwarded_host_line(request.host)
+        added = forwarded_lines(request.peer, scheme) + forwarded_host_line(request.host, scheme == "https")
     if request.certificate is not None:
         added += request.certificate.header_line
     if decision.identity is not None:
