@@ -14,6 +14,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
 
 $(VENV)/ready: pyproject.toml constraints.txt $(wildcard extracted/*/pyproject.toml)
+	@echo "Making a virtual environment in $(VENV), and installing what is needed into it: a minute or two, once."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt -e '.[demo,dev]' $(SERVICES)
 	@touch $@

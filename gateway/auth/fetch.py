@@ -125,7 +125,11 @@ class KeySetSource:
     async def _document(self) -> bytes:
         provider = self.provider
         if provider.jwks_file is not None:
-            return Path(provider.jwks_file).read_bytes()
+            try:
+                async with asyncio.timeout(provider.timeout):
+                    return await asyncio.to_thread(Path(provider.jwks_file).read_bytes)
+            except TimeoutError:
+                raise FetchError(f"{provider.jwks_file} can't be read in {provider.timeout:g} s") from None
         url = provider.jwks_url
         if url is None:
             assert provider.discovery_url is not None

@@ -17,15 +17,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import IO
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 import httpx
 import orjson
+
+from gateway.cli.demo_lines import event_lines, request_line
 
 START_DEADLINE = 30.0
 STOP_DEADLINE = 15.0
@@ -83,9 +85,12 @@ class Running:
     process: subprocess.Popen[bytes]
     log: Path
     began: int
+    shown: list[threading.Thread] = field(default_factory=list)
 
     def last_words(self) -> str:
         """The end of what it said."""
+        for thread in self.shown:
+            thread.join(1.0)
         return _end_of(self.log, self.began)
 
 
@@ -109,6 +114,7 @@ class Demo:
         Raises DemoError.
         """
         self.var.mkdir(parents=True, exist_ok=True)
+        _say(f"starting a monolith, two services and the gateway; databases and logs are in {self.var}")
         where = self.addresses
         shop = {
             "SHOP_DEVELOPMENT": "1",
@@ -164,13 +170,17 @@ class Demo:
                 env=os.environ | environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE if name == "gateway" else output,
-                stderr=output,
+                stderr=subprocess.PIPE if name == "gateway" else output,
                 start_new_session=True,
             )
         running = Running(name, process, log, began)
         self.running.append(running)
-        if process.stdout is not None:
-            threading.Thread(target=_show_requests, args=(process.stdout, log), daemon=True).start()
+        for lines, show in ((process.stdout, request_line), (process.stderr, event_lines)):
+            if lines is not None:
+                thread = threading.Thread(target=show_log, args=(lines, log, show), daemon=True)
+                thread.start()
+                running.shown.append(thread)
+        _say(f"{name}: starting")
         deadline = time.monotonic() + START_DEADLINE
         with httpx.Client(timeout=2.0, trust_env=False) as client:
             while not _answers(client, ready):
@@ -275,7 +285,8 @@ curl -i {where.gateway}/api/orders -H "Authorization: Bearer $TOKEN" \\
   -H 'Content-Type: application/json' -d '{{"items": [{{"product_id": 33, "quantity": 1}}]}}'
 .venv/bin/strangler explain config/gateway.yaml GET /api/catalog/products/1 --claim sub=user-1
 
-Requests as they come (Ctrl-C stops everything):
+Save changes of config/gateway.yaml and see them taken up, or refused, here.
+Requests and events as they come (Ctrl-C stops everything):
 """
 
 
@@ -284,22 +295,17 @@ def _end_of(log: Path, began: int) -> str:
     return "\n".join(log.read_bytes()[began:].decode(errors="replace").splitlines()[-12:])
 
 
-def _show_requests(lines: IO[bytes], log: Path) -> None:
-    """Print the gateway's access log as a person reads it, and keep it beside the other logs."""
+def show_log(lines: IO[bytes], log: Path, text_of: Callable[[dict[str, Any]], str]) -> None:
+    """Print one of the gateway's logs as a person reads it, and keep it beside the other logs."""
     with log.open("ab", buffering=0) as output:
         for line in lines:
             output.write(line)
             try:
-                entry = orjson.loads(line)
-            except orjson.JSONDecodeError:
+                text = text_of(orjson.loads(line))
+            except (orjson.JSONDecodeError, KeyError, TypeError):
                 continue
-            side = f" ({entry['side']})" if entry["side"] else ""
-            answered = f"{entry['upstream'] or 'gateway'}{side}"
-            print(
-                f"{entry['status']}  {entry['method']:<6} {entry['path']:<34} {answered:<22} "
-                f"{entry['subject'] or '-':<10} {entry['ms']:.1f} ms",
-                flush=True,
-            )
+            if text:
+                _say(text)
 
 
 def _answers(client: httpx.Client, url: str) -> bool:

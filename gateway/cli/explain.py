@@ -154,7 +154,7 @@ def _explanation(snapshot: Snapshot, rehearsal: Rehearsal, asked: str) -> dict[s
     if rehearsal.forwarding is not None:
         added = forwarding_lines(rehearsal.forwarding, scheme, request.host)
     else:
-        added = forwarded_lines(request.peer, scheme) + forwarded_host_line(request.host)
+        added = forwarded_lines(request.peer, scheme) + forwarded_host_line(request.host, scheme == "https")
         if snapshot.trusted_header == "Forwarded":
             added += own_forwarded_line(forwarded_element(request.peer, scheme), request.host)
     if request.certificate is not None:

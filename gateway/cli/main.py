@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli.configuration import Command, Config, ConfigOption, arguments, configuration, split
 from gateway.cli.shadow import app as shadow
 
 app = typer.Typer(
@@ -25,9 +26,6 @@ app = typer.Typer(
 
 app.add_typer(shadow, name="shadow")
 
-Config = Annotated[
-    Path, typer.Argument(metavar="CONFIG", help="The YAML file, or a folder of them.", show_default=False)
-]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Claims = Annotated[
     list[str] | None,
@@ -52,7 +50,8 @@ def _options(
 
 @app.command()
 def run(
-    config: Config,
+    config: Config = None,
+    config_option: ConfigOption = None,
     workers: Annotated[int, typer.Option(min=1, help="Worker processes; one a core is a good number.")] = 1,
     listen: Annotated[
         str | None,
@@ -65,24 +64,21 @@ def run(
     """Run the gateway until SIGTERM or Ctrl-C."""
     from gateway.cli.run import run_gateway
 
-    raise typer.Exit(run_gateway(config, workers, listen, admin))
+    raise typer.Exit(run_gateway(configuration(config, config_option), workers, listen, admin))
 
 
 @app.command()
-def validate(config: Config, as_json: AsJson = False) -> None:
+def validate(config: Config = None, config_option: ConfigOption = None, as_json: AsJson = False) -> None:
     """Say all that is wrong with a configuration."""
     from gateway.cli.validate import validate_configuration
 
-    raise typer.Exit(validate_configuration(config, as_json))
+    raise typer.Exit(validate_configuration(configuration(config, config_option), as_json))
 
 
-@app.command()
+@app.command(cls=Command)
 def explain(
-    config: Config,
-    method: Annotated[str, typer.Argument(metavar="METHOD", help="The request's method.", show_default=False)],
-    target: Annotated[
-        str, typer.Argument(metavar="PATH", help="The request's path, with its query.", show_default=False)
-    ],
+    given: Annotated[list[str], arguments("METHOD PATH", "The request's method, and its path with its query.")],
+    config: ConfigOption = None,
     header: Annotated[
         list[str] | None,
         typer.Option("--header", "-H", metavar="'NAME: VALUE'", help="A header of the request; may be repeated."),
@@ -101,17 +97,18 @@ def explain(
     """Show what becomes of a request, and why: route, side, upstream, headers."""
     from gateway.cli.explain import explain_request
 
+    file, (method, target) = split(given, "METHOD PATH", config)
     raise typer.Exit(
-        explain_request(config, method, target, header or [], claim or [], certificate or [], address, as_json)
+        explain_request(file, method, target, header or [], claim or [], certificate or [], address, as_json)
     )
 
 
 @app.command("test")
-def run_routing_tests(config: Config, as_json: AsJson = False) -> None:
+def run_routing_tests(config: Config = None, config_option: ConfigOption = None, as_json: AsJson = False) -> None:
     """Run the routing tests of a configuration."""
     from gateway.cli.test import run_tests
 
-    raise typer.Exit(run_tests(config, as_json))
+    raise typer.Exit(run_tests(configuration(config, config_option), as_json))
 
 
 @app.command()
@@ -135,15 +132,23 @@ def token(
 
 @app.command()
 def status(
-    admin: Annotated[
-        str, typer.Argument(metavar="URL", help="The URL of a running gateway's admin API.")
-    ] = "http://127.0.0.1:8081",
+    where: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="CONFIG|URL",
+            help="The gateway's configuration, which says where its admin API is, or the URL of that;"
+            " named as for all commands, else http://127.0.0.1:8081.",
+            show_default=False,
+        ),
+    ] = None,
+    config: ConfigOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Show how a running gateway is: configuration, workers, keys, endpoints, migrations."""
-    from gateway.cli.status import show_status
+    from gateway.cli.status import admin_address, show_status
 
-    raise typer.Exit(show_status(admin, as_json))
+    url, source = admin_address(where, config)
+    raise typer.Exit(show_status(url, source, as_json))
 
 
 @app.command()
@@ -159,8 +164,11 @@ def compare(
     ] = None,
     openapi: Annotated[Path | None, typer.Option(help="Ask the GET operations of this OpenAPI 3 description.")] = None,
     urls: Annotated[Path | None, typer.Option(help="Ask these URLs or paths, one a line; - is standard input.")] = None,
-    config: Annotated[Path | None, typer.Option(help="The configuration that has the rules.")] = None,
-    migration: Annotated[str | None, typer.Option(help="The migration: its rules, and only its routes.")] = None,
+    named: Config = None,
+    config: ConfigOption = None,
+    migration: Annotated[
+        str | None, typer.Option(help="The migration of the configuration: its rules, and only its routes.")
+    ] = None,
     methods: Annotated[
         str | None, typer.Option(help="Ask these methods, with commas between; GET,HEAD,OPTIONS unless given.")
     ] = None,
@@ -179,24 +187,21 @@ def compare(
     """Ask both sides what was recorded, and say what of their answers differs."""
     from gateway.cli.compare import Options, compare_sides
 
+    if migration is not None:
+        config = configuration(named, config)
     options = Options(
-        legacy, extracted, har, origin or [], openapi, urls, config, migration,
+        legacy, extracted, har, origin or [], openapi, urls, config or named, migration,
         methods, header or [], host, concurrency, rate, timeout, as_json, html,
         everything,
     )  # fmt: skip
     raise typer.Exit(compare_sides(options))
 
 
-@app.command()
+@app.command(cls=Command)
 def capture(
-    migration: Annotated[
-        str, typer.Argument(metavar="MIGRATION", help="The migration, which must be shadowed.", show_default=False)
-    ],
+    given: Annotated[list[str], arguments("MIGRATION", "The migration, which must be shadowed.")],
     out: Annotated[Path, typer.Option(help="The HTTP Archive to write.", show_default=False)],
-    config: Annotated[
-        Path,
-        typer.Option("--config", "-c", envvar="STRANGLER_CONFIG", help="The gateway's configuration; names the store."),
-    ] = Path("config/gateway.yaml"),
+    config: ConfigOption = None,
     requests: Annotated[int, typer.Option(min=1, help="Most requests.")] = 1000,
     duration: Annotated[str, typer.Option(help="Longest time, such as 30s or 10m.")] = "1m",
     size: Annotated[str, typer.Option(help="Most bytes of what is taken.")] = "16MiB",
@@ -204,7 +209,8 @@ def capture(
     """Write a sample of live traffic to an HTTP Archive, without credentials."""
     from gateway.cli.capture import capture_traffic
 
-    raise typer.Exit(capture_traffic(config, migration, out, requests, duration, size))
+    file, (migration,) = split(given, "MIGRATION", config)
+    raise typer.Exit(capture_traffic(file, migration, out, requests, duration, size))
 
 
 @app.command()

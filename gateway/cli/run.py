@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def run_gateway(config: Path, workers: int, listen: str | None, admin: str | Non
     except ValueError as error:
         print(f"strangler: {error}", file=sys.stderr)
         return 2
-    configure_logs()
+    stream = configure_logs()
     try:
         supervisor = Supervisor(config, workers, addresses)
     except ConfigurationError as error:
@@ -34,8 +35,14 @@ def run_gateway(config: Path, workers: int, listen: str | None, admin: str | Non
     except OSError as error:
         print(f"strangler: can't start: {error}", file=sys.stderr)
         return 1
-    failure = asyncio.run(supervisor.run())
-    if failure is not None:
-        print(f"strangler: can't start: {failure}", file=sys.stderr)
-        return 1
+
+    async def main() -> None:
+        failure = await supervisor.run()
+        if failure is not None:
+            print(f"strangler: can't start: {failure}", file=sys.stderr)
+        # A thread may still wait for a name server or a file system; the end of the interpreter would wait for it.
+        stream.finish()
+        os._exit(1 if failure is not None else 0)
+
+    asyncio.run(main())
     return 0

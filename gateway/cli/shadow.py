@@ -7,22 +7,19 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli.configuration import Command, ConfigOption, arguments, fail, split
+
 app = typer.Typer(no_args_is_help=True, help="What comparing both sides of a migration has found.")
 
-Migration = Annotated[str, typer.Argument(metavar="MIGRATION", help="The migration.", show_default=False)]
-Config = Annotated[
-    Path,
-    typer.Option("--config", "-c", envvar="STRANGLER_CONFIG", help="The gateway's configuration; it names the store."),
-]
+Migration = Annotated[list[str], arguments("MIGRATION", "The migration.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Everything = Annotated[bool, typer.Option("--all", help="Print all of it, however long that is.")]
-_CONFIG = Path("config/gateway.yaml")
 
 
-@app.command()
+@app.command(cls=Command)
 def report(
-    migration: Migration,
-    config: Config = _CONFIG,
+    given: Migration,
+    config: ConfigOption = None,
     since: Annotated[
         str | None,
         typer.Option(metavar="DURATION", help="Only evidence of this last time, in steps of ten minutes: 30m, 24h."),
@@ -43,47 +40,53 @@ def report(
     """
     from gateway.cli.shadow_report import ReportOptions, show_report
 
+    file, (migration,) = split(given, "MIGRATION", config)
     options = ReportOptions(target / 100, since, epoch, as_json, html, everything)
-    raise typer.Exit(show_report(config, migration, options))
+    raise typer.Exit(show_report(file, migration, options))
 
 
-@app.command()
-def epochs(migration: Migration, config: Config = _CONFIG, as_json: AsJson = False) -> None:
+@app.command(cls=Command)
+def epochs(given: Migration, config: ConfigOption = None, as_json: AsJson = False) -> None:
     """List the epochs of the evidence: one for each version of both sides and of the rules. * marks the present one."""
     from gateway.cli.shadow_report import show_epochs
 
-    raise typer.Exit(show_epochs(config, migration, as_json))
+    file, (migration,) = split(given, "MIGRATION", config)
+    raise typer.Exit(show_epochs(file, migration, as_json))
 
 
-@app.command()
+@app.command(cls=Command)
 def reset(
-    migration: Migration,
+    given: Migration,
     reason: Annotated[str, typer.Option(help="Why; reports say it.", show_default=False)],
-    config: Config = _CONFIG,
+    config: ConfigOption = None,
 ) -> None:
     """Begin the evidence anew, as after a release that tells no version. What was found before stays readable."""
     from gateway.cli.shadow_report import reset_evidence
 
-    raise typer.Exit(reset_evidence(config, migration, reason))
+    file, (migration,) = split(given, "MIGRATION", config)
+    raise typer.Exit(reset_evidence(file, migration, reason))
 
 
-@app.command()
+@app.command(cls=Command)
 def show(
-    number: Annotated[int, typer.Argument(metavar="ID", help="The number of a stored pair.", show_default=False)],
-    config: Config = _CONFIG,
+    given: Annotated[list[str], arguments("ID", "The number of a stored pair.")],
+    config: ConfigOption = None,
     as_json: AsJson = False,
     as_pytest: Annotated[bool, typer.Option("--pytest", help="Print a test file that asks both sides again.")] = False,
 ) -> None:
     """Show a stored pair, and a curl command for each side to repeat it."""
     from gateway.cli.shadow_show import show_pair
 
-    raise typer.Exit(show_pair(config, number, as_json, as_pytest))
+    file, (text,) = split(given, "ID", config)
+    if not text.isascii() or not text.isdigit():
+        fail(f"{text!r} is not the number of a pair: `strangler shadow report` names some")
+    raise typer.Exit(show_pair(file, int(text), as_json, as_pytest))
 
 
-@app.command()
+@app.command(cls=Command)
 def rejudge(
-    migration: Migration,
-    config: Config = _CONFIG,
+    given: Migration,
+    config: ConfigOption = None,
     rules: Annotated[
         Path | None,
         typer.Option(help="A configuration with changed rules; that of --config unless given.", show_default=False),
@@ -94,12 +97,14 @@ def rejudge(
     """Compare the stored pairs by changed rules: what these would hide, and what they would find."""
     from gateway.cli.shadow_rejudge import show_rejudged
 
-    raise typer.Exit(show_rejudged(config, migration, rules, as_json, everything))
+    file, (migration,) = split(given, "MIGRATION", config)
+    raise typer.Exit(show_rejudged(file, migration, rules, as_json, everything))
 
 
-@app.command()
-def suggest(migration: Migration, config: Config = _CONFIG) -> None:
+@app.command(cls=Command)
+def suggest(given: Migration, config: ConfigOption = None) -> None:
     """Print rules, as YAML, that would let pass what legacy differs in from itself."""
     from gateway.cli.shadow_suggest import print_suggestions
 
-    raise typer.Exit(print_suggestions(config, migration))
+    file, (migration,) = split(given, "MIGRATION", config)
+    raise typer.Exit(print_suggestions(file, migration))

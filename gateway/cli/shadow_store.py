@@ -13,6 +13,9 @@ from gateway.config.snapshot import Stage
 from gateway.shadow.store import metadata
 from gateway.store.database import Database, StoreError
 
+DEADLINE = 60.0
+"""Seconds that one question to the store may take: a report reads all that there is."""
+
 
 class NoSuchMigration(Exception):
     """The configuration has no migration of that name; the message says which there are."""
@@ -29,7 +32,7 @@ def with_store(config: Path, work: Callable[[Loaded, Database], int], migration:
         if migration is not None:
             check_migration(loaded, migration)
             _tell_of_no_copies(loaded, migration)
-        database = Database(loaded.snapshot.store.url, metadata, create=False)
+        database = Database(loaded.snapshot.store.url, metadata, create=False, deadline=DEADLINE)
         try:
             return work(loaded, database)
         finally:

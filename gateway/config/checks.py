@@ -78,6 +78,7 @@ class Checks:
         yield from HeaderChecks(self.model, self.document).warnings()
         yield from PathChecks(self.model, self.document).warnings()
         shadows = ShadowChecks(self.model, self.document)
+        yield from shadows.store_warnings()
         for name, migration in self.model.migrations.items():
             yield from shadows.warnings(name, migration)
         used = shadows.live() | shadows.used()

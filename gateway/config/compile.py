@@ -332,6 +332,7 @@ def compile_snapshot(
         store=compile_store(model.store, folder),
         drain=model.shutdown.drain,
         delay=model.shutdown.delay,
+        hang=model.workers.hang,
         redis=compile_redis(model.redis),
         tls=tls.listener,
         visitor_cookie=VisitorCookie(**model.visitor_cookie.model_dump()),

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gateway.config.environment import Substituted
 from gateway.config.snapshot import Source
 
 Step = str | int
@@ -65,15 +64,6 @@ class Document:
         """The keys of the mapping at `path`, none where there is no mapping."""
         value = self.get(*path)
         return tuple(value.content) if value is not None and isinstance(value.content, dict) else ()
-
-    def substituted(self) -> Iterator[tuple[Source, Substituted]]:
-        """All values that came from the environment, and where they stand."""
-        below = [self.root]
-        while below:
-            value = below.pop()
-            if isinstance(value.content, Substituted):
-                yield value.source, value.content
-            below += [child for _, child in value.children()]
 
     def source(self, *path: Step, key: bool = False) -> Source:
         """Where the value at `path` stands, or its key.

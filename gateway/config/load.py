@@ -30,6 +30,7 @@ from gateway.config.credentials import read_provider
 from gateway.config.document import Document, Entry, Step, Value
 from gateway.config.expectations import RoutingTest
 from gateway.config.explanations import problems_of
+from gateway.config.masking import Masking
 from gateway.config.problems import ConfigurationError, Problem, in_order
 from gateway.config.schema import Configuration
 from gateway.config.snapshot import Snapshot
@@ -37,9 +38,6 @@ from gateway.config.tls_files import read_tls
 from gateway.config.yaml_reader import read_document
 
 __all__ = ["ConfigurationError", "Loaded", "Problem", "load"]
-
-SURELY_MEANT = 6
-"""A value from the environment of so many characters is not told in a message, wherever the problem is."""
 
 # What may be set aside alone, by the length of its path; of all else the whole top-level section.
 _NAMED = {"upstreams": 2, "migrations": 2, "routes": 2, "tests": 2, "auth": 3}
@@ -62,7 +60,7 @@ class Loaded:
 
 
 def load(path: Path, environment: Mapping[str, str] = os.environ) -> Loaded:
-    """Load the file, or the folder of `*.yaml` files, at `path`.
+    """Load the file, or the folder of `*.yaml` and `*.yml` files, at `path`.
 
     Raises ConfigurationError with all that is wrong.
     """
@@ -74,29 +72,8 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Loaded:
     unread = {problem.source for problem in problems}
     problems += [problem for problem in found if problem.source not in unread]
     if loaded is None or problems:
-        raise ConfigurationError(_as_written(problems, document))
-    return replace(loaded, warnings=tuple(_as_written(loaded.warnings, document)))
-
-
-def _as_written(problems: Iterable[Problem], document: Document) -> list[Problem]:
-    """`problems` with `${NAME}` in place of what came from the environment, which may be secret."""
-    values = sorted(document.substituted(), key=lambda found: len(found[1]), reverse=True)
-
-    def written(problem: Problem, text: str) -> str:
-        for source, value in values:
-            # Something short may stand in any message by chance.
-            if value and (source == problem.source or len(value) >= SURELY_MEANT):
-                text = text.replace(value, value.written)
-        return text
-
-    return [
-        replace(
-            problem,
-            message=written(problem, problem.message),
-            hint=None if problem.hint is None else written(problem, problem.hint),
-        )
-        for problem in problems
-    ]
+        raise ConfigurationError(Masking(document).masked(problems))
+    return replace(loaded, warnings=tuple(Masking(document).masked(loaded.warnings)))
 
 
 def _load(path: Path, document: Document, problems: list[Problem]) -> Loaded | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from gateway.config.auth_sections import AuthSection
 from gateway.config.compare_sections import CompareSection
@@ -40,8 +40,15 @@ from gateway.config.upstream_sections import UpstreamSection
 
 _LIMITS = Limits()
 _VISITOR_COOKIE = VisitorCookie()
+SHORTEST_HANG = 3.0
 
 Version = Annotated[Whole, Field(ge=1, le=1), WithJsonSchema({"const": 1})]
+
+
+def _long_enough_for_a_report(seconds: float) -> float:
+    if seconds < SHORTEST_HANG:
+        raise ValueError(f"workers report every second, so this is {SHORTEST_HANG:g} s at the least")
+    return seconds
 
 
 class LimitsSection(Section):
@@ -121,6 +128,16 @@ class ShutdownSection(Section):
     drain: DurationOrZero = Field(default=30.0, description="How long requests in flight may take to end after that.")
 
 
+class WorkersSection(Section):
+    """How the worker processes are kept."""
+
+    hang: Annotated[Duration, AfterValidator(_long_enough_for_a_report)] = Field(
+        default=30.0,
+        description="A worker whose event loop stands for so long is killed and replaced; at least 3 s. Raise it where"
+        " the machine itself stops for longer, such as while a virtual machine is moved.",
+    )
+
+
 class ExpectSection(Section):
     """What must become of a tested request; at least one of these."""
 
@@ -162,9 +179,7 @@ class Configuration(Section):
 
     version: Version = Field(description="The version of this format: 1.")
     listen: Address = Field(default=Listener("127.0.0.1", 8080), description="Where clients connect.")
-    admin: Address = Field(
-        default=Listener("127.0.0.1", 8081), description="Where the admin API, metrics and dashboard are."
-    )
+    admin: Address = Field(default=Listener("127.0.0.1", 8081), description="Where the admin API and the metrics are.")
     tls: ListenerTlsSection | None = Field(default=None, description="TLS for clients; plain HTTP unless given.")
     auth: AuthSection = Field(default=AuthSection(), description="Who may issue tokens.")
     upstreams: dict[Name, UpstreamSection] = Field(description="The upstreams, by name.")
@@ -206,5 +221,6 @@ class Configuration(Section):
     )
     access_log: AccessLogSection = Field(default=AccessLogSection(), description="The access log.")
     store: StoreSection = Field(default=StoreSection(), description="What must outlive the gateway.")
+    workers: WorkersSection = Field(default=WorkersSection(), description="How the worker processes are kept.")
     shutdown: ShutdownSection = Field(default=ShutdownSection(), description="What happens on SIGTERM.")
     tests: list[TestSection] = Field(default=[], description="Routing tests.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -84,6 +85,20 @@ class ShadowChecks:
                     number,
                     hint="name them in shadow.methods",
                 )
+
+    def store_warnings(self) -> Iterator[Problem]:
+        """A database whose driver is missing here would store nothing."""
+        if not str(self.model.store.url).startswith("postgres"):
+            return
+        try:
+            importlib.import_module("psycopg")
+        except ImportError as error:
+            yield self._problem(
+                f"the driver for PostgreSQL can't be loaded on this machine, so no evidence would be stored: {error}",
+                "store",
+                "url",
+                hint="pip install 'strangler-gateway[postgresql]'",
+            )
 
     def _problem(self, message: str, *path: Step, hint: str | None = None) -> Problem:
         return Problem(self.document.source(*path), message, hint)

@@ -555,6 +555,7 @@ class Snapshot:
     store: Store = Store()
     drain: float = 30.0
     delay: float = 0.0
+    hang: float = 30.0
     redis: Redis | None = None
     tls: ListenerTls | None = None
     visitor_cookie: VisitorCookie = VisitorCookie()

@@ -32,6 +32,8 @@ from gateway.config.snapshot import Source
 # A document of a few kilobytes can say with nested aliases what no memory holds.
 MOST_VALUES = 500_000
 DEEPEST = 64
+SUFFIXES = (".yaml", ".yml")
+"""Of the files in a folder that are its configuration."""
 LONGEST_NUMBER = 100
 """Digits of a whole number; what is longer is text."""
 
@@ -47,17 +49,17 @@ _JOINED = {("routes",), ("tests",), ("trusted_proxies",)}
 
 
 def read_document(path: Path, environment: Mapping[str, str], problems: list[Problem]) -> Document:
-    """Read the file at `path`, or all `*.yaml` files of the folder at `path` merged.
+    """Read the file at `path`, or all `*.yaml` and `*.yml` files of the folder at `path` merged.
 
     What is wrong with parts of it is added to `problems`. Raises
     ConfigurationError where nothing can be made of it at all.
     """
     try:
-        files = tuple(sorted(path.glob("*.yaml"))) if path.is_dir() else (path,)
+        files = tuple(sorted(f for f in path.iterdir() if f.suffix in SUFFIXES)) if path.is_dir() else (path,)
     except OSError as error:
         raise ConfigurationError([Problem(Source(str(path), 1, 1), f"can't be read: {error}")]) from error
     if not files:
-        raise ConfigurationError([Problem(Source(str(path), 1, 1), "the folder holds no *.yaml file")])
+        raise ConfigurationError([Problem(Source(str(path), 1, 1), "the folder holds no *.yaml or *.yml file")])
     roots = [root for file in files if (root := _read_file(file, environment, problems)) is not None]
     if len(roots) < len(files):  # what a file that can't be read defines would seem to be missing
         raise ConfigurationError(problems)

@@ -1,7 +1,8 @@
 """The admin API: what the gateway is doing, for people and for Prometheus. Loopback by default; it has no login.
 
 GET /livez      the control process runs
-GET /readyz     every worker serves by the newest configuration (200), or not (503, with the reason)
+GET /readyz     every worker serves by the newest configuration (200), or not (503, with the reason);
+                a line for each thing that is degraded, and with ?strict=1 that is 503, too
 GET /metrics    Prometheus
 GET /status     configuration, workers, key sets, upstreams and migrations as JSON
 GET /routes     the routing table as JSON
@@ -62,7 +63,10 @@ def application(supervisor: Supervisor) -> Starlette:
 
     async def ready(request: Request) -> Response:
         reason = supervisor.why_not_ready()
-        return PlainTextResponse(f"{reason or 'ready'}\n", 503 if reason else 200)
+        degraded = supervisor.degraded()
+        lines = [reason or "ready", *(f"degraded: {problem}" for problem in degraded)]
+        failed = reason or (degraded and request.query_params.get("strict", "0") not in ("", "0"))
+        return PlainTextResponse("\n".join(lines) + "\n", 503 if failed else 200)
 
     async def metrics(request: Request) -> Response:
         return Response(await supervisor.metrics(), media_type=CONTENT_TYPE)

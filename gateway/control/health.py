@@ -77,7 +77,14 @@ class HealthChecks:
     def as_json(self) -> list[dict[str, Any]]:
         """The state of every checked endpoint."""
         return [
-            {"upstream": upstream, "endpoint": url, "up": health.up, "last": health.last}
+            {
+                "upstream": upstream,
+                "endpoint": url,
+                "up": health.up,
+                "last": health.last,
+                "last_good": health.well,
+                "in_a_row": health.in_a_row,
+            }
             for (upstream, url), health in self.endpoints.items()
         ]
 
@@ -112,5 +119,15 @@ async def _ask(client: httpx.AsyncClient, url: str, check: HealthCheck, server_n
     except TimeoutError:
         return False, f"no answer in {check.timeout:g} s"
     except httpx.HTTPError as error:
-        return False, f"{type(error).__name__}: {error}"
+        return False, f"{type(error).__name__}: {_cause(error)}"
     return response.status_code in check.status, f"status {response.status_code}"
+
+
+def _cause(error: BaseException) -> str:
+    """What the system said: httpx itself says no more than that all attempts have failed."""
+    at: BaseException | None = error
+    while at is not None:
+        if isinstance(at, OSError) and at.strerror:
+            return at.strerror
+        at = at.__cause__ or at.__context__
+    return str(error)

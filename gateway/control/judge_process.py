@@ -2,11 +2,15 @@
 
 The socket that workers connect to is held here, in a folder that only this
 user can enter, so that a judge that dies takes no connection attempt with it.
+A judge that can't be started, or says nothing any more, is a reason in
+`problems`, never one for the gateway not to run.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import shutil
 import socket
 import tempfile
@@ -21,6 +25,8 @@ from gateway.config.load import Loaded
 from gateway.config.snapshot import Snapshot
 from gateway.control import messages
 from gateway.control.isolated import python_module
+from gateway.control.process_figures import Peak
+from gateway.control.signals import signals_held
 from gateway.shadow.epoch_settings import epoch_settings
 
 log = structlog.get_logger(part="judge")
@@ -29,7 +35,14 @@ BACKLOG = 256
 RESTART = 1.0
 START_DEADLINE = 15.0
 """Seconds for which the gateway is not ready while its first judge starts: callers don't need one."""
-STOP_DEADLINE = 8.0
+LONGEST_RESTART = 30.0
+STOP_DEADLINE = 11.0
+"""Seconds for the judge's own deadlines at its end, and one more."""
+SILENT_AFTER = 60.0
+"""A judge that reports nothing for so many seconds, instead of every two, is replaced."""
+LATE = 15.0
+SHARED_MEMORY = "/dev/shm"
+"""Writable, as a rule, in a container whose root is not and that has no folder of temporary files."""
 _FAILED = "failed to answer"
 _COMPARED = ("match", "ignored", "mismatch", "unsteady", "lag")
 
@@ -37,15 +50,27 @@ _COMPARED = ("match", "ignored", "mismatch", "unsteady", "lag")
 class JudgeLink:
     """Keeps a judge running from the first snapshot on that shadows anything.
 
-    `on_start` gets the socket's path, `on_judged` each of its reports.
+    `on_start` gets the socket's path, `on_judged` each of its reports. The
+    socket is in the folder of temporary files, else in `folder`.
     """
 
-    def __init__(self, on_start: Callable[[str], None], on_judged: Callable[[messages.Judged], None]) -> None:
+    def __init__(
+        self,
+        on_start: Callable[[str], None],
+        on_judged: Callable[[messages.Judged], None],
+        folder: Path | None = None,
+    ) -> None:
         self.restarts = 0
         self.judged = messages.Judged({}, {}, None, frozenset())
         self.pid: int | None = None
         self.ready = False
         self._began = 0.0
+        self.store_errors = 0
+        self.lost = 0
+        self.lag = Peak()
+        self._other_folder = folder
+        self._heard = monotonic()
+        self._start_error: str | None = None
         self._on_start = on_start
         self._on_judged = on_judged
         self._snapshot: Snapshot | None = None
@@ -68,14 +93,8 @@ class JudgeLink:
         if self._running is None:
             if all(migration.shadow is None for migration in snapshot.migrations.values()):
                 return
-            self._folder = Path(tempfile.mkdtemp(prefix="strangler-"))
-            path = str(self._folder / "judge")
-            self._listening = socket.socket(socket.AF_UNIX)
-            self._listening.bind(path)
-            self._listening.listen(BACKLOG)
-            self._began = monotonic()
+            self._began = self._heard = monotonic()
             self._running = asyncio.create_task(self._keep_running())
-            self._on_start(path)
         self._tell(self._by)
 
     async def stop(self) -> None:
@@ -84,14 +103,40 @@ class JudgeLink:
         if self._running is None:
             return
         self._tell(messages.Drain(STOP_DEADLINE))
+        if self._writer is None:
+            self._running.cancel()
         await asyncio.wait([self._running], timeout=STOP_DEADLINE)
         if not self._running.done():
             log.warning("judge did not stop in time")
+            self._lose("the judge did not stop in time")
             self._running.cancel()
-        assert self._listening is not None
-        self._listening.close()
-        assert self._folder is not None
-        shutil.rmtree(self._folder, ignore_errors=True)
+            await asyncio.wait([self._running], timeout=1.0)
+        if self._listening is not None:
+            self._listening.close()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def problems(self) -> list[str]:
+        """What is wrong with judging and with keeping what it finds; nothing where nobody judges."""
+        if self._running is None:
+            return []
+        found = []
+        silent = monotonic() - self._heard
+        if self._start_error is not None:
+            found.append(f"the judge does not run: {self._start_error}")
+        elif silent > LATE:
+            found.append(f"the judge has not reported for {silent:.0f} s")
+        if self.judged.store_error is not None:
+            found.append(f"evidence can't be stored: {self.judged.store_error}")
+        return found
+
+    def _lose(self, why: str) -> None:
+        """What the judge had not written is gone with it."""
+        unwritten = self.judged.writing.unwritten
+        self.store_errors += self.judged.writing.errors
+        self.lost += self.judged.writing.lost + unwritten
+        if unwritten:
+            log.error("evidence is lost", pairs=unwritten, why=why, error=self.judged.store_error)
 
     def outcomes(self) -> dict[str, dict[tuple[str, str], int]]:
         """By migration, how often each outcome came with which reason or rule, since the control process began."""
@@ -119,7 +164,20 @@ class JudgeLink:
                 or ("no request has come yet" if not any(counts.values()) else None),
                 "store_error": self.judged.store_error,
             }
-        return {"judge": self.pid, "ready": self.ready, "judge_restarts": self.restarts, "migrations": shown}
+        writing = self.judged.writing
+        return {
+            "judge": self.pid,
+            "ready": self.ready,
+            "judge_restarts": self.restarts,
+            "store": {
+                "error": self.judged.store_error,
+                "errors": self.store_errors + writing.errors,
+                "unwritten_pairs": writing.unwritten,
+                "oldest_unwritten_seconds": round(writing.oldest, 1),
+                "lost_pairs": self.lost + writing.lost,
+            },
+            "migrations": shown,
+        }
 
     def why_not_ready(self) -> str | None:
         """Why requests of shadowed migrations would be left out, or None; a judge that is late is not waited for."""
@@ -132,32 +190,56 @@ class JudgeLink:
             self._writer.write(messages.encode(message))
 
     async def _keep_running(self) -> None:
+        failures = 0
         while not self._stopping:
+            began = monotonic()
             try:
+                self._open()
                 reason = f"exit code {await self._run()}"
             except OSError as error:
-                # No process or no descriptor is left: that passes.
+                # No process, no descriptor or no place for a socket is left: that passes.
                 reason = f"it could not be run: {error}"
             self.pid = None
             self.ready = False
             if self._stopping:
                 return
             self.restarts += 1
+            self._start_error = reason
+            self._lose("the judge ended")
             self._before = self.outcomes()
             self.judged = messages.Judged({}, self.judged.problems, self.judged.store_error, self.judged.favoured)
             log.error("judge ended, starting another", reason=reason)
-            await asyncio.sleep(RESTART)
+            failures = 0 if monotonic() - began > LONGEST_RESTART else failures + 1
+            await asyncio.sleep(min(RESTART * 2 ** min(failures - 1, 16), LONGEST_RESTART) if failures else RESTART)
+
+    def _open(self) -> None:
+        """Have the socket for workers. Raises OSError where there is no place for it."""
+        if self._listening is not None:
+            return
+        self._folder = _private_folder(self._other_folder)
+        path = str(self._folder / "judge")
+        listening = socket.socket(socket.AF_UNIX)
+        try:
+            listening.bind(path)
+            listening.listen(BACKLOG)
+        except OSError:
+            listening.close()
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
+        self._listening = listening
+        self._on_start(path)
 
     async def _run(self) -> int:
         assert self._listening is not None
         ours, theirs = socket.socketpair()
         try:
-            process = await asyncio.create_subprocess_exec(
-                *python_module("gateway.control.judge"),
-                str(self._listening.fileno()),
-                str(theirs.fileno()),
-                pass_fds=(self._listening.fileno(), theirs.fileno()),
-            )
+            with signals_held():
+                process = await asyncio.create_subprocess_exec(
+                    *python_module("gateway.control.judge"),
+                    str(self._listening.fileno()),
+                    str(theirs.fileno()),
+                    pass_fds=(self._listening.fileno(), theirs.fileno()),
+                )
         except OSError:
             ours.close()
             raise
@@ -169,7 +251,8 @@ class JudgeLink:
         try:
             assert self._by is not None
             self._tell(self._by)
-            while (message := await messages.read(reader)) is not None:
+            self._heard = monotonic()
+            while (message := await self._next_message(reader, process)) is not None:
                 if isinstance(message, messages.Judged):
                     self._report(message)
             return await process.wait()
@@ -179,13 +262,38 @@ class JudgeLink:
             if process.returncode is None:
                 process.kill()
 
+    async def _next_message(self, reader: asyncio.StreamReader, process: asyncio.subprocess.Process) -> object:
+        try:
+            async with asyncio.timeout(SILENT_AFTER):
+                return await messages.read(reader)
+        except TimeoutError:
+            log.error("judge is silent, killed", pid=process.pid, seconds=SILENT_AFTER)
+            process.kill()
+            return None
+
     def _report(self, judged: messages.Judged) -> None:
         for name, problem in judged.problems.items():
             if name not in self.judged.problems:
                 log.warning("the shadow of a migration compares nothing", migration=name, problem=problem)
         self.judged = judged
+        self.lag.add(judged.loop_lag)
         self.ready = True
+        self._heard = monotonic()
+        self._start_error = None
         self._on_judged(judged)
+
+
+def _private_folder(other: Path | None) -> Path:
+    """A new folder that only this user can enter. Raises OSError where there is no place for one."""
+    try:
+        return Path(tempfile.mkdtemp(prefix="strangler-"))
+    except OSError as error:
+        # The root is read-only, and there is no /tmp.
+        for place in (other, Path(SHARED_MEMORY)):
+            if place is not None and os.access(place, os.W_OK):
+                with contextlib.suppress(OSError):
+                    return Path(tempfile.mkdtemp(prefix="strangler-", dir=place))
+        raise OSError(error.errno, f"no folder for the judge's socket: {error.strerror}; set TMPDIR") from error
 
 
 def _sum(

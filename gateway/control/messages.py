@@ -134,10 +134,30 @@ class Refetch:
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """The figures since the last report; `ticket` 0 where nobody asked."""
+    """The figures since the last report; `ticket` 0 where nobody asked.
+
+    `loop_lag` is for how many seconds the event loop has stood since then, at the longest.
+    """
 
     report: Report
     ticket: int = 0
+    loop_lag: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """How the store of evidence does.
+
+    `error` is why nothing can be written now, if so, `errors` how often that
+    came; `unwritten` pairs wait to be written, the oldest for `oldest` seconds;
+    `lost` pairs never will be.
+    """
+
+    error: str | None = None
+    errors: int = 0
+    unwritten: int = 0
+    oldest: float = 0.0
+    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +165,17 @@ class Judged:
     """What the judge found since it began: by migration, how often each outcome came with which reason or rule.
 
     `problems` says why a migration's shadow proves nothing, `store_error` why
-    nothing can be written, `favoured` which routes have too few pairs.
+    nothing can be written, `favoured` which routes have too few pairs, `writing`
+    how the store does, `loop_lag` for how many seconds the judge's event loop
+    has stood since the last report at the longest.
     """
 
     outcomes: dict[str, dict[tuple[str, str], int]]
     problems: dict[str, str]
     store_error: str | None
     favoured: frozenset[str]
+    writing: Writing = Writing()
+    loop_lag: float = 0.0
 
 
 def encode(message: object) -> bytes:

@@ -1,37 +1,49 @@
 """The sums of what all workers counted, as Prometheus reads them.
 
 Names follow Prometheus' conventions: base units, `_total` for counters. A
-route's label is its name in the configuration, never a path, so the number of
-series is bounded by the configuration.
+route's label is its name in the configuration, never a path, and a status is a
+registered one or its class, so the number of series is bounded by the
+configuration.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from http import HTTPStatus
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from gateway.observe.counters import BUCKETS, MANY, MOST_EVENTS, FallbackLabels, Labels, Report
+from gateway.observe.counters import BUCKETS, MANY, MOST_EVENTS, FallbackLabels, Report
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _LABELS = ("route", "side", "upstream", "status")
+_STATUSES = {int(status): str(int(status)) for status in HTTPStatus} | {499: "499"}
+
+SummedLabels = tuple[str, str, str, str]
+"""Route, side, upstream, and the status's label."""
+
+
+def status_label(status: int) -> str:
+    """The status where it is a registered one (or 499, ours), else its class, such as `5xx`."""
+    return _STATUSES.get(status) or f"{status // 100}xx"
 
 
 class Sums:
     """What was counted since the control process started."""
 
     def __init__(self) -> None:
-        self.requests: dict[Labels, tuple[int, float, int, list[int]]] = {}
+        self.requests: dict[SummedLabels, tuple[int, float, int, list[int]]] = {}
         self.events: dict[tuple[str, str], int] = {}
         self.tunnel_bytes = {"client": 0, "upstream": 0}
         self.fallbacks: dict[FallbackLabels, int] = {}
 
     def add(self, report: Report) -> None:
         """Add one worker's figures."""
-        for labels, (count, seconds, bytes_out, buckets) in report.requests.items():
+        for (route, side, upstream, status), (count, seconds, bytes_out, buckets) in report.requests.items():
+            labels = (route, side, upstream, status_label(status))
             known = self.requests.get(labels)
             if known is None:
                 self.requests[labels] = (count, seconds, bytes_out, list(buckets))
@@ -72,8 +84,7 @@ class _Collector(Collector):
             "From a request's head to the end of its response.",
             labels=_LABELS,
         )
-        for (route, side, upstream, status), (count, total, size, buckets) in self._sums.requests.items():
-            labels = (route, side, upstream, str(status))
+        for labels, (count, total, size, buckets) in self._sums.requests.items():
             requests.add_metric(labels, count)
             sent.add_metric(labels, size)
             seconds.add_metric(labels, _cumulative(buckets), total)

@@ -2,9 +2,13 @@
 
 It does everything that may wait. SIGHUP and a change of the files reload; an
 invalid configuration leaves the running one in place, and the log and `/status`
-say so. SIGHUP also opens the access log's file again, SIGUSR2 replaces the
-workers, SIGTERM and SIGINT drain. On its first start an invalid configuration
-or a taken port is an error.
+say so. SIGHUP also opens the access log's file again, SIGUSR1 does that alone,
+SIGUSR2 replaces the workers, SIGTERM and SIGINT drain. On its first start an
+invalid configuration or a taken port is an error.
+
+It waits for none of its own dependencies on its event loop: events are written
+and files read by threads, the store belongs to the judge. What fails of them is
+in `degraded`.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Coroutine, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +25,7 @@ from types import MappingProxyType
 from typing import Any
 
 import structlog
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from gateway.auth.fetch import KeySetSource
 from gateway.config.load import ConfigurationError, Loaded, load
@@ -34,17 +39,31 @@ from gateway.control.listening import address_of, listen, open_listening
 from gateway.control.messages import Keys
 from gateway.control.metrics import Sums, exposition, shadow_pairs
 from gateway.control.notify import ServiceManager
+from gateway.control.orphans import reap_orphans
+from gateway.control.own_metrics import (
+    build_family,
+    key_set_families,
+    redis_as_json,
+    redis_families,
+    store_families,
+    version,
+)
+from gateway.control.process_figures import Peak, process_families
+from gateway.control.signals import remembered_signals
 from gateway.control.upstream_status import upstream_gauges, upstreams_as_json
-from gateway.control.watch import digests, watch
+from gateway.control.watch import POLL, Watch, digests
 from gateway.control.workers import START_DEADLINE, Workers
+from gateway.observe.background_stream import BackgroundStream
 from gateway.observe.counters import Report
 from gateway.observe.descriptors import needed, raise_limit
+from gateway.observe.loop_lag import LoopLag
 
 log = structlog.get_logger(part="control")
 
 JUDGE_POLL = 0.05
 """Seconds between looks whether the judge is there."""
 FIRST_ANSWERS_DEADLINE = 2.0
+EVENT_LOG_LATE = 5.0
 
 
 class Supervisor:
@@ -59,11 +78,14 @@ class Supervisor:
         # Before any worker starts, which inherits it.
         self._descriptors = raise_limit()
         self._loaded: Loaded = load(path)
+        self._files = Watch()
         self._seen = digests(self._loaded.watched)
         self._reload_error: list[str] = []
         self._loaded_at = datetime.now(UTC)
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Lock()
+        self._asked_reload = asyncio.Lock()
+        self._reload_waits = False
         self._sums = Sums()
         self._listening = open_listening(addresses.get("listen", self.snapshot.listen))
         self._admin_socket = listen(addresses.get("admin", self.snapshot.admin))
@@ -71,10 +93,13 @@ class Supervisor:
         self._service = ServiceManager(os.environ)
         self._health = HealthChecks(self._workers.publish_down)
         self._judge = JudgeLink(
-            self._workers.publish_judge, lambda judged: self._workers.publish_favoured(judged.favoured)
+            self._workers.publish_judge,
+            lambda judged: self._workers.publish_favoured(judged.favoured),
+            None if self._listening.folder is None else self._listening.folder.path,
         )
         self._discovery = Discovery(self._publish_addresses)
         self._sources: dict[str, tuple[KeySetSource, asyncio.Task[None]]] = {}
+        self._lag = Peak()
         self._background: set[asyncio.Task[None]] = set()
 
     @property
@@ -87,8 +112,13 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, self._stopping.set)
-        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
-        loop.add_signal_handler(signal.SIGUSR2, lambda: self._later(self._workers.replace()))
+        handlers = {
+            signal.SIGHUP: self._hang_up,
+            signal.SIGUSR1: lambda: self._reopen_logs("SIGUSR1"),
+            signal.SIGUSR2: lambda: self._later(self._workers.replace()),
+        }
+        for name, handler in handlers.items():
+            loop.add_signal_handler(name, handler)
         for warning in self._loaded.warnings:
             log.warning("configuration", warning=str(warning))
         self._compare_descriptors()
@@ -105,6 +135,11 @@ class Supervisor:
         announcing = _begin(self._announce(), "start")
         signs_of_life = _begin(self._show_life(), "signs of life")
         failing = _begin(self._stop_without_workers(), "start of workers")
+        measuring = _begin(self._measure_lag(), "measuring the event loop")
+        reaping = _begin(reap_orphans(self._children), "waiting for orphans")
+        if signal.SIGHUP in remembered_signals():
+            # It came while this process started. Workers are new anyhow, and so is what they have opened.
+            self._later(self._reload_as_asked())
         await self._stopping.wait()
         failing.cancel()
         snapshot = self.snapshot
@@ -120,8 +155,10 @@ class Supervisor:
         await self._workers.stop(snapshot.drain, snapshot.delay)
         await self._judge.stop()
         admin.should_exit = True
-        signs_of_life.cancel()
-        await asyncio.gather(serving_admin, announcing, watching, signs_of_life, return_exceptions=True)
+        beside = (announcing, watching, signs_of_life, measuring, reaping)
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(serving_admin, *beside, return_exceptions=True)
         if self._listening.folder is not None:
             self._listening.folder.release()
         log.info("stopped")
@@ -146,6 +183,15 @@ class Supervisor:
             pid=os.getpid(),
         )
         self._service.ready()
+
+    async def _measure_lag(self) -> None:
+        lag = LoopLag()
+        while True:
+            await asyncio.sleep(1.0)
+            self._lag.add(lag.take())
+
+    def _children(self) -> set[int]:
+        return self._workers.pids() | ({self._judge.pid} if self._judge.pid is not None else set())
 
     async def _show_life(self) -> None:
         interval = self._service.watchdog_interval
@@ -172,12 +218,26 @@ class Supervisor:
     # Reload
 
     def _hang_up(self) -> None:
-        log.info("access log is opened again", reason="SIGHUP")
-        self._workers.reopen_logs()
+        self._reopen_logs("SIGHUP")
         self._later(self._reload_as_asked())
 
+    def _reopen_logs(self, reason: str) -> None:
+        log.info("access log is opened again", reason=reason)
+        self._workers.reopen_logs()
+
     async def _reload_as_asked(self) -> None:
-        """Reload for the service manager, which waits until that is done."""
+        """Reload for the service manager, which waits until that is done.
+
+        One that waits for another to end does for all that are asked for meanwhile.
+        """
+        if self._reload_waits:
+            return
+        self._reload_waits = True
+        async with self._asked_reload:
+            self._reload_waits = False
+            await self._reload_for_manager()
+
+    async def _reload_for_manager(self) -> None:
         self._service.reloading()
         await self.reload("SIGHUP")
         await self._workers.wait_serving(START_DEADLINE)
@@ -187,7 +247,7 @@ class Supervisor:
         """Load the configuration again and serve by it, or keep the running one if it is invalid."""
         async with self._reloading:
             try:
-                loaded = await asyncio.to_thread(load, self._path)
+                loaded = await self._files.read(lambda: load(self._path))
             except ConfigurationError as error:
                 self._reload_error = [str(problem) for problem in error.problems]
                 log.error(
@@ -228,12 +288,18 @@ class Supervisor:
     async def _watch(self) -> None:
         seen = self._seen
         while True:
-            before, seen = seen, await watch(self._loaded.watched, seen)
-            for source, _ in list(self._sources.values()):
-                file = source.provider.jwks_file
-                if file is not None and seen.get(file) != before.get(file):
-                    await source.fetch()
-            await self.reload("a file changed")
+            try:
+                before, seen = seen, await self._files.changed(self._loaded.watched, seen)
+                for source, _ in list(self._sources.values()):
+                    file = source.provider.jwks_file
+                    if file is not None and seen.get(file) != before.get(file):
+                        await source.fetch()
+                await self.reload("a file changed")
+            except Exception as error:
+                # Whatever it was, the next change is to be seen.
+                self._files.failed(error)
+                log.error("taking up a change of the files has failed", exc_info=error)
+                await asyncio.sleep(POLL)
 
     # Key sets
 
@@ -304,6 +370,11 @@ class Supervisor:
             return "draining"
         return self._workers.why_not_serving(self.snapshot.version) or self._judge.why_not_ready()
 
+    def degraded(self) -> list[str]:
+        """What is wrong with the gateway's own dependencies while requests are served all the same."""
+        known = (self._files.problem(), _event_log_problem())
+        return [problem for problem in known if problem is not None] + self._judge.problems()
+
     async def metrics(self) -> bytes:
         """All metrics, the workers' newest figures included."""
         await self._workers.report_now()
@@ -312,6 +383,34 @@ class Supervisor:
     def _families(self) -> Iterator[Metric]:
         yield from self._gauges()
         yield shadow_pairs(self._judge.outcomes())
+        yield from self._own_condition()
+
+    def _own_condition(self) -> Iterator[Metric]:
+        workers = {f"worker-{number}": worker for number, worker in self._workers.running.items()}
+        lags = {"control": self._lag.value(), **{name: worker.lag.value() for name, worker in workers.items()}}
+        pids = {"control": os.getpid(), **{name: worker.pid for name, worker in workers.items()}}
+        if self._judge.pid is not None:
+            pids["judge"] = self._judge.pid
+            lags["judge"] = self._judge.lag.value()
+        yield from process_families(pids, lags)
+        yield build_family()
+        yield from key_set_families({name: source for name, (source, _) in self._sources.items()})
+        yield from redis_families(self._reports())
+        yield from store_families(self._judge)
+        yield GaugeMetricFamily(
+            "strangler_watch_last_look_timestamp_seconds",
+            "When the files of the configuration were last looked at for changes.",
+            self._files.last_look,
+        )
+        yield GaugeMetricFamily(
+            "strangler_degraded", "How many things are wrong that /readyz and /status name.", len(self.degraded())
+        )
+        if isinstance(sys.stderr, BackgroundStream):
+            yield CounterMetricFamily(
+                "strangler_event_log_dropped_lines",
+                "Lines of the event log that could not be written.",
+                sys.stderr.dropped,
+            )
 
     def _gauges(self) -> Iterator[GaugeMetricFamily]:
         workers = list(self._workers.running.values())
@@ -362,6 +461,8 @@ class Supervisor:
         """The state of everything, for people."""
         return {
             "ready": self.why_not_ready() is None,
+            "degraded": self.degraded(),
+            "version": version(),
             "configuration": {
                 "path": str(self._path),
                 "version": self.snapshot.version,
@@ -380,6 +481,7 @@ class Supervisor:
                 }
                 for name, (source, _) in self._sources.items()
             },
+            "redis": redis_as_json(self._reports()),
             "health": self._health.as_json(),
             "upstreams": upstreams_as_json(
                 self.snapshot, self._discovery.addresses, self._health.endpoints, self._reports()
@@ -390,6 +492,13 @@ class Supervisor:
             },
             "shadow": self._judge.as_json(),
         }
+
+
+def _event_log_problem() -> str | None:
+    stream = sys.stderr
+    if not isinstance(stream, BackgroundStream) or (waited := stream.blocked_for()) < EVENT_LOG_LATE:
+        return None
+    return f"standard error has taken nothing for {waited:.0f} s; {stream.dropped} lines were dropped"
 
 
 def _begin(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:

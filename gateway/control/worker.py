@@ -23,6 +23,9 @@ from gateway.config.snapshot import Endpoint
 from gateway.control import messages
 from gateway.control.handover import Handover
 from gateway.control.large_messages import LargeMessages
+from gateway.control.signals import ignore_signals, take_sigterm
+from gateway.observe.background_stream import use_for_standard_error
+from gateway.observe.loop_lag import LoopLag
 from gateway.proxy.plane import DataPlane
 from gateway.shadow.mirror import Mirror
 
@@ -48,18 +51,18 @@ class Worker:
         self._failure: BaseException | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._told: asyncio.Task[None] | None = None
+        self._lag: LoopLag
 
     async def run(self) -> None:
         """Serve until told to drain, or asked to by SIGTERM."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._ended.set)
-        for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR2):
-            # A terminal sends the first two to the whole group; the control process decides what all of them mean.
-            signal.signal(ignored, signal.SIG_IGN)
+        take_sigterm()
         handover = None
         if self._folder is not None:
             handover = Handover(self._folder, (self._listening.fileno(), self._tally), self._follow)
         self._follow(self._link)
+        self._lag = LoopLag()
         reporting = asyncio.create_task(self._report())
         await self._ended.wait()
         if handover is not None:
@@ -72,6 +75,7 @@ class Worker:
         if self._mirror is not None:
             await self._mirror.close()
         reporting.cancel()
+        self._lag.close()
         if self._told is not None:
             self._told.cancel()
         if self._writer is not None:
@@ -131,7 +135,7 @@ class Worker:
                     if self._plane is not None:
                         self._plane.set_addresses(message.upstream, message.endpoints)
                 case messages.ReportNow() if self._plane is not None:
-                    self._say(messages.Reported(self._plane.report(), message.ticket))
+                    self._say(messages.Reported(self._plane.report(), message.ticket, self._lag.take()))
                 case messages.ReopenLog() if self._plane is not None:
                     self._reopen_log(self._plane)
                 case messages.Drain():
@@ -188,11 +192,13 @@ class Worker:
             await asyncio.sleep(REPORT_INTERVAL)
             # Figures that nobody can take now go to the next control process.
             if self._plane is not None and self._is_linked:
-                self._say(messages.Reported(self._plane.report()))
+                self._say(messages.Reported(self._plane.report(), 0, self._lag.take()))
 
 
 def main() -> None:
     """Entry point of the process."""
+    ignore_signals()
+    use_for_standard_error()
     listening = socket.socket(fileno=int(sys.argv[1]))
     link = socket.socket(fileno=int(sys.argv[2]))
     listening.setblocking(False)

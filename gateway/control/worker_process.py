@@ -11,7 +11,9 @@ from time import monotonic
 from gateway.control import messages
 from gateway.control.isolated import python_module
 from gateway.control.listening import Listening
+from gateway.control.process_figures import Peak
 from gateway.control.runtime_folder import FormerWorker
+from gateway.control.signals import signals_held
 from gateway.observe.counters import Report
 
 FORMER = -1
@@ -41,6 +43,7 @@ class WorkerProcess:
         self.version = ""
         self.failure: str | None = None
         self.latest = Report()
+        self.lag = Peak()
         self.settled = asyncio.Event()
         self.gone = False
         self._writer = writer
@@ -87,12 +90,13 @@ async def start_worker(number: int, listening: Listening) -> WorkerProcess:
     ours, theirs = socket.socketpair()
     descriptors = (listening.socket.fileno(), theirs.fileno(), listening.tally)
     try:
-        process = await asyncio.create_subprocess_exec(
-            *python_module("gateway.control.worker"),
-            *map(str, descriptors),
-            "" if listening.folder is None else str(listening.folder.path),
-            pass_fds=descriptors,
-        )
+        with signals_held():
+            process = await asyncio.create_subprocess_exec(
+                *python_module("gateway.control.worker"),
+                *map(str, descriptors),
+                "" if listening.folder is None else str(listening.folder.path),
+                pass_fds=descriptors,
+            )
     except OSError:
         ours.close()
         raise

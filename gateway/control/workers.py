@@ -30,7 +30,6 @@ log = structlog.get_logger(part="workers")
 START_DEADLINE = 30.0
 REPORT_DEADLINE = 0.5
 KILL_AFTER = 2.0
-SILENT_AFTER = 30.0
 LISTENING_LATE = 3.0
 FAILED_STARTS = 3
 """So many workers in a row that end before any has served make the start fail."""
@@ -75,6 +74,7 @@ class Workers:
         self._following: set[asyncio.Task[None]] = set()
         self._relieving: asyncio.Task[None] | None = None
         self._replacing = asyncio.Lock()
+        self._replacement_waits = False
         self._tickets = itertools.count(1)
         self._awaited: dict[int, tuple[set[WorkerProcess], asyncio.Event]] = {}
         self._changed = asyncio.Condition()
@@ -200,6 +200,10 @@ class Workers:
             return False
         return True
 
+    def pids(self) -> set[int]:
+        """The processes of all workers, also of those that come and leave."""
+        return {worker.pid for worker in self._everyone()}
+
     def _everyone(self) -> list[WorkerProcess]:
         return [*self.running.values(), *self._coming, *self.leaving]
 
@@ -219,9 +223,18 @@ class Workers:
         self._later(self._end_the_silent())
 
     async def replace(self) -> None:
-        """Replace the workers one by one, each once another one serves in its place."""
+        """Replace the workers one by one, each once another one serves in its place.
+
+        One call that waits for another to end does for all that come meanwhile.
+        """
+        if self._replacement_waits:
+            return
+        self._replacement_waits = True
         async with self._replacing:
+            self._replacement_waits = False
             for number in range(self._count):
+                if self._stopping.is_set():
+                    return
                 try:
                     successor = await self._launch(number)
                 except OSError as error:
@@ -337,10 +350,15 @@ class Workers:
                 if now - before > LISTENING_LATE:
                     # This process stood itself, so it can't tell.
                     worker.heard = now
-                elif now - worker.heard > SILENT_AFTER:
-                    worker.failure = f"it was silent for {SILENT_AFTER:g} s"
+                elif now - worker.heard > (limit := self._hang_limit(worker)):
+                    worker.failure = f"it was silent for {limit:g} s"
                     log.error("worker is silent, killed", worker=worker.number, pid=worker.pid)
                     worker.kill()
+
+    def _hang_limit(self, worker: WorkerProcess) -> float:
+        assert self._snapshot is not None
+        # Until it serves, a worker has more to do than to report.
+        return self._snapshot.hang if worker.version else max(self._snapshot.hang, START_DEADLINE)
 
     def _follow(self, worker: WorkerProcess) -> None:
         self._begin(self._until_its_end(worker), self._following)
@@ -421,6 +439,7 @@ class Workers:
                 self._on_refetch(message.provider)
             case messages.Reported():
                 worker.latest = message.report
+                worker.lag.add(message.loop_lag)
                 self._on_report(message.report)
                 for notice in message.report.notices:
                     log.warning(notice.event, worker=worker.number, **notice.fields)

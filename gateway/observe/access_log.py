@@ -3,7 +3,8 @@
 A regular file is written to by the event loop itself, which costs a copy into
 the page cache. Anything else (a pipe above all) may be full, so a thread of its
 own writes: a slow reader holds up the thread, never a request; when too much
-waits, lines are dropped and counted.
+waits, lines are dropped and counted. A line is written whole or not at all, also
+on a disk that is full (line_writer.py).
 
 Neither queries nor tokens are written: some clients put a JSON Web Token into
 the path.
@@ -14,13 +15,13 @@ from __future__ import annotations
 import os
 import queue
 import re
-import stat
 import threading
 from functools import lru_cache
 
 from orjson import dumps
 
 from gateway.auth.identity import Identity
+from gateway.observe.line_writer import LineWriter
 
 # Small batches stay in the processor's cache; large ones wake the thread, which contends for the interpreter, seldom.
 FILE_BATCH_LINES = 64
@@ -89,13 +90,11 @@ class AccessLog:
         self._put = 0
         self._taken = 0
         self._lines: list[str] = []
-        self._descriptor = 1
-        if path is not None:
-            self._descriptor = _open(path)
+        self._writer = LineWriter(1 if path is None else _open(path))
         self._batches: queue.Queue[bytes | None] = queue.Queue(WAITING_BATCHES)
         self._thread: threading.Thread | None = None
         self._batch_lines = FILE_BATCH_LINES
-        if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
+        if not self._writer.is_file:
             self._batch_lines = THREAD_BATCH_LINES
             self._thread = threading.Thread(target=self._write_batches, name="access-log", daemon=True)
             self._thread.start()
@@ -138,8 +137,8 @@ class AccessLog:
             return
         self.flush()
         opened = _open(self.path)
-        os.close(self._descriptor)
-        self._descriptor = opened
+        os.close(self._writer.descriptor)
+        self._writer = LineWriter(opened)
 
     def close(self) -> None:
         """Write what has gathered; waits for the thread a second at the most."""
@@ -151,7 +150,7 @@ class AccessLog:
                 return
             self._thread.join(1)
         if self.path is not None:
-            os.close(self._descriptor)
+            os.close(self._writer.descriptor)
 
     def _write_batches(self) -> None:
         while (batch := self._batches.get()) is not None:
@@ -159,9 +158,4 @@ class AccessLog:
             self._taken += len(batch)
 
     def _write(self, batch: bytes) -> None:
-        view = memoryview(batch)
-        try:
-            while view:
-                view = view[os.write(self._descriptor, view) :]
-        except OSError:
-            self._unwritten += batch.count(b"\n")
+        self._unwritten += self._writer.write(batch)

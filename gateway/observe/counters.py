@@ -65,7 +65,11 @@ class UpstreamState:
 
 @dataclass(slots=True)
 class Report:
-    """What one worker counted since its last report, and what it has open now."""
+    """What one worker counted since its last report, and what it has open now.
+
+    `redis` is why the Redis of rate limits does not answer, "" where it does,
+    None where none is counted in.
+    """
 
     requests: dict[Labels, tuple[int, float, int, list[int]]] = field(default_factory=dict)
     events: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -76,6 +80,7 @@ class Report:
     client_connections: int = 0
     tunnels: int = 0
     upstream_connections: dict[str, tuple[int, int]] = field(default_factory=dict)
+    redis: str | None = None
 
 
 class Counters:

@@ -166,9 +166,9 @@ def forwarded_lines(peer: str, scheme: str) -> bytes:
     return f"X-Forwarded-For: {peer}\r\nX-Forwarded-Proto: {scheme}\r\n".encode("ascii")
 
 
-def forwarded_host_line(host: str) -> bytes:
-    """What an upstream is told of the Host that the client asked for."""
-    return f"X-Forwarded-Host: {host}\r\n".encode("ascii")
+def forwarded_host_line(host: str, secure: bool) -> bytes:
+    """What an upstream is told of the Host that the client asked for, and of the port in it or that of the scheme."""
+    return f"X-Forwarded-Host: {host}\r\nX-Forwarded-Port: {port_of(host, secure)}\r\n".encode("ascii")
 
 
 def forwarded_element(peer: str, scheme: str) -> str:
@@ -183,16 +183,29 @@ def own_forwarded_line(element: str, host: str) -> bytes:
     return f"Forwarded: {about}\r\n".encode("ascii")
 
 
-def forwarding_lines(forwarding: Forwarding, scheme: str, host: str) -> bytes:
+def port_of(host: str, secure: bool) -> str:
+    """The port that a client means by `host`."""
+    _, colon, port = host.rpartition(":")
+    if colon and port and not port.endswith("]"):
+        return port
+    return "443" if secure else "80"
+
+
+def forwarding_lines(forwarding: Forwarding, scheme: str, host: str, port_is_told: bool = False) -> bytes:
     """What an upstream is told where trusted proxies have passed the request on.
 
     `scheme` is that of the last connection, `host` the Host that came; both
-    stand where the proxies say nothing usable.
+    stand where the proxies say nothing usable. `port_is_told` where they have
+    told the port, which goes on.
     """
     chain = (forwarding.address, *forwarding.hops)
     said_scheme = forwarding.scheme or scheme
     said_host = forwarding.host if is_host(forwarding.host.encode("latin-1")) else host
-    lines = forwarded_lines(", ".join(chain), said_scheme) + (forwarded_host_line(said_host) if said_host else b"")
+    lines = forwarded_lines(", ".join(chain), said_scheme)
+    if said_host:
+        lines += f"X-Forwarded-Host: {said_host}\r\n".encode("ascii")
+    if said_host and not port_is_told:
+        lines += f"X-Forwarded-Port: {port_of(said_host, said_scheme == 'https')}\r\n".encode("ascii")
     if forwarding.header == "Forwarded":
         first, *others = [f'for="[{address}]"' if ":" in address else f"for={address}" for address in chain]
         about = f"{first};proto={said_scheme}" + (f';host="{said_host}"' if said_host else "")

@@ -325,6 +325,7 @@ class DataPlane:
         report = self.counters.take()
         report.client_connections = len(self.clients) + len(self.tunnels)
         report.tunnels = len(self.tunnels)
+        report.redis = self.rate_limiter.redis_state()
         for name, pool in self.pools.items():
             for endpoint in pool.endpoints:
                 report.upstream_connections[endpoint.endpoint.url] = (endpoint.open, len(endpoint.idle))

@@ -66,6 +66,12 @@ class RateLimiter:
             self._shared.close()
         self._tally.close()
 
+    def redis_state(self) -> str | None:
+        """Why Redis can't be used, "" where it can, None where nothing is counted in it."""
+        if self._shared is None:
+            return None
+        return self._shared.cause if self._shared.away else ""
+
     def _note_redis(self, redis: Redis, trouble: Trouble | None) -> None:
         counters = self._plane.counters
         if trouble is None:

@@ -382,9 +382,10 @@ class RequestHead:
         parts.append(forwarded)
         if self.forwarding is not None:
             assert self._trusted is not None
-            parts.append(forwarding_lines(self.forwarding, self._trusted.scheme, self.host or ""))
+            told = any(name.lower() == b"x-forwarded-port" for name, _ in self._forwarded)
+            parts.append(forwarding_lines(self.forwarding, self._trusted.scheme, self.host or "", told))
         elif self.host:
-            parts.append(forwarded_host_line(self.host))
+            parts.append(forwarded_host_line(self.host, forwarded.endswith(b" https\r\n")))
         if element:
             parts.append(own_forwarded_line(element, self.host or ""))
         if identity is not None:

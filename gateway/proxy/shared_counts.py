@@ -82,6 +82,11 @@ class SharedCounts:
         self._serving = asyncio.create_task(self._serve())
         self._serving.add_done_callback(_report_end)
 
+    @property
+    def cause(self) -> str:
+        """Why it can't be used, where it is away."""
+        return self._trouble.cause
+
     def ask(self, buckets: Sequence[str], rates: Sequence[Rate], answer: Answer) -> None:
         """Have `answer` called with a verdict for each of `buckets`, or with None if Redis does not answer in time."""
         self._waiting.append((buckets, rates, answer))

@@ -11,15 +11,20 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class EndpointHealth:
-    """What the checks of one endpoint have found so far; it counts as up until they say otherwise."""
+    """What the checks of one endpoint have found so far; it counts as up until they say otherwise.
+
+    `last` is what the last one found, `well` whether that was good; None before the first.
+    """
 
     up: bool = True
     in_a_row: int = 0
     last: str = "not checked yet"
+    well: bool | None = None
 
     def note(self, good: bool, last: str, check: HealthCheck) -> bool:
         """Take one result in; whether the endpoint went up or down by it."""
         self.last = last
+        self.well = good
         if good == self.up:
             self.in_a_row = 0
             return False

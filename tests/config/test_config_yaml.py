@@ -206,4 +206,4 @@ def test_a_name_defined_in_two_files_is_refused(write: Write, tmp_path: Path, pr
 
 def test_an_empty_folder_is_refused(tmp_path: Path, problems: Problems) -> None:
     (tmp_path / "conf").mkdir()
-    assert problems(tmp_path / "conf") == ["conf:1:1: the folder holds no *.yaml file"]
+    assert problems(tmp_path / "conf") == ["conf:1:1: the folder holds no *.yaml or *.yml file"]

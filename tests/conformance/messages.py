@@ -165,7 +165,8 @@ _REQUEST_ID = re.compile(rb"X-Request-Id: " + _HEX + rb"{32}\r\n")
 _TRACE = re.compile(rb"traceparent: 00-" + _HEX + rb"{32}-" + _HEX + rb"{16}-01\r\n")
 _DATE = re.compile(rb"Date: [A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT\r\n")
 _FORWARDED = re.compile(
-    rb"X-Forwarded-For: 127\.0\.0\.1\r\nX-Forwarded-Proto: http\r\n(?:X-Forwarded-Host: ([^\r]*)\r\n)?"
+    rb"X-Forwarded-For: 127\.0\.0\.1\r\nX-Forwarded-Proto: http\r\n"
+    rb"(?:X-Forwarded-Host: ([^\r]*)\r\nX-Forwarded-Port: [0-9]+\r\n)?"
 )
 VIA = b"Via: 1.1 strangler\r\n"
 

@@ -39,7 +39,15 @@ QUIET = 0.05
 SHOWN = 60
 
 _ADDED = frozenset(
-    {b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-request-id", b"traceparent", b"connection"}
+    {
+        b"x-forwarded-for",
+        b"x-forwarded-proto",
+        b"x-forwarded-host",
+        b"x-forwarded-port",
+        b"x-request-id",
+        b"traceparent",
+        b"connection",
+    }
 )
 
 

@@ -321,7 +321,8 @@ class _ResponsePlay(_Play):
 
 
 _OWN = re.compile(
-    rb"X-Forwarded-For: 127\.0\.0\.1\r\nX-Forwarded-Proto: http\r\n(?:X-Forwarded-Host: [^\r]*\r\n)?"
+    rb"X-Forwarded-For: 127\.0\.0\.1\r\nX-Forwarded-Proto: http\r\n"
+    rb"(?:X-Forwarded-Host: [^\r]*\r\nX-Forwarded-Port: [0-9]+\r\n)?"
     rb"|Date: [^\r]*GMT\r\n|Via: 1\.1 strangler\r\n|X-Request-Id: [0-9a-f]{32}\r\n"
     rb"|traceparent: 00-[0-9a-f]{32}-[0-9a-f]{16}-01\r\n"
 )

@@ -6,7 +6,7 @@ import asyncio
 import shutil
 from pathlib import Path
 
-from gateway.control.watch import digests, watch
+from gateway.control.watch import Watch, digests
 
 DEADLINE = 20.0
 
@@ -21,16 +21,16 @@ def test_a_folder_that_is_missing_for_a_while_is_watched_again(tmp_path: Path) -
         seen = digests([file])
         shutil.rmtree(folder)
         async with asyncio.timeout(DEADLINE):
-            seen = await watch([file], seen)
+            seen = await Watch().changed([file], seen)
             assert seen == {str(file): ""}
-            watching = asyncio.create_task(watch([file], seen))
+            watching = asyncio.create_task(Watch().changed([file], seen))
             await asyncio.sleep(0.1)
             assert not watching.done()
             folder.mkdir()
             file.write_text("second")
             seen = await watching
             assert seen == digests([file])
-            watching = asyncio.create_task(watch([file], seen))
+            watching = asyncio.create_task(Watch().changed([file], seen))
             await asyncio.sleep(0.1)
             file.write_text("third")
             assert await watching == digests([file])

@@ -72,6 +72,7 @@ def test_the_upstream_hears_whom_the_gateway_speaks_for(system: System) -> None:
     assert seen.value(b"X-Forwarded-For") == b"127.0.0.1"
     assert seen.value(b"X-Forwarded-Proto") == b"http"
     assert seen.value(b"X-Forwarded-Host") == b"shop.example"
+    assert seen.value(b"X-Forwarded-Port") == b"80"
     assert seen.values(b"Forwarded") == []
     assert seen.value(b"Via") == b"1.1 strangler"
     assert seen.value(b"Host") == b"shop.example"

@@ -37,7 +37,10 @@ MOST_STEPS = 10_000
 FROM_B = b"GET /b HTTP/1.1\r\nHost: b.example\r\nX-B: from b alone\r\n\r\n"
 TO_B = b"HTTP/1.1 200 OK\r\nX-To: b\r\nDate: now\r\nContent-Length: 10\r\n\r\nto b alone"
 
-_FORWARDED = re.compile(rb"X-Forwarded-For: [^\r]*\r\nX-Forwarded-Proto: http\r\n(?:X-Forwarded-Host: [^\r]*\r\n)?")
+_FORWARDED = re.compile(
+    rb"X-Forwarded-For: [^\r]*\r\nX-Forwarded-Proto: http\r\n"
+    rb"(?:X-Forwarded-Host: [^\r]*\r\nX-Forwarded-Port: [0-9]+\r\n)?"
+)
 _PROBLEM = re.compile(
     rb"HTTP/1\.1 (?:[45][0-9]{2} [^\r]*\r\nContent-Type: application/problem\+json|200 OK\r\nAllow: [^\r]*)\r\n"
     rb"Content-Length: ([0-9]+)\r\n"

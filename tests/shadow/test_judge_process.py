@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from gateway.config.snapshot import Snapshot
 from gateway.control import judge as judge_module
+from gateway.control import store_state
 from gateway.control.judge import JudgeProcess
 from gateway.control.messages import JudgeBy
 from gateway.shadow.epochs import Epoch, EpochKey
@@ -157,5 +159,61 @@ def test_what_is_kept_of_a_migration_without_a_shadow_ends_too(tmp_path: Path) -
         judging._retained_at -= judge_module.RETAIN_INTERVAL + 1
         await judging._flush()
         assert judging._store.remembered().evidence == {}
+
+    process(work)
+
+
+def test_what_waits_for_a_store_is_bounded_and_what_is_dropped_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judge_module, "MOST_EXAMPLES", 2)
+    monkeypatch.setattr(judge_module, "MOST_COUNTS", 10)
+    compiled = snapshot(tmp_path)
+    (tmp_path / "store.sqlite3").mkdir()
+
+    async def work(judging: JudgeProcess) -> None:
+        await turn(judging, compiled)
+        judging._take(Batch([pair({"a": number}, {"a": number}) for number in range(5)], {}))
+        await judging._flush()
+        assert len(judging._unwritten.chosen) == 2
+        writing = judging._judged(0.0).writing
+        assert (writing.unwritten, writing.lost) == (5, 0)
+        assert writing.error is not None
+        for number in range(20):
+            judging._unwritten.answers[("items", "GET /", "legacy", number, 200, 1)] = 1
+        await judging._flush()
+        writing = judging._judged(0.0).writing
+        assert (writing.unwritten, writing.lost) == (0, 5)
+        assert not judging._unwritten
+
+    process(work)
+
+
+def test_a_store_that_is_late_is_an_error_before_it_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_state, "LATE", 0.05)
+    compiled = snapshot(tmp_path)
+
+    async def work(judging: JudgeProcess) -> None:
+        await turn(judging, compiled)
+        assert judging._store is not None
+        goes_on = threading.Event()
+        blocking = asyncio.create_task(judging._store.database.write(lambda connection: goes_on.wait(60)))
+        judging._take(Batch([pair({"a": 1}, {"a": 1})], {}))
+        flushing = asyncio.create_task(judging._flush())
+        async with asyncio.timeout(60):
+            while judging._store_error is None:
+                await asyncio.sleep(0.01)
+        assert judging._judged(0.0).writing.unwritten == 1
+        # What is judged meanwhile counts at once.
+        judging._take(Batch([pair({"a": 1}, {"a": 1})], {}))
+        judged = judging._judged(0.0)
+        assert sum(judged.outcomes["items"].values()) == 2
+        assert judged.store_error is not None
+        assert "has not answered for" in judged.store_error
+        goes_on.set()
+        await blocking
+        await flushing
+        assert judging._store_error is None
+        assert judging._judged(0.0).writing.unwritten == 1
 
     process(work)

@@ -1,0 +1,54 @@
+"""Process 1 of a container is the parent of whatever loses its own there: it must wait for what has ended.
+
+Children of the gateway's own are waited for where they were started. Any other
+child that is found ended twice in a row, INTERVAL apart, is nobody's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+INTERVAL = 5.0
+
+
+async def reap_orphans(known: Callable[[], Iterable[int]]) -> None:
+    """As process 1, wait for ended children other than the `known` ones, again and again; else do nothing."""
+    if os.getpid() != 1:
+        return
+    ended: set[int] = set()
+    while True:
+        await asyncio.sleep(INTERVAL)
+        ended = reap_again(ended, known())
+
+
+def reap_again(before: set[int], known: Iterable[int]) -> set[int]:
+    """Wait for the children that have ended `before` and are not `known`; those that have ended now."""
+    ended = {pid for pid in children() if _has_ended(pid)} - set(known)
+    for pid in ended & before:
+        try:
+            os.waitpid(pid, os.WNOHANG)
+        except ChildProcessError:
+            continue
+    return ended - before
+
+
+def children() -> set[int]:
+    """All children of this process, whichever of its threads has started them."""
+    found: set[int] = set()
+    for task in Path("/proc/self/task").iterdir():
+        try:
+            found.update(map(int, (task / "children").read_text().split()))
+        except OSError:
+            # The thread is gone, or the kernel does not list children.
+            continue
+    return found
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0] == "Z"
+    except (OSError, IndexError):
+        return False

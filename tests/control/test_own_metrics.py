@@ -1,0 +1,81 @@
+"""What Prometheus is told of Redis, of statuses, and of the longest lag: bounded, and with the cause."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from gateway.control import process_figures
+from gateway.control.metrics import Sums, exposition, status_label
+from gateway.control.own_metrics import redis_as_json, redis_families
+from gateway.control.process_figures import Peak, figures_of
+from gateway.observe.counters import Report
+
+
+def test_redis_is_told_by_workers_with_the_kind_of_the_error() -> None:
+    reports = [
+        Report(redis=""),
+        Report(redis="ReadOnlyError: You can't write against a read only replica."),
+        Report(redis="TimeoutError: no answer in 0.1 s"),
+        Report(redis="TimeoutError: no answer in 0.2 s"),
+    ]
+    (family,) = redis_families(reports)
+    assert {(sample.labels["state"], sample.labels["cause"]): sample.value for sample in family.samples} == {
+        ("up", ""): 1,
+        ("away", "ReadOnlyError"): 1,
+        ("away", "TimeoutError"): 2,
+    }
+    assert redis_as_json(reports) == {
+        "up": 1,
+        "away": {
+            "ReadOnlyError: You can't write against a read only replica.": 1,
+            "TimeoutError: no answer in 0.1 s": 1,
+            "TimeoutError: no answer in 0.2 s": 1,
+        },
+    }
+
+
+def test_without_redis_nothing_is_told_of_it() -> None:
+    assert redis_as_json([Report()]) is None
+    assert list(redis_families([Report()])) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "label"),
+    [(200, "200"), (499, "499"), (503, "503"), (599, "5xx"), (299, "2xx"), (999, "9xx"), (101, "101")],
+)
+def test_a_status_is_a_registered_one_or_its_class(status: int, label: str) -> None:
+    assert status_label(status) == label
+
+
+def test_no_upstream_can_make_more_series_than_there_are_statuses() -> None:
+    sums = Sums()
+    for status in range(100, 1000):
+        sums.add(Report(requests={("route", "", "upstream", status): (1, 0.1, 10, [1] + [0] * 14)}))
+    assert len(sums.requests) < 75
+    assert sum(count for count, _, _, _ in sums.requests.values()) == 900
+    assert exposition(sums, lambda: iter(())).count(b"\n") < 75 * 20
+
+
+def test_the_longest_lag_is_kept_for_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(process_figures, "monotonic", lambda: now)
+    peak = Peak()
+    assert peak.value() == 0
+    peak.add(3.0)
+    now += 10
+    peak.add(1.0)
+    assert peak.value() == 3.0
+    now += 55
+    assert peak.value() == 1.0
+    now += 60
+    assert peak.value() == 0
+
+
+def test_the_figures_of_a_process_that_is_gone_are_none() -> None:
+    assert figures_of(2**22 + 1) is None
+    found = figures_of(os.getpid())
+    assert found is not None
+    assert found.memory > 1_000_000
+    assert found.cpu >= 0
