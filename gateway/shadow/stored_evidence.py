@@ -187,7 +187,8 @@ class _Reading:
                 f" {self._shadow.least_compared:g} %"
             )
         if not proof.proven:
-            yield proof_text(proof, self._target)
+            wrong = f"{proof.wrong:,} of {proof.compared:,} pairs {'is' if proof.wrong == 1 else 'are'} wrong; "
+            yield (wrong if proof.wrong else "") + proof_text(proof, self._target)
         for operation in operations if len(operations) > 1 else ():
             if not operation.proof.proven:
                 yield f"{operation.operation}: {proof_text(operation.proof, self._target)}"

@@ -71,7 +71,7 @@ def measured(report: Report) -> str:
     if proof.wrong:
         share = percent(proof.wrong / proof.compared)
         return (
-            f"{proof.wrong:,} of {proof.compared:,} pairs are wrong ({share}): at {confidence} confidence, "
+            f"{proof.wrong:,} of {proof.compared:,} pairs {'is' if proof.wrong == 1 else 'are'} wrong ({share}): at {confidence} confidence, "
             f"at most {bound(proof.bound)} of the responses."
         )
     return (
