@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from gateway.proxy.requester import Requester
 
 ALWAYS = float("-inf")
-SETTLING = 0.01
+SETTLING = 0.005
 SETTLING_AFTER_BODY = 1.0
 LARGE_BODY = 10_000
 """From so many bytes on, a server that does not read a body may leave a part of it unread in the kernel."""
