@@ -258,7 +258,8 @@ class RequestHead:
         if (
             self._upgrade is not None
             # A server need not switch (RFC 9110 section 7.8), and clients that would like HTTP/2 ask with every body.
-            and self.content_length is None
+            # A GET that says that it has no body is a handshake like one that says nothing.
+            and (self.content_length is None or (self.content_length == b"0" and method == "GET"))
             and not self.chunked
             # Without the option in Connection the field is not meant for this hop.
             and self.minor == 1

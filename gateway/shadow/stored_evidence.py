@@ -41,7 +41,7 @@ from gateway.shadow.tables import (
 )
 from gateway.shadow.variety import Variety
 from gateway.shadow.verdict import CONFIDENCE
-from gateway.shadow.words import proof_text
+from gateway.shadow.words import proof_text, wrong_pairs
 from gateway.store.database import Database, StoreError
 
 SELF_TEST_LASTS = 7800.0
@@ -187,8 +187,8 @@ class _Reading:
                 f" {self._shadow.least_compared:g} %"
             )
         if not proof.proven:
-            wrong = f"{proof.wrong:,} of {proof.compared:,} pairs {'is' if proof.wrong == 1 else 'are'} wrong; "
-            yield (wrong if proof.wrong else "") + proof_text(proof, self._target)
+            wrong = f"{wrong_pairs(proof)}; " if proof.wrong else ""
+            yield wrong + proof_text(proof, self._target)
         for operation in operations if len(operations) > 1 else ():
             if not operation.proof.proven:
                 yield f"{operation.operation}: {proof_text(operation.proof, self._target)}"

@@ -55,6 +55,11 @@ def proof_text(proof: Proof, target: float) -> str:
     return text if proof.seconds_to_go is None else f"{text}, about {duration(proof.seconds_to_go)} at this rate"
 
 
+def wrong_pairs(proof: Proof) -> str:
+    """How many pairs count against the candidate."""
+    return f"{proof.wrong:,} of {proof.compared:,} pairs {'is' if proof.wrong == 1 else 'are'} wrong"
+
+
 def headline(report: Report) -> str:
     """The verdict in a sentence."""
     if report.proven:
@@ -70,10 +75,8 @@ def measured(report: Report) -> str:
     confidence = f"{report.confidence:.0%}".replace("%", " %")
     if proof.wrong:
         share = percent(proof.wrong / proof.compared)
-        return (
-            f"{proof.wrong:,} of {proof.compared:,} pairs {'is' if proof.wrong == 1 else 'are'} wrong ({share}): at {confidence} confidence, "
-            f"at most {bound(proof.bound)} of the responses."
-        )
+        most = bound(proof.bound)
+        return f"{wrong_pairs(proof)} ({share}): at {confidence} confidence, at most {most} of the responses."
     return (
         f"None of {proof.compared:,} pairs is wrong: at {confidence} confidence, "
         f"fewer than {bound(proof.bound)} of the responses are."

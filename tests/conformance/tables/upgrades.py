@@ -147,6 +147,22 @@ ROWS: list[Row] = [
         get(b"Connection: Upgrade", b"Upgrade: h2c, TLS/1.2"),
         Forwarded((get(),)),
     ),
+    Conversation(
+        "a tunnel whose handshake says that it has no body",
+        "RFC 9110 8.6: a length of 0 is no body, and clients are seen that send it with a GET",
+        (
+            Client(get(b"X-A: 1", b"Content-Length: 0", b"Connection: Upgrade", WEBSOCKET) + b"first"),
+            UpstreamSees(get(b"X-A: 1", b"Content-Length: 0", b"Connection: Upgrade", WEBSOCKET)),
+            Upstream(SWITCHED),
+            ClientSees(SWITCHED),
+            UpstreamSees(b"first"),
+            Upstream(b"second"),
+            ClientSees(b"second"),
+            UpstreamEnds(),
+            ClientSeesEnd(),
+            ClientEnds(),
+        ),
+    ),
     Request(
         "an upgrade with a body",
         "RFC 9110 7.8: a server may ignore Upgrade, and after 101 the end of the body would be in doubt",
