@@ -72,7 +72,8 @@ class Case:
         which does not count as a use of what was learned.
         """
         noisy, rest = self.noise.sift(operation, comparison.differences, again=again)
-        if not noisy:
+        if not noisy or comparison.unlisted:
+            # Of what is not listed nobody knows whether it is noise.
             return comparison
         self.noise_changed = True
         return replace(
@@ -89,7 +90,7 @@ class Case:
         of those is the candidate's fault, however often legacy's changes.
         """
         places = {difference.signature for difference in itself.differences}
-        return all(
+        return not first.unlisted and all(
             difference.signature in places
             and self.noise.judgement(operation, difference.signature) is Judgement.UNDECIDED
             for difference in first.differences
@@ -144,5 +145,8 @@ class Case:
     async def _ask(self, pair: Pair, endpoint: str, upstream: Upstream) -> Answered:
         tls = self.tls.get(endpoint)
         if tls is None and endpoint.startswith("https:"):
-            tls = self.tls[endpoint] = secure(upstream, endpoint)
+            try:
+                tls = self.tls[endpoint] = secure(upstream, endpoint)
+            except OSError as error:
+                raise NotAnswered(f"{endpoint}: {error}", Reason.UNREACHABLE) from error
         return await self.ask(endpoint, pair.request, self.shadow.timeout, self.shadow.response_body, tls)

@@ -61,7 +61,7 @@ class Channel(asyncio.Protocol):
         size = len(pair.request) + sum(len(side.head) + len(side.body) for side in sides) + _OVERHEAD
         if self._transport is None or self._waiting() + size > WAITING_BYTES:
             if not pair.self_test:
-                self.count(NotCompared(pair.migration, pair.route, pair.operation, pair.served, Reason.OVERLOAD))
+                self.count(_left_out(pair))
             return
         self._pairs.append(pair)
         self._bytes += size
@@ -87,7 +87,7 @@ class Channel(asyncio.Protocol):
 
     def _send(self, transport: asyncio.WriteTransport) -> None:
         # Plain tuples, which need no class to be looked up: a third of the time at both ends.
-        pairs = [(*pair[:_ANSWERS], *pair.legacy, *pair.extracted) for pair in self._pairs]
+        pairs = [(*pair[:_ANSWERS], *pair.legacy, *pair.extracted, pair.version) for pair in self._pairs]
         data = pickle.dumps((pairs, self._not_compared), protocol=pickle.HIGHEST_PROTOCOL)
         self._pairs = []
         self._bytes = 0
@@ -192,11 +192,19 @@ def _messages(received: bytearray, data: bytes) -> Iterator[Any]:
 
 
 def _unpacked(pairs: list[tuple[Any, ...]], not_compared: dict[NotCompared, int]) -> Batch:
-    answers, other = _ANSWERS, _ANSWERS + len(Answered._fields)
+    legacy, extracted = _ANSWERS, _ANSWERS + len(Answered._fields)
+    end = extracted + len(Answered._fields)
     return Batch(
         [
-            Pair._make((*one[:answers], Answered._make(one[answers:other]), Answered._make(one[other:])))
+            Pair._make(
+                (*one[:legacy], Answered._make(one[legacy:extracted]), Answered._make(one[extracted:end]), one[end])
+            )
             for one in pairs
         ],
         not_compared,
     )
+
+
+def _left_out(pair: Pair) -> NotCompared:
+    """What is counted in place of a pair for which there is no room."""
+    return NotCompared(pair.migration, pair.route, pair.operation, pair.served, Reason.OVERLOAD, pair.version)

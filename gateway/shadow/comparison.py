@@ -57,7 +57,8 @@ class Comparison:
     `differences` are those that matter, `ignored` those that a rule lets pass,
     each with the rule's name. `expired` are those among `differences` that a
     rule would let pass had its time not run out. `left_out` counts differences
-    beyond those that are listed. `evidence` is whether the pair says anything
+    beyond those that are listed. `unlisted` are those of them that matter.
+    `evidence` is whether the pair says anything
     about equivalence: two equal errors match and say nothing. `reason` says why
     a pair was not compared.
     """
@@ -67,6 +68,7 @@ class Comparison:
     ignored: tuple[tuple[Difference, str], ...] = ()
     expired: tuple[tuple[Difference, str], ...] = ()
     left_out: int = 0
+    unlisted: int = 0
     evidence: bool = True
     reason: str | None = None
 
@@ -96,6 +98,7 @@ def compare(legacy: Answer, extracted: Answer, rules: Rules, today: date | None 
         tuple(findings.ignored),
         tuple(findings.expired),
         findings.left_out,
+        findings.unlisted,
         evidence=outcome is Outcome.MISMATCH or legacy.status < 400 or extracted.status < 400,
     )
 

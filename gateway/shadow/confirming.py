@@ -111,6 +111,9 @@ async def lagging(
     if not rules or not behind.is_for(pair.caller):
         return counts
     rule = max(rules, key=lambda one: one.seconds)
+    replaced = earlier.replaced_at(pair, behind)
+    if replaced is not None and pair.at - replaced > rule.seconds:
+        return counts
     await case.pause(pair.at + rule.seconds - time())
     async with case.asking:
         legacy, extracted = await asyncio.gather(_legacy_again(case, pair), case.ask_candidate(pair))

@@ -38,6 +38,7 @@ class Copy:
         "_connection",
         "_head",
         "_pool",
+        "_refused",
         "_sent_at",
         "_size",
         "_status",
@@ -81,6 +82,7 @@ class Copy:
         self.deadline = 0.0
         self.pending_out: list[bytes] = []
         self._pool: EndpointPool | None = None
+        self._refused: set[EndpointPool] = set()
         self._connection: UpstreamConnection | None = None
         self._sent_at = monotonic()
         self._status = 0
@@ -122,7 +124,14 @@ class Copy:
         self.give_up(Reason.OVERLOAD)
 
     def connect_failed(self, status: int, detail: str) -> None:
-        """The other side can't be reached: leave it alone for a moment."""
+        """An endpoint can't be reached: try another one, as callers do; leave the side alone where there is none."""
+        assert self._pool is not None
+        self._refused.add(self._pool)
+        another = next((pool for pool in self.upstream.endpoints if pool not in self._refused), None)
+        if another is not None:
+            self._pool = another
+            another.request_proven(self)
+            return
         self.lane.resting_until = self.mirror.plane.now + RESTING
         self.fail(Reason.UNREACHABLE)
 
@@ -168,6 +177,7 @@ class Copy:
             return
         self.done = True
         assert self._pool is not None
+        self.lane.hanging = False
         seconds = monotonic() - self._sent_at
         self._hand_over(Answered(self._pool.endpoint.url, self._status, self._head, b"".join(self._body), seconds))
 
@@ -186,6 +196,7 @@ class Copy:
                 self.self_test,
                 legacy,
                 extracted,
+                self.lane.version,
             )
         )
         self.mirror.finished(self)
@@ -208,6 +219,7 @@ class Copy:
         if self.done:
             return
         self._hang_up()
+        self.lane.hanging = reason == Reason.TIMED_OUT
         endpoint = self._pool.endpoint.url if self._pool is not None else ""
         self._hand_over(Answered(endpoint, self._status, b"", b"", monotonic() - self._sent_at, reason))
 

@@ -21,7 +21,7 @@ _OVERHEAD = 500
 
 @dataclass(slots=True)
 class EarlierResponse:
-    """A response of legacy: when it was last seen, in seconds since 1970, and which caller got it.
+    """A response of legacy: when it was last and first seen, in seconds since 1970, and which caller got it.
 
     `shared` tells that several callers got the same, so that it depends on none.
     """
@@ -29,6 +29,7 @@ class EarlierResponse:
     answered: Answered
     seen: float
     caller: int
+    first: float
     shared: bool = False
 
     def is_for(self, caller: int) -> bool:
@@ -64,7 +65,7 @@ class EarlierResponses:
                 return
             if len(kept) >= EACH:
                 self._bytes -= kept.pop(0).size
-        found = EarlierResponse(answered, at, pair.caller)
+        found = EarlierResponse(answered, at, pair.caller, at)
         kept.append(found)
         self._bytes += found.size
         while self._bytes > self._most:
@@ -74,6 +75,12 @@ class EarlierResponses:
     def before(self, pair: Pair) -> list[EarlierResponse]:
         """The different responses that legacy gave to the same request before that of `pair`, the newest first."""
         return [one for one in reversed(self._kept.get(_asked(pair), ())) if one.seen < pair.at]
+
+    def replaced_at(self, pair: Pair, earlier: EarlierResponse) -> float | None:
+        """When legacy first gave another response after `earlier`; None where that is not known."""
+        kept = self._kept.get(_asked(pair), [])
+        after = [one.first for one in kept if one.first > earlier.first]
+        return min(after, default=None)
 
     def since(self, pair: Pair) -> list[Answered]:
         """The different responses that legacy gave to the same request with that of `pair` or later."""

@@ -22,9 +22,9 @@ def epoch_settings(model: Configuration, migration: str) -> str:
     section = model.migrations[migration]
     sides = (model.upstreams.get(name) for name in (section.from_, section.to))
     said: list[Any] = [
-        model.compare.model_dump(mode="json"),
-        section.model_dump(mode="json", include=_OF_A_MIGRATION),
+        model.compare.model_dump(mode="json", warnings=False),
+        section.model_dump(mode="json", include=_OF_A_MIGRATION, warnings=False),
         section.shadow.conditions if section.shadow is not None else None,
-        *(side.model_dump(mode="json", include=_OF_AN_UPSTREAM) for side in sides if side is not None),
+        *(side.model_dump(mode="json", include=_OF_AN_UPSTREAM, warnings=False) for side in sides if side is not None),
     ]
     return blake2b(orjson.dumps(said, option=orjson.OPT_SORT_KEYS, default=str), digest_size=8).hexdigest()

@@ -104,12 +104,20 @@ class Epochs:
         self._known = {epoch.key.id: epoch for epoch in stored}
         self.current = self._enter(key, self.current.began, _why(latest.key, key))
 
+    def forget(self, now: float) -> None:
+        """Begin anew, for another store: nothing is known of resets and epochs."""
+        self._reset = Reset()
+        self._known = {}
+        self.current = self._enter(self.current.key._replace(resets=0), now, "first evidence")
+
     def of(self, pair: Pair) -> str:
         """The epoch to which `pair` belongs, which is the present one from now on."""
         pattern = self._versions
         if pattern is not None and not pair.legacy.missing and not pair.extracted.missing:
             before = self.current.key
-            legacy, extracted = _version(pattern, pair.legacy.head), _version(pattern, pair.extracted.head)
+            # A response without the header, as an error page of a proxy, is of the version that is known.
+            legacy = _version(pattern, pair.legacy.head) or before.legacy
+            extracted = _version(pattern, pair.extracted.head) or before.extracted
             if (legacy, extracted) != (before.legacy, before.extracted):
                 self._turn(before._replace(legacy=legacy, extracted=extracted), pair.at)
         return self.id

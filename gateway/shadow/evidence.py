@@ -168,15 +168,30 @@ class Reservoirs:
     """
 
     def __init__(self, seen: dict[SeenKey, int] | None = None) -> None:
-        self._seen = dict(seen or {})
+        self._seen: dict[SeenKey, int] = {}
+        self._many: dict[tuple[str, str], int] = {}
+        self.merge(seen or {})
 
     def merge(self, seen: Mapping[SeenKey, int]) -> None:
         """Take in how often signatures were seen elsewhere."""
+        for key in seen:
+            self._note(key)
         _add(self._seen, seen)
+
+    def keep(self, migration: str, epochs: set[str]) -> None:
+        """Forget the signatures of all epochs of a migration but these."""
+        self._seen = {key: count for key, count in self._seen.items() if key[0] != migration or key[1] in epochs}
+        self._many = {key: count for key, count in self._many.items() if key[0] != migration or key[1] in epochs}
+
+    def _note(self, key: SeenKey) -> None:
+        """Count a signature that was not seen before."""
+        if key not in self._seen:
+            self._many[key[:2]] = self._many.get(key[:2], 0) + 1
 
     def slots(self, migration: str, epoch: str, signature: str) -> list[int]:
         """The places that the next pair with this signature takes: always the latest, perhaps one of the reservoir."""
         key = (migration, epoch, signature)
+        self._note(key)
         number = self._seen[key] = self._seen.get(key, 0) + 1
         place = number - 1 if number <= RESERVOIR else int(random.random() * number)
         return [LATEST, place] if place < RESERVOIR else [LATEST]
@@ -185,5 +200,4 @@ class Reservoirs:
         """The signature, or OTHERS where the epoch has too many."""
         if (migration, epoch, signature) in self._seen:
             return signature
-        many = sum(1 for name, of, _ in self._seen if (name, of) == (migration, epoch))
-        return signature if many < SIGNATURES else OTHERS
+        return signature if self._many.get((migration, epoch), 0) < SIGNATURES else OTHERS

@@ -39,6 +39,8 @@ class Findings:
         self.ignored: list[tuple[Difference, str]] = []
         self.expired: list[tuple[Difference, str]] = []
         self.left_out = 0
+        self.unlisted = 0
+        """Of those, the differences that matter."""
         self.tokens: list[Rule] = []
         """Those that hold at every place: for tokens that are known by the cookies of the two responses."""
 
@@ -72,6 +74,8 @@ class Findings:
                     self._list(self.ignored, (difference, rule.name))
                     return
                 expired = rule
+        if len(self.differences) >= MOST_LISTED:
+            self.unlisted += 1
         self._list(self.differences, difference)
         if expired is not None:
             self._list(self.expired, (difference, expired.name))

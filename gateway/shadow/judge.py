@@ -37,7 +37,7 @@ from gateway.shadow.epochs import Epochs, Reset
 from gateway.shadow.evidence import Evidence, Remembered
 from gateway.shadow.ledger import Finding, Ledger
 from gateway.shadow.noise import Noise
-from gateway.shadow.pair import NotCompared, Pair, Reason
+from gateway.shadow.pair import NotCompared, Pair, Reason, failing
 from gateway.shadow.redaction import Redaction
 from gateway.shadow.rules import DEFAULT_RULES, Rules
 from gateway.shadow.sameness import Sameness
@@ -81,6 +81,7 @@ class Judge:
         self._ask = ask_again
         self._cases: dict[str, Case] = {}
         self._routes: tuple[tuple[str, str], ...] = ()
+        self._version = ""
         self._tasks: set[asyncio.Task[None]] = set()
 
     def apply(self, snapshot: Snapshot, rules: Mapping[str, Rules], settings: Mapping[str, str] | None = None) -> None:
@@ -90,6 +91,7 @@ class Judge:
         responses and their comparison; another one begins an epoch.
         """
         now = time()
+        self._version = snapshot.version
         for name, migration in snapshot.migrations.items():
             if migration.shadow is not None:
                 self._begin_epoch(migration, migration.shadow, (settings or {}).get(name, ""), now)
@@ -157,6 +159,8 @@ class Judge:
         """Begin anew, for another store: nothing was seen, compared or learned."""
         self._ledger.forget()
         self._learned = {}
+        for epochs in self._epochs.values():
+            epochs.forget(time())
         for case in self._cases.values():
             case.noise = Noise(case.rules.noise)
 
@@ -189,6 +193,8 @@ class Judge:
         """Count requests of which workers could not make pairs."""
         for what, count in not_compared.items():
             epochs = self._epochs.get(what.migration)
+            if what.version and what.version != self._version and failing(what.reason, what.served):
+                what = what._replace(reason=Reason.CHANGED)
             self._ledger.count(what, epochs.id if epochs is not None else "", count)
 
     def flush(self) -> Evidence:
@@ -216,8 +222,10 @@ class Judge:
     def judge(self, pair: Pair) -> None:
         """Find out what `pair` comes to, and see to what follows from it."""
         case = self._cases.get(pair.migration)
-        if case is None:  # its shadow ended while the pair was on its way
-            self.count({NotCompared(pair.migration, pair.route, pair.operation, pair.served, Reason.ENDED): 1})
+        if case is None or (pair.version and pair.version != self._version):
+            # It was copied by another configuration, of which the present epoch says nothing.
+            if not pair.self_test:
+                self.count({NotCompared(pair.migration, pair.route, pair.operation, pair.served, Reason.CHANGED): 1})
             return
         epoch = SELF_TEST if pair.self_test else self._epoch_of(case, pair)
         self._ledger.count_responses(pair, epoch)
@@ -229,7 +237,7 @@ class Judge:
             # Before it is known what it is: matches and mismatches alike.
             self._leave_out(case, pair, epoch, Reason.OVERLOAD)
         elif self._is_partial(case, pair):
-            self._later(case, self._judge_anew(case, pair, epoch))
+            self._later(case, self._judge_anew(case, pair, epoch), self._cut_off(case, pair, epoch))
         else:
             self._judge_whole(case, pair, epoch)
 
@@ -238,6 +246,7 @@ class Judge:
         epoch = case.epochs.of(pair)
         if epoch != before:
             # Of another version of a side it is to be learned anew how the candidate varies.
+            self._ledger.keep(pair.migration, {before, epoch})
             case.noise.forget_candidate()
             case.noise_changed = True
         return epoch
@@ -246,7 +255,8 @@ class Judge:
         """Whether the side that served the caller gave less than the whole response."""
         if pair.method not in SAFE_METHODS or pair.self_test:
             return False
-        return case.shadow.conditions == "strip" and (pair.legacy.status in PARTIAL or pair.extracted.status in PARTIAL)
+        served = pair.legacy if pair.served == "legacy" else pair.extracted
+        return case.shadow.conditions == "strip" and served.status in PARTIAL
 
     async def _judge_anew(self, case: Case, pair: Pair, epoch: str) -> None:
         """Ask both sides by the copy's fields, and judge that."""
@@ -269,7 +279,7 @@ class Judge:
         comparison = case.sameness.of(pair.legacy, pair.extracted)
         if comparison is None:
             if read and not anew and case.undecodable(pair.legacy):
-                self._later(case, self._judge_anew(case, pair, epoch))
+                self._later(case, self._judge_anew(case, pair, epoch), self._cut_off(case, pair, epoch))
                 return
             comparison = case.compared(pair.legacy, pair.extracted)
         if not pair.self_test:
@@ -281,12 +291,14 @@ class Judge:
             # All of it is noise, unless it is what legacy said before: a value that is late varies as legacy's does.
             behind = legacy_before(case, pair, first, self._earlier)
             if behind is not None:
-                self._later(case, self._judge_lag(case, pair, epoch, first, behind, unit))
+                work = self._judge_lag(case, pair, epoch, first, behind, unit)
+                self._later(case, work, self._stands(case, epoch, pair, first, unit))
                 return
         if comparison.outcome is Outcome.NOT_COMPARED:
             self._settle(case, epoch, _not_comparable(case, pair, comparison, unit))
         elif comparison.outcome is Outcome.MISMATCH and read:
-            self._later(case, self._confirm(case, pair, epoch, comparison, unit))
+            work = self._confirm(case, pair, epoch, comparison, unit)
+            self._later(case, work, self._stands(case, epoch, pair, comparison, unit))
         else:
             rule = comparison.ignored[0][1] if comparison.outcome is Outcome.IGNORED else ""
             self._settle(case, epoch, Finding(comparison.outcome, rule, pair, comparison, unit))
@@ -360,18 +372,32 @@ class Judge:
         document = case.noise.document() if case is not None else self._learned.get(migration)
         return Noise(rules.noise) if document is None else _noise(migration, document, rules)
 
-    def _later(self, case: Case, work: Coroutine[Any, Any, None]) -> None:
-        """Do `work`, which sends requests, beside other pairs."""
+    def _later(
+        self, case: Case, work: Coroutine[Any, Any, None], otherwise: Callable[[bool], None] = lambda cancelled: None
+    ) -> None:
+        """Do `work`, which sends requests, beside other pairs; `otherwise` gets whether it was cancelled or failed."""
         case.waiting += 1
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(partial(self._done, case))
+        task.add_done_callback(partial(self._done, case, otherwise))
 
-    def _done(self, case: Case, task: asyncio.Task[None]) -> None:
+    def _done(self, case: Case, otherwise: Callable[[bool], None], task: asyncio.Task[None]) -> None:
         case.waiting -= 1
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if task.cancelled():
+            otherwise(True)
+        elif (error := task.exception()) is not None:
             log.error("asking again failed", error=repr(error), exc_info=error)
+            otherwise(False)
+
+    def _stands(self, case: Case, epoch: str, pair: Pair, first: Comparison, unit: int) -> Callable[[bool], None]:
+        """What is to be done where a difference can't be asked about: it stands."""
+        found = Finding(Outcome.MISMATCH, Reason.UNCONFIRMED, pair, first, unit)
+        return lambda cancelled: self._settle(case, epoch, found)
+
+    def _cut_off(self, case: Case, pair: Pair, epoch: str) -> Callable[[bool], None]:
+        """What is to be done where a pair that was not compared yet can't be asked about."""
+        return lambda cancelled: self._leave_out(case, pair, epoch, Reason.STOPPED) if cancelled else self.failed(pair)
 
 
 def _not_comparable(case: Case, pair: Pair, comparison: Comparison, unit: int) -> Finding:

@@ -33,6 +33,8 @@ class Lane:
     Requests that are served by one of `sides` are copied, by the method to one
     of the `targets`; no more than `most` may be held. `threshold` is the share
     in 1/100 of a percent, `route` the first of the migration's routes.
+    `hanging` tells that the latest copy to end has timed out, `version` which
+    snapshot this is from.
     """
 
     def __init__(self, migration: Migration, shadow: Shadow, plane: DataPlane, snapshot: Snapshot) -> None:
@@ -42,6 +44,7 @@ class Lane:
         self.flying: set[Copy] = set()
         self.waiting: deque[Copy] = deque()
         self.resting_until = 0.0
+        self.hanging = False
         self.sides = migration.copied_sides
         copied = [(side, method) for side in self.sides for method in shadow.methods]
         copied_to = {(side, method): migration.copied_to(side, method) for side, method in copied}
@@ -51,6 +54,7 @@ class Lane:
         self.most = shadow.concurrency + shadow.queue
         self.threshold = shadow.threshold
         self.route = next((route for route in snapshot.routes if route.migration is migration), None)
+        self.version = snapshot.version
         self._plane = plane
         self._self_test: UpstreamPool | None = None
 

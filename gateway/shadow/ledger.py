@@ -82,6 +82,12 @@ class Ledger:
         self._evidence = {}
         self._variety = {}
 
+    def keep(self, migration: str, epochs: set[str]) -> None:
+        """Forget what is only needed while evidence comes in, but for these epochs of a migration."""
+        self._units = {key: units for key, units in self._units.items() if key[0] != migration or key[1] in epochs}
+        self._variety = {key: one for key, one in self._variety.items() if key[0] != migration or key[1] in epochs}
+        self._reservoirs.keep(migration, epochs)
+
     def evidence_of(self, migration: str, epoch: str, route: str) -> int:
         """How many pairs of a route are evidence."""
         return self._evidence.get((migration, epoch, route), 0)

@@ -118,7 +118,8 @@ class Mirror:
         if lane.resting_until > self.plane.now:
             return Reason.UNREACHABLE
         if lane.held >= lane.most:
-            return Reason.OVERLOAD
+            # Where copies wait for a side that does not respond, that is why there is no room for more.
+            return Reason.TIMED_OUT if lane.hanging else Reason.OVERLOAD
         for name, _ in head.fields:
             if len(name) in _LENGTHS and name.lower() in _OVERRIDES:
                 return Reason.METHOD
@@ -126,7 +127,8 @@ class Mirror:
 
     def count(self, lane: Lane, route: Route, method: str, served: SideName, reason: str) -> None:
         """Count a request of which there is no pair."""
-        self.channel.count(not_compared(lane.migration.name, route.name, route.path, method, served, reason))
+        what = not_compared(lane.migration.name, route.name, route.path, method, served, reason, lane.version)
+        self.channel.count(what)
 
     def self_test(self, order: SelfTestOrder) -> None:
         """Send the known pairs of a migration the way of all others; one that is not shadowed here is left alone."""

@@ -28,7 +28,7 @@ class Reason:
     INCOMPLETE = "request incomplete"
     CONDITIONAL = "conditional"
     STOPPED = "gateway stopped"
-    ENDED = "shadow ended"
+    CHANGED = "configuration changed"
     RACY = "racy"
 
     # What a side did: the candidate's failures count against it.
@@ -90,7 +90,8 @@ class Pair(NamedTuple):
     method and the route's pattern, `route` the route's name, `served` the side
     that the caller got, `at` when that was, in seconds since 1970. `caller` is
     a digest of what tells the caller from others. `self_test` names the known
-    pair that this is, and is empty for traffic.
+    pair that this is, and is empty for traffic. `version` is that of the
+    worker's configuration.
     """
 
     migration: str
@@ -103,6 +104,7 @@ class Pair(NamedTuple):
     self_test: str
     legacy: Answered
     extracted: Answered
+    version: str = ""
 
     @property
     def method(self) -> str:
@@ -121,22 +123,28 @@ class Pair(NamedTuple):
 
 
 class NotCompared(NamedTuple):
-    """Requests of one operation, served by one side, of which there is no pair, for one reason."""
+    """Requests of one operation, served by one side, of which there is no pair, for one reason.
+
+    `version` is that of the worker's configuration.
+    """
 
     migration: str
     route: str
     operation: str
     served: SideName
     reason: str
+    version: str = ""
 
 
 @lru_cache(4096)
-def not_compared(migration: str, route: str, path: str, method: str, served: SideName, reason: str) -> NotCompared:
+def not_compared(
+    migration: str, route: str, path: str, method: str, served: SideName, reason: str, version: str
+) -> NotCompared:
     """Those of one `method` and one route's `path`; remembered, since a worker needs the same few again and again.
 
     Everything in the key comes from the configuration, `method` too: only what is copied or refused by name.
     """
-    return NotCompared(migration, route, f"{method} {path}", served, reason)
+    return NotCompared(migration, route, f"{method} {path}", served, reason, version)
 
 
 class Batch(NamedTuple):

@@ -23,6 +23,7 @@ from gateway.shadow.self_test import KnownPair
 from gateway.shadow.whole import PARTIAL, with_decodable_encodings, without_conditions
 
 if TYPE_CHECKING:
+    from gateway.resilience.retry import Cause
     from gateway.routing.decide import Decision
     from gateway.shadow.lane import Lane
     from gateway.shadow.mirror import Mirror
@@ -177,6 +178,25 @@ class RecordedExchange(Exchange):
         # The other side answers now, so there is nothing to compare its answer with.
         self.recording.give_up(Reason.UNANSWERED)
         super().redirect(decision)
+
+    # What the client or this gateway does is not the side's failure.
+
+    def give_up(self, status: int, detail: str) -> None:
+        self.recording.give_up(Reason.INCOMPLETE)
+        super().give_up(status, detail)
+
+    def drained(self) -> None:
+        self.recording.give_up(Reason.STOPPED)
+        super().drained()
+
+    def out_of_descriptors(self) -> None:
+        self.recording.give_up(Reason.OVERLOAD)
+        super().out_of_descriptors()
+
+    def upstream_failed(self, cause: Cause, status: int, detail: str, *, blame: bool = True) -> None:
+        if not blame:
+            self.recording.give_up(Reason.CLIENT_GONE)
+        super().upstream_failed(cause, status, detail, blame=blame)
 
     def answer_instead(self, status: int, fields: bytes, body: bytes) -> None:
         self.recording.broken = True

@@ -129,15 +129,20 @@ class SelfTests:
         now = monotonic()
         for ticket in [ticket for ticket, worker in running.tickets.items() if worker not in self._workers]:
             del running.tickets[ticket]
+        if not running.tickets:
+            # All workers of that round are gone; there is another one for those that came.
+            del self._rounds[name]
+            return
+        patience = self._judge.shadows()[name].confirm_after
         wrong = [text for ticket in running.tickets for text in _wrong(running.outcomes.get(ticket, {}))]
         missing = [ticket for ticket in running.tickets if not _is_whole(running.outcomes.get(ticket, {}))]
         if wrong:
             self._end(name, running, wrong[0])
         elif not missing and store is not None and await self._are_stored(running, store):
             self._end(name, running, "")
-        elif now - running.began > DEADLINE:
+        elif now - running.began > DEADLINE + 2 * patience:
             self._end(name, running, _late(len(missing), len(running.tickets)))
-        elif missing and now - running.ordered > AGAIN:
+        elif missing and now - running.ordered > AGAIN + 2 * patience:
             running.ordered = now
             for ticket in missing:
                 worker = running.tickets.pop(ticket)

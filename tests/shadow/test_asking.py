@@ -88,7 +88,7 @@ def test_half_an_answer_is_none(response: bytes, reason: str) -> None:
 
 
 def test_a_silent_endpoint_is_given_up_and_a_dead_one_at_once(nobody_listens: str) -> None:
-    with pytest.raises(NotAnswered, match=r"did not answer in 0.5 s"):
+    with pytest.raises(NotAnswered, match=r"did not respond in 0.5 s"):
         asked(b"", keep=True)
     with pytest.raises(NotAnswered, match="Connect call failed"):
         asyncio.run(ask(nobody_listens, REQUEST, 0.5, 1000))

@@ -326,6 +326,86 @@ def test_another_version_of_a_side_begins_an_epoch(tmp_path: Path) -> None:
     assert sorted(by_epoch.values()) == [1, 3]
 
 
+def test_an_error_page_without_the_version_belongs_to_the_version_that_is_known(tmp_path: Path) -> None:
+    told = answered({"a": 1}, endpoint=EXTRACTED)._replace(head=b"Content-Type: application/json\r\nx-version: 1\r\n")
+    error = answered({"e": 1}, 500, endpoint=EXTRACTED)
+    judge = judged(
+        tmp_path,
+        Sides({"a": 1}, error),
+        lambda judge: judge.judge(pair({"a": 1}, told)),
+        lambda judge: judge.judge(pair({"a": 1}, error)),
+        version={"header": "X-Version"},
+    )
+    assert len({key.epoch for key in judge.flush().outcomes}) == 1
+
+
+def test_a_pair_of_another_configuration_says_nothing(tmp_path: Path) -> None:
+    other = pair({"a": 1}, {"a": 2})._replace(version="another")
+    judge = judged(tmp_path, Sides({"a": 1}, {"a": 2}), lambda judge: judge.judge(other))
+    assert outcomes(judge) == {("not compared", "configuration changed"): 1}
+
+
+def test_a_partial_response_of_the_candidate_alone_is_its_fault(tmp_path: Path) -> None:
+    wrong = pair({"a": 1}, answered("", 304, endpoint=EXTRACTED))
+    judge = judged(tmp_path, Sides({"a": 1}, {"a": 1}), lambda judge: judge.judge(wrong))
+    assert outcomes(judge) == {("unsteady", ""): 1}
+
+
+def test_a_difference_is_not_lost_where_asking_again_fails_or_is_cut_off(tmp_path: Path) -> None:
+    class Hanging(Sides):
+        async def ask(self, *arguments: object) -> Answered:  # type: ignore[override]
+            if len(self.asked) == 0:
+                self.asked.append(("", b""))
+                raise RuntimeError("a defect")
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    async def main() -> Judge:
+        judge = Judge(ask_again=Hanging().ask)
+        judge.apply(snapshot(tmp_path), {})
+        for one in different_pairs(2, {"a": 1}, {"a": 2}):
+            judge.judge(one)
+        try:
+            await asyncio.wait_for(judge.settle(), 1)
+        except TimeoutError:
+            await asyncio.sleep(0)
+        return judge
+
+    assert outcomes(asyncio.run(main())) == {("mismatch", "not confirmed"): 2}
+
+
+def test_a_lag_rule_does_not_let_pass_what_was_replaced_long_ago(tmp_path: Path) -> None:
+    rules = {"rules": [{"name": "replica", "lag": "2s"}]}
+    judge = judged(
+        tmp_path,
+        Sides({"a": 2}, {"a": 2}),
+        lambda judge: judge.judge(pair({"a": 1}, {"a": 1}, at=1000.0)),
+        lambda judge: judge.judge(pair({"a": 2}, {"a": 2}, at=1010.0)),
+        lambda judge: judge.judge(pair({"a": 2}, {"a": 1}, at=1020.0)),
+        rules=rules,
+    )
+    assert outcomes(judge) == {("match", ""): 2, ("lag", "up to 1 min"): 1}
+
+
+def test_differences_beyond_those_that_are_listed_are_no_noise(tmp_path: Path) -> None:
+    def rows(value: int, total: int) -> dict[str, object]:
+        return {"rows": [{"id": number, "at": value} for number in range(1100)], "total": total}
+
+    numbers = iter(range(1, 1_000_000))
+    sides = Sides((rows(next(numbers), 5) for _ in iter(int, 1)), (rows(next(numbers), 5) for _ in iter(int, 1)))
+
+    async def main() -> Judge:
+        judge = Judge(ask_again=sides.ask)
+        judge.apply(snapshot(tmp_path, noise_percent=1, noise_learning_percent=100), {})
+        for number in range(70):
+            request = request_for(f"/items/{number}")
+            judge.judge(pair(rows(next(numbers), 5), rows(next(numbers), -1), request=request, caller=number))
+            await judge.settle()
+        return judge
+
+    assert ("ignored", LEARNED) not in outcomes(asyncio.run(main()))
+
+
 def test_another_configuration_begins_an_epoch_and_the_same_goes_on(tmp_path: Path) -> None:
     judge = Judge()
     epochs = []

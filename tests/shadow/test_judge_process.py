@@ -16,7 +16,7 @@ from gateway.control import store_state
 from gateway.control.judge import JudgeProcess
 from gateway.control.messages import JudgeBy
 from gateway.shadow.epochs import Epoch, EpochKey
-from gateway.shadow.evidence import Evidence, OutcomeKey
+from gateway.shadow.evidence import Evidence, OutcomeKey, ResponseKey
 from gateway.shadow.noise import Noise
 from gateway.shadow.pair import Batch
 from gateway.shadow.store import ShadowStore, metadata
@@ -180,7 +180,7 @@ def test_what_waits_for_a_store_is_bounded_and_what_is_dropped_is_counted(
         assert (writing.unwritten, writing.lost) == (5, 0)
         assert writing.error is not None
         for number in range(20):
-            judging._unwritten.answers[("items", "GET /", "legacy", number, 200, 1)] = 1
+            judging._unwritten.responses[ResponseKey("items", "epoch", "GET /", "legacy", number, 200, 1)] = 1
         await judging._flush()
         writing = judging._judged(0.0).writing
         assert (writing.unwritten, writing.lost) == (0, 5)

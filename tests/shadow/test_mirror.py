@@ -342,6 +342,25 @@ def test_a_write_that_a_condition_stopped_is_not_copied(snapshot: Callable[..., 
     run(test)
 
 
+def test_where_copies_hang_the_want_of_room_is_the_other_sides_doing(snapshot: Callable[..., Snapshot]) -> None:
+    async def test() -> None:
+        plane = Shadowed(snapshot(concurrency=1, queue=0, timeout="5s"))
+        for _ in range(2):
+            plane.client().feed(get())
+        await plane.settle()
+        assert plane.sent.counts == {"overload": 1}
+        plane.side(1)[0].feed(OK)
+        await plane.settle()
+        plane.tick(6)
+        assert plane.sent.pairs[-1].extracted.missing == "timed out"
+        for _ in range(2):
+            plane.client().feed(get())
+        await plane.settle()
+        assert plane.sent.counts == {"overload": 1, "timed out": 1}
+
+    run(test)
+
+
 def test_callers_are_told_apart_by_their_sticky_key(snapshot: Callable[..., Snapshot]) -> None:
     async def test() -> None:
         plane = Shadowed(snapshot())
