@@ -141,10 +141,11 @@ class JudgeLink:
     def outcomes(self) -> dict[str, dict[tuple[str, str], int]]:
         """By migration, how often each outcome came with which reason or rule, since the control process began."""
         # A series that begins with its first event has no rate at that moment.
-        begun = {name: {(word, ""): 0 for word in (*_COMPARED, _FAILED)} for name in self._shadowed()}
+        begun = {name: {(word, ""): 0 for word in (*_COMPARED, _FAILED)} for name in self.shadowed()}
         return _sum(_sum(begun, self._before), self.judged.outcomes)
 
-    def _shadowed(self) -> list[str]:
+    def shadowed(self) -> list[str]:
+        """The migrations that are shadowed."""
         migrations = self._snapshot.migrations if self._snapshot is not None else {}
         return [name for name, migration in migrations.items() if migration.shadow is not None]
 
@@ -154,7 +155,7 @@ class JudgeLink:
             return {}
         shown = {}
         outcomes = self.outcomes()
-        for name in self._shadowed():
+        for name in self.shadowed():
             counts = outcomes.get(name, {})
             shown[name] = {
                 **{word: sum(n for (outcome, _), n in counts.items() if outcome == word) for word in _COMPARED},

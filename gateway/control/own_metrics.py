@@ -98,3 +98,11 @@ def store_families(judge: JudgeLink) -> Iterator[Metric]:
         "strangler_store_lost_pairs", "Judged pairs that will never be stored.", store["lost_pairs"]
     )
     yield GaugeMetricFamily("strangler_judge_restarts", "Judges that ended and were replaced.", judge.restarts)
+    measuring = GaugeMetricFamily(
+        "strangler_shadow_measuring",
+        "0 where a migration's shadow compares nothing, or fails its self-test; /status says why.",
+        labels=("migration",),
+    )
+    for name in judge.shadowed():
+        measuring.add_metric((name,), int(name not in judge.judged.problems))
+    yield measuring

@@ -376,6 +376,7 @@ def test_the_comparison_is_tested_while_it_runs(
     wait_for(lambda: "cannot measure: the known pair" in blocking()[0], "the test to fail", 60)
     wait_for(lambda: "cannot measure" in (found(gateway)["problem"] or ""), "the problem to be shown")
     assert gateway.events("nothing is proven: the comparison fails its self-test")
+    assert gateway.metric("strangler_shadow_measuring", migration="items") == 0
 
 
 def test_an_upgrade_is_not_copied(start: Start, upstream: RecordingUpstream, extracted: RecordingUpstream) -> None:
