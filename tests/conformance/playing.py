@@ -341,6 +341,11 @@ class _ConversationPlay(_Play):
         assert not client.received, f"at last the client got {bytes(client.received)!r}"
         self.wire.hang_up(client)
         self.probe(None)
+        # A half request that reached the upstream belongs to this row, also where it came after what the row says.
+        halves = [end for end in self.wire.upstreams if end.received]
+        self.wire.until(lambda: all(end.ended for end in halves), "the end of what was half sent")
+        for end in halves:
+            end.received.clear()
 
     def _step(self, client: End, step: Step) -> None:
         match step:

@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 
@@ -39,6 +39,12 @@ def database(server: str) -> Iterator[Database]:
     database.close()
 
 
+def _signal(pid: int, name: signal.Signals) -> None:
+    # The server ends processes of its own, such as that of the connection just closed.
+    with suppress(ProcessLookupError):
+        os.kill(pid, name)
+
+
 @contextmanager
 def stopped_server(url: str) -> Iterator[None]:
     """All processes of the server are stopped, as those of a machine that hangs."""
@@ -51,11 +57,11 @@ def stopped_server(url: str) -> Iterator[None]:
     everyone = [postmaster, *map(int, children)]
     try:
         for pid in everyone:
-            os.kill(pid, signal.SIGSTOP)
+            _signal(pid, signal.SIGSTOP)
         yield
     finally:
         for pid in everyone:
-            os.kill(pid, signal.SIGCONT)
+            _signal(pid, signal.SIGCONT)
 
 
 def read(connection: Connection) -> list[str]:
