@@ -49,6 +49,7 @@ WRITING_SHARE = 0.01
 """Most of the time that is spent writing, so that few requests meet it: what takes 40 ms waits for four seconds."""
 LONGEST_UNWRITTEN = 10.0
 RETAIN_INTERVAL = 60.0
+LAST_MEETING = 0.1
 SETTLE_DEADLINE = 3.0
 FINISH_DEADLINE = 4.0
 """Seconds at the end for writing what has not been written."""
@@ -107,6 +108,9 @@ class JudgeProcess:
                 # Once it is known what was found before, as far as that can be had: examples are chosen by it.
                 server = await asyncio.get_running_loop().create_unix_server(self._met, sock=self._listening)
             _send(writer, self._judged(lag.take()))
+        if server is None and self._snapshot is not None:
+            # The end came right after the start: what workers have sent waits in the backlog.
+            server = await asyncio.get_running_loop().create_unix_server(self._met, sock=self._listening)
         finished = await self._finish(storing)
         with contextlib.suppress(ConnectionError):
             _send(writer, self._judged(lag.take()))
@@ -144,6 +148,8 @@ class JudgeProcess:
         if self._snapshot is None:
             storing.cancel()
             return True
+        # A worker that has connected just before it ended is still to be met: its connection waits in the backlog.
+        await asyncio.sleep(LAST_MEETING)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._without_workers.wait(), SETTLE_DEADLINE)
         self._judge.hurry()
@@ -152,6 +158,7 @@ class JudgeProcess:
         try:
             async with asyncio.timeout(FINISH_DEADLINE):
                 await storing
+                await self._open_store(self._snapshot.store.url)
                 await self._flush()
                 await self._exchange_captures()
                 if self._store is not None:
@@ -231,7 +238,7 @@ class JudgeProcess:
         for pair in batch.pairs:
             try:
                 self._judge.judge(pair)
-                if self._captures.wanted:
+                if self._captures.wanted and not pair.self_test:
                     self._captures.take(pair)
             except Exception:
                 # Whatever two upstreams have sent, the next pair is to be judged.

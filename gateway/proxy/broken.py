@@ -32,8 +32,11 @@ class Delivery:
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
-        self._left = unsent(transport)
         self._acknowledged = acknowledged(transport)
+        self._left = unsent(transport)
+        while (now := acknowledged(transport)) != self._acknowledged:
+            # What was acknowledged between the two readings would count as left, and never be seen to arrive.
+            self._acknowledged, self._left = now, unsent(transport)
 
     def lost(self, *, closed: bool) -> int:
         """The bytes that did not arrive; `closed` tells that the connection was not reset.

@@ -95,8 +95,15 @@ class Channel(asyncio.Protocol):
         transport.write(_LENGTH.pack(len(data)) + data)
 
     async def drained(self) -> None:
-        """Wait until what was flushed is out, DRAIN seconds at the most."""
+        """Send what has gathered and wait until it is out, DRAIN seconds at the most.
+
+        A worker that ends just after its start has no connection yet, and waits for one.
+        """
         end = self._loop.time() + DRAIN
+        while self._transport is None and self._not_compared and self._path is not None and self._loop.time() < end:
+            self._connect(self._loop.time())
+            await asyncio.sleep(0.01)
+        self.flush(self._loop.time(), last=True)
         while self._transport is not None and self._transport.get_write_buffer_size() and self._loop.time() < end:
             await asyncio.sleep(0.01)
 

@@ -211,6 +211,5 @@ class Mirror:
     async def close(self) -> None:
         """Count what the end of this worker cuts off, send what has gathered, and hang up."""
         self.count_cut_off()
-        self.channel.flush(self.plane.loop.time(), last=True)
         await self.channel.drained()
         self.channel.close()
