@@ -50,6 +50,7 @@ WRITING_SHARE = 0.01
 LONGEST_UNWRITTEN = 10.0
 RETAIN_INTERVAL = 60.0
 LAST_MEETING = 0.1
+"""Seconds at the end for connections that workers have made and that have not been met yet."""
 SETTLE_DEADLINE = 3.0
 FINISH_DEADLINE = 4.0
 """Seconds at the end for writing what has not been written."""
@@ -83,10 +84,6 @@ class JudgeProcess:
         self._without_workers.set()
         self._ended = asyncio.Event()
 
-    @property
-    def _store_error(self) -> str | None:
-        return self._state.problem()
-
     async def run(self) -> bool:
         """Judge until the control process says that all pairs have been sent, or is gone.
 
@@ -106,11 +103,11 @@ class JudgeProcess:
             began = began or monotonic()
             if server is None and (self._store_was_asked or monotonic() - began > FIRST_OPEN):
                 # Once it is known what was found before, as far as that can be had: examples are chosen by it.
-                server = await asyncio.get_running_loop().create_unix_server(self._met, sock=self._listening)
+                server = await self._meet_workers()
             _send(writer, self._judged(lag.take()))
         if server is None and self._snapshot is not None:
             # The end came right after the start: what workers have sent waits in the backlog.
-            server = await asyncio.get_running_loop().create_unix_server(self._met, sock=self._listening)
+            server = await self._meet_workers()
         finished = await self._finish(storing)
         with contextlib.suppress(ConnectionError):
             _send(writer, self._judged(lag.take()))
@@ -119,6 +116,9 @@ class JudgeProcess:
         lag.close()
         told.cancel()
         return finished
+
+    async def _meet_workers(self) -> asyncio.AbstractServer:
+        return await asyncio.get_running_loop().create_unix_server(self._met, sock=self._listening)
 
     async def _keep_storing(self) -> None:
         """Write what is found, and look for captures, again and again; the store may take as long as it likes."""
