@@ -281,23 +281,31 @@ def test_no_more_requests_a_second_than_allowed(compare: Compare) -> None:
     assert time.monotonic() - began >= 0.3
 
 
-def test_ctrl_c_reports_what_was_compared(
-    legacy: RecordingUpstream, extracted: RecordingUpstream, tmp_path: Path
-) -> None:
+def interrupted(
+    legacy: RecordingUpstream, extracted: RecordingUpstream, folder: Path, how: signal.Signals, *options: str
+) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of a comparison that gets a signal while its second request is open."""
     legacy.on("/b")(lambda call: call.wait_hang_up())
-    (tmp_path / "urls.txt").write_text("/a\n/b\n/c\n")
+    (folder / "urls.txt").write_text("/a\n/b\n/c\n")
     command = [sys.executable, "-m", "gateway.cli", "compare", "--legacy", legacy.url, "--extracted", extracted.url]
     process = subprocess.Popen(
-        [*command, "--urls", tmp_path / "urls.txt", "--concurrency", "1"],
+        [*command, "--urls", folder / "urls.txt", "--concurrency", "1", *options],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
     legacy.last("/b")
-    process.send_signal(signal.SIGINT)
+    process.send_signal(how)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 1
+    return process.returncode, out, err
+
+
+def test_ctrl_c_reports_what_was_compared(
+    legacy: RecordingUpstream, extracted: RecordingUpstream, tmp_path: Path
+) -> None:
+    code, out, err = interrupted(legacy, extracted, tmp_path, signal.SIGINT)
+    assert code == 1
     assert err == "interrupted after 1 requests\n"
     assert "1 of 1 requests compared (100 %): 1 matched" in out
 
@@ -305,20 +313,8 @@ def test_ctrl_c_reports_what_was_compared(
 def test_sigterm_reports_what_was_compared_as_ctrl_c_does(
     legacy: RecordingUpstream, extracted: RecordingUpstream, tmp_path: Path
 ) -> None:
-    legacy.on("/b")(lambda call: call.wait_hang_up())
-    (tmp_path / "urls.txt").write_text("/a\n/b\n/c\n")
-    command = [sys.executable, "-m", "gateway.cli", "compare", "--legacy", legacy.url, "--extracted", extracted.url]
-    process = subprocess.Popen(
-        [*command, "--urls", tmp_path / "urls.txt", "--concurrency", "1", "--json"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    legacy.last("/b")
-    process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (1, "interrupted after 1 requests\n")
+    code, out, err = interrupted(legacy, extracted, tmp_path, signal.SIGTERM, "--json")
+    assert (code, err) == (1, "interrupted after 1 requests\n")
     assert json.loads(out)["compared"] == 1
 
 
