@@ -68,7 +68,7 @@ def test_a_store_that_comes_back_is_gone_on_from(tmp_path: Path) -> None:
 
     async def work(judging: JudgeProcess) -> None:
         await turn(judging, compiled)
-        assert judging._store_error is not None
+        assert judging._state.problem() is not None
         judging._take(Batch([pair({"a": 1}, {"a": 1})], {}))
         judging._judge._cases["items"].noise.asked_twice("GET /items/{id}", ())
         judging._judge._cases["items"].noise_changed = True
@@ -76,7 +76,7 @@ def test_a_store_that_comes_back_is_gone_on_from(tmp_path: Path) -> None:
         (tmp_path / "store.sqlite3").rmdir()
         (tmp_path / "away").rename(tmp_path / "store.sqlite3")
         await turn(judging, compiled)
-        assert judging._store_error is None
+        assert judging._state.problem() is None
         assert judging._store is not None
         assert judging._store.remembered().evidence == {ROUTE: 5001}
         assert "items/one" not in judging._judge.favoured()
@@ -201,7 +201,7 @@ def test_a_store_that_is_late_is_an_error_before_it_fails(tmp_path: Path, monkey
         judging._take(Batch([pair({"a": 1}, {"a": 1})], {}))
         flushing = asyncio.create_task(judging._flush())
         async with asyncio.timeout(60):
-            while judging._store_error is None:
+            while judging._state.problem() is None:
                 await asyncio.sleep(0.01)
         assert judging._judged(0.0).writing.unwritten == 1
         # What is judged meanwhile counts at once.
@@ -213,7 +213,7 @@ def test_a_store_that_is_late_is_an_error_before_it_fails(tmp_path: Path, monkey
         goes_on.set()
         await blocking
         await flushing
-        assert judging._store_error is None
+        assert judging._state.problem() is None
         assert judging._judged(0.0).writing.unwritten == 1
 
     process(work)
