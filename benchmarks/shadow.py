@@ -115,7 +115,10 @@ def _measure(bench: Bench, contestant: Contestant) -> tuple[int, ShadowSample]:
     setting, process = contestant.setting, contestant.process
     token, asked = bench.credentials.token(), targets(setting.routes)
     warm_up = bench.wrk.run(setting.url, asked, token, _WARM_UP, PAUSE_MS)
-    worker, judge = (_running(process.pids(), module) for module in ("gateway.control.worker", "gateway.control.judge"))
+    worker, judge = (
+        _running(process.pids(), module)
+        for module in ("strangler.control.workers.main", "strangler.control.judge.main")
+    )
     before = cpu_seconds([*worker, *judge])
     load = bench.wrk.run(setting.url, asked, token, SECONDS, PAUSE_MS)
     after = cpu_seconds([*worker, *judge])

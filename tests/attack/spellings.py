@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from gateway.config.dropped_fields import GROUPS
+from strangler.model.dropped_fields import GROUPS
 
 PIECES = (
     *("/", "/", "//", "%2f", "%2F", "\\", "%5c", ";", ";x=1", "%3b", ".", "..", "%2e", "%2e%2e", ".%2e"),

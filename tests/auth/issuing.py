@@ -11,9 +11,9 @@ from typing import Any
 import jwt
 import pytest
 
-from gateway.auth.keys import KeySet, parse_key_set
-from gateway.auth.verify import TokenRefused, Verifier
-from gateway.config.snapshot import Provider
+from strangler.auth.keys import KeySet, parse_key_set
+from strangler.auth.verify import TokenRefused, Verifier
+from strangler.model.snapshot import Provider
 
 NOW = 2_000_000_000.0
 """The time of the tests, in Unix seconds; far from the machine's, whose clock must not count."""

@@ -14,7 +14,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gateway.auth.verify import Verifier
+from strangler.auth.verify import Verifier
 from tests.auth.issuing import NOW, Issuer, compact, refusal
 
 SECRET = b"0123456789abcdef" * 4

@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from gateway.auth.certificate import ClientCertificate, UnreadableCertificate, certificate_of
-from gateway.auth.require import missing_certificate
-from gateway.config.snapshot import AuthRequirement
+from strangler.auth.certificate import ClientCertificate, UnreadableCertificate, certificate_of
+from strangler.auth.require import missing_certificate
+from strangler.model.snapshot import AuthRequirement
 
 
 def der(*parts: tuple[x509.ObjectIdentifier, str], names: list[x509.GeneralName] | None = None) -> bytes:

@@ -8,7 +8,7 @@ import json
 import jwt
 import pytest
 
-from gateway.auth.verify import TokenRefused
+from strangler.auth.verify import TokenRefused
 from tests.auth.issuing import NOW, Issuer, compact, encoded, refusal
 
 NOT_COMPACT = "The token is not a signed JSON Web Token."

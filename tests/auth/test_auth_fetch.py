@@ -15,10 +15,10 @@ import pytest
 import respx
 from structlog.testing import capture_logs
 
-from gateway.auth import fetch
-from gateway.auth.fetch import LARGEST_DOCUMENT, KeySetSource
-from gateway.auth.keys import parse_key_set
-from gateway.config.snapshot import Provider
+from strangler.auth.keys import parse_key_set
+from strangler.control import key_sets as fetch
+from strangler.control.key_sets import LARGEST_DOCUMENT, KeySetSource
+from strangler.model.snapshot import Provider
 from tests.auth.issuing import PROVIDER, Issuer
 
 URL = "https://id.shop.example/keys"
@@ -386,7 +386,7 @@ def test_pauses_between_fetches_are_the_refresh_and_grow_after_failures(
         if len(pauses) == 11:
             raise Over
 
-    monkeypatch.setattr("gateway.auth.fetch.asyncio.sleep", pause)
+    monkeypatch.setattr("strangler.control.key_sets.asyncio.sleep", pause)
     with pytest.raises(Over):
         asyncio.run(Kept(replace(BY_URL, refresh=600.0)).source.run())
     longest = [600, 1, 2, 4, 8, 16, 32, 60, 60, 600, 1]
@@ -405,7 +405,7 @@ def test_a_refresh_shorter_than_the_pause_after_a_failure_counts(
         if len(pauses) == 5:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("gateway.auth.fetch.asyncio.sleep", pause)
+    monkeypatch.setattr("strangler.control.key_sets.asyncio.sleep", pause)
     with pytest.raises(KeyboardInterrupt):
         asyncio.run(Kept(replace(BY_URL, refresh=3.0)).source.run())
     assert max(pauses) <= 3.0

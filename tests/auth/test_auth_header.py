@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from gateway.auth.verify import NoKeys, UnknownKey, Verifier
+from strangler.auth.verify import NoKeys, UnknownKey, Verifier
 from tests.auth.issuing import NOW, PROVIDER, Issuer, SigningKey, compact, refusal
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.auth.identity import ClaimsRefused, identity_of
+from strangler.auth.identity import ClaimsRefused, identity_of
 from tests.auth.issuing import NOW, PROVIDER, Issuer, refusal
 
 CLAIMS = {"sub": "user-17", "scope": "orders:read users:read"}

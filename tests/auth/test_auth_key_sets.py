@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.auth.keys import KeySet, KeySetError, parse_key_set
+from strangler.auth.keys import KeySet, KeySetError, parse_key_set
 from tests.auth.issuing import NOW, Issuer, SigningKey
 
 

@@ -6,7 +6,7 @@ import tracemalloc
 
 import pytest
 
-from gateway.auth.verify import UnknownKey
+from strangler.auth.verify import UnknownKey
 from tests.auth.issuing import NOW, Issuer, refusal
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from gateway.auth.claims import claim_text
-from gateway.auth.identity import identity_of
-from gateway.auth.require import challenge, missing
-from gateway.config.snapshot import AuthRequirement
+from strangler.auth.claims import claim_text
+from strangler.auth.identity import identity_of
+from strangler.auth.require import challenge, missing
+from strangler.model.snapshot import AuthRequirement
 from tests.auth.issuing import NOW, PROVIDER
 
 CLAIMS: dict[str, Any] = {

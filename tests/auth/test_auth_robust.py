@@ -11,8 +11,8 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gateway.auth.identity import Identity
-from gateway.auth.verify import NoKeys, TokenRefused, UnknownKey, Verifier
+from strangler.auth.identity import Identity
+from strangler.auth.verify import NoKeys, TokenRefused, UnknownKey, Verifier
 from tests.auth.issuing import NOW, PROVIDER, Issuer, compact
 
 SECRET = b"0123456789abcdef" * 4

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.auth.upgrade_token import take_from_query, take_from_subprotocols
-from gateway.config.snapshot import TokenPlace
-from gateway.config.values import parse_token_place
+from strangler.auth.upgrade_token import take_from_query, take_from_subprotocols
+from strangler.config.text.values import parse_token_place
+from strangler.model.snapshot import TokenPlace
 
 NAME = b"Sec-WebSocket-Protocol"
 BEARER = TokenPlace("subprotocol", "bearer")

@@ -13,7 +13,7 @@ import orjson
 import pytest
 from typer.testing import CliRunner
 
-from gateway.cli.main import app
+from strangler.cli.main import app
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = str(ROOT / "config/gateway.yaml")
@@ -54,7 +54,7 @@ def strangler_process() -> Strangler:
     """Runs a command as a process of its own."""
 
     def run(*arguments: str | Path, cwd: Path = ROOT) -> Said:
-        command = [sys.executable, "-m", "gateway.cli", *map(str, arguments)]
+        command = [sys.executable, "-m", "strangler.cli", *map(str, arguments)]
         done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
         return Said(done.returncode, done.stdout, done.stderr)
 

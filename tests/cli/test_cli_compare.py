@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from gateway.replay import replay as replaying
-from gateway.shadow.answer import Answer
-from gateway.shadow.comparison import Comparison
-from gateway.shadow.rules import Rules
+from strangler.comparison.compare import Comparison
+from strangler.comparison.response import Answer
+from strangler.comparison.rules import Rules
+from strangler.replay import replay as replaying
 from tests.cli.conftest import ROOT, Said, Strangler
 from tests.e2e.recording_upstream import Call, RecordingUpstream
 from tests.free_ports import free_ports
@@ -287,7 +287,7 @@ def interrupted(
     """Exit code, stdout and stderr of a comparison that gets a signal while its second request is open."""
     legacy.on("/b")(lambda call: call.wait_hang_up())
     (folder / "urls.txt").write_text("/a\n/b\n/c\n")
-    command = [sys.executable, "-m", "gateway.cli", "compare", "--legacy", legacy.url, "--extracted", extracted.url]
+    command = [sys.executable, "-m", "strangler.cli", "compare", "--legacy", legacy.url, "--extracted", extracted.url]
     process = subprocess.Popen(
         [*command, "--urls", folder / "urls.txt", "--concurrency", "1", *options],
         cwd=ROOT,
@@ -346,7 +346,7 @@ def test_an_error_of_ours_with_an_example_counts_the_pair_once(
     def failing(*_: object) -> None:
         raise ValueError("no example")
 
-    monkeypatch.setattr("gateway.replay.results.documented", failing)
+    monkeypatch.setattr("strangler.replay.results.documented", failing)
     answers(legacy, "/differs", {"a": 1})
     answers(extracted, "/differs", {"a": 2})
     report = compare("/a\n/differs\n/b\n", "--json").json

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from gateway.cli.demo import show_log
-from gateway.cli.demo_lines import event_lines, request_line
-from gateway.cli.status import _health
-from gateway.config.snapshot import HealthCheck
-from gateway.resilience.health import EndpointHealth
+from strangler.cli.demo.command import show_log
+from strangler.cli.demo.log_lines import event_lines, request_line
+from strangler.cli.status import _health
+from strangler.model.snapshot import HealthCheck
+from strangler.resilience.health import EndpointHealth
 
 REQUEST = {
     "status": 200,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from gateway.routing.split import bucket_of
+from strangler.routing.split import bucket_of
 from tests.cli.conftest import REFERENCE, Said, Strangler
 from tests.e2e.certificates import Authority
 from tests.e2e.gateway_process import GatewayProcess

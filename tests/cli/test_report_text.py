@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from gateway.cli.report_text import print_report
-from gateway.shadow.difference import OTHERS
-from gateway.shadow.report import Latency, OperationLatency, OperationProof, Proof, Report, SignatureReport
+from strangler.cli.output.report_text import print_report
+from strangler.comparison.difference import OTHERS
+from strangler.shadow.report.report import Latency, OperationLatency, OperationProof, Proof, Report, SignatureReport
 
 MANY = 1000
 

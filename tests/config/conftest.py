@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.load import ConfigurationError, load
+from strangler.config.load import ConfigurationError, load
 
 Write = Callable[..., Path]
 Problems = Callable[..., list[str]]

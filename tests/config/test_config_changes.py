@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.changes import Changes
-from gateway.config.load import ConfigurationError, load
+from strangler.config.load import ConfigurationError, load
+from strangler.model.changes import Changes
 
 BASE = """
 version: 1

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.load import load
-from gateway.config.snapshot import AuthRequirement
+from strangler.config.load import load
+from strangler.model.snapshot import AuthRequirement
 
 Write = Callable[..., Path]
 Problems = Callable[..., list[str]]
@@ -156,6 +156,8 @@ def test_a_route_may_take_tokens_of_several_providers(write: Write, problems: Pr
     assert not loaded.warnings
     assert "there is no provider 'nwe' (did you mean 'new'?)" in problems(write(text % "[old, nwe]"))[0]
     assert problems(write(text % "[old, old]"))[0].endswith("a provider is listed twice")
+
+
 TRUSTING = BASE + "trusted_proxies: [10.0.0.0/8]\n"
 
 

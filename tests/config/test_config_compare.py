@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.load import load
+from strangler.config.load import load
 
 Write = Callable[..., Path]
 Problems = Callable[..., list[str]]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.load import load
-from gateway.config.snapshot import Provider
+from strangler.config.load import load
+from strangler.model.snapshot import Provider
 
 Write = Callable[..., Path]
 Problems = Callable[..., list[str]]

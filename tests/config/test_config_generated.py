@@ -4,25 +4,29 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway.config import json_schema, reference
-from gateway.shadow import redaction_reference
+from strangler.config.schema import json_schema, reference
+from strangler.redaction import reference as redaction_reference
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_the_committed_json_schema_is_current() -> None:
     committed = (ROOT / "config/gateway.schema.json").read_text()
-    assert committed == json_schema.text(), "run python -m gateway.config.json_schema > config/gateway.schema.json"
+    assert committed == json_schema.text(), (
+        "run python -m strangler.config.schema.json_schema > config/gateway.schema.json"
+    )
 
 
 def test_the_committed_reference_is_current() -> None:
     committed = (ROOT / "docs/reference/configuration.md").read_text()
-    assert committed == reference.text(), "run python -m gateway.config.reference > docs/reference/configuration.md"
+    assert committed == reference.text(), (
+        "run python -m strangler.config.schema.reference > docs/reference/configuration.md"
+    )
 
 
 def test_the_committed_list_of_what_is_redacted_is_current() -> None:
     committed = (ROOT / "docs/reference/redaction.md").read_text()
-    command = "python -m gateway.shadow.redaction_reference > docs/reference/redaction.md"
+    command = "python -m strangler.redaction.reference > docs/reference/redaction.md"
     assert committed == redaction_reference.text(), f"run {command}"
 
 

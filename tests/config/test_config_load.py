@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.load import Loaded, load
-from gateway.config.snapshot import AuthRequirement, Endpoint, FieldMatch, Listener, Stage, StickyKey
+from strangler.config.load import Loaded, load
+from strangler.model.snapshot import AuthRequirement, Endpoint, FieldMatch, Listener, Stage, StickyKey
 
 Write = Callable[..., Path]
 Problems = Callable[..., list[str]]

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.load import load
-from gateway.config.masking import Masking
-from gateway.config.problems import Problem
-from gateway.config.snapshot import Source
-from gateway.config.yaml_reader import read_document
+from strangler.config.load import load
+from strangler.config.text.masking import Masking
+from strangler.config.text.problems import Problem
+from strangler.config.text.yaml_reader import read_document
+from strangler.model.snapshot import Source
 from tests.config.conftest import Problems, Write
 
 UPSTREAM = 'upstreams: {a: {endpoints: "http://127.0.0.1:1"}}\n'

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.load import ConfigurationError, load
-from gateway.config.snapshot import RateLimit, Redis, StickyKey
+from strangler.config.load import ConfigurationError, load
+from strangler.model.snapshot import RateLimit, Redis, StickyKey
 
 BASE = """
 version: 1

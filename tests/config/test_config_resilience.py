@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.config.load import load
-from gateway.config.resilience import Ejection, LegacyFallback, Policy, Retries
-from gateway.config.snapshot import Route, Snapshot, Timeouts
+from strangler.config.load import load
+from strangler.model.resilience import Ejection, LegacyFallback, Policy, Retries
+from strangler.model.snapshot import Route, Snapshot, Timeouts
 from tests.config.conftest import Problems, Write
 
 ONE = """\

@@ -10,8 +10,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.config.document import Step
-from gateway.config.load import ConfigurationError, load
+from strangler.config.load import ConfigurationError, load
+from strangler.config.text.document import Step
 
 VALID: dict[str, Any] = {
     "version": 1,

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.load import load
-from gateway.config.snapshot import SAFE_METHODS, Redact, Shadow
-from gateway.shadow.rules import rules_of
+from strangler.comparison.rules import rules_of
+from strangler.config.load import load
+from strangler.model.snapshot import SAFE_METHODS, Redact, Shadow
 
 Write = Callable[..., Path]
 Problems = Callable[..., list[str]]

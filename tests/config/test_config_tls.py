@@ -11,7 +11,7 @@ import trustme
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 from cryptography.hazmat.primitives.serialization import load_pem_private_key as load_key
 
-from gateway.config.load import load
+from strangler.config.load import load
 
 Write = Callable[..., Path]
 Problems = Callable[..., list[str]]

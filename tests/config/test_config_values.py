@@ -6,9 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.config.json_schema import spell_duration, spell_size
-from gateway.config.snapshot import Condition, Endpoint, Listener, StickyKey
-from gateway.config.values import (
+from strangler.config.schema.json_schema import spell_duration, spell_size
+from strangler.config.text.values import (
     is_loopback,
     parse_condition,
     parse_duration,
@@ -23,6 +22,7 @@ from gateway.config.values import (
     parse_size,
     parse_sticky,
 )
+from strangler.model.snapshot import Condition, Endpoint, Listener, StickyKey
 
 Parse = Callable[[object], object]
 

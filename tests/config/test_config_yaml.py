@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.document import Document
-from gateway.config.environment import Substituted, substitute
-from gateway.config.load import load
-from gateway.config.problems import ConfigurationError, Problem
-from gateway.config.yaml_reader import read_document
+from strangler.config.load import load
+from strangler.config.text.document import Document
+from strangler.config.text.environment import Substituted, substitute
+from strangler.config.text.problems import ConfigurationError, Problem
+from strangler.config.text.yaml_reader import read_document
 
 Write = Callable[..., Path]
 Problems = Callable[..., list[str]]

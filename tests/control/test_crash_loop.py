@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.control.crash_loop import FIRST_WAIT, LONGEST_WAIT, STABLE_AFTER, CrashLoop
+from strangler.control.workers.crash_loop import FIRST_WAIT, LONGEST_WAIT, STABLE_AFTER, CrashLoop
 
 EARLY = st.floats(0, STABLE_AFTER, exclude_max=True)
 LATE = st.floats(STABLE_AFTER, 1e6)

@@ -15,7 +15,7 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 
-from gateway.control import admin_connection
+from strangler.control.admin import connection as admin_connection
 from tests.e2e.waiting import wait_for
 from tests.free_ports import free_ports
 
@@ -66,11 +66,11 @@ def test_a_start_whose_workers_can_not_come_up_fails_and_says_so(tmp_path: Path)
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "sitecustomize.py").write_text(
         "import sys\n"
-        "if 'gateway.control.worker' in sys.orig_argv:\n"
+        "if 'strangler.control.workers.main' in sys.orig_argv:\n"
         "    raise SystemExit('the worker can not come up')\n"
     )
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "gateway.cli", "run", str(file)],
+        [sys.executable, "-P", "-m", "strangler.cli", "run", str(file)],
         cwd=tmp_path,
         env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(tmp_path / "broken")},
         capture_output=True,

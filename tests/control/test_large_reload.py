@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.load import load
-from gateway.config.snapshot import Snapshot
-from gateway.control import messages
-from gateway.control.large_messages import LARGE, LargeMessages
-from gateway.proxy.client import ClientConnection
-from gateway.proxy.plane import DataPlane
-from gateway.proxy.upstream import UpstreamConnection
+from strangler.config.load import load
+from strangler.control import messages
+from strangler.control.workers.large_messages import LARGE, LargeMessages
+from strangler.model.snapshot import Snapshot
+from strangler.proxy.client.connection import ClientConnection
+from strangler.proxy.plane import DataPlane
+from strangler.proxy.upstream.connection import UpstreamConnection
 from tests.proxy.in_process import Plane, run
 
 ROUTES = 1500

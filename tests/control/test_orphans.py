@@ -7,7 +7,7 @@ import sys
 
 SUBREAPER = """
 import ctypes, os, subprocess, sys, time
-from gateway.control.orphans import children, reap_again
+from strangler.control.system.orphans import children, reap_again
 
 PR_SET_CHILD_SUBREAPER = 36
 assert ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1) == 0

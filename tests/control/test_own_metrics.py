@@ -6,11 +6,11 @@ import os
 
 import pytest
 
-from gateway.control import process_figures
-from gateway.control.metrics import Sums, exposition, status_label
-from gateway.control.own_metrics import redis_as_json, redis_families
-from gateway.control.process_figures import Peak, figures_of
-from gateway.observe.counters import Report
+from strangler.control.status.metrics import Sums, exposition, status_label
+from strangler.control.status.own_metrics import redis_as_json, redis_families
+from strangler.control.system import process_figures
+from strangler.control.system.process_figures import Peak, figures_of
+from strangler.observe.counters import Report
 
 
 def test_redis_is_told_by_workers_with_the_kind_of_the_error() -> None:

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from gateway.config.load import Loaded, load
-from gateway.config.snapshot import Listener
-from gateway.control import judge_process, workers
-from gateway.control.judge_process import JudgeLink
-from gateway.control.listening import Listening, listen
-from gateway.control.workers import Workers
-from gateway.resilience.tally import new_tally
+from strangler.config.load import Loaded, load
+from strangler.control.judge import handle as judge_process
+from strangler.control.judge.handle import JudgeLink
+from strangler.control.workers import fleet as workers
+from strangler.control.workers.fleet import Workers
+from strangler.control.workers.listening import Listening, listen
+from strangler.model.snapshot import Listener
+from strangler.proxy.rate_limits.shared_buckets import new_tally
 
 CONFIG = """\
 version: 1

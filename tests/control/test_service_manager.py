@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.control.notify import ServiceManager
+from strangler.control.system.notify import ServiceManager
 
 
 @pytest.fixture

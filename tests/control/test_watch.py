@@ -6,7 +6,7 @@ import asyncio
 import shutil
 from pathlib import Path
 
-from gateway.control.watch import Watch, digests
+from strangler.control.system.watch import Watch, digests
 
 DEADLINE = 20.0
 

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import yaml
 
-from gateway.config.compare_sections import CompareSection
-from gateway.shadow import csrf
-from gateway.shadow.answer import Answer
-from gateway.shadow.comparison import compare
-from gateway.shadow.difference import Kind
-from gateway.shadow.rules import DEFAULT_RULES, compile_rules
+from strangler.comparison.compare import compare
+from strangler.comparison.difference import Kind
+from strangler.comparison.html import csrf
+from strangler.comparison.response import Answer
+from strangler.comparison.rules import DEFAULT_RULES, compile_rules
+from strangler.config.schema.compare import CompareSection
 
 PAGE = (Path(__file__).parents[2] / "docs" / "compare.md").read_text()
 EXAMPLES: list[dict[str, Any]] = [

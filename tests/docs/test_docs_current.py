@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.load import load
+from strangler.config.load import load
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -15,10 +15,10 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from gateway.auth.identity import Identity
-from gateway.auth.keys import KeySet, parse_key_set
-from gateway.auth.verify import TokenRefused, Verifier
-from gateway.config.load import load
+from strangler.auth.identity import Identity
+from strangler.auth.keys import KeySet, parse_key_set
+from strangler.auth.verify import TokenRefused, Verifier
+from strangler.config.load import load
 
 PAGE = Path(__file__).parents[2] / "docs" / "tokens.md"
 SECRET = "django-insecure-0123456789abcdef0123456789abcdef"

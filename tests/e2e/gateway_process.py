@@ -96,7 +96,7 @@ class GatewayProcess:
         """Start the process, without waiting for anything."""
         out = self._outputs.enter_context((self.folder / "stdout").open("ab"))
         err = self._outputs.enter_context((self.folder / "stderr").open("ab"))
-        command = [sys.executable, "-m", "gateway.cli", "run", str(self.path), "--workers", str(self._workers)]
+        command = [sys.executable, "-m", "strangler.cli", "run", str(self.path), "--workers", str(self._workers)]
         if self._descriptors is not None:
             command = ["prlimit", f"--nofile={self._descriptors[0]}:{self._descriptors[1]}", *command]
         self._process = subprocess.Popen(command, stdout=out, stderr=err, cwd=ROOT, env=self._environment)

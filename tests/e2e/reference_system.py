@@ -56,7 +56,7 @@ def reference_system(folder: Path, **variables: str) -> Iterator[Reference]:
     output = folder / "output.txt"
     with output.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "gateway.cli", "demo"],
+            [sys.executable, "-m", "strangler.cli", "demo"],
             cwd=ROOT,
             env=os.environ | environment,
             stdout=file,

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gateway.routing.split import bucket_of
+from strangler.routing.split import bucket_of
 from tests.e2e.certificates import Authority
 from tests.e2e.conftest import Start
 from tests.e2e.gateway_process import GatewayProcess

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gateway.replay.har import read_har
+from strangler.replay.har.reading import read_har
 from tests.e2e.gateway_process import ROOT, GatewayProcess
 from tests.e2e.recording_upstream import RecordingUpstream
 from tests.e2e.waiting import wait_for
@@ -65,7 +65,7 @@ def gateway(start: Start, legacy: RecordingUpstream, extracted: RecordingUpstrea
 
 
 def capture(gateway: GatewayProcess, migration: str, out: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "gateway.cli", "capture", migration, "--out", str(out)]
+    command = [sys.executable, "-m", "strangler.cli", "capture", migration, "--out", str(out)]
     return subprocess.run(
         [*command, "--config", str(gateway.path), *options],
         cwd=ROOT,
@@ -119,7 +119,7 @@ def test_a_capture_holds_requests_and_answers_without_secrets_and_can_be_replaye
     assert ("Accept", "application/json") in plain.headers
     assert not {name for name, _ in plain.headers} & {"X-Shadow", "Via", "X-Forwarded-For", "X-Request-Id"}
 
-    command = [sys.executable, "-m", "gateway.cli", "compare", "--legacy", legacy.url, "--extracted", extracted.url]
+    command = [sys.executable, "-m", "strangler.cli", "compare", "--legacy", legacy.url, "--extracted", extracted.url]
     done = subprocess.run([*command, "--har", str(out)], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

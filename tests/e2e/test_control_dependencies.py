@@ -47,7 +47,7 @@ class WithFullStandardError(GatewayProcess):
             while True:
                 os.write(writing, b"x" * 4096)
         os.set_blocking(writing, True)
-        command = [sys.executable, "-m", "gateway.cli", "run", str(self.path), "--workers", str(self._workers)]
+        command = [sys.executable, "-m", "strangler.cli", "run", str(self.path), "--workers", str(self._workers)]
         self._process = subprocess.Popen(command, stdout=out, stderr=writing, cwd=ROOT, env=self._environment)
         os.close(writing)
 
@@ -167,7 +167,7 @@ class WithoutTemporaryFiles(GatewayProcess):
         script = (
             f"for place in {places}; do [ -d $place ] || continue; "
             "mount --bind $place $place && mount -o remount,ro,bind $place || exit 77; done; "
-            'cd /sys && exec "$0" -m gateway.cli run "$1"'
+            'cd /sys && exec "$0" -m strangler.cli run "$1"'
         )
         command = ["unshare", "--mount", "sh", "-c", script, sys.executable, str(self.path)]
         environment = {**self._environment, "PYTHONPATH": str(ROOT)}

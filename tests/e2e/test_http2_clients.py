@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.proxy.client_hello import offered_protocols
+from strangler.proxy.client.client_hello import offered_protocols
 from tests.e2e.certificates import Authority
 from tests.e2e.conftest import System
 from tests.e2e.gateway_process import GatewayProcess

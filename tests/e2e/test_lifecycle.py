@@ -157,7 +157,7 @@ def test_sigterm_finishes_what_has_begun_and_accepts_no_more(tmp_path: Path, ups
 def test_a_taken_port_is_said_at_the_start(tmp_path: Path, upstream: RecordingUpstream) -> None:
     with GatewayProcess(tmp_path, configuration(upstream)) as gateway:
         done = subprocess.run(
-            [sys.executable, "-m", "gateway.cli", "run", str(gateway.path)],
+            [sys.executable, "-m", "strangler.cli", "run", str(gateway.path)],
             cwd=ROOT,
             capture_output=True,
             text=True,

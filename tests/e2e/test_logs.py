@@ -231,7 +231,7 @@ def test_events_hold_whatever_files_and_issuers_say_as_json(
 def test_an_event_is_one_line_of_json_whatever_it_holds(odd: str) -> None:
     """A file's name that is not UTF-8 comes as lone surrogates (PEP 383)."""
     script = (
-        "import ast, sys, structlog; from pathlib import Path; from gateway.observe.logs import configure_logs\n"
+        "import ast, sys, structlog; from pathlib import Path; from strangler.observe.logs import configure_logs\n"
         "configure_logs(); odd = ast.literal_eval(sys.argv[1]); log = structlog.get_logger(part=odd)\n"
         "log.error(odd, text=odd, file=Path(odd), several=[odd], by_name={odd: odd}, nothing=None, number=1.5)\n"
         "try:\n    raise ValueError(odd)\nexcept ValueError:\n    log.exception('failed')\n"

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.routing.split import bucket_of
+from strangler.routing.split import bucket_of
 from tests.e2e.reference_system import DEADLINE, Reference, reference_system
 
 pytestmark = pytest.mark.xdist_group("reference system")
@@ -160,7 +160,7 @@ def test_one_signal_stops_everything(system: Reference) -> None:
 
 def test_outside_of_a_checkout_the_demo_says_so(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "gateway.cli", "demo"], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "strangler.cli", "demo"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
     assert "checkout" in done.stderr

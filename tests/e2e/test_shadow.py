@@ -357,7 +357,7 @@ def test_the_comparison_is_tested_while_it_runs(
     start: Start, upstream: RecordingUpstream, extracted: RecordingUpstream
 ) -> None:
     gateway = start(configuration(upstream, extracted.url))
-    report = [sys.executable, "-m", "gateway.cli", "shadow", "report", "items", "-c", str(gateway.path), "--json"]
+    report = [sys.executable, "-m", "strangler.cli", "shadow", "report", "items", "-c", str(gateway.path), "--json"]
 
     def blocking() -> list[str]:
         done = subprocess.run(report, capture_output=True, text=True, cwd=ROOT, check=False)

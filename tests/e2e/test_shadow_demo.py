@@ -31,7 +31,7 @@ def system(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def report(system: Reference) -> dict[str, Any]:
     """What `strangler shadow report users --json` says."""
     environment = os.environ | {"GATEWAY_STORE": f"sqlite:///{system.folder}/gateway.sqlite3"}
-    command = [sys.executable, "-m", "gateway.cli", "shadow", "report", "users", "--json"]
+    command = [sys.executable, "-m", "strangler.cli", "shadow", "report", "users", "--json"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     found: dict[str, Any] = json.loads(done.stdout or "{}")
     return found

@@ -28,7 +28,7 @@ def extracted() -> Iterator[RecordingUpstream]:
 
 
 def strangler(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "gateway.cli", "shadow", *map(str, arguments)]
+    command = [sys.executable, "-m", "strangler.cli", "shadow", *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
 

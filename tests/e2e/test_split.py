@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from gateway.routing.split import bucket_of
+from strangler.routing.split import bucket_of
 from tests.e2e.conftest import Start, System
 from tests.e2e.raw_http import Client, Response, ask
 from tests.e2e.recording_upstream import RecordingUpstream

@@ -142,7 +142,7 @@ def test_a_second_gateway_on_the_same_address_is_refused_and_disturbs_nobody(
     with GatewayProcess(tmp_path, configuration(upstream)) as gateway:
         workers = gateway.worker_pids()
         done = subprocess.run(
-            [sys.executable, "-m", "gateway.cli", "run", str(gateway.path)],
+            [sys.executable, "-m", "strangler.cli", "run", str(gateway.path)],
             cwd=ROOT,
             capture_output=True,
             text=True,

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.config.load import load
-from gateway.shadow.report import Report
-from gateway.shadow.stored_evidence import report
-from gateway.shadow.tables import metadata
-from gateway.shadow.words import headline
-from gateway.store.database import Database
+from strangler.config.load import load
+from strangler.shadow.evidence.stored_evidence import report
+from strangler.shadow.evidence.tables import metadata
+from strangler.shadow.report.report import Report
+from strangler.shadow.report.words import headline
+from strangler.store.database import Database
 from tests.e2e.gateway_process import ROOT, GatewayProcess
 from tests.e2e.waiting import wait_for
 from tests.evidence.candidates import CANDIDATES, TIMEOUT, Candidate

@@ -38,9 +38,9 @@ def main() -> None:
 
 
 def _guided(atheris: object, folder: Path, seconds: int, seed: int) -> None:
-    included = ["gateway.proxy", "gateway.routing", "gateway.config.patterns", "gateway.auth"]
+    included = ["strangler.proxy", "strangler.routing", "strangler.model.path_patterns", "strangler.auth"]
     with atheris.instrument_imports(include=included):  # type: ignore[attr-defined]
-        import gateway.proxy.plane  # noqa: F401
+        import strangler.proxy.plane  # noqa: F401
     from tests.fuzz.configuration import fuzzed_snapshot
     from tests.fuzz.mutation import mutated
     from tests.fuzz.play import Player

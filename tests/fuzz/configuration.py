@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway.auth.keys import KeySet, parse_key_set
-from gateway.config.load import load
-from gateway.config.snapshot import Snapshot
+from strangler.auth.keys import KeySet, parse_key_set
+from strangler.config.load import load
+from strangler.model.snapshot import Snapshot
 from tests.conformance.tables.identity import ISSUER
 from tests.proxy.conftest import CONFIGURATION
 

@@ -23,9 +23,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from gateway.config.snapshot import Snapshot
-from gateway.proxy.broken import ResetWhenSent
-from gateway.proxy.tunnel import TunnelEnd
+from strangler.model.snapshot import Snapshot
+from strangler.proxy.exchange.tunnel import TunnelEnd
+from strangler.proxy.http.broken import ResetWhenSent
 from tests.conformance.messages import Ambiguous, Incomplete, first_request, first_response, status_of, values
 from tests.conformance.messages import without_own_request_fields as plain_request
 from tests.fuzz.configuration import KEYS

@@ -9,8 +9,8 @@ import sys
 import threading
 from pathlib import Path
 
-from gateway.observe.background_stream import BackgroundStream
-from gateway.observe.line_writer import LineWriter
+from strangler.observe.background_stream import BackgroundStream
+from strangler.observe.line_writer import LineWriter
 from tests.e2e.waiting import wait_for
 
 LINE = b'{"path":"/a/path/of/some/length","status":200}\n'
@@ -52,7 +52,7 @@ def test_event_log_takes_lines_in_parts_and_any_text(tmp_path: Path) -> None:
 
 def test_event_log_on_a_closed_descriptor_drops_everything() -> None:
     code = (
-        "import sys; from gateway.observe.logs import configure_logs; stream = configure_logs()\n"
+        "import sys; from strangler.observe.logs import configure_logs; stream = configure_logs()\n"
         "import structlog; structlog.get_logger().info('an event')\n"
         "stream.finish(10); print(stream.dropped)"
     )
@@ -62,7 +62,7 @@ def test_event_log_on_a_closed_descriptor_drops_everything() -> None:
 
 def test_line_writer_takes_back_what_a_full_disk_cut(tmp_path: Path) -> None:
     code = (
-        "import os, resource, sys; from gateway.observe.line_writer import LineWriter\n"
+        "import os, resource, sys; from strangler.observe.line_writer import LineWriter\n"
         "line = sys.argv[2].encode()\n"
         "size = len(line) * 2 + 7\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))\n"
@@ -83,7 +83,7 @@ def test_line_writer_begins_a_new_line_behind_a_torn_one_it_cannot_take_back(tmp
     """Another process has written behind the part of a line."""
     log = tmp_path / "log"
     code = (
-        "import os, resource, sys; from gateway.observe.line_writer import LineWriter\n"
+        "import os, resource, sys; from strangler.observe.line_writer import LineWriter\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (10, resource.RLIM_INFINITY))\n"
         "writer = LineWriter(os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600))\n"
         "writer._take_back = lambda size: False\n"
@@ -119,7 +119,7 @@ def test_line_writer_waits_for_a_pipe_that_another_process_made_non_blocking() -
 
 def test_access_log_on_a_full_disk_holds_whole_lines_alone(tmp_path: Path) -> None:
     code = (
-        "import resource, sys; from gateway.observe.access_log import AccessLog\n"
+        "import resource, sys; from strangler.observe.access_log import AccessLog\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))\n"
         "log = AccessLog(sys.argv[1])\n"
         "for _ in range(200): log.write(sys.argv[2])\n"

@@ -11,11 +11,11 @@ import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, cast
 
-from gateway.auth.keys import KeySet
-from gateway.config.snapshot import Snapshot
-from gateway.proxy.client import ClientConnection
-from gateway.proxy.plane import DataPlane
-from gateway.proxy.upstream import UpstreamConnection
+from strangler.auth.keys import KeySet
+from strangler.model.snapshot import Snapshot
+from strangler.proxy.client.connection import ClientConnection
+from strangler.proxy.plane import DataPlane
+from strangler.proxy.upstream.connection import UpstreamConnection
 
 _planes: list[DataPlane] = []
 """Those of the test that `run` runs; other tests close theirs themselves."""

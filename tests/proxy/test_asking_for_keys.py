@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from gateway.auth.keys import parse_key_set
-from gateway.config.snapshot import Snapshot
+from strangler.auth.keys import parse_key_set
+from strangler.model.snapshot import Snapshot
 from tests.e2e.tokens import Issuer
 from tests.proxy.in_process import Plane, Transport, run
 

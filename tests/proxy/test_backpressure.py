@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import cast
 
-from gateway.config.snapshot import Snapshot
-from gateway.proxy.client import READ_AHEAD, SLICE, ClientConnection
-from gateway.proxy.upstream import LARGEST_HEAD
+from strangler.model.snapshot import Snapshot
+from strangler.proxy.client.connection import READ_AHEAD, SLICE, ClientConnection
+from strangler.proxy.upstream.connection import LARGEST_HEAD
 from tests.proxy.in_process import Plane, run, transport_of
 
 GET = b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.load import load
-from gateway.config.snapshot import Snapshot
+from strangler.config.load import load
+from strangler.model.snapshot import Snapshot
 from tests.proxy.in_process import Plane, run
 
 CONFIGURATION = """

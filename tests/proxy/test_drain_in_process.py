@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.load import load
+from strangler.config.load import load
 from tests.proxy.in_process import Plane, Transport, run
 
 CONFIGURATION = """

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.config.dropped_fields import (
+from strangler.model.dropped_fields import (
     ADDRESS_GROUP,
     AGREEING_GROUP,
     FORWARDING_GROUP,
@@ -16,8 +16,8 @@ from gateway.config.dropped_fields import (
     FieldGroup,
     folded,
 )
-from gateway.config.snapshot import Snapshot
-from gateway.proxy.headers import REMEMBERED_SPELLINGS, request_actions
+from strangler.model.snapshot import Snapshot
+from strangler.proxy.http.headers import REMEMBERED_SPELLINGS, request_actions
 from tests.proxy.in_process import Plane, run
 
 CLIENT = "192.0.2.7"

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from gateway.config.load import load
-from gateway.config.snapshot import Endpoint, Snapshot
+from strangler.config.load import load
+from strangler.model.snapshot import Endpoint, Snapshot
 from tests.proxy.in_process import Plane, run
 
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.config.snapshot import Snapshot
-from gateway.proxy.client import ClientConnection
-from gateway.proxy.request_head import RequestHead
-from gateway.proxy.upgrade import is_handshake
+from strangler.model.snapshot import Snapshot
+from strangler.proxy.client.connection import ClientConnection
+from strangler.proxy.client.request_head import RequestHead
+from strangler.proxy.exchange.upgrade import is_handshake
 from tests.proxy.in_process import Plane, Transport, run
 
 STATE = b"tracestate: vendor=1"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.proxy.headers import forwarded_host_line, forwarding_lines, port_of
-from gateway.routing.trust import Forwarding
+from strangler.proxy.http.headers import forwarded_host_line, forwarding_lines, port_of
+from strangler.routing.trust import Forwarding
 
 
 @pytest.mark.parametrize(

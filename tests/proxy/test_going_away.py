@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.config.load import load
-from gateway.config.snapshot import Snapshot
-from gateway.proxy.frames import FrameWatch, close_frame
+from strangler.config.load import load
+from strangler.model.snapshot import Snapshot
+from strangler.proxy.exchange.websocket_frames import FrameWatch, close_frame
 from tests.proxy.in_process import Plane, Transport, run
 
 UPGRADE = b"GET /socket HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: %b\r\n\r\n"

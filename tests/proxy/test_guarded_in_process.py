@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.load import load
-from gateway.config.snapshot import Snapshot
-from gateway.resilience.breaker import State
+from strangler.config.load import load
+from strangler.model.snapshot import Snapshot
+from strangler.resilience.breaker import State
 from tests.proxy.in_process import Plane, Transport, run
 
 CONFIGURATION = """

@@ -12,11 +12,11 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.config.load import load
-from gateway.proxy import connecting
-from gateway.proxy.client import ClientConnection
-from gateway.proxy.connecting import Address, connect_first, in_turn
-from gateway.proxy.plane import DataPlane
+from strangler.config.load import load
+from strangler.proxy.client.connection import ClientConnection
+from strangler.proxy.plane import DataPlane
+from strangler.proxy.upstream import connecting
+from strangler.proxy.upstream.connecting import Address, connect_first, in_turn
 from tests.e2e.silent_address import silent_address
 from tests.free_ports import free_ports
 from tests.proxy.in_process import Transport, run

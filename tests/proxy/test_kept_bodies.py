@@ -8,10 +8,10 @@ from typing import cast
 
 import pytest
 
-from gateway.config.load import load
-from gateway.config.snapshot import Snapshot
-from gateway.proxy.attempts import Attempts
-from gateway.proxy.client import ClientConnection
+from strangler.config.load import load
+from strangler.model.snapshot import Snapshot
+from strangler.proxy.client.connection import ClientConnection
+from strangler.proxy.exchange.attempts import Attempts
 from tests.proxy.in_process import Plane, run
 
 CONFIGURATION = """

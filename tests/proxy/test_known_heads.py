@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.auth.identity import Identity
-from gateway.auth.keys import parse_key_set
-from gateway.auth.verify import Verifier
-from gateway.config.load import load
-from gateway.config.snapshot import Limits, Snapshot
-from gateway.proxy.client import ClientConnection
+from strangler.auth.identity import Identity
+from strangler.auth.keys import parse_key_set
+from strangler.auth.verify import Verifier
+from strangler.config.load import load
+from strangler.model.snapshot import Limits, Snapshot
+from strangler.proxy.client.connection import ClientConnection
 from tests.e2e.tokens import Issuer
 from tests.proxy.in_process import Plane, Transport, run
 
@@ -216,7 +216,7 @@ def test_a_caller_is_identified_once_for_fields_that_are_known(
         # The first request is parsed, the second is the first of known fields, each with two requirements.
         assert len(verified) == 3
         for module in ("exchange", "identify"):
-            monkeypatch.setattr(f"gateway.proxy.{module}.time", lambda: 9e9)
+            monkeypatch.setattr(f"strangler.proxy.{module}.time", lambda: 9e9)
         assert b" 401 " in (await send(plane, client, data % b"private/x"))[1]
 
     run(test)

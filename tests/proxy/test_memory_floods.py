@@ -10,22 +10,22 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.auth.identity import identity_of
-from gateway.auth.remembered import REMEMBERED_BYTES, RememberedCallers, memory_of
-from gateway.config.resilience import Stale
-from gateway.config.snapshot import Provider, RateLimit, Snapshot, StickyKey
-from gateway.control.metrics import Sums
-from gateway.observe import access_log
-from gateway.observe.access_log import AccessLog
-from gateway.observe.counters import LONGEST_LABEL, MOST_EVENTS, Counters
-from gateway.proxy.headers import RESPONSE_ACTIONS, connection_options, request_actions
-from gateway.proxy.known import KNOWN_FIELDS, REMEMBERED_FIELDS
-from gateway.proxy.rate_limiter import bucket_of as rate_limit_bucket
-from gateway.proxy.short_response import read_short_response
-from gateway.resilience.stale import StaleAnswers
-from gateway.routing.request import Request
-from gateway.routing.split import bucket_of
-from gateway.routing.trust import TrustedProxies, forwarding, plain_address
+from strangler.auth.identity import identity_of
+from strangler.auth.remembered import REMEMBERED_BYTES, RememberedCallers, memory_of
+from strangler.control.status.metrics import Sums
+from strangler.model.resilience import Stale
+from strangler.model.snapshot import Provider, RateLimit, Snapshot, StickyKey
+from strangler.observe import access_log
+from strangler.observe.access_log import AccessLog
+from strangler.observe.counters import LONGEST_LABEL, MOST_EVENTS, Counters
+from strangler.proxy.client.known_heads import KNOWN_FIELDS, REMEMBERED_FIELDS
+from strangler.proxy.http.headers import RESPONSE_ACTIONS, connection_options, request_actions
+from strangler.proxy.rate_limits.limiter import bucket_of as rate_limit_bucket
+from strangler.proxy.upstream.short_response import read_short_response
+from strangler.resilience.stale import StaleAnswers
+from strangler.routing.request import Request
+from strangler.routing.split import bucket_of
+from strangler.routing.trust import TrustedProxies, forwarding, plain_address
 from tests.proxy.in_process import Plane, Transport, run
 
 MIB = 1_048_576
@@ -238,7 +238,7 @@ def test_heads_that_connections_remember_are_bounded_for_a_worker(wide: Snapshot
 def test_a_worker_that_remembers_enough_still_serves_and_remembers_no_more(
     wide: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.proxy.client.KNOWN_FIELDS", 20_000)
+    monkeypatch.setattr("strangler.proxy.client.connection.KNOWN_FIELDS", 20_000)
 
     async def main() -> None:
         plane = Plane(wide)

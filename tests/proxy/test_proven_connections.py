@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from gateway.config.load import load
-from gateway.config.snapshot import Snapshot
-from gateway.proxy.pool import LARGE_BODY, SETTLING, SETTLING_AFTER_BODY
-from gateway.proxy.upstream import UpstreamConnection
+from strangler.config.load import load
+from strangler.model.snapshot import Snapshot
+from strangler.proxy.upstream.connection import UpstreamConnection
+from strangler.proxy.upstream.endpoint_pool import LARGE_BODY, SETTLING, SETTLING_AFTER_BODY
 from tests.proxy.in_process import Plane, Transport, run, transport_of
 
 GET = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.proxy.proxy_protocol import MalformedHeader, read_header
+from strangler.proxy.client.proxy_protocol import MalformedHeader, read_header
 
 SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 LINE = b"PROXY TCP4 203.0.113.9 192.0.2.1 56324 443\r\n"

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from gateway.config.load import load
-from gateway.config.snapshot import Redis, Snapshot
-from gateway.proxy import shared_counts
-from gateway.proxy.redis_trouble import NONSENSE, Trouble
-from gateway.proxy.shared_counts import SharedCounts
-from gateway.resilience.gcra import Verdict, rate_of
+from strangler.config.load import load
+from strangler.model.snapshot import Redis, Snapshot
+from strangler.proxy.rate_limits import redis_counts as shared_counts
+from strangler.proxy.rate_limits.redis_counts import SharedCounts
+from strangler.proxy.rate_limits.redis_trouble import NONSENSE, Trouble
+from strangler.resilience.gcra import Verdict, rate_of
 from tests.proxy.in_process import Plane, run
 
 CONFIGURATION = """

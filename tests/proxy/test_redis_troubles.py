@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from redis import exceptions
 
-from gateway.config.snapshot import Redis
-from gateway.proxy import shared_counts
-from gateway.proxy.redis_trouble import Trouble, trouble_of
-from gateway.proxy.shared_counts import SharedCounts
-from gateway.resilience.gcra import SECOND, Rate, Verdict
+from strangler.model.snapshot import Redis
+from strangler.proxy.rate_limits import redis_counts as shared_counts
+from strangler.proxy.rate_limits.redis_counts import SharedCounts
+from strangler.proxy.rate_limits.redis_trouble import Trouble, trouble_of
+from strangler.resilience.gcra import SECOND, Rate, Verdict
 from tests.e2e.redis_server import PROGRAM, RedisServer
 from tests.e2e.waiting import wait_for
 from tests.free_ports import free_ports

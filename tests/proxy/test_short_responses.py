@@ -7,8 +7,8 @@ import re
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gateway.config.snapshot import Snapshot
-from gateway.proxy.short_response import read_short_response
+from strangler.model.snapshot import Snapshot
+from strangler.proxy.upstream.short_response import read_short_response
 from tests.e2e.raw_http import parse_head
 from tests.proxy.in_process import Plane, run
 

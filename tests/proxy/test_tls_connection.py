@@ -14,7 +14,7 @@ import pytest
 import trustme
 import uvloop
 
-from gateway.proxy.tls import TlsConnection, TruncatedError, connect
+from strangler.proxy.http.tls import TlsConnection, TruncatedError, connect
 
 SIZE = 3_000_000
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from gateway.config.snapshot import Snapshot
+from strangler.model.snapshot import Snapshot
 from tests.proxy.in_process import Plane, run
 
 GET = b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.load import load
-from gateway.config.snapshot import VisitorCookie
-from gateway.proxy.visitor_cookie import made_private, may_be_shared, visitor_cookie
+from strangler.config.load import load
+from strangler.model.snapshot import VisitorCookie
+from strangler.proxy.exchange.visitor_cookie import made_private, may_be_shared, visitor_cookie
 from tests.proxy.in_process import Plane, run
 
 VISITOR = "0123456789abcdef0123456789abcdef"

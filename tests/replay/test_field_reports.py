@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from gateway.replay.har import read_har
-from gateway.replay.har_hosts import parse_origin
-from gateway.replay.openapi import read_openapi
-from gateway.replay.recorded import Recording, RecordingError
-from gateway.replay.url_list import read_url_list
+from strangler.replay.har.hosts import parse_origin
+from strangler.replay.har.reading import read_har
+from strangler.replay.openapi.requests import read_openapi
+from strangler.replay.recorded import Recording, RecordingError
+from strangler.replay.url_list import read_url_list
 
 # OpenAPI
 

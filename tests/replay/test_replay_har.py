@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.replay.har import read_har
-from gateway.replay.recorded import Recording, RecordingError
+from strangler.replay.har.reading import read_har
+from strangler.replay.recorded import Recording, RecordingError
 
 
 def entry(url: str = "https://shop.example/a", method: str = "GET", **request: Any) -> dict[str, Any]:

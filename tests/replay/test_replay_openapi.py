@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.replay.openapi import read_openapi
-from gateway.replay.recorded import Recording, RecordingError
+from strangler.replay.openapi.requests import read_openapi
+from strangler.replay.recorded import Recording, RecordingError
 
 
 def read(paths: str, more: str = "") -> Recording:

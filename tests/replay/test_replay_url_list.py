@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.replay.recorded import RecordingError
-from gateway.replay.url_list import read_url_list
+from strangler.replay.recorded import RecordingError
+from strangler.replay.url_list import read_url_list
 
 
 def asked(text: str) -> list[str]:

@@ -7,7 +7,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.resilience.gcra import SECOND, Rate, give_back, rate_of, take
+from strangler.resilience.gcra import SECOND, Rate, give_back, rate_of, take
 
 RATES = st.builds(Rate, st.integers(1, 10 * SECOND), st.integers(1, 1000))
 PAUSES = st.lists(st.integers(0, 20 * SECOND), min_size=1, max_size=60)

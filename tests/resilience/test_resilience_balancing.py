@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.resilience.balancing import (
+from strangler.resilience.balancing import (
     ConsistentHash,
     LeastRequests,
     RoundRobin,

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from gateway.config.resilience import Breaker as Settings
-from gateway.resilience.breaker import Breaker, State
+from strangler.model.resilience import Breaker as Settings
+from strangler.resilience.breaker import Breaker, State
 
 SETTINGS = Settings(error_percent=50, minimum_requests=4, window=10, open_time=5, probes=2)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.config.resilience import RetryBudget as Settings
-from gateway.resilience.budget import RetryBudget
+from strangler.model.resilience import RetryBudget as Settings
+from strangler.resilience.budget import RetryBudget
 
 
 def taken(budget: RetryBudget, now: float, requests: int, tries: int) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from gateway.config.resilience import Concurrency
-from gateway.resilience.concurrency import ConcurrencyLimit
+from strangler.model.resilience import Concurrency
+from strangler.resilience.concurrency import ConcurrencyLimit
 
 
 def test_those_beyond_the_limit_wait_and_those_beyond_the_queue_are_refused() -> None:

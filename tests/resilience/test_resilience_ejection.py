@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.config.resilience import Ejection
-from gateway.resilience.ejection import Ejections, EndpointRecord
+from strangler.model.resilience import Ejection
+from strangler.resilience.ejection import Ejections, EndpointRecord
 
 
 def ejections(count: int, settings: Ejection) -> tuple[Ejections, list[EndpointRecord]]:

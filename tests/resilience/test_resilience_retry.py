@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.config.resilience import LegacyFallback, Retries
-from gateway.config.snapshot import Migration, Stage
-from gateway.resilience.fallback import may_fall_back
-from gateway.resilience.retry import Cause, Failure, backoff, may_retry, seconds_of
+from strangler.model.resilience import LegacyFallback, Retries
+from strangler.model.snapshot import Migration, Stage
+from strangler.resilience.fallback import may_fall_back
+from strangler.resilience.retry import Cause, Failure, backoff, may_retry, seconds_of
 
 EVERY = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "POST", "PATCH"})
 CAUSES: list[Cause] = ["breaker", "busy", "connect", "lost", "malformed", "status", "timeout"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.config.resilience import Stale
-from gateway.resilience.stale import OVERHEAD, StaleAnswers
+from strangler.model.resilience import Stale
+from strangler.resilience.stale import OVERHEAD, StaleAnswers
 
 KEY = (b"shop.example", b"/products")
 PLAIN = [(b"Host", b"shop.example")]

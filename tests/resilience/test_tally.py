@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.resilience import tally as tally_module
-from gateway.resilience.gcra import SECOND, Rate, take
-from gateway.resilience.tally import PLACES, SETS, Tally, new_tally
+from strangler.proxy.rate_limits import shared_buckets as tally_module
+from strangler.proxy.rate_limits.shared_buckets import PLACES, SETS, Tally, new_tally
+from strangler.resilience.gcra import SECOND, Rate, take
 
 ROOT = Path(__file__).parents[2]
 NOW = 1000 * SECOND
@@ -46,8 +46,8 @@ def test_each_key_has_a_bucket_of_its_own(requests: list[tuple[str, int]]) -> No
 def test_processes_together_let_exactly_the_burst_in(descriptor: int) -> None:
     asker = """
 import sys
-from gateway.resilience.gcra import SECOND, Rate
-from gateway.resilience.tally import Tally
+from strangler.resilience.gcra import SECOND, Rate
+from strangler.proxy.rate_limits.shared_buckets import Tally
 table, rate, let_in = Tally(int(sys.argv[1])), Rate(3600 * SECOND, 5000), 0
 for _ in range(4000):
     while (verdict := table.take("all", 1000 * SECOND, rate)) is None:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from itertools import count
 from typing import Any
 
-from gateway.auth.identity import Identity, identity_of
-from gateway.config.index import build_index
-from gateway.config.snapshot import (
+from strangler.auth.identity import Identity, identity_of
+from strangler.config.text.values import parse_condition, parse_sticky
+from strangler.model.route_index import build_index
+from strangler.model.snapshot import (
     AuthRequirement,
     FieldMatch,
     Listener,
@@ -19,9 +20,8 @@ from gateway.config.snapshot import (
     Source,
     Stage,
 )
-from gateway.config.values import parse_condition, parse_sticky
-from gateway.routing.decide import Refusal, find_route
-from gateway.routing.request import Request
+from strangler.routing.decide import Refusal, find_route
+from strangler.routing.request import Request
 
 PROVIDER = Provider("shop", "https://id.shop.example", ("shop",), ("ES256",))
 _NUMBERS = count(1)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.routing.trust import Forwarding, TrustedProxies, forwarding, told_anew
+from strangler.routing.trust import Forwarding, TrustedProxies, forwarding, told_anew
 
 PEER = "10.0.0.1"
 CLIENT = "203.0.113.9"

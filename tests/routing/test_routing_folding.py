@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.load import ConfigurationError, load
-from gateway.config.snapshot import Snapshot
-from gateway.routing.rehearse import rehearse
+from strangler.config.load import ConfigurationError, load
+from strangler.model.snapshot import Snapshot
+from strangler.routing.rehearse import rehearse
 
 CONFIGURATION = """\
 version: 1

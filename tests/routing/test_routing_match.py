@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from gateway.config.index import AmbiguityError, build_index
-from gateway.config.patterns import PatternError
-from gateway.config.snapshot import AuthRequirement, Route
-from gateway.routing.decide import Refusal, find_route, host_name
+from strangler.model.path_patterns import PatternError
+from strangler.model.route_index import AmbiguityError, build_index
+from strangler.model.snapshot import AuthRequirement, Route
+from strangler.routing.decide import Refusal, find_route, host_name
 from tests.routing.building import a_request, a_route, a_snapshot, chosen
 
 

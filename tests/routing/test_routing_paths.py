@@ -15,8 +15,8 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from gateway.config.readings import MOST_READ, MOST_SEGMENTS, PathError, is_plain, readings
-from gateway.config.snapshot import AuthRequirement
+from strangler.model.snapshot import AuthRequirement
+from strangler.routing.readings import MOST_READ, MOST_SEGMENTS, PathError, is_plain, readings
 from tests.routing.building import a_request, a_route, a_snapshot, chosen
 
 GUARDED = a_snapshot(a_route("/admin/**", auth=AuthRequirement(("shop",))), a_route("/public/**"))

@@ -9,10 +9,10 @@ from urllib.parse import unquote_plus
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.config.index import AmbiguityError, build_index
-from gateway.config.snapshot import Route
-from gateway.routing.decide import find_route
-from gateway.routing.request import Request
+from strangler.model.route_index import AmbiguityError, build_index
+from strangler.model.snapshot import Route
+from strangler.routing.decide import find_route
+from strangler.routing.request import Request
 from tests.routing.building import a_request, a_route, a_snapshot
 
 HOSTS = ["", "a.example", "b.example", "*.example", "*.a.example"]
@@ -92,7 +92,7 @@ def first(pairs: Sequence[tuple[str, str]], name: str) -> str | None:
 
 
 def rank(route: Route, request: Request) -> tuple[object, ...] | None:
-    """What the module `gateway.config.index` documents as precedence; None where the route does not match."""
+    """What the module `strangler.model.route_index` documents as precedence; None where the route does not match."""
     host, path = host_rank(route.host, request.host), path_rank(route.path, request.path)
     if host is None or path is None or (route.methods and request.method not in route.methods):
         return None

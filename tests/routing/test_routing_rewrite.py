@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.config.change_sections import RewriteSection
-from gateway.config.changes import Rewrite
-from gateway.config.changes_compile import compile_rewrite
-from gateway.routing.rewrite import inner_path, is_cut_alike, outer_path
+from strangler.config.compile.changes import compile_rewrite
+from strangler.config.schema.changes import RewriteSection
+from strangler.model.changes import Rewrite
+from strangler.routing.rewrite import inner_path, is_cut_alike, outer_path
 
 
 def rewrite(pattern: str, **section: str) -> Rewrite:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.routing.trust import (
+from strangler.routing.trust import (
     MOST_HOPS,
     TrustedHeader,
     TrustedProxies,

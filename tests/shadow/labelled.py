@@ -13,11 +13,11 @@ from typing import Any
 import brotli
 import yaml
 
-from gateway.config.compare_sections import CompareSection
-from gateway.shadow.answer import Answer
-from gateway.shadow.comparison import Comparison, Outcome, compare
-from gateway.shadow.difference import Kind
-from gateway.shadow.rules import Rules, compile_rules
+from strangler.comparison.compare import Comparison, Outcome, compare
+from strangler.comparison.difference import Kind
+from strangler.comparison.response import Answer
+from strangler.comparison.rules import Rules, compile_rules
+from strangler.config.schema.compare import CompareSection
 
 if sys.version_info >= (3, 14):
     from compression import zstd

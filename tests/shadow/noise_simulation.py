@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from gateway.config.snapshot import Shadow
-from gateway.shadow.answer import Answer
-from gateway.shadow.comparison import compare
-from gateway.shadow.difference import Difference
-from gateway.shadow.noise import Noise
-from gateway.shadow.noise_place import Judgement
-from gateway.shadow.rules import DEFAULT_RULES
+from strangler.comparison.compare import compare
+from strangler.comparison.difference import Difference
+from strangler.comparison.response import Answer
+from strangler.comparison.rules import DEFAULT_RULES
+from strangler.model.snapshot import Shadow
+from strangler.shadow.noise.noise import Noise
+from strangler.shadow.noise.place import Judgement
 
 OPERATION = "GET /items/{id}"
 LEARNING = Shadow().noise_learning_percent

@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from gateway.config.load import load
-from gateway.config.snapshot import SideName, Snapshot
-from gateway.shadow.pair import Answered, Pair
+from strangler.config.load import load
+from strangler.model.snapshot import SideName, Snapshot
+from strangler.shadow.pair import Answered, Pair
 
 REQUEST = (
     b"GET /items/1?q=shown HTTP/1.1\r\nHost: shop.example\r\nAuthorization: Bearer abc.def.ghi\r\nX-Shadow: 1\r\n\r\n"

@@ -7,12 +7,12 @@ from urllib.parse import quote
 
 import orjson
 
-from gateway.replay.har_writing import har_of
-from gateway.shadow.comparison import compare
-from gateway.shadow.document import documented
-from gateway.shadow.pair import Answered, Pair
-from gateway.shadow.redaction import Redaction
-from gateway.shadow.rules import DEFAULT_RULES
+from strangler.comparison.compare import compare
+from strangler.comparison.rules import DEFAULT_RULES
+from strangler.redaction.redaction import Redaction
+from strangler.replay.har.writing import har_of
+from strangler.shadow.evidence.document import documented
+from strangler.shadow.pair import Answered, Pair
 
 
 def answered(content_type: str, body: bytes, *fields: bytes) -> Answered:

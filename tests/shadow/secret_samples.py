@@ -10,7 +10,7 @@ from base64 import b64encode
 from collections.abc import Callable
 from hashlib import sha256
 
-from gateway.shadow.secret_shapes import KEYS, TOKENS
+from strangler.redaction.shapes import KEYS, TOKENS
 
 Sample = tuple[str, tuple[str, ...]]
 """A secret, and its parts."""

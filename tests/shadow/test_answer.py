@@ -9,7 +9,7 @@ import zlib
 import brotli
 import pytest
 
-from gateway.shadow.answer import DECODED, Answer, TooLarge, Undecodable, decoded
+from strangler.comparison.response import DECODED, Answer, TooLarge, Undecodable, decoded
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 import pytest
 import trustme
 
-from gateway.config.snapshot import Endpoint, Upstream, UpstreamTls
-from gateway.shadow.asking import NotAnswered, Secure, ask, secure
-from gateway.shadow.pair import Answered
+from strangler.model.snapshot import Endpoint, Upstream, UpstreamTls
+from strangler.shadow.judging.resend import NotAnswered, Secure, ask, secure
+from strangler.shadow.pair import Answered
 
 REQUEST = b"GET /a/../b?x=%2f HTTP/1.1\r\nhOsT: shop.example\r\nX-Shadow: 1\r\n\r\n"
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from gateway.shadow.capture import UNCOLLECTED, Captures, captured, collect, count, is_begun, order, orders
-from gateway.shadow.redaction import Redaction
-from gateway.shadow.store import metadata
-from gateway.store.database import Database
+from strangler.redaction.redaction import Redaction
+from strangler.shadow.evidence.capture import UNCOLLECTED, Captures, captured, collect, count, is_begun, order, orders
+from strangler.shadow.evidence.store import metadata
+from strangler.store.database import Database
 from tests.shadow.pairs import pair
 
 FUTURE = 10_000_000_000.0

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.shadow.channel import Channel, Receiver
-from gateway.shadow.pair import Batch, NotCompared, Reason
-from gateway.shadow.self_test import SelfTestOrder
+from strangler.shadow.copying.channel import Channel, Receiver
+from strangler.shadow.known_pairs import SelfTestOrder
+from strangler.shadow.pair import Batch, NotCompared, Reason
 from tests.shadow.pairs import pair
 
 PAIRS = [pair({"id": number}, {"id": number, "more": "x" * number * 1000}) for number in range(7)]

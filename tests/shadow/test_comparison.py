@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 
-from gateway.config.compare_sections import CompareSection
-from gateway.shadow import alignment, html_bodies, json_bodies
-from gateway.shadow.answer import Answer
-from gateway.shadow.comparison import Comparison, Outcome, compare
-from gateway.shadow.difference import MOST_TEXT, Risk
-from gateway.shadow.findings import MOST_LISTED
-from gateway.shadow.rules import DEFAULT_RULES, Rules, compile_rules
+from strangler.comparison import alignment
+from strangler.comparison.compare import Comparison, Outcome, compare
+from strangler.comparison.difference import MOST_TEXT, Risk
+from strangler.comparison.findings import MOST_LISTED
+from strangler.comparison.html import bodies as html_bodies
+from strangler.comparison.json import bodies as json_bodies
+from strangler.comparison.response import Answer
+from strangler.comparison.rules import DEFAULT_RULES, Rules, compile_rules
+from strangler.config.schema.compare import CompareSection
 
 
 def rules(*sections: dict[str, Any]) -> Rules:

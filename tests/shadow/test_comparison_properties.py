@@ -11,13 +11,13 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from gateway.config.compare_sections import CompareSection
-from gateway.shadow.answer import Answer
-from gateway.shadow.comparison import Outcome, compare
-from gateway.shadow.difference import Kind
-from gateway.shadow.pair import Answered
-from gateway.shadow.rules import DEFAULT_RULES, compile_rules
-from gateway.shadow.sameness import Sameness
+from strangler.comparison.compare import Outcome, compare
+from strangler.comparison.difference import Kind
+from strangler.comparison.response import Answer
+from strangler.comparison.rules import DEFAULT_RULES, compile_rules
+from strangler.config.schema.compare import CompareSection
+from strangler.shadow.judging.sameness import Sameness
+from strangler.shadow.pair import Answered
 
 unhurried = settings(deadline=None, max_examples=200)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.shadow.comparison import Outcome
+from strangler.comparison.compare import Outcome
 from tests.shadow.labelled import Pair, pairs
 
 PAIRS = list(pairs())

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from gateway.shadow.answer import Answer
-from gateway.shadow.comparison import compare
-from gateway.shadow.findings import LONGEST_SIGNATURE
-from gateway.shadow.rules import DEFAULT_RULES
+from strangler.comparison.compare import compare
+from strangler.comparison.findings import LONGEST_SIGNATURE
+from strangler.comparison.response import Answer
+from strangler.comparison.rules import DEFAULT_RULES
 
 
 def signature(key: str) -> str:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.config.compare_values import JSON_PATHS
-from gateway.shadow.governed import Governed, steps_of
-from gateway.shadow.rules import DEFAULT_RULES, Rule
+from strangler.comparison.json.governed import Governed, steps_of
+from strangler.comparison.rules import DEFAULT_RULES, Rule
+from strangler.config.schema.compare_values import JSON_PATHS
 
 RULE = Rule("a rule", DEFAULT_RULES.rules[0].treatment)
 

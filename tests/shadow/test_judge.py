@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.compare_sections import CompareSection
-from gateway.shadow import judge as judging
-from gateway.shadow.asking import NotAnswered, Secure
-from gateway.shadow.case import LEARNED
-from gateway.shadow.judge import Judge
-from gateway.shadow.ledger import AGAINST
-from gateway.shadow.pair import Answered, NotCompared, Reason
-from gateway.shadow.rules import compile_rules
+from strangler.comparison.rules import compile_rules
+from strangler.config.schema.compare import CompareSection
+from strangler.shadow.judging import judge as judging
+from strangler.shadow.judging.case import LEARNED
+from strangler.shadow.judging.judge import Judge
+from strangler.shadow.judging.ledger import AGAINST
+from strangler.shadow.judging.resend import NotAnswered, Secure
+from strangler.shadow.pair import Answered, NotCompared, Reason
 from tests.shadow.pairs import answered, different_pairs, missing, pair, request_for, snapshot
 
 LEGACY, EXTRACTED = "http://127.0.0.1:1", "http://127.0.0.1:2"

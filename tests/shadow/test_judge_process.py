@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.snapshot import Snapshot
-from gateway.control import judge as judge_module
-from gateway.control import store_state
-from gateway.control.judge import JudgeProcess
-from gateway.control.messages import JudgeBy
-from gateway.shadow.epochs import Epoch, EpochKey
-from gateway.shadow.evidence import Evidence, OutcomeKey, ResponseKey
-from gateway.shadow.noise import Noise
-from gateway.shadow.pair import Batch
-from gateway.shadow.store import ShadowStore, metadata
-from gateway.store.database import Database
+from strangler.control.judge import main as judge_module
+from strangler.control.judge import store_state
+from strangler.control.judge.main import JudgeProcess
+from strangler.control.messages import JudgeBy
+from strangler.model.snapshot import Snapshot
+from strangler.shadow.evidence.epochs import Epoch, EpochKey
+from strangler.shadow.evidence.store import ShadowStore, metadata
+from strangler.shadow.evidence.unwritten import Evidence, OutcomeKey, ResponseKey
+from strangler.shadow.noise.noise import Noise
+from strangler.shadow.pair import Batch
+from strangler.store.database import Database
 from tests.shadow.pairs import pair, snapshot
 
 KEY = EpochKey("")

@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.config.load import load
-from gateway.config.snapshot import Snapshot
-from gateway.proxy.exchange import Exchange
-from gateway.routing.request import Request
-from gateway.routing.split import bucket_of, shadow_bucket
-from gateway.shadow.channel import Channel
-from gateway.shadow.mirror import Mirror
-from gateway.shadow.pair import Answered, NotCompared, Pair
-from gateway.shadow.self_test import KNOWN_PAIRS, SelfTestOrder
+from strangler.config.load import load
+from strangler.model.snapshot import Snapshot
+from strangler.proxy.exchange.exchange import Exchange
+from strangler.routing.request import Request
+from strangler.routing.split import bucket_of, shadow_bucket
+from strangler.shadow.copying.channel import Channel
+from strangler.shadow.copying.mirror import Mirror
+from strangler.shadow.known_pairs import KNOWN_PAIRS, SelfTestOrder
+from strangler.shadow.pair import Answered, NotCompared, Pair
 from tests.proxy.in_process import Plane, Transport, run, transport_of
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
@@ -306,7 +306,7 @@ def test_a_response_that_cannot_be_taken_is_handed_over_as_missing(
 
 def test_a_copy_asks_for_the_whole_response_in_a_coding_that_can_be_decoded(snapshot: Callable[..., Snapshot]) -> None:
     fields = (
-        b"If-None-Match: \"a\"\r\nif-modified-since: x\r\nRANGE: bytes=0-1\r\nIf-Range: \"a\"\r\nIf-Odd: stays\r\n"
+        b'If-None-Match: "a"\r\nif-modified-since: x\r\nRANGE: bytes=0-1\r\nIf-Range: "a"\r\nIf-Odd: stays\r\n'
         b"Accept-Encoding: gzip;q=0.9, dcb, br\r\n"
     )
 
@@ -332,7 +332,7 @@ def test_a_write_that_a_condition_stopped_is_not_copied(snapshot: Callable[..., 
     async def test() -> None:
         plane = Shadowed(snapshot(methods=["PUT"], sandbox="box"))
         client = plane.client()
-        client.feed(b"PUT /items/1 HTTP/1.1\r\nHost: a\r\nIf-Match: \"a\"\r\nContent-Length: 0\r\n\r\n")
+        client.feed(b'PUT /items/1 HTTP/1.1\r\nHost: a\r\nIf-Match: "a"\r\nContent-Length: 0\r\n\r\n')
         await plane.settle()
         plane.side(1)[0].feed(OK.replace(b"200 OK", b"412 No"))
         await plane.settle()

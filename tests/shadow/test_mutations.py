@@ -16,11 +16,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from gateway.shadow.answer import Answer
-from gateway.shadow.comparison import Outcome, compare
-from gateway.shadow.pair import Answered
-from gateway.shadow.rules import DEFAULT_RULES
-from gateway.shadow.sameness import Sameness
+from strangler.comparison.compare import Outcome, compare
+from strangler.comparison.response import Answer
+from strangler.comparison.rules import DEFAULT_RULES
+from strangler.shadow.judging.sameness import Sameness
+from strangler.shadow.pair import Answered
 from tests.shadow import pages
 
 if sys.version_info >= (3, 14):

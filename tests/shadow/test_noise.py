@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 import yaml
 
-from gateway.config.compare_sections import CompareSection
-from gateway.shadow import noise as learning
-from gateway.shadow import value_forms
-from gateway.shadow.answer import Answer
-from gateway.shadow.comparison import Comparison, Outcome, compare
-from gateway.shadow.difference import Difference, Kind, Risk
-from gateway.shadow.noise import MOST_PLACES, Noise
-from gateway.shadow.noise_place import SURE, Judgement, Operation
-from gateway.shadow.noise_statistics import likelihood, wilson
-from gateway.shadow.rules import DEFAULT_RULES, Rules, Thresholds, compile_rules
-from gateway.shadow.suggestions import as_yaml, suggestions
+from strangler.comparison.compare import Comparison, Outcome, compare
+from strangler.comparison.difference import Difference, Kind, Risk
+from strangler.comparison.response import Answer
+from strangler.comparison.rules import DEFAULT_RULES, Rules, Thresholds, compile_rules
+from strangler.config.schema.compare import CompareSection
+from strangler.shadow.noise import noise as learning
+from strangler.shadow.noise import value_forms
+from strangler.shadow.noise.noise import MOST_PLACES, Noise
+from strangler.shadow.noise.place import SURE, Judgement, Operation
+from strangler.shadow.noise.statistics import likelihood, wilson
+from strangler.shadow.noise.suggestions import as_yaml, suggestions
 
 PRODUCTS = "GET /api/catalog/products"
 

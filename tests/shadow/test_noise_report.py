@@ -9,10 +9,10 @@ from pathlib import Path
 from click.testing import Result
 from typer.testing import CliRunner
 
-from gateway.cli.main import app
-from gateway.shadow.noise import Noise
-from gateway.shadow.store import Evidence, ShadowStore, metadata
-from gateway.store.database import Database
+from strangler.cli.main import app
+from strangler.shadow.evidence.store import Evidence, ShadowStore, metadata
+from strangler.shadow.noise.noise import Noise
+from strangler.store.database import Database
 from tests.shadow.noise_simulation import differences
 from tests.shadow.pairs import snapshot
 

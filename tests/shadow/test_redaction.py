@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.config.compare_sections import CompareSection
-from gateway.config.snapshot import Redact
-from gateway.shadow.comparison import compare
-from gateway.shadow.document import documented
-from gateway.shadow.pair import Answered, Pair
-from gateway.shadow.redaction import REDACTED, Redaction
-from gateway.shadow.rules import DEFAULT_RULES, compile_rules
-from gateway.shadow.words import redaction_note
+from strangler.comparison.compare import compare
+from strangler.comparison.rules import DEFAULT_RULES, compile_rules
+from strangler.config.schema.compare import CompareSection
+from strangler.model.snapshot import Redact
+from strangler.redaction.redaction import REDACTED, Redaction
+from strangler.shadow.evidence.document import documented
+from strangler.shadow.pair import Answered, Pair
+from strangler.shadow.report.words import redaction_note
 
 TOKEN = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ1c2VyIn0.c2lnbmF0dXJl"
 REDACTION = Redaction(Redact(frozenset({"email"})))

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.config.snapshot import Redact
-from gateway.shadow.comparison import compare
-from gateway.shadow.document import documented
-from gateway.shadow.redaction import REDACTED, Redaction
-from gateway.shadow.rules import DEFAULT_RULES
-from gateway.shadow.secret_names import SecretNames
+from strangler.comparison.compare import compare
+from strangler.comparison.rules import DEFAULT_RULES
+from strangler.model.snapshot import Redact
+from strangler.redaction.names import SecretNames
+from strangler.redaction.redaction import REDACTED, Redaction
+from strangler.shadow.evidence.document import documented
 from tests.shadow.redacted_pairs import answered, pair, stored
 
 REDACTION = Redaction(Redact(frozenset({"email", "home-address"})))

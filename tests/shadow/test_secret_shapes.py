@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.config.snapshot import Redact
-from gateway.shadow.redaction import REDACTED, Redaction
-from gateway.shadow.secret_names import SecretNames
+from strangler.model.snapshot import Redact
+from strangler.redaction.names import SecretNames
+from strangler.redaction.redaction import REDACTED, Redaction
 from tests.shadow.redacted_pairs import answered, kept, pair
 from tests.shadow.secret_samples import MISSING, SAMPLES, luhn
 

@@ -6,9 +6,13 @@ import re
 
 import pytest
 
-from gateway.observe import access_log
-from gateway.shadow import redaction, secret_bodies, secret_markup, secret_shapes, secret_text
-from gateway.shadow.redaction import Redaction
+from strangler.observe import access_log
+from strangler.redaction import bodies as secret_bodies
+from strangler.redaction import markup as secret_markup
+from strangler.redaction import redaction
+from strangler.redaction import shapes as secret_shapes
+from strangler.redaction import text as secret_text
+from strangler.redaction.redaction import Redaction
 from tests.shadow.counted_regex import CountedRegex
 from tests.shadow.secret_samples import SAMPLES
 

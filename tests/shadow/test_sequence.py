@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.shadow.sequence import sequential_bound, sequential_missing, sequential_verdict
-from gateway.shadow.variety import HourlyUnits, Sketch
-from gateway.shadow.words import bound
+from strangler.shadow.evidence.sequence import sequential_bound, sequential_missing, sequential_verdict
+from strangler.shadow.evidence.variety import HourlyUnits, Sketch
+from strangler.shadow.report.words import bound
 
 
 @pytest.mark.parametrize(

@@ -19,14 +19,14 @@ from extracted.catalog.tests import both_sides as catalog_sides
 from extracted.catalog.tests.sides import MONOLITH, Case, Sides, serving
 from extracted.users.tests import asked as of_users
 from extracted.users.tests import both_sides as users_sides
-from gateway.config.load import load
-from gateway.config.snapshot import SAFE_METHODS
-from gateway.replay.ask import Side
-from gateway.replay.endpoints import only_migration
-from gateway.replay.recorded import RecordedRequest, Recording, fields_of
-from gateway.replay.replay import replay
-from gateway.replay.results import Results
-from gateway.testing import Asker, assert_equivalent, load_rules
+from strangler.config.load import load
+from strangler.model.snapshot import SAFE_METHODS
+from strangler.replay.ask import Side
+from strangler.replay.operations import only_migration
+from strangler.replay.recorded import RecordedRequest, Recording, fields_of
+from strangler.replay.replay import replay
+from strangler.replay.results import Results
+from strangler.testing import Asker, assert_equivalent, load_rules
 
 CONFIG = Path(__file__).parents[2] / "config" / "gateway.yaml"
 BUGS = ("dropped-field", "rounding", "lost-filter")

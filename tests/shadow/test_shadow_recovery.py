@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gateway.config.load import load
-from gateway.config.snapshot import Snapshot
+from strangler.config.load import load
+from strangler.model.snapshot import Snapshot
 from tests.proxy.in_process import run
 from tests.shadow.test_mirror import OK, Shadowed
 

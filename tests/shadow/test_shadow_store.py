@@ -12,21 +12,21 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from gateway.cli.main import app
-from gateway.config.load import load
-from gateway.config.snapshot import Keep
-from gateway.shadow.evidence import RESERVOIR, Evidence, OutcomeKey, Reservoirs
-from gateway.shadow.judge import Judge
-from gateway.shadow.page import page
-from gateway.shadow.pair import NotCompared, Pair, Reason
-from gateway.shadow.rejudging import rejudge
-from gateway.shadow.report import Report
-from gateway.shadow.rules import rules_of
-from gateway.shadow.store import ShadowStore, metadata, reset
-from gateway.shadow.stored_evidence import NoSuchEpoch, epochs_of, report, stored_pairs
-from gateway.shadow.stored_evidence import pair as stored_pair
-from gateway.shadow.tables import bucket_of_latency, latency_of_bucket
-from gateway.store.database import Database, StoreError
+from strangler.cli.main import app
+from strangler.comparison.rules import rules_of
+from strangler.config.load import load
+from strangler.model.snapshot import Keep
+from strangler.shadow.evidence.store import ShadowStore, metadata, reset
+from strangler.shadow.evidence.stored_evidence import NoSuchEpoch, epochs_of, report, stored_pairs
+from strangler.shadow.evidence.stored_evidence import pair as stored_pair
+from strangler.shadow.evidence.tables import bucket_of_latency, latency_of_bucket
+from strangler.shadow.evidence.unwritten import RESERVOIR, Evidence, OutcomeKey, Reservoirs
+from strangler.shadow.judging.judge import Judge
+from strangler.shadow.judging.rejudging import rejudge
+from strangler.shadow.pair import NotCompared, Pair, Reason
+from strangler.shadow.report.page import page
+from strangler.shadow.report.report import Report
+from strangler.store.database import Database, StoreError
 from tests.shadow.pairs import answered, different_pairs, missing, pair, request_for, snapshot
 from tests.shadow.postgresql_server import postgresql_server, programs
 

@@ -15,8 +15,8 @@ from time import monotonic
 import pytest
 from sqlalchemy import Column, Connection, MetaData, String, Table, create_engine, select, text
 
-from gateway.store import database as database_module
-from gateway.store.database import Database, StoreError
+from strangler.store import database as database_module
+from strangler.store.database import Database, StoreError
 from tests.shadow.postgresql_server import postgresql_server, programs
 
 pytestmark = pytest.mark.skipif(programs() is None, reason="PostgreSQL is not installed")

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from gateway.shadow.comparison import compare
-from gateway.shadow.document import documented
-from gateway.shadow.pair import Answered
-from gateway.shadow.redaction import Redaction
-from gateway.shadow.rejudging import rejudge
-from gateway.shadow.rules import DEFAULT_RULES
+from strangler.comparison.compare import compare
+from strangler.comparison.rules import DEFAULT_RULES
+from strangler.redaction.redaction import Redaction
+from strangler.shadow.evidence.document import documented
+from strangler.shadow.judging.rejudging import rejudge
+from strangler.shadow.pair import Answered
 from tests.shadow.pairs import pair
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.shadow import case as case_module
-from gateway.shadow.judge import Judge
-from gateway.shadow.time_limit import TooCostly, install, limited
+from strangler.comparison.time_limit import TooCostly, install, limited
+from strangler.shadow.judging import case as case_module
+from strangler.shadow.judging.judge import Judge
 from tests.shadow.pairs import pair, snapshot
 
 

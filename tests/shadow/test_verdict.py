@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.shadow.verdict import at_most, pairs_missing, upper_bound, verdict
+from strangler.shadow.evidence.verdict import at_most, pairs_missing, upper_bound, verdict
 
 
 @pytest.mark.parametrize(("pairs", "rate"), [(299, 0.01), (2_995, 0.001), (29_956, 0.0001)])

@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.config.compare_sections import CompareSection, RuleSection
-from gateway.shadow.answer import Answer
-from gateway.shadow.rules import compile_rules
-from gateway.testing import assert_equivalent
+from strangler.comparison.response import Answer
+from strangler.comparison.rules import compile_rules
+from strangler.config.schema.compare import CompareSection, RuleSection
+from strangler.testing import assert_equivalent
 
 if sys.version_info >= (3, 14):
     from compression import zstd

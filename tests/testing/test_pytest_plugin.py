@@ -153,7 +153,7 @@ migrations:
     suite.makepyfile(
         """
         import httpx
-        from gateway.testing import assert_equivalent
+        from strangler.testing import assert_equivalent
 
         def test_it(compare_rules):
             one, other = httpx.Response(200, json={"stock": 1}), httpx.Response(200, json={"stock": 2})
@@ -164,7 +164,7 @@ migrations:
     suite.makeconftest(
         """
         import pytest
-        from gateway.testing import load_rules
+        from strangler.testing import load_rules
 
         @pytest.fixture(scope="session")
         def compare_rules():
@@ -182,7 +182,7 @@ import sys
 
 def test_it():
     ours = {name for name in sys.modules if name.partition(".")[0] == "gateway"}
-    assert ours == {"gateway", "gateway.testing", "gateway.testing.plugin"}
+    assert ours == {"gateway", "strangler.testing", "strangler.testing.plugin"}
     assert not sys.modules.keys() & {"httpx", "pydantic", "jsonpath", "selectolax", "rich", "yaml", "orjson", "asyncio"}
 """
     )

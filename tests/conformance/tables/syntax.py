@@ -6,7 +6,7 @@ line ends; a proxy that is lenient differs from the server behind it.
 
 from __future__ import annotations
 
-from gateway.proxy.http2 import goaway
+from strangler.proxy.client.http2 import goaway
 from tests.conformance.rows import (
     Client,
     ClientSees,

@@ -1,0 +1,5 @@
+"""`python -m strangler.cli` is `strangler`."""
+
+from strangler.cli.main import main
+
+main()

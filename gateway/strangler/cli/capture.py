@@ -1,0 +1,102 @@
+"""`strangler capture`: a sample of a migration's live traffic, redacted, in an HTTP Archive."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from tempfile import mkstemp
+from time import monotonic, sleep, time
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from strangler.cli.shadow.stored import with_store
+from strangler.config.load import Loaded
+from strangler.config.text.values import parse_positive_duration, parse_size
+from strangler.replay.har.writing import har_of
+from strangler.shadow.evidence.capture import collect, count, is_begun, order
+from strangler.store.database import Database
+
+_POLL = 0.5
+_BEGIN = 15.0
+"""Seconds for the judge to find the order, which it looks for every two."""
+_GRACE = 3.0
+"""Seconds after the end for the judge to write what it took last."""
+
+
+def capture_traffic(config: Path, migration: str, out: Path, requests: int, duration: str, size: str) -> int:
+    """Write `out`, which only this user can read: it holds what callers sent, though redacted.
+
+    1 where nothing came by or the migration is not shadowed, 2 for a duration or size that is none.
+    """
+    try:
+        seconds, most = parse_positive_duration(duration), parse_size(size)
+    except ValueError as error:
+        print(f"strangler: {error}", file=sys.stderr)
+        return 2
+
+    def work(loaded: Loaded, database: Database) -> int:
+        if loaded.snapshot.migrations[migration].shadow is None:
+            return 1
+        try:
+            # Made first, beside it: what was captured for minutes must not be lost for want of a place.
+            descriptor, beside = mkstemp(dir=out.parent, prefix=f".{out.name}.")
+        except OSError as error:
+            print(f"strangler: {out} can't be written: {error.strerror}", file=sys.stderr)
+            return 1
+        try:
+            with open(descriptor, "wb") as file:
+                documents = _captured(database, migration, requests, seconds, most)
+                if not documents:
+                    return 1
+                file.write(har_of(documents))
+            os.replace(beside, out)
+        finally:
+            Path(beside).unlink(missing_ok=True)
+        print(f"{len(documents)} requests in {out}")
+        return 0
+
+    return with_store(config, work, migration)
+
+
+def _captured(database: Database, migration: str, requests: int, seconds: float, most: int) -> list[dict[str, Any]]:
+    """What came by; nothing, and why is said, where nothing did."""
+    number = order(database, migration, time() + _BEGIN + seconds, requests, most)
+    if not _has_begun(database, number):
+        collect(database, number)
+        print(
+            f"strangler: no gateway takes pairs of {migration}: is one running, with this store and this stage?",
+            file=sys.stderr,
+        )
+        return []
+    print(f"capturing {migration}, for {seconds:g} s at the most: send requests now", file=sys.stderr)
+    try:
+        _wait(database, number, requests, seconds)
+    except KeyboardInterrupt:
+        print("interrupted: what has come by until now is kept", file=sys.stderr)
+    documents = collect(database, number)
+    if not documents:
+        print(f"strangler: no pair of {migration} came by in {seconds:g} s", file=sys.stderr)
+    return documents
+
+
+def _has_begun(database: Database, number: int) -> bool:
+    end = monotonic() + _BEGIN
+    while not is_begun(database, number):
+        if monotonic() > end:
+            return False
+        sleep(_POLL)
+    return True
+
+
+def _wait(database: Database, number: int, requests: int, seconds: float) -> None:
+    console = Console(stderr=True)
+    columns = (TextColumn("capturing"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("capturing", total=requests)
+        end = monotonic() + seconds + _GRACE
+        while (found := count(database, number)) < requests and monotonic() < end:
+            progress.update(task, completed=found)
+            sleep(_POLL)

@@ -1,0 +1,228 @@
+"""The command `strangler`.
+
+Exit codes: 0 fine, 1 the answer is no (invalid, test failed, can't start),
+2 wrong usage. Every command is a module of its own, imported when it is run,
+so that one command does not wait for the libraries of another.
+"""
+
+from __future__ import annotations
+
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from strangler.cli.configuration import Command, Config, ConfigOption, arguments, configuration, split
+from strangler.cli.shadow.commands import app as shadow
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="One URL in front of a monolith and of the services extracted from it.",
+)
+
+app.add_typer(shadow, name="shadow")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Claims = Annotated[
+    list[str] | None,
+    typer.Option("--claim", metavar="NAME=VALUE", help="A claim of the caller's verified token; may be repeated."),
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"strangler-gateway {metadata.version('strangler-gateway')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    config: Config = None,
+    config_option: ConfigOption = None,
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes; one a core is a good number.")] = 1,
+    listen: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Listen here, whatever the configuration says; port 0 is any free one."),
+    ] = None,
+    admin: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="The same for the admin API; the log says where it is.")
+    ] = None,
+) -> None:
+    """Run the gateway until SIGTERM or Ctrl-C."""
+    from strangler.cli.run import run_gateway
+
+    raise typer.Exit(run_gateway(configuration(config, config_option), workers, listen, admin))
+
+
+@app.command()
+def validate(config: Config = None, config_option: ConfigOption = None, as_json: AsJson = False) -> None:
+    """Say all that is wrong with a configuration."""
+    from strangler.cli.validate import validate_configuration
+
+    raise typer.Exit(validate_configuration(configuration(config, config_option), as_json))
+
+
+@app.command(cls=Command)
+def explain(
+    given: Annotated[list[str], arguments("METHOD PATH", "The request's method, and its path with its query.")],
+    config: ConfigOption = None,
+    header: Annotated[
+        list[str] | None,
+        typer.Option("--header", "-H", metavar="'NAME: VALUE'", help="A header of the request; may be repeated."),
+    ] = None,
+    claim: Claims = None,
+    certificate: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="The client certificate's subject, or a dns or uri of its alternative names; may be repeated.",
+        ),
+    ] = None,
+    address: Annotated[str, typer.Option(help="The caller's address.")] = "127.0.0.1",
+    as_json: AsJson = False,
+) -> None:
+    """Show what becomes of a request, and why: route, side, upstream, headers."""
+    from strangler.cli.explain.command import explain_request
+
+    file, (method, target) = split(given, "METHOD PATH", config)
+    raise typer.Exit(
+        explain_request(file, method, target, header or [], claim or [], certificate or [], address, as_json)
+    )
+
+
+@app.command("test")
+def run_routing_tests(config: Config = None, config_option: ConfigOption = None, as_json: AsJson = False) -> None:
+    """Run the routing tests of a configuration."""
+    from strangler.cli.test import run_tests
+
+    raise typer.Exit(run_tests(configuration(config, config_option), as_json))
+
+
+@app.command()
+def token(
+    claim: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A further claim; may be repeated."),
+    ] = None,
+    subject: Annotated[str, typer.Option(help="The claim sub.")] = "user-1",
+    scope: Annotated[str, typer.Option(help="The claim scope: names with spaces between.")] = "profile orders",
+    issuer: Annotated[str, typer.Option(help="The claim iss.")] = "https://id.shop.example",
+    audience: Annotated[str, typer.Option(help="The claim aud.")] = "shop",
+    lifetime: Annotated[int, typer.Option(help="Seconds until it expires; negative for one that has expired.")] = 3600,
+    key: Annotated[Path, typer.Option(help="The private key, PEM.")] = Path("config/dev/signing-key.pem"),
+) -> None:
+    """Mint a token for development, signed with the development key."""
+    from strangler.cli.token import mint_token
+
+    raise typer.Exit(mint_token(key, subject, scope, issuer, audience, lifetime, claim or []))
+
+
+@app.command()
+def status(
+    where: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="CONFIG|URL",
+            help="The gateway's configuration, which says where its admin API is, or the URL of that;"
+            " named as for all commands, else http://127.0.0.1:8081.",
+            show_default=False,
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how a running gateway is: configuration, workers, keys, endpoints, migrations."""
+    from strangler.cli.status import admin_address, show_status
+
+    url, source = admin_address(where, config)
+    raise typer.Exit(show_status(url, source, as_json))
+
+
+@app.command()
+def compare(
+    legacy: Annotated[str, typer.Option(metavar="URL", help="The legacy side.", show_default=False)],
+    extracted: Annotated[str, typer.Option(metavar="URL", help="The extracted side.", show_default=False)],
+    har: Annotated[Path | None, typer.Option(help="Ask what this HTTP Archive holds.")] = None,
+    origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL", help="Of an archive, ask what went to this origin instead of the page's; may be repeated."
+        ),
+    ] = None,
+    openapi: Annotated[Path | None, typer.Option(help="Ask the GET operations of this OpenAPI 3 description.")] = None,
+    urls: Annotated[Path | None, typer.Option(help="Ask these URLs or paths, one a line; - is standard input.")] = None,
+    named: Config = None,
+    config: ConfigOption = None,
+    migration: Annotated[
+        str | None, typer.Option(help="The migration of the configuration: its rules, and only its routes.")
+    ] = None,
+    methods: Annotated[
+        str | None, typer.Option(help="Ask these methods, with commas between; GET,HEAD,OPTIONS unless given.")
+    ] = None,
+    header: Annotated[
+        list[str] | None,
+        typer.Option("--header", "-H", metavar="'NAME: VALUE'", help="Send this, too; may be repeated."),
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="Host to send to both; that of the legacy URL unless given.")] = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests at a time.")] = 8,
+    rate: Annotated[float, typer.Option(min=0, help="Most requests a second; 0 for as many as are answered.")] = 0,
+    timeout: Annotated[float, typer.Option(min=0.001, help="Seconds that a side may be silent.")] = 30,
+    as_json: AsJson = False,
+    html: Annotated[Path | None, typer.Option(help="Write one self-contained HTML file.", show_default=False)] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Print all of it, however long that is.")] = False,
+) -> None:
+    """Ask both sides what was recorded, and say what of their answers differs."""
+    from strangler.cli.compare import Options, compare_sides
+
+    if migration is not None:
+        config = configuration(named, config)
+    options = Options(
+        legacy, extracted, har, origin or [], openapi, urls, config or named, migration,
+        methods, header or [], host, concurrency, rate, timeout, as_json, html,
+        everything,
+    )  # fmt: skip
+    raise typer.Exit(compare_sides(options))
+
+
+@app.command(cls=Command)
+def capture(
+    given: Annotated[list[str], arguments("MIGRATION", "The migration, which must be shadowed.")],
+    out: Annotated[Path, typer.Option(help="The HTTP Archive to write.", show_default=False)],
+    config: ConfigOption = None,
+    requests: Annotated[int, typer.Option(min=1, help="Most requests.")] = 1000,
+    duration: Annotated[str, typer.Option(help="Longest time, such as 30s or 10m.")] = "1m",
+    size: Annotated[str, typer.Option(help="Most bytes of what is taken.")] = "16MiB",
+) -> None:
+    """Write a sample of live traffic to an HTTP Archive, without credentials."""
+    from strangler.cli.capture import capture_traffic
+
+    file, (migration,) = split(given, "MIGRATION", config)
+    raise typer.Exit(capture_traffic(file, migration, out, requests, duration, size))
+
+
+@app.command()
+def demo(
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes of the gateway.")] = 2,
+) -> None:
+    """Start gateway, monolith and extracted services of this checkout; Ctrl-C stops them."""
+    from strangler.cli.demo.command import run_demo
+
+    raise typer.Exit(run_demo(workers))
+
+
+def main() -> None:
+    """Entry point of the command."""
+    app(prog_name="strangler")

@@ -1,0 +1,218 @@
+"""A report about a migration as a person reads it in a terminal: of stored evidence, or of a replay."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from strangler.cli.output.listing import listed, print_rest
+from strangler.comparison.difference import OTHERS
+from strangler.shadow.noise.noise import Learned
+from strangler.shadow.report.report import EpochSummary, Proof, Report, SignatureReport
+from strangler.shadow.report.words import (
+    bound,
+    counted,
+    headline,
+    held_back,
+    measured,
+    milliseconds,
+    noise_words,
+    percent,
+    proof_text,
+    redaction_note,
+    rests_on,
+)
+
+MOST_ROWS = 20
+"""Rows of a list that are shown unless all are asked for: a report stays below 200 lines whatever is found."""
+_MOST_LATENCIES = 10
+"""Of these, which take two lines each."""
+
+_SIDES = ("legacy", "extracted")
+_RISK_STYLES = {"high": "bold red", "medium": "yellow", "low": "dim"}
+_MOST_NAMED = 3
+"""Operations that are named beside a difference."""
+_LINE_ENDS = str.maketrans({"\n": "\\n", "\t": "\\t"})
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def printable(text: str) -> str:
+    """What somebody sent, without anything that a terminal would obey."""
+    return _UNPRINTABLE.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+def plain(text: str) -> str:
+    """The same for a rich console, which finds no markup in it."""
+    return escape(printable(text))
+
+
+def plain_line(text: str) -> str:
+    """The same on one line: what stands in a page or a text may have many."""
+    return escape(printable(text).translate(_LINE_ENDS))
+
+
+def moment(at: float) -> str:
+    """A time, in UTC, to the minute."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def print_report(console: Console, found: Report, everything: bool = False) -> None:
+    """Print a report: the first of each list, unless `everything` is asked for."""
+    most = None if everything else MOST_ROWS
+    if found.live:
+        console.print(f"[bold]{plain(headline(found))}[/]")
+        for reason in listed(console, found.blocking[1:], most, "reasons"):
+            console.print(f"  also: {plain(reason)}")
+        console.print(f"{measured(found)}\n")
+    else:
+        console.print(f"[bold]{measured(found)}[/]")
+        console.print(f"Measured against {percent(found.target)}: {proof_text(found.proof, found.target)}\n")
+    if found.epoch is not None:
+        console.print(_epoch_line(found.epoch))
+        console.print(f"Evidence from {moment(found.since)} to {moment(found.until)}.")
+    console.print(counted(found))
+    if found.epoch is not None and found.proof.compared:
+        console.print(rests_on(found))
+    for title, counts in (
+        ("ignored", found.ignored),
+        ("lagging", found.lagging),
+        ("failed to answer", found.failed),
+        ("not compared", found.not_compared),
+    ):
+        if counts:
+            console.print(f"{title}: " + ", ".join(f"{plain(name)} {count:,}" for name, count in counts.items()))
+    for one in listed(console, found.signatures, most, "kinds of difference"):
+        _print_signature(console, one)
+    _print_classes(console, found)
+    _print_operations(console, found, most)
+    _print_latencies(console, found, None if everything else _MOST_LATENCIES)
+    _print_noise(console, found.noise, None if everything else _MOST_LATENCIES)
+
+
+def _epoch_line(epoch: EpochSummary) -> str:
+    versions = [
+        f"{side} {plain(version)}"
+        for side, version in zip(_SIDES, (epoch.legacy, epoch.extracted), strict=True)
+        if version
+    ]
+    said = f" ({', '.join(versions)})" if versions else ""
+    older = "" if epoch.current else " [yellow](an older one)[/]"
+    return f"Epoch {epoch.id}{older}{said} since {moment(epoch.began)}: {plain(epoch.reason)}."
+
+
+def _print_signature(console: Console, one: SignatureReport) -> None:
+    style = _RISK_STYLES.get(one.risk, "")
+    if one.signature == OTHERS:
+        where = f"{one.count:,} x [bold]other differences[/]: too many kinds were found to be counted one by one"
+    else:
+        where = f"[{style}]{one.risk}[/] {one.count:,} x {one.kind} at [bold]{plain_line(one.path)}[/]"
+    console.print(f"\n{where}  {plain_line(', '.join(one.operations[:_MOST_NAMED]))}")
+    if one.example is None:
+        return
+    request = one.example["request"]
+    place = f"pair {one.examples[0]}" if one.examples else one.example["source"]
+    console.print(f"  {plain_line(place)}: {plain(request['method'])} {plain(request['target'])}")
+    for difference in one.example["differences"]:
+        if one.signature.endswith(difference["signature"]):
+            legacy, extracted = (difference[side] if difference[side] is not None else "nothing" for side in _SIDES)
+            values = f"legacy {plain_line(legacy)}, extracted {plain_line(extracted)}{redaction_note(difference)}"
+            console.print(f"  {plain_line(difference['path'])}: {values}")
+            break
+
+
+def _print_classes(console: Console, found: Report) -> None:
+    rows = [one for one in found.classes if one.proof.compared]
+    if not rows:
+        return
+    table = _table("By risk", ("class", "pairs", "wrong", "at most", "proof"), ("class", "proof"))
+    for one in rows:
+        table.add_row(one.risk, *_figures(one.proof), proof_text(one.proof, found.target))
+    if found.failures is not None:
+        table.add_row("failed to answer", *_figures(found.failures), proof_text(found.failures, found.target))
+    console.print()
+    console.print(table)
+
+
+def _figures(proof: Proof) -> tuple[str, str, str]:
+    return f"{proof.compared:,}", f"{proof.wrong:,}", bound(proof.bound)
+
+
+def _print_operations(console: Console, found: Report, most: int | None) -> None:
+    columns = ("operation", "route", "pairs", "wrong", "callers", "requests", "compared", "proof")
+    table = _table("Operations", columns, ("operation", "route", "proof"))
+    # Of many, those come first that stand in the way.
+    operations = sorted(found.operations, key=lambda one: -one.proof.wrong) if most is not None else found.operations
+    for one in operations[:most]:
+        table.add_row(
+            plain(one.operation),
+            plain(one.route),
+            f"{one.proof.compared:,}",
+            f"{one.proof.wrong:,}",
+            f"{one.callers:,}" if found.live else "-",
+            f"{one.requests:,}" if found.live else "-",
+            percent(one.compared / one.sampled if one.sampled else 0.0),
+            proof_text(one.proof, found.target),
+        )
+    console.print()
+    console.print(table)
+    print_rest(console, len(operations), most, "operations")
+    if found.unrequested:
+        shown = ", ".join(map(plain, found.unrequested[:most]))
+        console.print(f"No request came for: {shown}.")
+        print_rest(console, len(found.unrequested), most, "routes")
+
+
+def _print_latencies(console: Console, found: Report, most: int | None) -> None:
+    if not found.latencies:
+        return
+    columns = ("operation", "side", "responses", "errors", "p50", "p95", "p99")
+    table = _table("Errors and latency", columns, ("operation", "side"))
+    for one in found.latencies[:most]:
+        for side, latency in (("legacy", one.legacy), ("extracted", one.extracted)):
+            table.add_row(
+                plain(one.operation) if side == "legacy" else "",
+                side,
+                f"{latency.count:,}",
+                f"{latency.errors:,}",
+                milliseconds(latency.p50),
+                milliseconds(latency.p95),
+                milliseconds(latency.p99),
+            )
+    console.print()
+    console.print(table)
+    print_rest(console, len(found.latencies), most, "operations")
+
+
+def _print_noise(console: Console, learned: tuple[Learned, ...], most: int | None) -> None:
+    """What legacy varies by itself, what of it was let pass, and what it would have hidden."""
+    if not learned:
+        return
+    columns = ("operation", "path", "legacy", "sides", "let pass", "held back", "learned")
+    table = _table("What legacy varies by itself", columns, ("operation", "path", "learned"))
+    for one in learned[:most]:
+        table.add_row(
+            plain(one.operation),
+            plain_line(f"{one.kind} {one.place}"),
+            percent(one.legacy[0] / max(1, one.legacy[1])),
+            percent(one.sides[0] / max(1, one.sides[1])),
+            f"{one.used:,}",
+            f"{sum(one.refused.values()):,}",
+            plain_line(noise_words(one)),
+        )
+    console.print()
+    console.print(table)
+    for one in learned[:most]:
+        for why, count in one.refused.items():
+            console.print(f"  {plain_line(held_back(one, why, count))}")
+    print_rest(console, len(learned), most, "places")
+
+
+def _table(title: str, columns: tuple[str, ...], left: tuple[str, ...]) -> Table:
+    table = Table(box=None, title=title, title_justify="left", title_style="bold", padding=(0, 2, 0, 0))
+    for name in columns:
+        table.add_column(name, justify="left" if name in left else "right")
+    return table

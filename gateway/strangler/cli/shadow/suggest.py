@@ -1,0 +1,37 @@
+"""`strangler shadow suggest`: rules for what differs by itself, for a person to accept."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from strangler.cli.shadow.stored import with_store
+from strangler.comparison.rules import rules_of
+from strangler.config.load import Loaded
+from strangler.shadow.evidence.store import ShadowStore
+from strangler.shadow.noise.noise import Noise
+from strangler.shadow.noise.suggestions import as_yaml, suggestions
+from strangler.store.database import Database
+
+
+def print_suggestions(config: Path, migration: str) -> int:
+    """0, also where nothing is suggested; 1 where the configuration or the store can't be read."""
+
+    def work(loaded: Loaded, database: Database) -> int:
+        document = ShadowStore(database).remembered().learned.get(migration)
+        thresholds = rules_of(loaded.model, migration).noise
+        noise = Noise.read(document, thresholds)
+        text = as_yaml(suggestions(noise))
+        if text:
+            print(text, end="")
+            return 0
+        twice = sum(operation.asked_twice for operation in noise.operations.values())
+        print(
+            f"Nothing to suggest: legacy was asked twice {twice} times, and no difference is noise for sure"
+            f" (an operation needs {thresholds.pairs} pairs, and as many requests asked twice; see"
+            " shadow.noise_percent).",
+            file=sys.stderr,
+        )
+        return 0
+
+    return with_store(config, work, migration)

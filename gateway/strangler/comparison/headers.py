@@ -1,0 +1,179 @@
+"""Compare the headers that matter.
+
+What is the same by the rules of a header is no difference: the case of a
+media type (RFC 9110 section 8.3.1), UTF-8 as the charset of JSON, which needs
+none (RFC 8259 section 11), whether a charset is declared here or by the body
+itself, labels of one charset, the order of directives and lists, the letters of a
+percent-escape (RFC 3986 section 6.2.2.1).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+
+from strangler.comparison.acceptance import ABSENT
+from strangler.comparison.charsets import Markup, ReadText, codec_of, read
+from strangler.comparison.cookies import compare_cookies
+from strangler.comparison.difference import Kind, shown
+from strangler.comparison.findings import Findings
+from strangler.comparison.response import Answer, TooLarge, Undecodable, decoded
+
+_LISTS = frozenset(
+    (
+        b"cache-control",
+        b"vary",
+        b"allow",
+        b"access-control-allow-methods",
+        b"access-control-allow-headers",
+        b"access-control-expose-headers",
+    )
+)
+"""Headers that are lists in any order, of words in any case."""
+
+REFUSALS = {401: b"www-authenticate", 407: b"proxy-authenticate", 405: b"allow"}
+"""Statuses with the header by which a client knows what to do (RFC 9110 sections 11.6.1, 11.7.1 and 15.5.6)."""
+
+_CHALLENGES = frozenset((b"www-authenticate", b"proxy-authenticate"))
+_NEW_EACH_TIME = re.compile(r'(?:nonce|opaque)=(?:"[^"]*"|[^,\s]*)', re.IGNORECASE)
+_QUOTED_OR_COMMA = re.compile(r'"(?:[^"\\]|\\.)*"|,')
+
+_JSON = frozenset(("application/json", "text/json", "application/x-json", "text/x-json", "application/csp-report"))
+_JSON_LINES = frozenset(
+    f"{kind}/{name}"
+    for kind in ("application", "text")
+    for name in ("jsonl", "x-jsonl", "jsonlines", "x-jsonlines", "ndjson", "x-ndjson", "json-lines", "stream+json")
+)
+
+_ESCAPE = re.compile(r"%[0-9a-fA-F]{2}")
+
+
+def compare_headers(legacy: Answer, extracted: Answer, findings: Findings) -> None:
+    """Add the differences of the headers that the rules name to `findings`, and of what a refusal says beside it."""
+    named = findings.rules.headers
+    refusal = REFUSALS.get(legacy.status) if legacy.status == extracted.status else None
+    if refusal is not None and refusal not in named:
+        compare_header(refusal, legacy, extracted, findings)
+    for name in named:
+        if name == b"set-cookie":
+            one, other = legacy.values(name), extracted.values(name)
+            if one != other:
+                compare_cookies(one, other, findings)
+        else:
+            compare_header(name, legacy, extracted, findings)
+
+
+def compare_header(name: bytes, legacy: Answer, extracted: Answer, findings: Findings) -> None:
+    """Add the difference of the headers called `name`, in lower case, if there is one."""
+    one, other = legacy.values(name), extracted.values(name)
+    if (
+        one == other
+        or _meaning(name, one) == _meaning(name, other)
+        or (name == b"content-type" and _same_content(legacy, extracted))
+    ):
+        return
+    said = _joined(one), _joined(other)
+    kind = Kind.VALUE if one and other else Kind.MISSING if one else Kind.EXTRA
+    values = (said[0] if one else ABSENT, said[1] if other else ABSENT)
+    texts = (shown(said[0]) if one else None, shown(said[1]) if other else None)
+    path = f"header:{name.decode('latin-1')}"
+    findings.add(path, kind, values, findings.rules.for_header(name), texts, path)
+
+
+def _same_content(legacy: Answer, extracted: Answer) -> bool:
+    """Whether two Content-Types differ only in that one of the bodies declares the charset itself."""
+    (kind, parameters), (other_kind, other_parameters) = media_type(legacy), media_type(extracted)
+    if kind != other_kind or not kind or ("charset" in parameters) is ("charset" in other_parameters):
+        return False
+    charset, other_charset = _declared_charset(legacy), _declared_charset(extracted)
+    without = [
+        {key: value for key, value in said.items() if key != "charset"} for said in (parameters, other_parameters)
+    ]
+    return without[0] == without[1] and charset is not None and charset == other_charset
+
+
+def _declared_charset(answer: Answer) -> str | None:
+    """The charset that a response declares in its Content-Type or its body."""
+    try:
+        return text_of(decoded(answer)).charset
+    except (TooLarge, Undecodable):
+        return None
+
+
+def text_of(answer: Answer) -> ReadText:
+    """The body of a response, without content coding, as text: by the charset that the response declares."""
+    name, parameters = media_type(answer)
+    markup: Markup = "html" if name == "text/html" else "xml" if name.endswith(("+xml", "/xml")) else ""
+    return read(answer.body, parameters.get("charset"), markup)
+
+
+def _joined(values: list[bytes]) -> str:
+    """The values of the headers of one name as one (RFC 9110 section 5.3)."""
+    return b", ".join(values).decode("latin-1")
+
+
+def media_type(answer: Answer) -> tuple[str, Mapping[str, str]]:
+    """The media type in lower case and its parameters; nothing where the answer names none."""
+    values = answer.values(b"content-type")
+    return _media_type(values[-1]) if values else ("", {})
+
+
+@lru_cache(256)
+def _media_type(value: bytes) -> tuple[str, Mapping[str, str]]:
+    name, *rest = value.decode("latin-1").split(";")
+    parameters = {}
+    for item in rest:
+        key, _, text = item.partition("=")
+        parameters[key.strip().lower()] = text.strip().strip('"')
+    return name.strip().lower(), parameters
+
+
+def is_json(name: str) -> bool:
+    """Whether a media type is one JSON document (RFC 6839 section 3.1)."""
+    return name.endswith("+json") or name in _JSON or name.startswith("application/x-amz-json")
+
+
+def is_json_lines(name: str) -> bool:
+    """Whether a media type is JSON documents, one a line."""
+    return name in _JSON_LINES
+
+
+def is_json_sequence(name: str) -> bool:
+    """Whether a media type is JSON text sequences (RFC 7464, RFC 8091)."""
+    return name == "application/json-seq" or name.endswith("+json-seq")
+
+
+def _meaning(name: bytes, values: list[bytes]) -> object:
+    """What a header says: the same for headers that mean the same; None where it isn't there."""
+    if not values:
+        return None
+    text = _joined(values)
+    if name in _CHALLENGES:
+        return _challenges(text)
+    if name == b"content-type":
+        kind, said = _media_type(values[-1])
+        parameters = dict(said)
+        if "charset" in parameters:
+            parameters["charset"] = codec_of(parameters["charset"]) or parameters["charset"].lower()
+        if is_json(kind) and parameters.get("charset") == "utf-8":
+            del parameters["charset"]
+        return kind, parameters
+    if name in _LISTS:
+        return sorted({item.strip().lower() for item in text.split(",")} - {""})
+    if name == b"location":
+        return _ESCAPE.sub(lambda escape: escape[0].upper(), text)
+    return text
+
+
+def _challenges(text: str) -> list[str]:
+    """What challenges ask for: schemes, realms and the like, without what is drawn anew for each response."""
+    known = _NEW_EACH_TIME.sub("", text)
+    parts = _QUOTED_OR_COMMA.sub(lambda found: "\n" if found[0] == "," else found[0], known).split("\n")
+    said = (" ".join(part.split()) for part in parts)
+    return sorted(_scheme_in_lower_case(part) for part in said if part)
+
+
+def _scheme_in_lower_case(part: str) -> str:
+    name, equals, value = part.partition("=")
+    return f"{name.lower()}{equals}{value}"

@@ -1,0 +1,77 @@
+"""Compare two texts line by line, and bytes by their digest.
+
+How lines end, and whether the last one does, says nothing. They end at CR, LF
+and CRLF alone: form feeds and other separators of Unicode stand within a line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+
+from strangler.comparison.acceptance import ABSENT, Ignore
+from strangler.comparison.alignment import Effort, Element, align, named_alone
+from strangler.comparison.difference import Kind, shown
+from strangler.comparison.findings import Findings
+from strangler.comparison.rules import Rule
+
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+def compare_text(legacy: str, extracted: str, findings: Findings, passing: Sequence[Rule] = ()) -> None:
+    """Add the differences of two texts to `findings`; the rules `passing` hold for all of them."""
+    lines = lines_of(legacy), lines_of(extracted)
+    found = align(
+        [Element(line) for line in lines[0]],
+        [Element(line) for line in lines[1]],
+        Effort(),
+        lambda is_legacy, index: lines[0 if is_legacy else 1][index],
+    )
+
+    def rules(*texts: str) -> list[Rule]:
+        return [
+            *passing,
+            *(rule for pattern, rule in findings.rules.line_rules if any(pattern.search(text) for text in texts)),
+        ]
+
+    for i, j in found.pairs:
+        one, other = lines[0][i], lines[1][j]
+        if one != other:
+            both = (shown(one), shown(other))
+            findings.add(f"line:{i + 1}", Kind.VALUE, (one, other), rules(one, other), both, "line")
+    if found.moved:
+        findings.add("body", Kind.ORDER, (legacy, extracted), passing, (shown(legacy), shown(extracted)), "body")
+    sides = {Kind.MISSING: lines[0], Kind.EXTRA: lines[1]}
+    named, folded = named_alone(
+        found,
+        (len(lines[0]), len(lines[1])),
+        lambda kind, index: any(isinstance(rule.treatment, Ignore) for rule in rules(sides[kind][index])),
+    )
+    for kind, index in named:
+        line = sides[kind][index]
+        values = (line, ABSENT) if kind is Kind.MISSING else (ABSENT, line)
+        texts = (shown(line), None) if kind is Kind.MISSING else (None, shown(line))
+        findings.add(f"line:{index + 1}", kind, values, rules(line), texts, "line")
+    if folded:
+        counts = (f"{len(lines[0])} lines", f"{len(lines[1])} lines")
+        findings.add("body", Kind.LENGTH, (legacy, extracted), passing, counts, "body")
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a text, without what ends them."""
+    lines = _LINE_END.split(text)
+    return lines if lines[-1] else lines[:-1]
+
+
+def compare_bytes(legacy: bytes, extracted: bytes, findings: Findings, passing: Sequence[Rule] = ()) -> None:
+    """Add the difference of two bodies of which nothing is known."""
+    if legacy != extracted:
+        kind = Kind.VALUE if len(legacy) == len(extracted) else Kind.LENGTH
+        texts = (described(legacy), described(extracted))
+        findings.add("body", kind, (legacy, extracted), passing, texts, "body")
+
+
+def described(body: bytes) -> str:
+    """A body by its length and digest."""
+    return f"{len(body)} bytes, sha256 {hashlib.sha256(body).hexdigest()[:16]}"

@@ -1,0 +1,167 @@
+"""How a provider's tokens are verified: its key set or its secret, from where the configuration says.
+
+A secret never stands in the YAML: it is a whole `${NAME}` or a `file:PATH`. A
+key set in a file is looked at here, so that a missing one is an error at
+start; one behind a URL is fetched later, by the control process.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from strangler.config.schema.auth import ProviderSection
+from strangler.config.text.document import Document
+from strangler.config.text.environment import Substituted
+from strangler.config.text.files import FileReader
+from strangler.config.text.problems import Problem
+from strangler.config.text.values import is_trustworthy
+from strangler.model.snapshot import Provider
+
+DISCOVERY = "/.well-known/openid-configuration"
+_SECRET_BYTES = {"HS256": 32, "HS384": 48, "HS512": 64}  # RFC 7518 section 3.2
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A provider, and the files that it was read from."""
+
+    provider: Provider
+    files: tuple[Path, ...]
+
+
+def read_provider(name: str, section: ProviderSection, document: Document, problems: list[Problem]) -> Credentials:
+    """The provider that `section` describes; what is wrong with it is added to `problems`."""
+    reader = _Reader(("auth", "providers", name), document, problems)
+    reader.check_kind(section)
+    reader.check_unchecked(section)
+    jwks_file, jwks_url = reader.key_set(section.jwks) if section.jwks is not None else (None, None)
+    provider = Provider(
+        name=name,
+        issuer=None if section.issuer is None else str(section.issuer),
+        audiences=None if section.audience is None else tuple(map(str, section.audience)),
+        algorithms=tuple(section.algorithms),
+        jwks_file=jwks_file,
+        jwks_url=jwks_url,
+        discovery_url=reader.discovery_url(section.issuer) if section.discovery and section.issuer else None,
+        secret=reader.secret(section) if section.secret is not None else None,
+        leeway=section.leeway,
+        refresh=section.refresh,
+        timeout=section.timeout,
+        refetch_floor=section.refetch_floor,
+        token_bytes=section.token_bytes,
+        remembered=section.remembered,
+        forward_token=section.forward_token,
+        subject_claim=str(section.subject_claim),
+        audience_claim=str(section.audience_claim),
+        scopes_claim=tuple(map(str, section.scopes_claim)),
+        claims=tuple((str(claim), str(value)) for claim, value in section.claims.items()),
+        source=document.source("auth", "providers", name),
+    )
+    return Credentials(provider, tuple(reader.files))
+
+
+class _Reader(FileReader):
+    def check_kind(self, section: ProviderSection) -> None:
+        """Exactly one source of keys, and algorithms that fit it."""
+        given = [
+            field
+            for field, there in (
+                ("jwks", section.jwks is not None),
+                ("discovery", bool(section.discovery)),
+                ("secret", section.secret is not None),
+            )
+            if there
+        ]
+        if not given:
+            self.complain("", "has no keys: give one of 'jwks', 'discovery: true' and 'secret'")
+        elif len(given) > 1:
+            self.complain(given[1], f"'{given[0]}' and '{given[1]}' are both given; one source of keys is enough")
+        symmetric = [name for name in section.algorithms if name.startswith("HS")]
+        asymmetric = [name for name in section.algorithms if not name.startswith("HS")]
+        # Both kinds in one provider is how a public key comes to be used as an HMAC secret.
+        if symmetric and asymmetric:
+            self.complain("algorithms", "HS algorithms can't be mixed with others: use two providers")
+        elif symmetric and given and "secret" not in given:
+            self.complain("algorithms", f"{symmetric[0]} needs 'secret', not '{given[0]}'")
+        elif asymmetric and "secret" in given:
+            self.complain("algorithms", f"{asymmetric[0]} needs 'jwks' or 'discovery', not 'secret'")
+        if len(set(section.algorithms)) < len(section.algorithms):
+            self.complain("algorithms", "an algorithm is listed twice")
+
+    def check_unchecked(self, section: ProviderSection) -> None:
+        """Issuer and audience are given, unless the tokens of an own secret go without them, by the YAML's word."""
+        for field, given in (("issuer", section.issuer is not None), ("audience", section.audience is not None)):
+            unchecked = field in section.unchecked
+            if given and unchecked:
+                self.complain("unchecked", f"'{field}' is both given and unchecked: leave out one of the two")
+            elif not given and not unchecked:
+                own = section.secret is not None
+                hint = f"where tokens of this secret have none: unchecked: [{field}]" if own else None
+                self.complain("", f"'{field}' is missing", hint)
+        if section.unchecked and section.secret is None:
+            self.complain(
+                "unchecked",
+                "only tokens of an own 'secret' may go unchecked: the key set also signs tokens that are meant for"
+                " others",
+            )
+
+    def key_set(self, value: str) -> tuple[str | None, str | None]:
+        """The file or the URL of a key set; one of them is None."""
+        if "://" in value:
+            return None, str(value) if self.check_url("jwks", value) else None
+        file = self.file("jwks", value)
+        content = self.read("jwks", file)
+        if content is not None:
+            try:
+                keys = json.loads(content)
+                listed = isinstance(keys, dict) and isinstance(keys.get("keys"), list)
+            except (ValueError, RecursionError) as error:
+                self.complain("jwks", f"{file} is not JSON: {error}")
+            else:
+                if not listed:
+                    self.complain("jwks", f"{file} is not a key set: it has no list 'keys'")
+        return str(file), None
+
+    def discovery_url(self, issuer: str) -> str | None:
+        """Where the issuer describes itself (OpenID Connect Discovery section 4)."""
+        return str(issuer).rstrip("/") + DISCOVERY if self.check_url("issuer", issuer) else None
+
+    def check_url(self, field: str, url: str) -> bool:
+        if is_trustworthy(url):
+            return True
+        try:
+            parts = urlsplit(url)
+            possible = bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            possible = False
+        if not possible:
+            self.complain(field, f"'{url}' is not a URL")
+            return False
+        self.complain(field, f"'{url}': keys may come by https only; http is for this machine alone")
+        return False
+
+    def secret(self, section: ProviderSection) -> bytes | None:
+        """The bytes of the secret, None where there is a problem with it."""
+        written = self.document.get(*self.path, "secret")
+        content = written.content if written is not None else None
+        if not isinstance(content, str):
+            return None
+        if content.startswith("file:"):
+            secret = self.read("secret", self.file("secret", content.removeprefix("file:")))
+            if secret is None:
+                return None
+            secret = secret.rstrip(b"\r\n")
+        elif isinstance(content, Substituted) and content.whole:
+            secret = content.encode("utf-8", "surrogateescape")
+        else:
+            self.complain("secret", "a secret can't stand in the configuration", "write ${NAME} or file:PATH")
+            return None
+        needed = max((_SECRET_BYTES.get(name, 0) for name in section.algorithms), default=0)
+        if len(secret) < max(needed, 1):
+            what = "is empty" if not secret else f"has {len(secret)} bytes where {needed} are needed"
+            self.complain("secret", f"the secret {what}")
+            return None
+        return secret

@@ -1,0 +1,159 @@
+"""Load a configuration: read, validate, check, compile; all problems at once.
+
+An invalid section doesn't hide what is wrong elsewhere: what can't be
+understood is set aside, named things one by one, and the rest is checked
+without it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from strangler.config.checks.changes import ChangeChecks
+from strangler.config.checks.references import Checks, Names
+from strangler.config.compile.changes import with_changes
+from strangler.config.compile.credentials import read_provider
+from strangler.config.compile.snapshot import (
+    compile_folded,
+    compile_index,
+    compile_migrations,
+    compile_routes,
+    compile_snapshot,
+    compile_test,
+    version_of,
+)
+from strangler.config.compile.tls import read_tls
+from strangler.config.schema.configuration import Configuration
+from strangler.config.schema.explanations import problems_of
+from strangler.config.text.document import Document, Entry, Step, Value
+from strangler.config.text.masking import Masking
+from strangler.config.text.problems import ConfigurationError, Problem, in_order
+from strangler.config.text.yaml_reader import read_document
+from strangler.model.expectations import RoutingTest
+from strangler.model.snapshot import Snapshot
+
+__all__ = ["ConfigurationError", "Loaded", "Problem", "load"]
+
+# What may be set aside alone, by the length of its path; of all else the whole top-level section.
+_NAMED = {"upstreams": 2, "migrations": 2, "routes": 2, "tests": 2, "auth": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A configuration in which nothing is wrong.
+
+    `watched` are the files that it was made from: a change of one of them, or
+    in a folder among them, calls for loading again. `warnings` are what is
+    allowed and probably not meant.
+    """
+
+    model: Configuration
+    snapshot: Snapshot
+    tests: tuple[RoutingTest, ...]
+    watched: tuple[Path, ...]
+    warnings: tuple[Problem, ...]
+
+
+def load(path: Path, environment: Mapping[str, str] = os.environ) -> Loaded:
+    """Load the file, or the folder of `*.yaml` and `*.yml` files, at `path`.
+
+    Raises ConfigurationError with all that is wrong.
+    """
+    problems: list[Problem] = []
+    document = read_document(path, environment, problems)
+    found: list[Problem] = []
+    loaded = _load(path, document, found)
+    # What could not be read is no longer what was written, so nothing more is said about it.
+    unread = {problem.source for problem in problems}
+    problems += [problem for problem in found if problem.source not in unread]
+    if loaded is None or problems:
+        raise ConfigurationError(Masking(document).masked(problems))
+    return replace(loaded, warnings=tuple(Masking(document).masked(loaded.warnings)))
+
+
+def _load(path: Path, document: Document, problems: list[Problem]) -> Loaded | None:
+    names = Names.of(document)
+    model, understood = _validate(document, problems)
+    complete = understood is document
+    if model is None:
+        return None
+
+    checks = Checks(model, understood, names)
+    problems += checks.problems()
+    problems += ChangeChecks(model, understood).problems()
+    credentials = {
+        str(name): read_provider(name, section, understood, problems) for name, section in model.auth.providers.items()
+    }
+    tls = read_tls(model, understood, problems)
+    migrations = compile_migrations(model)
+    routes = compile_routes(model, migrations, understood)
+    if not problems:
+        routes = with_changes(routes, model)
+    index = compile_index(routes, problems)
+    folded = None if problems else compile_folded(model, routes, problems)
+    if complete:
+        problems += checks.tests(route.name for route in routes)
+    if problems:
+        return None
+
+    providers = {name: found.provider for name, found in credentials.items()}
+    secrets = {name: provider.secret for name, provider in providers.items() if provider.secret is not None}
+    version = version_of(document.root.plain(), {**secrets, **tls.content})
+    folder = Path(document.source("store", "url").file).parent
+    return Loaded(
+        model=model,
+        snapshot=compile_snapshot(model, version, providers, migrations, routes, index, folded, folder, tls),
+        tests=tuple(
+            compile_test(section, document.source("tests", number)) for number, section in enumerate(model.tests)
+        ),
+        watched=_watched(
+            path, document, [*(file for found in credentials.values() for file in found.files), *tls.files]
+        ),
+        warnings=tuple(in_order([*checks.warnings(), *tls.warnings])),
+    )
+
+
+def _validate(document: Document, problems: list[Problem]) -> tuple[Configuration | None, Document]:
+    """The model of `document`, or of what is left of it without what is invalid, and that document."""
+    try:
+        return Configuration.model_validate(document.root.plain()), document
+    except ValidationError as error:
+        problems += problems_of(error, document)
+        rest = _without(document, [detail["loc"] for detail in error.errors(include_url=False)])
+    content = {"version": 1, "upstreams": {}, **rest.root.plain()}
+    try:
+        return Configuration.model_validate(content), rest
+    except ValidationError as error:  # nothing is known to lead here; what was found first stands
+        problems += problems_of(error, rest)
+        return None, rest
+
+
+def _without(document: Document, places: Iterable[tuple[Step, ...]]) -> Document:
+    """`document` less the smallest independent parts that hold `places`."""
+    parts = {place[: _NAMED.get(str(place[0]), 1)] for place in places}
+    return Document(_pruned(document.root, (), parts), document.files)
+
+
+def _pruned(value: Value, path: tuple[Step, ...], parts: set[tuple[Step, ...]]) -> Value:
+    if not any(part[: len(path)] == path for part in parts):
+        return value
+    kept = [(step, child) for step, child in value.children() if (*path, step) not in parts]
+    if isinstance(value.content, dict):
+        entries = value.content
+        return Value(
+            value.source,
+            {str(step): Entry(entries[str(step)].key, _pruned(child, (*path, step), parts)) for step, child in kept},
+        )
+    if isinstance(value.content, list):
+        return Value(value.source, [_pruned(child, (*path, step), parts) for step, child in kept])
+    return value
+
+
+def _watched(path: Path, document: Document, files: Iterable[Path]) -> tuple[Path, ...]:
+    folder = [path] if path.is_dir() else []
+    return tuple(dict.fromkeys(file.absolute() for file in (*folder, *document.files, *files)))

@@ -1,0 +1,167 @@
+"""`shadow:` of a migration and `store:` in the YAML: which requests both sides are asked, and what is kept of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+from pydantic_core import core_schema
+
+from strangler.config.schema.field_types import (
+    Count,
+    Duration,
+    DurationOrZero,
+    Flag,
+    HeaderName,
+    Method,
+    Number,
+    OneOrMany,
+    Size,
+    StoreUrl,
+    Whole,
+)
+from strangler.config.schema.section import Section, Text
+from strangler.model.snapshot import Keep, Shadow, Store
+
+_SHADOW = Shadow()
+
+
+class OrNames:
+    """Marks a section that may be written as its `names` alone, or as a single one."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        return core_schema.no_info_before_validator_function(_named, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        name = {"type": "string", "minLength": 1}
+        return {"anyOf": [name, {"type": "array", "items": name}, handler(schema)]}
+
+
+def _named(value: Any) -> Any:
+    return {"names": value} if isinstance(value, (str, list)) else value
+
+
+_KEEP = Keep()
+
+
+class KeepSection(Section):
+    """How long evidence is kept."""
+
+    age: Duration = Field(default=_KEEP.age, description="Counts and pairs that are older are deleted.")
+    size: Size = Field(
+        default=_KEEP.size, description="Most bytes of all stored pairs of the migration; the oldest are deleted first."
+    )
+
+
+class VersionSection(Section):
+    """How a side tells its version; evidence of one version of both sides says nothing about another."""
+
+    header: HeaderName = Field(
+        description="The response header that holds the version. A new value on either side starts a new epoch.",
+        examples=["X-Version"],
+    )
+
+
+class RedactSection(Section):
+    """What of pairs is never kept, beside credentials. Names alone may be written as `redact: [email]`."""
+
+    names: Annotated[list[Text], OneOrMany()] = Field(
+        default=sorted(_SHADOW.redact.names),
+        description="Names of fields (of JSON, forms, queries, headers) whose values are never kept, beside those of "
+        "credentials, money, identity and health.",
+        examples=[["email", "phone"]],
+    )
+    card_numbers: Flag = Field(
+        default=_SHADOW.redact.card_numbers,
+        description="Whether what looks like the number of a payment card, by its digits, length and check digit, is "
+        "redacted wherever it stands.",
+    )
+
+
+class ShadowSection(Section):
+    """Asking the other side, too, without the caller noticing, and comparing the answers."""
+
+    percent: Annotated[Number, Field(ge=0, le=100)] = Field(
+        default=_SHADOW.percent,
+        description="The share of callers, or of requests, that is copied, in percent. Routes without enough pairs "
+        "are copied whatever the share, unless it is 0.",
+    )
+    by: Literal["caller", "request"] = Field(
+        default=_SHADOW.by,
+        description="Whether the share is of callers, so that whole sessions are seen (told apart by `canary.sticky`, "
+        "or by their address), or of single requests.",
+    )
+    methods: Annotated[list[Method], OneOrMany(), Field(min_length=1)] = Field(
+        default=sorted(_SHADOW.methods),
+        description="The methods that are copied: GET, HEAD and OPTIONS unless given; any other needs a `sandbox`.",
+    )
+    sandbox: Text | None = Field(
+        default=None,
+        description="The upstream for copies of requests that change something: never one that serves callers.",
+    )
+    reverse: Flag = Field(
+        default=_SHADOW.reverse,
+        description="Whether legacy is asked, too, where the extracted side serves the caller, in the stages `canary` "
+        "and `extracted`: proof that going back is still safe. Only GET, HEAD and OPTIONS.",
+    )
+    request_body: Size = Field(
+        default=_SHADOW.request_body, description="Longest request body; requests with a longer one are not copied."
+    )
+    response_body: Size = Field(
+        default=_SHADOW.response_body, description="Longest response body; longer ones are not compared."
+    )
+    concurrency: Count = Field(default=_SHADOW.concurrency, description="Most copies of one worker at a time.")
+    queue: Annotated[Whole, Field(ge=0)] = Field(
+        default=_SHADOW.queue,
+        description="Most requests of one worker whose copy is not under way yet; those beyond are not copied.",
+    )
+    timeout: Duration = Field(
+        default=_SHADOW.timeout, description="How long a copy may take from its connection to its last byte."
+    )
+    confirm_after: DurationOrZero = Field(
+        default=_SHADOW.confirm_after,
+        description="How long after a mismatch of a read both sides are asked again; only what still differs counts.",
+    )
+    noise_percent: Annotated[Number, Field(ge=0, le=100)] = Field(
+        default=_SHADOW.noise_percent,
+        description="The share of reads for which both sides are asked twice, to learn what differs by itself, in"
+        " percent; 0 learns nothing.",
+    )
+    noise_learning_percent: Annotated[Number, Field(ge=0, le=100)] = Field(
+        default=_SHADOW.noise_learning_percent,
+        description="The share while an operation has differences of which it is not known yet whether they are noise:"
+        " for at most 500 requests of an operation, and 2 % of those that follow. No more than `noise_percent` asks"
+        " for no more.",
+    )
+    store: Literal["digests", "values"] = Field(
+        default=_SHADOW.store,
+        description="What is kept of pairs: paths, kinds and digests, or the redacted values themselves.",
+    )
+    redact: Annotated[RedactSection, OrNames()] = Field(
+        default=RedactSection(),
+        description="What is never kept, beside credentials: names of fields, or a mapping with `names` and more.",
+        examples=[["email", "phone"]],
+    )
+    keep: KeepSection = Field(default=KeepSection(), description="How long evidence is kept.")
+    conditions: Literal["strip", "keep"] = Field(
+        default=_SHADOW.conditions,
+        description="Whether copies lose `If-Match`, `If-None-Match`, `If-Modified-Since`, `If-Unmodified-Since`, "
+        "`If-Range` and `Range` (`strip`), so that both sides send whole responses, or keep them.",
+    )
+    version: VersionSection | None = Field(
+        default=None, description="How both sides tell their version. Without it, only the configuration counts."
+    )
+    least_compared: Annotated[Number, Field(ge=0, le=100)] = Field(
+        default=_SHADOW.least_compared,
+        description="The share of the sampled requests, in percent, that must have been compared before anything is "
+        "proven.",
+    )
+
+
+class StoreSection(Section):
+    """Where the gateway keeps what must outlive it."""
+
+    url: StoreUrl = Field(
+        default=Store().url,
+        description="A SQLite file, or a PostgreSQL database that several machines share.",
+    )

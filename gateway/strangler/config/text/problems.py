@@ -1,0 +1,60 @@
+"""What is wrong with a configuration, said to the person who wrote it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from strangler.model.snapshot import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong, where it was said, and what was probably meant.
+
+    `str()` gives `file:line:column: message (hint)`.
+    """
+
+    source: Source
+    message: str
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        text = f"{self.source}: {self.message}"
+        return text if self.hint is None else f"{text} ({self.hint})"
+
+
+class ConfigurationError(Exception):
+    """A configuration that can't be used; `problems` holds all that was found, in the order of the file."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = in_order(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """`problems` without repetitions, by file, line and column."""
+    unique = dict.fromkeys(problems)
+    return sorted(unique, key=lambda p: (p.source.file, p.source.line, p.source.column))
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The one of `known` that `word` is probably a misspelling of."""
+    candidates: Sequence[str] = sorted(known)
+    folded = {candidate.lower(): candidate for candidate in candidates}
+    if word.lower() in folded:
+        return folded[word.lower()]
+    found = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.6)
+    return folded[found[0]] if found else None
+
+
+def suggestion(word: str, known: Iterable[str]) -> str | None:
+    """A hint for a `word` that is none of `known`: the closest, or else the few there are."""
+    names = sorted(known)
+    match = closest(word, names)
+    if match is not None:
+        return f"did you mean '{match}'?"
+    if 0 < len(names) <= 8:
+        return "known: " + ", ".join(names)
+    return None

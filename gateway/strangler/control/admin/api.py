@@ -1,0 +1,149 @@
+"""The admin API: what the gateway is doing, for people and for Prometheus. Loopback by default; it has no login.
+
+GET /livez      the control process runs
+GET /readyz     every worker serves by the newest configuration (200), or not (503, with the reason);
+                a line for each thing that is degraded, and with ?strict=1 that is 503, too
+GET /metrics    Prometheus
+GET /status     configuration, workers, key sets, upstreams and migrations as JSON
+GET /routes     the routing table as JSON
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from strangler.config.text.values import is_address, is_loopback
+from strangler.control.admin.connection import AdminConnection
+from strangler.control.status.metrics import CONTENT_TYPE
+from strangler.model.snapshot import Listener, Migration, Snapshot, Stage
+from strangler.routing.decide import host_name
+
+if TYPE_CHECKING:
+    from strangler.control.supervisor import Supervisor
+
+
+class OnlyThisMachine:
+    """On loopback, refuses requests under another machine's name.
+
+    A page that a browser on this machine shows may have its own name mean
+    127.0.0.1 (DNS rebinding), and would then be let read what is here.
+    """
+
+    def __init__(self, app: ASGIApp, listener: Listener) -> None:
+        self._app = app
+        self._guarded = is_loopback(listener.host)
+        self._names = ("localhost", listener.host.lower())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 421 where the Host is a name, other than localhost and the one that is listened on."""
+        if self._guarded and scope["type"] == "http":
+            host = host_name(Headers(scope=scope).get("host", ""))
+            if host not in self._names and not is_address(host):
+                refused = PlainTextResponse("Ask for the admin API by address or as localhost.\n", 421)
+                await refused(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def application(supervisor: Supervisor) -> Starlette:
+    """The admin API of `supervisor`."""
+
+    async def live(request: Request) -> Response:
+        return PlainTextResponse("live\n")
+
+    async def ready(request: Request) -> Response:
+        reason = supervisor.why_not_ready()
+        degraded = supervisor.degraded()
+        lines = [reason or "ready", *(f"degraded: {problem}" for problem in degraded)]
+        failed = reason or (degraded and request.query_params.get("strict", "0") not in ("", "0"))
+        return PlainTextResponse("\n".join(lines) + "\n", 503 if failed else 200)
+
+    async def metrics(request: Request) -> Response:
+        return Response(await supervisor.metrics(), media_type=CONTENT_TYPE)
+
+    async def status(request: Request) -> Response:
+        return JSONResponse(await supervisor.status_now())
+
+    async def routes(request: Request) -> Response:
+        return JSONResponse(routing_table(supervisor.snapshot))
+
+    return Starlette(
+        middleware=[Middleware(OnlyThisMachine, listener=supervisor.snapshot.admin)],
+        routes=[
+            Route("/livez", live),
+            Route("/readyz", ready),
+            Route("/metrics", metrics),
+            Route("/status", status),
+            Route("/routes", routes),
+        ],
+    )
+
+
+def routing_table(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """The routes in the order of the file."""
+    return [
+        {
+            "name": route.name,
+            "host": route.host,
+            "path": route.path,
+            "methods": sorted(route.methods),
+            "upstream": route.upstream,
+            "migration": route.migration.name if route.migration else None,
+            "auth": ", ".join(route.auth.providers) if route.auth else None,
+            "source": str(route.source),
+        }
+        for route in snapshot.routes
+    ]
+
+
+def migration_state(migration: Migration) -> dict[str, Any]:
+    """Where a migration stands."""
+    return {
+        "stage": str(migration.stage),
+        "percent": _percent(migration),
+        "legacy": migration.legacy,
+        "extracted": migration.extracted,
+    }
+
+
+def _percent(migration: Migration) -> float:
+    """The share of callers on the extracted side."""
+    match migration.stage:
+        case Stage.CANARY:
+            return migration.threshold / 100
+        case Stage.EXTRACTED | Stage.RETIRED:
+            return 100.0
+        case _:
+            return 0.0
+
+
+class AdminServer(uvicorn.Server):
+    """uvicorn inside a process that handles its signals itself."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        super().__init__(
+            uvicorn.Config(
+                application(supervisor),
+                loop="none",
+                http=AdminConnection,
+                lifespan="off",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                timeout_graceful_shutdown=1,
+            )
+        )
+
+    def capture_signals(self) -> Any:
+        """Leave signals to the supervisor."""
+        return nullcontext()

@@ -1,0 +1,108 @@
+"""The gateway's own condition for Prometheus: key sets, Redis, the store of evidence, the watcher, logs, the build."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import Any
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from strangler.control.judge.handle import JudgeLink
+from strangler.control.key_sets import KeySetSource
+from strangler.observe.counters import Report
+
+
+def build_family() -> Metric:
+    """Which version runs."""
+    family = GaugeMetricFamily("strangler_build_info", "1, with what runs in its labels.", labels=("version", "python"))
+    family.add_metric((version(), platform.python_version()), 1)
+    return family
+
+
+def version() -> str:
+    """The version of the distribution, "unknown" where it is not installed as one."""
+    try:
+        return metadata.version("strangler-gateway")
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def key_set_families(sources: Mapping[str, KeySetSource]) -> Iterator[Metric]:
+    """How old each provider's keys are, and whether the last attempt to have newer ones failed."""
+    labels = ("provider",)
+    available = GaugeMetricFamily(
+        "strangler_key_set_available", "1 where the provider has keys; without, its routes refuse.", labels=labels
+    )
+    age = GaugeMetricFamily(
+        "strangler_key_set_age_seconds", "Since the key set was last fetched or read well.", labels=labels
+    )
+    error = GaugeMetricFamily(
+        "strangler_key_set_error", "1 where the last attempt failed; /status says why.", labels=labels
+    )
+    now = datetime.now(UTC)
+    for name, source in sources.items():
+        available.add_metric((name,), int(source.document is not None))
+        error.add_metric((name,), int(source.last_error is not None))
+        if source.fetched_at is not None:
+            age.add_metric((name,), max(0.0, (now - datetime.fromisoformat(source.fetched_at)).total_seconds()))
+    yield from (available, age, error)
+
+
+def redis_families(reports: Iterable[Report]) -> Iterator[Metric]:
+    """In how many workers the Redis of rate limits answers, or does not, and why."""
+    states = redis_as_json(reports)
+    if states is None:
+        return
+    workers = GaugeMetricFamily(
+        "strangler_redis_workers",
+        "Workers by whether the Redis of rate limits answers them: cause is empty, or the kind of the error.",
+        labels=("state", "cause"),
+    )
+    workers.add_metric(("up", ""), states["up"])
+    causes = Counter(cause.partition(":")[0] for cause, count in states["away"].items() for _ in range(count))
+    for cause, count in causes.items():
+        workers.add_metric(("away", cause), count)
+    yield workers
+
+
+def redis_as_json(reports: Iterable[Report]) -> dict[str, Any] | None:
+    """The same for /status; None where no worker counts in Redis."""
+    states = Counter(report.redis for report in reports if report.redis is not None)
+    if not states:
+        return None
+    return {"up": states[""], "away": {cause: count for cause, count in states.items() if cause}}
+
+
+def store_families(judge: JudgeLink) -> Iterator[Metric]:
+    """How the store of evidence does; nothing where nobody judges."""
+    store = judge.as_json().get("store")
+    if store is None:
+        return
+    yield GaugeMetricFamily(
+        "strangler_store_up", "1 where evidence can be stored; /status says why not.", int(store["error"] is None)
+    )
+    yield CounterMetricFamily("strangler_store_errors", "Failures to read or write the store.", store["errors"])
+    yield GaugeMetricFamily(
+        "strangler_store_unwritten_pairs", "Judged pairs that are not written yet.", store["unwritten_pairs"]
+    )
+    yield GaugeMetricFamily(
+        "strangler_store_oldest_unwritten_seconds",
+        "How long the oldest of them has waited; 0 where none does.",
+        store["oldest_unwritten_seconds"],
+    )
+    yield CounterMetricFamily(
+        "strangler_store_lost_pairs", "Judged pairs that will never be stored.", store["lost_pairs"]
+    )
+    yield GaugeMetricFamily("strangler_judge_restarts", "Judges that ended and were replaced.", judge.restarts)
+    measuring = GaugeMetricFamily(
+        "strangler_shadow_measuring",
+        "0 where a migration's shadow compares nothing, or fails its self-test; /status says why.",
+        labels=("migration",),
+    )
+    for name in judge.shadowed():
+        measuring.add_metric((name,), int(name not in judge.judged.problems))
+    yield measuring

@@ -1,0 +1,92 @@
+"""How upstreams do, put together from what the workers, the health checks and discovery know.
+
+Ejections, breakers and concurrency limits are each worker's own, so their
+states are given as the number of workers in each.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from prometheus_client.core import GaugeMetricFamily
+
+from strangler.control.upstreams.health import Key
+from strangler.model.snapshot import Endpoint, Snapshot
+from strangler.observe.counters import Report, UpstreamState
+from strangler.resilience.health import EndpointHealth
+
+
+def upstreams_as_json(
+    snapshot: Snapshot,
+    addresses: Mapping[str, tuple[Endpoint, ...]],
+    health: Mapping[Key, EndpointHealth],
+    reports: Iterable[Report],
+) -> dict[str, Any]:
+    """Every upstream with its endpoints, and every side of a migration that has a breaker."""
+    states = by_upstream(reports)
+    found: dict[str, Any] = {}
+    for name, upstream in snapshot.upstreams.items():
+        seen = states.get(name, [])
+        found[name] = {"endpoints": [], **_guards(seen, upstream.concurrency is not None)}
+        for endpoint in addresses.get(name) or upstream.endpoints:
+            checked = health.get((name, endpoint.url))
+            found[name]["endpoints"].append(
+                {
+                    "url": endpoint.url,
+                    "up": checked.up if checked is not None else None,
+                    "last_check": checked.last if checked is not None else None,
+                    "ejected_by_workers": sum(endpoint.url in state.ejected for state in seen),
+                }
+            )
+    for name, seen in states.items():
+        if name not in found:
+            found[name] = _guards(seen, False)
+    return found
+
+
+def upstream_gauges(reports: Iterable[Report]) -> Iterator[GaugeMetricFamily]:
+    """The same for Prometheus."""
+    breakers = GaugeMetricFamily(
+        "strangler_breaker_state", "Workers whose breaker is in the state.", labels=("upstream", "state")
+    )
+    ejected = GaugeMetricFamily(
+        "strangler_endpoint_ejected", "Workers that eject the endpoint.", labels=("upstream", "endpoint")
+    )
+    requests = GaugeMetricFamily(
+        "strangler_concurrency", "Requests at an upstream with a concurrency limit.", labels=("upstream", "state")
+    )
+    for name, seen in by_upstream(reports).items():
+        if any(state.breaker for state in seen):
+            counted = Counter(state.breaker for state in seen)
+            for state in ("closed", "half_open", "open"):
+                breakers.add_metric((name, state), counted[state])
+        for url, times in Counter(url for state in seen for url in state.ejected).items():
+            ejected.add_metric((name, url), times)
+        if any(state.running or state.waiting for state in seen):
+            requests.add_metric((name, "running"), sum(state.running for state in seen))
+            requests.add_metric((name, "waiting"), sum(state.waiting for state in seen))
+    yield from (breakers, ejected, requests)
+
+
+def by_upstream(reports: Iterable[Report]) -> dict[str, list[UpstreamState]]:
+    """What the workers say, by upstream."""
+    found: dict[str, list[UpstreamState]] = {}
+    for report in reports:
+        for name, state in report.upstreams.items():
+            found.setdefault(name, []).append(state)
+    return found
+
+
+def _guards(seen: list[UpstreamState], limited: bool) -> dict[str, Any]:
+    breakers = Counter(state.breaker for state in seen if state.breaker)
+    found: dict[str, Any] = {}
+    if breakers:
+        found["breaker"] = {"workers": dict(breakers), "opened": sum(state.opened for state in seen)}
+    if limited:
+        found["concurrency"] = {
+            "running": sum(state.running for state in seen),
+            "waiting": sum(state.waiting for state in seen),
+        }
+    return found

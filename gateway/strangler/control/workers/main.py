@@ -1,0 +1,218 @@
+"""A worker process: a data plane on the inherited listening socket, told what to do over the link.
+
+Started by the control process as `python -m strangler.control.workers.main LISTEN LINK
+TALLY FOLDER`, with the numbers of the three inherited file descriptors and the
+runtime folder, "" where there is none. When the control process is gone it serves on,
+and hands over to the next one that comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import uvloop
+
+from strangler.auth.keys import KeySet, KeySetError, parse_key_set
+from strangler.control import messages
+from strangler.control.system.signals import ignore_signals, take_sigterm
+from strangler.control.workers.handover import Handover
+from strangler.control.workers.large_messages import LargeMessages
+from strangler.model.snapshot import Endpoint
+from strangler.observe.background_stream import use_for_standard_error
+from strangler.observe.loop_lag import LoopLag
+from strangler.proxy.plane import DataPlane
+from strangler.shadow.copying.mirror import Mirror
+
+REPORT_INTERVAL = 1.0
+
+
+class Worker:
+    """Joins a data plane to the link with the control process."""
+
+    def __init__(self, listening: socket.socket, link: socket.socket, tally: int, folder: Path | None) -> None:
+        self._listening = listening
+        self._link = link
+        self._tally = tally
+        self._folder = folder
+        self._plane: DataPlane | None = None
+        self._mirror: Mirror | None = None
+        self._keys: dict[str, KeySet | None] = {}
+        self._down: frozenset[tuple[str, str]] = frozenset()
+        self._addresses: dict[str, tuple[Endpoint, ...]] = {}
+        self._large = LargeMessages()
+        self._ended = asyncio.Event()
+        self._drain: messages.Drain | None = None
+        self._failure: BaseException | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self._told: asyncio.Task[None] | None = None
+        self._lag: LoopLag
+
+    async def run(self) -> None:
+        """Serve until told to drain, or asked to by SIGTERM."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._ended.set)
+        take_sigterm()
+        handover = None
+        if self._folder is not None:
+            handover = Handover(self._folder, (self._listening.fileno(), self._tally), self._follow)
+        self._follow(self._link)
+        self._lag = LoopLag()
+        reporting = asyncio.create_task(self._report())
+        await self._ended.wait()
+        if handover is not None:
+            handover.close()
+        if self._plane is not None:
+            drain = self._drain or messages.Drain(self._plane.snapshot.drain, self._plane.snapshot.delay)
+            await self._plane.drain(drain.deadline, drain.delay)
+            self._say(messages.Reported(self._plane.report()))
+            self._plane.close()
+        if self._mirror is not None:
+            await self._mirror.close()
+        reporting.cancel()
+        self._lag.close()
+        if self._told is not None:
+            self._told.cancel()
+        if self._writer is not None:
+            with contextlib.suppress(ConnectionError):
+                await self._writer.drain()
+            self._writer.close()
+        if self._failure is not None:
+            raise self._failure
+
+    def _follow(self, link: socket.socket) -> None:
+        """Do what is said over `link` from now on."""
+        if self._told is not None:
+            self._told.cancel()
+        self._told = asyncio.create_task(self._be_told(link))
+
+    async def _be_told(self, link: socket.socket) -> None:
+        reader, writer = await asyncio.open_connection(sock=link)
+        self._writer = writer
+        try:
+            await self._listen_to(reader)
+        except Exception as error:
+            # Without knowing what to do there is no serving; the control process says why and starts another.
+            self._failure = error
+            self._say(messages.Failed(repr(error)))
+            self._ended.set()
+            return
+        writer.close()
+        if self._plane is None:
+            # The control process was gone before it said what to serve.
+            self._ended.set()
+
+    @property
+    def _is_linked(self) -> bool:
+        return self._writer is not None and not self._writer.is_closing()
+
+    def _say(self, message: object) -> None:
+        if self._writer is not None and not self._writer.is_closing():
+            self._writer.write(messages.encode(message))
+
+    async def _listen_to(self, reader: asyncio.StreamReader) -> None:
+        while (message := await messages.read(reader, self._large.decode)) is not None:
+            match message:
+                case messages.Keys():
+                    self._take_keys(message)
+                case messages.Apply():
+                    await self._apply(message)
+                case messages.JudgeAt() if self._mirror is not None:
+                    self._mirror.channel.listen_at(message.path)
+                case messages.Favour() if self._mirror is not None:
+                    self._mirror.favoured = message.routes
+                case messages.Down():
+                    self._down = message.endpoints
+                    if self._plane is not None:
+                        self._plane.set_down(message.endpoints)
+                case messages.Addresses():
+                    self._addresses[message.upstream] = message.endpoints
+                    if self._plane is not None:
+                        self._plane.set_addresses(message.upstream, message.endpoints)
+                case messages.ReportNow() if self._plane is not None:
+                    self._say(messages.Reported(self._plane.report(), message.ticket, self._lag.take()))
+                case messages.ReopenLog() if self._plane is not None:
+                    self._reopen_log(self._plane)
+                case messages.Drain():
+                    self._drain = message
+                    self._ended.set()
+
+    def _take_keys(self, message: messages.Keys) -> None:
+        # Where there is none, a set without keys: the data plane refuses by it, and forgets what it had before.
+        keys = KeySet({}, "")
+        if message.document is not None:
+            with contextlib.suppress(KeySetError):
+                keys = parse_key_set(message.document)
+        self._keys[message.provider] = keys
+        if self._plane is not None:
+            self._plane.set_keys(message.provider, keys, message.refetch_after)
+
+    async def _apply(self, message: messages.Apply) -> None:
+        if self._plane is None:
+            self._plane = DataPlane(message.snapshot, self._keys, self._ask_refetch, self._tally)
+            for upstream, endpoints in self._addresses.items():
+                self._plane.set_addresses(upstream, endpoints)
+            self._plane.set_down(self._down)
+            self._plane.mirror = self._mirror = Mirror(self._plane)
+            await self._plane.serve(self._listening)
+            # What lives now lives long: a collection need not look at it again.
+            gc.collect()
+            gc.freeze()
+            self._large.rest_no_more()
+        else:
+            before = [self._plane.snapshot]
+            try:
+                self._plane.apply(message.snapshot, message.derived if isinstance(message, messages.Prepared) else None)
+            except Exception as error:
+                # Such as of a log file. The control process says so; a worker that served so far goes on.
+                self._large.rest_no_more()
+                self._say(messages.Failed(repr(error)))
+                return
+            self._say(messages.Ready(message.snapshot.version))
+            await self._large.settle(self._plane, before)
+            return
+        self._say(messages.Ready(message.snapshot.version))
+
+    def _reopen_log(self, plane: DataPlane) -> None:
+        try:
+            plane.reopen_access_log()
+        except OSError as error:
+            self._say(messages.Failed(f"the access log can't be opened again: {error}"))
+
+    def _ask_refetch(self, provider: str) -> None:
+        self._say(messages.Refetch(provider))
+
+    async def _report(self) -> None:
+        while True:
+            await asyncio.sleep(REPORT_INTERVAL)
+            # Figures that nobody can take now go to the next control process.
+            if self._plane is not None and self._is_linked:
+                self._say(messages.Reported(self._plane.report(), 0, self._lag.take()))
+
+
+def main() -> None:
+    """Entry point of the process."""
+    ignore_signals()
+    use_for_standard_error()
+    listening = socket.socket(fileno=int(sys.argv[1]))
+    link = socket.socket(fileno=int(sys.argv[2]))
+    listening.setblocking(False)
+    link.setblocking(False)
+
+    async def serve() -> None:
+        await Worker(listening, link, int(sys.argv[3]), Path(sys.argv[4]) if sys.argv[4] else None).run()
+
+    try:
+        uvloop.run(serve())
+    except OSError:
+        # The control process has been told what it was, and says so.
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

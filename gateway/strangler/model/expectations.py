@@ -1,0 +1,45 @@
+"""The YAML's `tests:` section: requests, and what must become of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from strangler.model.snapshot import SideName, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What must become of a request; None says nothing about it.
+
+    `route` is `default` where no route may match; `status` is that of the
+    gateway's own answer.
+    """
+
+    route: str | None = None
+    migration: str | None = None
+    side: SideName | None = None
+    upstream: str | None = None
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingTest:
+    """One request of the `tests:` section.
+
+    `target` is path and query as sent. `claims` None is a caller without a
+    token; any mapping is one whose token was verified. `certificate` are the
+    values by name of a client certificate, None for a caller without one.
+    """
+
+    source: Source
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...]
+    claims: Mapping[str, Any] | None
+    certificate: Mapping[str, tuple[str, ...]] | None
+    expect: Expectation
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.target}"

@@ -1,0 +1,156 @@
+"""What a configuration says about failures, compiled: a part of the snapshot.
+
+Defaults stand here alone; the YAML's models take theirs from these classes.
+Units: durations are seconds, sizes are bytes, percentages are 0 to 100.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from strangler.model.snapshot import StickyKey
+
+READS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+CANNOT_ANSWER = frozenset({502, 503, 504})
+MIB = 1024 * 1024
+
+
+class Policy(StrEnum):
+    """How the endpoint of a request is chosen."""
+
+    ROUND_ROBIN = "round_robin"
+    LEAST_REQUESTS = "least_requests"
+    CONSISTENT_HASH = "consistent_hash"
+
+
+@dataclass(frozen=True, slots=True)
+class Balancing:
+    """Which endpoint of an upstream gets a request; `key` is for consistent hashing alone."""
+
+    policy: Policy = Policy.ROUND_ROBIN
+    key: tuple[StickyKey, ...] = ()
+    slow_start: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Resolve:
+    """How the names of an upstream's endpoints are looked up again.
+
+    `nameservers` are addresses and ports; those of the machine where there are none.
+    """
+
+    interval: float = 10.0
+    timeout: float = 3.0
+    nameservers: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ejection:
+    """When an endpoint that fails requests gets none for a while.
+
+    `error_percent` None leaves only failures in a row. `statuses` are answers
+    that count as failures.
+    """
+
+    consecutive_failures: int = 5
+    error_percent: float | None = None
+    minimum_requests: int = 20
+    window: float = 10.0
+    statuses: frozenset[int] = frozenset()
+    time: float = 10.0
+    longest_time: float = 300.0
+    largest_percent: float = 50.0
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """When requests are refused at once because too many fail or are slow; `slow` None looks at failures alone."""
+
+    error_percent: float = 50.0
+    slow: float | None = None
+    slow_percent: float = 50.0
+    window: float = 10.0
+    minimum_requests: int = 20
+    open_time: float = 5.0
+    probes: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class RetryBudget:
+    """How many retries an upstream may get: a share of its requests, and a number a second besides."""
+
+    percent: float = 20.0
+    minimum: float = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Concurrency:
+    """How many requests of one worker an upstream gets at once, and how many wait how long."""
+
+    limit: int
+    queue: int = 100
+    wait: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """When a request is sent again; `attempts` are those after the first.
+
+    `timeouts` tells whether one that was not answered in time is sent again.
+    `statuses` are answers after which a request with one of `methods` is.
+    `body` is how much of a request's body is kept for that, in bytes.
+    `same_endpoint` lets one that failed be tried again where no other is left.
+    """
+
+    attempts: int = 1
+    methods: frozenset[str] = READS
+    statuses: frozenset[int] = frozenset()
+    timeouts: bool = False
+    backoff: float = 0.025
+    longest_backoff: float = 1.0
+    body: int = 65_536
+    same_endpoint: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LegacyFallback:
+    """When the legacy side answers because the extracted side can't."""
+
+    methods: frozenset[str] = READS
+    statuses: frozenset[int] = CANNOT_ANSWER
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """How long, and in how much memory of one worker, answers are kept for when nobody can answer."""
+
+    if_error: float = 300.0
+    memory: int = 16 * MIB
+
+
+@dataclass(frozen=True, slots=True)
+class StaticAnswer:
+    """An answer of the gateway's own, whole: status, content type and body."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RouteFallback:
+    """What answers on a route when nobody else can: what was kept, else `static`."""
+
+    statuses: frozenset[int] = CANNOT_ANSWER
+    stale: Stale | None = None
+    static: StaticAnswer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hedging:
+    """After how long a read that is not answered yet is sent to another endpoint, too."""
+
+    after: float

@@ -1,0 +1,161 @@
+"""The access log: one JSON object a line, written in batches.
+
+A regular file is written to by the event loop itself, which costs a copy into
+the page cache. Anything else (a pipe above all) may be full, so a thread of its
+own writes: a slow reader holds up the thread, never a request; when too much
+waits, lines are dropped and counted. A line is written whole or not at all, also
+on a disk that is full (line_writer.py).
+
+Neither queries nor tokens are written: some clients put a JSON Web Token into
+the path.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import threading
+from functools import lru_cache
+
+from orjson import dumps
+
+from strangler.auth.identity import Identity
+from strangler.observe.line_writer import LineWriter
+
+# Small batches stay in the processor's cache; large ones wake the thread, which contends for the interpreter, seldom.
+FILE_BATCH_LINES = 64
+THREAD_BATCH_LINES = 512
+WAITING_BATCHES = 64
+WAITING_BYTES = 16_777_216
+"""Lines that wait for the writing thread have no more bytes than this; clients choose how long their lines are."""
+
+
+# A JSON Web Token (RFC 7519), whose dots may be escaped; its first part is JSON, so that it begins like this.
+_TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]{8,}+(?:(?:\.|%2[eE])[A-Za-z0-9_-]*+){1,4}|eyJ[A-Za-z0-9_-]*+")
+
+
+def without_tokens(path: str) -> str:
+    """`path` without JSON Web Tokens. Ask first whether `eyJ` is in it: in most there is none."""
+    return _TOKEN.sub(_replacement, path)
+
+
+def _replacement(found: re.Match[str]) -> str:
+    return "[redacted]" if "." in found[0] or "%" in found[0] else found[0]
+
+
+@lru_cache(4096)
+def quoted(text: str) -> str:
+    """`text` as JSON, remembered: for names that the configuration gives."""
+    return dumps(text).decode()
+
+
+def caller_text(client: str, host: str, side: str, upstream: str, identity: Identity | None) -> str:
+    """The part of a line that is the same for every request of one caller on one upstream."""
+    subject = "" if identity is None else identity.subject
+    entry = {"client": client, "host": host, "side": side, "upstream": upstream, "subject": subject}
+    return "," + dumps(entry)[1:-1].decode()
+
+
+def refused_line(
+    time: str, request_id: bytes, method: str, path: str, status: int, seconds: float, client: str, host: str
+) -> str:
+    """The line of a request that was refused before routing; what is not known of it is empty."""
+    entry = {
+        "time": time,
+        "request_id": request_id.decode(),
+        "method": method,
+        "path": without_tokens(path) if "eyJ" in path else path,
+        "status": status,
+        "route": "",
+        "endpoint": "",
+        "bytes": 0,
+        "ms": round(seconds * 1000, 3),
+    }
+    return dumps(entry)[:-1].decode() + caller_text(client, host, "", "", None) + "}\n"
+
+
+def _open(path: str) -> int:
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+
+
+class AccessLog:
+    """Writes to `path`, appending, or to standard output where it is None."""
+
+    def __init__(self, path: str | None) -> None:
+        self.path = path
+        self._overflowed = 0
+        self._unwritten = 0
+        # Bytes in all; each of the two threads counts one of them.
+        self._put = 0
+        self._taken = 0
+        self._lines: list[str] = []
+        self._writer = LineWriter(1 if path is None else _open(path))
+        self._batches: queue.Queue[bytes | None] = queue.Queue(WAITING_BATCHES)
+        self._thread: threading.Thread | None = None
+        self._batch_lines = FILE_BATCH_LINES
+        if not self._writer.is_file:
+            self._batch_lines = THREAD_BATCH_LINES
+            self._thread = threading.Thread(target=self._write_batches, name="access-log", daemon=True)
+            self._thread.start()
+
+    @property
+    def dropped(self) -> int:
+        """How many lines could not be written so far; each of the two threads that drop some counts for itself."""
+        return self._overflowed + self._unwritten
+
+    def write(self, line: str) -> None:
+        """Add one line, its end included; it is on its way at the next flush."""
+        lines = self._lines
+        lines.append(line)
+        if len(lines) >= self._batch_lines:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what has gathered, or hand it to the writing thread."""
+        lines = self._lines
+        if not lines:
+            return
+        self._lines = []
+        batch = "".join(lines).encode()
+        if self._thread is None:
+            self._write(batch)
+            return
+        if self._put + len(batch) - self._taken > WAITING_BYTES:
+            self._overflowed += len(lines)
+            return
+        try:
+            self._batches.put_nowait(batch)
+        except queue.Full:
+            self._overflowed += len(lines)
+        else:
+            self._put += len(batch)
+
+    def reopen(self) -> None:
+        """Go on in the file that now has the path, if it is a file; raises OSError, and goes on in the old one."""
+        if self.path is None or self._thread is not None:
+            return
+        self.flush()
+        opened = _open(self.path)
+        os.close(self._writer.descriptor)
+        self._writer = LineWriter(opened)
+
+    def close(self) -> None:
+        """Write what has gathered; waits for the thread a second at the most."""
+        self.flush()
+        if self._thread is not None:
+            try:
+                self._batches.put(None, timeout=1)
+            except queue.Full:
+                return
+            self._thread.join(1)
+        if self.path is not None:
+            os.close(self._writer.descriptor)
+
+    def _write_batches(self) -> None:
+        while (batch := self._batches.get()) is not None:
+            self._write(batch)
+            self._taken += len(batch)
+
+    def _write(self, batch: bytes) -> None:
+        self._unwritten += self._writer.write(batch)

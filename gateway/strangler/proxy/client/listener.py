@@ -1,0 +1,161 @@
+"""How a worker meets clients: over TLS or not, behind the PROXY protocol or not, as the newest snapshot says.
+
+A new certificate counts for the connections that come from then on; those that
+are there keep the one that they were met with. A handshake, and waiting for a
+PROXY protocol header, are bounded by the time that a request's head may take,
+and count as connections, of their address too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import Counter
+from typing import TYPE_CHECKING, cast
+
+from strangler.model.snapshot import ListenerTls
+from strangler.model.tls_context import listener_context
+from strangler.proxy.client.client_hello import NO_APPLICATION_PROTOCOL, SPOKEN, offered_protocols
+from strangler.proxy.client.connection import ClientConnection
+from strangler.proxy.client.peer import peer_of
+from strangler.proxy.client.proxy_protocol import ProxiedConnection
+from strangler.proxy.http.problem_responses import problem
+from strangler.proxy.http.tls import TlsConnection, reason_of
+from strangler.routing.decide import Refusal
+
+if TYPE_CHECKING:
+    from strangler.proxy.plane import DataPlane
+
+
+class Listener:
+    """Makes the protocols of accepted connections; `handshakes` are those that no request can come from yet."""
+
+    def __init__(self, plane: DataPlane) -> None:
+        self.handshakes: set[TlsConnection | ProxiedConnection] = set()
+        self._plane = plane
+        self._tls: ListenerTls | None = None
+        self._context: ssl.SSLContext | None = None
+        self._greeted: Counter[str] = Counter()
+
+    def apply(self, tls: ListenerTls | None) -> None:
+        """Meet new clients by `tls`."""
+        if tls != self._tls:
+            self._context = None if tls is None else listener_context(tls)
+            self._tls = tls
+
+    def accept(self) -> asyncio.Protocol:
+        """The protocol of a new connection."""
+        plane = self._plane
+        if not plane.snapshot.proxy_protocol:
+            return self._meet("", True)
+        if self._full():
+            return _TurnedAway()
+        connection = ProxiedConnection(plane.trusted_proxies, self._meet, self._introduced)
+        connection.deadline = plane.now + plane.snapshot.limits.header_timeout
+        self.handshakes.add(connection)
+        return connection
+
+    def _meet(self, peer: str, believed: bool) -> asyncio.Protocol:
+        """The protocol for `peer`, "" where the socket tells, who is `believed` about clients or not."""
+        plane = self._plane
+        client = ClientConnection(plane, peer, believed)
+        if self._context is None:
+            return client
+        if self._full():
+            return _TurnedAway()
+        connection = _Greeting(self, peer, client, self._context)
+        connection.deadline = plane.now + plane.snapshot.limits.header_timeout
+        self.handshakes.add(connection)
+        return connection
+
+    def admit(self, greeting: _Greeting) -> bool:
+        """Whether the address of `greeting` may have another connection; it is counted as one until it is settled."""
+        plane = self._plane
+        peer = greeting.peer
+        others = self._greeted[peer] + plane.addresses.get(peer, 0)
+        if others >= plane.snapshot.limits.connections_per_address and peer not in plane.trusted_proxies:
+            self.handshakes.discard(greeting)
+            return False
+        self._greeted[peer] += 1
+        return True
+
+    def plain_answer(self) -> bytes:
+        """What a client is told that speaks HTTP without TLS."""
+        return problem(
+            Refusal(400, "HTTPS is spoken here, and this is HTTP."), self._plane.new_request_id(), close=True
+        )
+
+    def _full(self) -> bool:
+        plane = self._plane
+        return len(self.handshakes) + len(plane.clients) + len(plane.tunnels) >= plane.snapshot.limits.connections
+
+    def expire(self, now: float) -> None:
+        """Give up handshakes whose time is over."""
+        for connection in [connection for connection in self.handshakes if connection.deadline <= now]:
+            connection.abort()
+
+    def close(self) -> None:
+        """Give up all handshakes."""
+        for connection in list(self.handshakes):
+            connection.abort()
+
+    def _introduced(self, connection: ProxiedConnection, reason: str) -> None:
+        self.handshakes.discard(connection)
+        if reason:
+            self._plane.counters.event("proxy_protocol_refused", reason)
+            self._plane.client_closed()
+
+    def settled(self, greeting: _Greeting, error: Exception | None) -> None:
+        """The handshake of a client that was admitted is over."""
+        self.handshakes.discard(greeting)
+        self._greeted[greeting.peer] -= 1
+        if not self._greeted[greeting.peer]:
+            del self._greeted[greeting.peer]
+        if error is not None:
+            self._plane.counters.event("tls_handshakes_failed", reason_of(error))
+            self._plane.client_closed()
+
+
+class _Greeting(TlsConnection):
+    """A client's TLS connection; `peer` is the other end's address, "" until the socket tells it."""
+
+    __slots__ = ("_hello", "_listener", "peer")
+
+    def __init__(self, listener: Listener, peer: str, client: ClientConnection, context: ssl.SSLContext) -> None:
+        super().__init__(client, context, self._over, server_side=True, plain_answer=listener.plain_answer)
+        self.peer = peer
+        self._hello: bytes | None = b""
+        self._listener = listener
+
+    def greeted(self, data: bytes) -> bytes:
+        if self._hello is None:
+            return data
+        self._hello += data
+        offered = offered_protocols(self._hello)
+        if offered is None:
+            return b""
+        data, self._hello = self._hello, None
+        if offered and not offered & SPOKEN:
+            self.refuse(NO_APPLICATION_PROTOCOL, "NO_APPLICATION_PROTOCOL")
+            return b""
+        return data
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if not self.peer:
+            self.peer = peer_of(transport)
+        if self._listener.admit(self):
+            super().connection_made(transport)
+        else:
+            raw = cast(asyncio.Transport, transport)
+            raw.set_protocol(_TurnedAway())
+            raw.abort()
+
+    def _over(self, connection: TlsConnection, error: Exception | None) -> None:
+        self._listener.settled(self, error)
+
+
+class _TurnedAway(asyncio.Protocol):
+    """A connection beyond the limit: without a handshake there is no way to say so."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        cast(asyncio.Transport, transport).abort()

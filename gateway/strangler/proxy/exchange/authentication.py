@@ -1,0 +1,64 @@
+"""Who is calling: the one bearer token of a request, and where it may stand."""
+
+from __future__ import annotations
+
+from time import time
+from typing import TYPE_CHECKING
+
+from strangler.auth.several import verify_with_one_of
+from strangler.auth.upgrade_token import take_from_query
+from strangler.auth.verify import NoKeys, TokenRefused, UnknownKey, is_another_scheme
+from strangler.proxy.exchange.upgrade import is_handshake
+from strangler.routing.decide import Refusal
+
+if TYPE_CHECKING:
+    from strangler.auth.identity import Identity
+    from strangler.model.snapshot import AuthRequirement
+    from strangler.proxy.exchange.answered_request import AnsweredRequest
+
+
+def identify(request: AnsweredRequest, requirement: AuthRequirement) -> Identity | Refusal | None:
+    """Verify the one bearer token of `request` against the providers that `requirement` names; None without one.
+
+    Where a token is optional, credentials of another scheme are the upstream's
+    to judge: the caller is anonymous here, and the field is passed on.
+    Raises UnknownKey where the provider's keys have to be fetched again first.
+    """
+    if requirement.upgrade_token and request.head.upgrade and is_handshake(request.method, request.head):
+        _take_upgrade_token(request, requirement)
+    credentials = request.head.credentials
+    if not credentials:
+        return None
+    if len(credentials) > 1:
+        return Refusal(400, "The request has more than one bearer token.", "invalid_request")
+    if not requirement.required and is_another_scheme(credentials[0]):
+        return None
+    plane = request.client.plane
+    names = requirement.providers
+    try:
+        if len(names) == 1:
+            return plane.verifiers[names[0]].verify(credentials[0], time())
+        return verify_with_one_of([plane.verifiers[name] for name in names], credentials[0], time())
+    except TokenRefused as refused:
+        return Refusal(refused.status, refused.detail, refused.error)
+    except NoKeys:
+        return Refusal(503, "The keys that verify tokens are not available yet.")
+    except UnknownKey as unknown:
+        if request.refetched or not plane.may_refetch(unknown.provider):
+            return Refusal(401, "The token names a signing key that is not known.", "invalid_token")
+        raise
+
+
+def _take_upgrade_token(request: AnsweredRequest, requirement: AuthRequirement) -> None:
+    """Move tokens from where the route lets a handshake carry them to the credentials, so that nobody sees them."""
+    head = request.head
+    for place in requirement.upgrade_token:
+        if place.kind != "query":
+            tokens = head.take_subprotocol_tokens(place)
+        else:
+            tokens, query = take_from_query(request.query, place.name)
+            if tokens:
+                request.query = query
+                target = request.line.split(b" ")[1].partition(b"?")[0] + (b"?" + query.encode() if query else b"")
+                request.line = b"%b %b HTTP/1.1\r\n" % (request.method.encode(), target)
+        head.credentials += [b"Bearer " + token.encode() for token in tokens]

@@ -1,0 +1,211 @@
+"""A second try of a slow read at another endpoint; the first answer counts (Dean, Barroso 2013, "The Tail at Scale").
+
+A hedge is load that nobody would have had without it, so it comes out of the
+retry budget, and there is none while the upstream's breaker is not closed or
+its concurrency limit is reached.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from strangler.model.resilience import Hedging
+from strangler.proxy.exchange.admission import make_room
+from strangler.resilience.breaker import State
+from strangler.resilience.retry import Cause, Failure
+
+if TYPE_CHECKING:
+    from strangler.proxy.client.connection import ClientConnection
+    from strangler.proxy.exchange.attempts import Attempts
+    from strangler.proxy.exchange.exchange import Exchange
+    from strangler.proxy.upstream.connection import UpstreamConnection
+    from strangler.proxy.upstream.endpoint_pool import EndpointPool
+    from strangler.proxy.upstream.upstream_pool import UpstreamPool
+
+HEDGED = frozenset({"GET", "HEAD"})
+
+
+def plan_hedge(attempts: Attempts, hedging: Hedging, upstream: UpstreamPool) -> None:
+    """Send the request to another endpoint of `upstream`, too, if it is not answered in time."""
+    exchange = attempts.exchange
+    if exchange.method not in HEDGED or exchange.head.has_body or exchange.head.upgrade:
+        return
+    if len(upstream.endpoints) > 1:
+        exchange.client.plane.loop.call_later(hedging.after, _begin, attempts, upstream)
+
+
+def _begin(attempts: Attempts, upstream: UpstreamPool) -> None:
+    exchange = attempts.exchange
+    if exchange.done or exchange.response_started or exchange.connection is None or attempts.hedge is not None:
+        return
+    if exchange.decision.upstream != upstream.upstream.name:
+        # Somebody else was asked instead meanwhile, and an answer of this upstream is no second one of theirs.
+        return
+    pool = upstream.next_but({exchange.endpoint_url}, exchange)
+    breaker, limit = upstream.breaker, upstream.limit
+    plane = exchange.client.plane
+    if pool is None or (breaker is not None and breaker.state is not State.CLOSED):
+        return
+    if not upstream.budget.take(plane.loop.time(), upstream.requests):
+        return
+    if limit is not None and not limit.enter():
+        return
+    plane.counters.event("hedges", upstream.upstream.name)
+    attempts.hedge = hedge = Hedge(attempts, upstream, pool)
+    pool.request(hedge)
+
+
+class Hedge:
+    """The second try, at `pool`; `done` once it has won, lost or failed."""
+
+    __slots__ = (
+        "_attempts",
+        "_connection",
+        "_upstream",
+        "client",
+        "done",
+        "method",
+        "pending_out",
+        "pool",
+        "request_complete",
+        "response_started",
+        "timeouts",
+    )
+
+    def __init__(self, attempts: Attempts, upstream: UpstreamPool, pool: EndpointPool) -> None:
+        exchange = attempts.exchange
+        self.pool = pool
+        self.client: ClientConnection = exchange.client
+        self.method = exchange.method
+        self.timeouts = exchange.timeouts
+        self.request_complete = True
+        self.response_started = False
+        self.done = False
+        self.pending_out: list[bytes] = []
+        self._attempts = attempts
+        self._upstream = upstream
+        self._connection: UpstreamConnection | None = None
+
+    def lose(self) -> None:
+        """Another answer counts, or none: hang up."""
+        if not self.done:
+            self._end()
+            if self._connection is not None:
+                self._connection.discard()
+            else:
+                self.pool.forget(self)
+
+    def expired(self) -> None:
+        """The other try has failed, and this one isn't answered in time either."""
+        if self._connection is None:
+            self.pool.forget(self)
+            self._fail("busy", 504, "No connection to the upstream could be had in time.")
+        else:
+            self.upstream_failed("timeout", 504, "The upstream took too long to answer.")
+
+    def _end(self) -> None:
+        self.done = True
+        limit = self._upstream.limit
+        if limit is not None:
+            make_room(limit)
+
+    def _fail(self, cause: Cause, status: int, detail: str) -> None:
+        """This try is over; the exchange goes on with the other, or has failed too."""
+        if not self.done:
+            self._end()
+            self._attempts.hedge_failed(Failure(cause, status, detail, True))
+
+    def _win(self, connection: UpstreamConnection | None) -> Exchange:
+        self._end()
+        self.client.plane.counters.event("hedges_won", self._upstream.upstream.name)
+        self._attempts.take_over(self.pool, connection)
+        return self._attempts.exchange
+
+    def _is_wanted(self, status: int) -> bool:
+        """Whether an answer with `status` is: an error is not, while the other may still do better."""
+        return status < 500 or self._attempts.exchange.connection is None
+
+    # What connections and pools call
+
+    @property
+    def repeatable(self) -> bool:
+        """Nothing is lost with it: the other try is under way."""
+        return True
+
+    def waits_for(self, pool: EndpointPool) -> bool:
+        """Whether a connection of `pool` is wanted."""
+        return not self.done and self._connection is None and self.pool is pool
+
+    def move_to(self, pool: EndpointPool) -> None:
+        """Another endpoint of the same name accepted a connection before the chosen one did."""
+        self.pool = pool
+
+    def connected(self, connection: UpstreamConnection) -> None:
+        """Write the request to `connection`."""
+        self._connection = connection
+        connection.exchange = self
+        connection.transport.write(b"".join([*self._attempts.exchange.head_sent(self.pool), b"\r\n"]))
+
+    def connect_failed(self, status: int, detail: str) -> None:
+        """No connection; the pool has noted that."""
+        self._fail("connect", status, detail)
+
+    def out_of_descriptors(self) -> None:
+        """The gateway itself can open no connection."""
+        if not self.done:
+            self._end()
+            self._attempts.hedge = None
+            if self._attempts.exchange.connection is None:
+                self._attempts.exchange.out_of_descriptors()
+
+    def busy(self, detail: str) -> None:
+        """There are too many requests at the endpoint."""
+        self._fail("busy", 503, detail)
+
+    def interim_response(self, status: int, line: bytes, fields: bytes) -> None:
+        """A 1xx of a try that may not count is not passed on."""
+
+    def switch_protocols(
+        self, connection: UpstreamConnection, line: bytes, fields: bytes, upgrade: bytes, early: bytes
+    ) -> bool:
+        """A handshake is never hedged."""
+        return False
+
+    def whole_response(self, status: int, line: bytes, fields: bytes, body: bytes) -> None:
+        """A response came in one piece; the connection is no longer this one's."""
+        self._connection = None
+        if self._is_wanted(status):
+            self._win(None).whole_response(status, line, fields, body)
+        else:
+            self._fail("status", status, "")
+
+    def response_head(self, status: int, line: bytes, fields: bytes, delimited: bool) -> None:
+        """A response begins; the rest of it goes to the exchange itself."""
+        connection = self._connection
+        assert connection is not None
+        if self._is_wanted(status):
+            self._win(connection).response_head(status, line, fields, delimited)
+        else:
+            connection.discard()
+            self._fail("status", status, "")
+
+    def response_body(self, body: bytes) -> None:
+        """Nothing comes here: a response is the exchange's from its head on."""
+
+    def flush(self) -> None:
+        """Nothing is held back here."""
+
+    def response_complete(self) -> None:
+        """Nothing ends here: a response is the exchange's from its head on."""
+
+    def upstream_lost(self) -> None:
+        """The connection ended without a response."""
+        self.upstream_failed("lost", 502, "The upstream closed the connection before its response was complete.")
+
+    def upstream_failed(self, cause: Cause, status: int, detail: str, *, blame: bool = True) -> None:
+        """The endpoint can't answer."""
+        if self._connection is not None:
+            self._connection.discard()
+        if blame:
+            self._upstream.endpoint_failed(self.pool)
+        self._fail(cause, status, detail)

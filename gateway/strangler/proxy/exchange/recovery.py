@@ -1,0 +1,152 @@
+"""What becomes of a request whose attempt failed, before a byte of a response reached the client.
+
+In this order: it is sent again where that is safe; the legacy side of its
+migration answers; what was answered before, or a static answer, is given.
+"""
+
+from __future__ import annotations
+
+from random import random
+from time import time
+from typing import TYPE_CHECKING
+
+from strangler.model.resilience import RouteFallback
+from strangler.resilience.fallback import may_answer, may_fall_back
+from strangler.resilience.retry import LONGEST_WAIT, Failure, backoff, may_retry, seconds_of
+from strangler.routing.decide import Decision
+
+if TYPE_CHECKING:
+    from strangler.proxy.exchange.attempts import Attempts
+    from strangler.proxy.upstream.upstream_pool import UpstreamPool
+
+
+def is_failure(decision: Decision, status: int) -> bool:
+    """Whether somebody may be asked again, or instead, because of an answer with this status."""
+    route = decision.route
+    if route is None:
+        return False
+    if status in route.retries.statuses or (route.fallback is not None and status in route.fallback.statuses):
+        return True
+    migration = route.migration
+    if migration is None or decision.side != "extracted" or migration.fallback is None:
+        return False
+    return status in migration.fallback.statuses
+
+
+def asked_to_wait(fields: bytes) -> float | None:
+    """The seconds that the Retry-After among a response's `fields` asks for, None where there is none."""
+    for line in fields.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.lower() == b"retry-after":
+            return seconds_of(value, time())
+    return None
+
+
+def recover(attempts: Attempts, failure: Failure) -> bool:
+    """Have somebody answer all the same; False where nobody may or can."""
+    return _retry(attempts, failure) or _ask_legacy(attempts, failure) or _answer(attempts, failure)
+
+
+def _retry(attempts: Attempts, failure: Failure) -> bool:
+    exchange, settings = attempts.exchange, attempts.settings
+    plane = exchange.client.plane
+    upstream = plane.pools.get(exchange.decision.upstream or "")
+    if upstream is None or not may_retry(failure, exchange.method, settings) or not attempts.repeatable:
+        return False
+    attempts.tried.add(exchange.endpoint_url)
+    another = upstream.next_but(attempts.tried, exchange)
+    now = plane.loop.time()
+    if failure.cause == "connect" and not failure.sent and another is not None:
+        if now >= exchange.ends:
+            return False
+        plane.counters.event("connect_retries", upstream.upstream.name)
+        attempts.start(upstream)
+        return True
+    if (another is None and not settings.same_endpoint) or attempts.retries >= settings.attempts:
+        return False
+    wait = max(backoff(attempts.retries + 1, settings, random()), failure.retry_after or 0.0)
+    if wait > LONGEST_WAIT or now + wait >= exchange.ends:
+        return False
+    if not upstream.budget.take(now, upstream.requests):
+        plane.counters.event("retries_over_budget", upstream.upstream.name)
+        return False
+    attempts.retries += 1
+    plane.counters.event("retries", upstream.upstream.name)
+    if failure.cause == "status":
+        # The route says of this status that nothing was done.
+        attempts.sent = False
+    exchange.client.deadline = plane.now + wait + LONGEST_WAIT
+    plane.loop.call_later(wait, _try_again, attempts, upstream)
+    return True
+
+
+def _try_again(attempts: Attempts, upstream: UpstreamPool) -> None:
+    if not attempts.exchange.done and attempts.exchange.connection is None:
+        attempts.start(upstream)
+
+
+def _ask_legacy(attempts: Attempts, failure: Failure) -> bool:
+    exchange = attempts.exchange
+    decision = exchange.decision
+    route, choice = decision.route, decision.choice
+    if route is None or route.migration is None or decision.side != "extracted":
+        return False
+    if choice is not None and choice.overridden:
+        return False
+    plane = exchange.client.plane
+    migration = route.migration
+    legacy = plane.pools.get(migration.legacy)
+    if legacy is None or not may_fall_back(migration, failure, exchange.method) or not attempts.repeatable:
+        return False
+    if plane.loop.time() >= exchange.ends:
+        return False
+    _count(attempts, failure, "legacy")
+    attempts.retries = 0
+    attempts.tried.clear()
+    changes = route.changes_for(migration.legacy)
+    exchange.redirect(Decision(route, migration.legacy, "legacy", decision.identity, choice, changes=changes))
+    attempts.start(legacy)
+    return True
+
+
+def _answer(attempts: Attempts, failure: Failure) -> bool:
+    route = attempts.exchange.decision.route
+    settings = None if route is None else route.fallback
+    if route is None or settings is None:
+        return False
+    if failure.cause == "status" and failure.status not in settings.statuses:
+        return False
+    return _answer_stale(attempts, failure, route.name) or _answer_static(attempts, failure, settings)
+
+
+def _answer_stale(attempts: Attempts, failure: Failure, route: str) -> bool:
+    exchange = attempts.exchange
+    answers = exchange.client.plane.stale_answers.get(route)
+    if answers is None or exchange.method != "GET" or exchange.head.has_body:
+        return False
+    now = exchange.client.plane.loop.time()
+    kept = answers.find(exchange.stale_key, exchange.headers, now)
+    if kept is None:
+        return False
+    _count(attempts, failure, "stale")
+    exchange.answer_instead(200, kept.head(now), kept.body)
+    return True
+
+
+def _answer_static(attempts: Attempts, failure: Failure, settings: RouteFallback) -> bool:
+    exchange, static = attempts.exchange, settings.static
+    if static is None or not may_answer(static, exchange.method):
+        return False
+    _count(attempts, failure, "static")
+    head = f"Content-Type: {static.content_type}\r\nContent-Length: {len(static.body)}\r\n"
+    exchange.answer_instead(static.status, head.encode("latin-1"), static.body)
+    return True
+
+
+def _count(attempts: Attempts, failure: Failure, answerer: str) -> None:
+    route = attempts.exchange.decision.route
+    assert route is not None
+    migration = "" if route.migration is None else route.migration.name
+    attempts.exchange.client.plane.counters.fallback((route.name, migration, answerer, failure.cause))
+    attempts.fallback = answerer
+    attempts.cause = failure.cause

@@ -1,0 +1,228 @@
+"""Header fields on their way through: what is dropped, what is looked at, what is forwarded.
+
+Facts (RFC 9110 section 7.6.1, RFC 9112 section 6):
+
+- Hop-by-hop fields, and those that Connection names, concern one connection
+  and are never forwarded. Framing fields are written anew by the gateway.
+- CGI-like servers (WSGI, PHP, Rack) fold `-` and `_` together, some of them
+  every non-alphanumeric, so `X_Auth_Subject` reaches an application under the
+  name of the gateway's own field. Any other spelling of a field that an
+  upstream trusts or frames by is dropped. Which fields upstreams trust is in
+  `strangler.model.dropped_fields`.
+
+The action for a spelling is worked out once and remembered, because clients
+send the same few dozen spellings in every request.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import IntEnum
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from strangler.model.changes import NOT_ALPHANUMERIC
+from strangler.model.dropped_fields import BELIEVED, FORWARDED, IDENTITY
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from strangler.model.dropped_fields import Sender
+    from strangler.routing.trust import Forwarding
+
+VIA = b"1.1 strangler"
+VIA_LINE = b"Via: " + VIA + b"\r\n"
+REMEMBERED_SPELLINGS = 4096
+REMEMBERED_OPTIONS = 256
+REMEMBERED_OPTIONS_BYTES = 64
+REMEMBERED_SPELLING = 64
+"""Longer names are looked at anew each time, so that what is remembered stays below 1 MiB."""
+
+
+class Action(IntEnum):
+    """What becomes of a header field; FORWARD is 0 so that the hot path can test for truth."""
+
+    FORWARD = 0
+    DROP = 1
+    HOST = 2
+    CONTENT_LENGTH = 3
+    TRANSFER_ENCODING = 4
+    CONNECTION = 5
+    AUTHORIZATION = 6
+    EXPECT = 7
+    FORWARDED = 8
+    REQUEST_ID = 9
+    TRACEPARENT = 10
+    UPGRADE = 11
+    VIA = 12
+    MAX_FORWARDS = 13
+    DATE = 14
+    FROM_PROXIES = 15
+    TRACESTATE = 16
+
+
+HOP_BY_HOP = frozenset(
+    {b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"proxy-authorization", b"te", b"trailer"}
+)
+
+_REQUEST = {
+    **dict.fromkeys(HOP_BY_HOP | {b"http2-settings", b"x-shadow"}, Action.DROP),
+    **dict.fromkeys([name.encode() for name in IDENTITY | BELIEVED], Action.DROP),
+    **dict.fromkeys([name.encode() for name in FORWARDED], Action.FORWARDED),
+    b"host": Action.HOST,
+    b"content-length": Action.CONTENT_LENGTH,
+    b"transfer-encoding": Action.TRANSFER_ENCODING,
+    b"connection": Action.CONNECTION,
+    b"authorization": Action.AUTHORIZATION,
+    b"expect": Action.EXPECT,
+    b"x-request-id": Action.REQUEST_ID,
+    b"traceparent": Action.TRACEPARENT,
+    b"tracestate": Action.TRACESTATE,
+    b"upgrade": Action.UPGRADE,
+    b"via": Action.VIA,
+    b"max-forwards": Action.MAX_FORWARDS,
+}
+_RESPONSE = {
+    **dict.fromkeys(HOP_BY_HOP, Action.DROP),
+    b"upgrade": Action.UPGRADE,
+    b"content-length": Action.CONTENT_LENGTH,
+    b"transfer-encoding": Action.TRANSFER_ENCODING,
+    b"connection": Action.CONNECTION,
+    b"x-request-id": Action.REQUEST_ID,
+    b"date": Action.DATE,
+}
+_GUARDED = frozenset(name for name in _REQUEST if name != b"te")
+NAME_IN_VIA = re.compile(rb"(?:^|,)[ \t]*[^ \t,]+[ \t]+strangler(?=[ \t,]|$)", re.IGNORECASE)
+"""Each time that this gateway, or another of its name, stands in a Via field (RFC 9110 section 7.6.3)."""
+
+
+class Actions(dict[bytes, int]):
+    """From a spelling of a field name to its action.
+
+    Bounded in number and length, because a client chooses the spellings.
+    `passed` are folded names that are let through, though they are guarded.
+    """
+
+    def __init__(
+        self,
+        known: Mapping[bytes, Action],
+        guarded: frozenset[bytes],
+        passed: Mapping[bytes, Action] | None = None,
+    ) -> None:
+        super().__init__()
+        self._known = known
+        self._guarded = guarded
+        self._passed = passed or {}
+
+    def __missing__(self, spelling: bytes) -> int:
+        name = spelling.lower()
+        action = int(self._known.get(name, Action.FORWARD))
+        if not action or self._passed:
+            folded = NOT_ALPHANUMERIC.sub(b"-", name)
+            if folded in self._passed:
+                action = int(self._passed[folded])
+            elif not action and folded in self._guarded:
+                action = int(Action.DROP)
+        if len(self) < REMEMBERED_SPELLINGS and len(spelling) <= REMEMBERED_SPELLING:
+            self[spelling] = action
+        return action
+
+
+def request_actions(passed: Mapping[str, Sender]) -> Actions:
+    """What becomes of each request field, where the folded names in `passed` are let through."""
+    senders: dict[Sender, Action] = {"anyone": Action.FORWARD, "proxies": Action.FROM_PROXIES}
+    return Actions(_REQUEST, _GUARDED, {name.encode(): senders[sender] for name, sender in passed.items()})
+
+
+REQUEST_ACTIONS = request_actions({})
+RESPONSE_ACTIONS = Actions(_RESPONSE, frozenset())
+
+
+def connection_options(value: bytes) -> frozenset[bytes]:
+    """The options of a Connection field, in lower case (RFC 9110 section 7.6.1)."""
+    return remembered_options(value) if len(value) <= REMEMBERED_OPTIONS_BYTES else _options(value)
+
+
+def _options(value: bytes) -> frozenset[bytes]:
+    return frozenset(option.strip(b" \t").lower() for option in value.split(b",")) - {b""}
+
+
+remembered_options = lru_cache(REMEMBERED_OPTIONS)(_options)
+"""The same for values that are short, of which the last ones are remembered: less than 1 MiB."""
+
+
+def protocols(value: bytes) -> tuple[bytes, ...]:
+    """The protocols of an Upgrade field, as they are written (RFC 9110 section 7.8)."""
+    return tuple(protocol for part in value.split(b",") if (protocol := part.strip(b" \t")))
+
+
+_HOST = re.compile(rb"(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(:[0-9]{0,5})?")
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
+_TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def forwarded_lines(peer: str, scheme: str) -> bytes:
+    """What an upstream is told of the client's connection."""
+    return f"X-Forwarded-For: {peer}\r\nX-Forwarded-Proto: {scheme}\r\n".encode("ascii")
+
+
+def forwarded_host_line(host: str, secure: bool) -> bytes:
+    """What an upstream is told of the Host that the client asked for, and of the port in it or that of the scheme."""
+    return f"X-Forwarded-Host: {host}\r\nX-Forwarded-Port: {port_of(host, secure)}\r\n".encode("ascii")
+
+
+def forwarded_element(peer: str, scheme: str) -> str:
+    """What Forwarded says of a client that no trusted proxy speaks for (RFC 7239 section 4), but for the host."""
+    node = f'"[{peer}]"' if ":" in peer else peer
+    return f"for={node};proto={scheme}"
+
+
+def own_forwarded_line(element: str, host: str) -> bytes:
+    """The Forwarded field with the one `element`, for a request that asked for `host`."""
+    about = f'{element};host="{host}"' if host else element
+    return f"Forwarded: {about}\r\n".encode("ascii")
+
+
+def port_of(host: str, secure: bool) -> str:
+    """The port that a client means by `host`."""
+    _, colon, port = host.rpartition(":")
+    if colon and port and not port.endswith("]"):
+        return port
+    return "443" if secure else "80"
+
+
+def forwarding_lines(forwarding: Forwarding, scheme: str, host: str, port_is_told: bool = False) -> bytes:
+    """What an upstream is told where trusted proxies have passed the request on.
+
+    `scheme` is that of the last connection, `host` the Host that came; both
+    stand where the proxies say nothing usable. `port_is_told` where they have
+    told the port, which goes on.
+    """
+    chain = (forwarding.address, *forwarding.hops)
+    said_scheme = forwarding.scheme or scheme
+    said_host = forwarding.host if is_host(forwarding.host.encode("latin-1")) else host
+    lines = forwarded_lines(", ".join(chain), said_scheme)
+    if said_host:
+        lines += f"X-Forwarded-Host: {said_host}\r\n".encode("ascii")
+    if said_host and not port_is_told:
+        lines += f"X-Forwarded-Port: {port_of(said_host, said_scheme == 'https')}\r\n".encode("ascii")
+    if forwarding.header == "Forwarded":
+        first, *others = [f'for="[{address}]"' if ":" in address else f"for={address}" for address in chain]
+        about = f"{first};proto={said_scheme}" + (f';host="{said_host}"' if said_host else "")
+        lines += f"Forwarded: {', '.join((about, *others))}\r\n".encode("ascii")
+    return lines
+
+
+def is_host(value: bytes) -> bool:
+    """Whether `value` is a Host as in RFC 9110 section 7.2: a name or address, perhaps a port."""
+    return _HOST.fullmatch(value) is not None
+
+
+def is_request_id(value: bytes) -> bool:
+    """Whether a request id from outside is short and plain enough to be kept and logged."""
+    return _REQUEST_ID.fullmatch(value) is not None
+
+
+def is_traceparent(value: bytes) -> bool:
+    """Whether `value` is a W3C Trace Context traceparent, version 00 or a later one of the same shape."""
+    return _TRACEPARENT.fullmatch(value) is not None

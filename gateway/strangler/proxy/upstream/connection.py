@@ -1,0 +1,368 @@
+"""One connection to an endpoint: sends a request, reads the response, and is used again if both ended cleanly.
+
+Facts (RFC 9112 section 6.3): a response to HEAD and any 1xx, 204 or 304 has no
+body whatever its fields say; otherwise `Transfer-Encoding: chunked` frames it,
+else Content-Length, else the end of the connection. A response with both, with
+several lengths or with another transfer coding is ambiguous: 502, and the
+connection is not used again. One without Date gets one (RFC 9110 section 6.6.1).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+from typing import TYPE_CHECKING, cast
+
+import httptools
+
+from strangler.proxy.http.headers import RESPONSE_ACTIONS, Action, connection_options
+from strangler.proxy.http.socket_state import arrivals, rest_of
+from strangler.proxy.http.status_lines import status_line
+from strangler.proxy.http.tls import TruncatedError
+from strangler.proxy.upstream.short_response import read_short_response
+
+if TYPE_CHECKING:
+    from strangler.proxy.upstream.endpoint_pool import EndpointPool
+    from strangler.proxy.upstream.requester import Requester
+
+LARGEST_HEAD = 262_144
+
+_DIGITS = frozenset(b"0123456789")
+_LENGTH = frozenset({b"content-length"})
+_NO_OPTIONS: frozenset[bytes] = frozenset()
+_ABOUT_OTHER_THAN_FIELDS = frozenset({b"close", b"keep-alive", b"content-length"})
+"""Connection options that take no field off: two are about the connection, and the length is needed."""
+
+
+class BadResponse(Exception):
+    """The endpoint's response can't be understood or is ambiguous; the message says how."""
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """A kept-alive HTTP/1.1 connection to one endpoint, with one exchange at a time.
+
+    It is `answering` once a byte of an answer, also of an interim one, has come in,
+    and `truncated` where TLS ended without close_notify. `released_at` is since
+    when it has been idle, later where it has just `carried_body`, a large one
+    (see pool.py).
+    """
+
+    __slots__ = (
+        "_arrivals",
+        "_complete",
+        "_connection",
+        "_content_length",
+        "_dated",
+        "_head_bytes",
+        "_in_body",
+        "_interim",
+        "_length_fields",
+        "_lines",
+        "_parser",
+        "_phrase",
+        "_transfer_encoding",
+        "_upgrade",
+        "answering",
+        "carried_body",
+        "exchange",
+        "paused",
+        "pool",
+        "released_at",
+        "reusable",
+        "transport",
+        "truncated",
+        "until_close",
+        "used",
+    )
+
+    def __init__(self, pool: EndpointPool) -> None:
+        self.pool = pool
+        self.transport: asyncio.Transport = None  # type: ignore[assignment]
+        self.exchange: Requester | None = None
+        self.used = False
+        self.reusable = True
+        self.paused = False
+        self.truncated = False
+        self.released_at = 0.0
+        self.carried_body = False
+        self._arrivals: select.poll | None = None
+        self._new_parser()
+        self._begin()
+
+    def _new_parser(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        if self.pool.owner.upstream.bare_lf:
+            self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
+
+    def _begin(self) -> None:
+        self._lines: list[bytes] = []
+        self._phrase = b""
+        self._connection: bytes | None = None
+        self._dated = False
+        self._content_length: bytes | None = None
+        self._length_fields = 0
+        self._transfer_encoding: bytes | None = None
+        self._upgrade: bytes | None = None
+        self._head_bytes = 0
+        self._interim = False
+        self._in_body = False
+        self._complete = False
+        self.answering = False
+        self.until_close = False
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        exchange = self.exchange
+        if exchange is None:
+            # Nothing was asked, so whatever this is, it can't be trusted to be an answer.
+            self.reusable = False
+            self.transport.abort()
+            return
+        if not self.answering and exchange.method != "HEAD":
+            short = read_short_response(data)
+            if short is not None:
+                status, line, fields, body, dated = short
+                self.exchange = None
+                self.used = True
+                if exchange.request_complete:
+                    self.pool.release(self)
+                else:
+                    self.discard()
+                exchange.whole_response(status, line, fields if dated else fields + self.pool.plane.date_line, body)
+                return
+        if not self.answering and not data.startswith(b"H"):
+            # The parser takes the names of some other protocols for HTTP.
+            self._malformed(exchange, False, BadResponse("it does not begin with HTTP"))
+            return
+        self.answering = True
+        begun = exchange.response_started
+        malformed: Exception | None = None
+        self._head_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            assert self._upgrade is not None
+            line, fields, early = status_line(101, self._phrase), b"".join(self._lines), data[upgrade.args[0] :]
+            if not exchange.switch_protocols(self, line, fields, self._upgrade, early):
+                self._malformed(exchange, begun, BadResponse("it switches protocols without being asked"))
+            return
+        except httptools.HttpParserError as error:
+            self.reusable = False
+            # What follows a whole response is nobody's, and does not make the response wrong.
+            if not self._complete:
+                malformed = error.__context__ if isinstance(error.__context__, BadResponse) else error
+        if self.exchange is not exchange:
+            if self.exchange is None:
+                # The exchange has turned to somebody else.
+                return
+            # A hedge has won, and the response is its exchange's.
+            exchange = self.exchange
+        if malformed is not None:
+            self._malformed(exchange, begun, malformed)
+            return
+        if self._head_bytes > LARGEST_HEAD and not self._complete:
+            # Of a head, chunk extensions or trailers; the parser would gather without end.
+            self._malformed(exchange, begun, BadResponse("its head is too large"))
+            return
+        if exchange.pending_out:
+            exchange.flush()
+        if self._complete:
+            self._finish(exchange)
+
+    def eof_received(self) -> bool:
+        if self.exchange is not None:
+            # Closing waits until everything is written, and an endpoint that has ended need not read any more of it.
+            self.transport.abort()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.reusable = False
+        if exc is not None and self.exchange is not None:
+            # Where writing failed, the response may be there all the same: an endpoint need not read a request's body.
+            for data in rest_of(self.transport):
+                self.data_received(data)
+                if self.exchange is None:
+                    break
+        # It holds on to this connection, which would then have to wait for a collection.
+        self._parser = None  # type: ignore[assignment]
+        self.pool.lost(self)
+        exchange = self.exchange
+        if exchange is None:
+            return
+        self.truncated = isinstance(exc, TruncatedError)
+        optional = self.truncated and self.pool.owner.upstream.tls.close_notify == "optional"
+        if self.until_close and (exc is None or optional):
+            self._finish(exchange)
+        else:
+            exchange.upstream_lost()
+
+    def pause_writing(self) -> None:
+        if self.exchange is not None:
+            self.exchange.client.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self.exchange is not None:
+            self.exchange.client.resume_reading()
+
+    def _finish(self, exchange: Requester) -> None:
+        self.exchange = None
+        clean = self.reusable and not self.until_close and exchange.request_complete
+        if self.answering:
+            self._begin()
+            if self.paused:
+                # The client is slow, but the next exchange is another one's.
+                self.resume_reading()
+        self.used = True
+        if clean:
+            self.pool.release(self)
+        else:
+            self.discard()
+        exchange.response_complete()
+
+    def _malformed(self, exchange: Requester, begun: bool, cause: Exception) -> None:
+        """Give `exchange` up; `begun` tells whether the client has had a part of the response."""
+        exchange.response_started = begun
+        exchange.upstream_failed("malformed", 502, f"The upstream's response is malformed: {cause}.")
+
+    def is_quiet(self) -> bool:
+        """Whether nothing has arrived that the event loop has not handed on yet."""
+        events = self._arrivals
+        if events is None:
+            events = self._arrivals = arrivals(self.transport)
+        return not events.poll(0)
+
+    def pause_reading(self) -> None:
+        """Stop reading: the client can't take more."""
+        self.paused = True
+        self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read again."""
+        self.paused = False
+        self.transport.resume_reading()
+
+    def discard(self) -> None:
+        """Close at once; what the endpoint still sends concerns nobody."""
+        self.exchange = None
+        self.reusable = False
+        self.transport.abort()
+
+    # httptools callbacks
+
+    def on_status(self, phrase: bytes) -> None:
+        self._phrase += phrase
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_body:
+            return
+        action = RESPONSE_ACTIONS[name]
+        if action:
+            if action == Action.CONTENT_LENGTH:
+                self._content_length = value
+                self._length_fields += 1
+                self._lines.append(b"%b: %b\r\n" % (name, value.lstrip(b"0") or b"0"))
+            elif action == Action.DATE:
+                self._dated = True
+                self._lines.append(b"%b: %b\r\n" % (name, value))
+            elif action == Action.TRANSFER_ENCODING:
+                known = self._transfer_encoding
+                self._transfer_encoding = value if known is None else known + b"," + value
+            elif action == Action.CONNECTION:
+                known = self._connection
+                self._connection = value if known is None else known + b"," + value
+            elif action == Action.UPGRADE:
+                self._upgrade = value if self._upgrade is None else self._upgrade + b"," + value
+            return
+        self._lines.append(b"%b: %b\r\n" % (name, value))
+
+    def on_headers_complete(self) -> None:
+        exchange = self.exchange
+        if exchange is None or self._complete:
+            raise BadResponse("a second response follows")
+        status = self._parser.get_status_code()
+        version = self._parser.get_http_version()
+        if status < 100 or version not in ("1.1", "1.0"):
+            raise BadResponse(f"HTTP/{version} and the status {status} mean nothing")
+        options = connection_options(self._connection) if self._connection is not None else _NO_OPTIONS
+        named = options - _ABOUT_OTHER_THAN_FIELDS
+        if named:
+            self._strip(named)
+        if status < 200:
+            if status == 101:
+                self._check_switch()
+                return
+            if self._length_fields:
+                self._strip(_LENGTH)
+            self._interim = True
+            exchange.interim_response(status, status_line(status, self._phrase), b"".join(self._lines))
+            return
+        self._in_body = True
+        kept = version == "1.1" or b"keep-alive" in options
+        if not kept or b"close" in options or (exchange.method != "HEAD" and not self._parser.should_keep_alive()):
+            self.reusable = False
+        delimited = self._is_delimited(status, exchange.method)
+        if exchange.method == "HEAD":
+            # llhttp can't be told that no body follows, so this parser is done with.
+            self._complete = True
+            self._new_parser()
+        if not self._dated:
+            self._lines.append(self.pool.plane.date_line)
+        if status == 426 and self._upgrade is not None:
+            # It says to what the client has to switch (RFC 9110 section 15.5.22).
+            self._lines.append(b"Connection: Upgrade\r\nUpgrade: %b\r\n" % self._upgrade)
+        exchange.response_head(status, status_line(status, self._phrase), b"".join(self._lines), delimited)
+
+    def _check_switch(self) -> None:
+        """Raise BadResponse unless this is a whole 101: one that names a protocol, for this hop, without a body."""
+        if self._upgrade is None or b"upgrade" not in connection_options(self._connection or b""):
+            raise BadResponse("it switches protocols without Upgrade and the option in Connection")
+        if self._transfer_encoding is not None or (self._content_length or b"0").strip(b"0"):
+            raise BadResponse("it switches protocols in a message with a body")
+        # Servers send a length of 0 although nothing is to be framed any more; it does not go on.
+        self._strip(_LENGTH)
+
+    def _is_delimited(self, status: int, method: str) -> bool:
+        """Whether the head tells where the response ends, without a transfer coding; ambiguity raises BadResponse."""
+        bodyless = method == "HEAD" or status == 204 or status == 304
+        length = self._content_length
+        coding = self._transfer_encoding
+        if length is not None:
+            if self._length_fields > 1:
+                raise BadResponse("several Content-Length fields")
+            if coding is not None:
+                raise BadResponse("both Content-Length and Transfer-Encoding")
+            if not length or not _DIGITS.issuperset(length):
+                raise BadResponse("Content-Length is not a number")
+        elif coding is not None:
+            if coding.lower() != b"chunked":
+                raise BadResponse("a transfer coding other than chunked")
+            if self._parser.get_http_version() != "1.1":
+                raise BadResponse("Transfer-Encoding in HTTP/1.0")
+        elif not bodyless:
+            self.until_close = True
+        if status == 204 and length is not None:
+            # A server must not send one, and not everybody knows to ignore it (RFC 9110 section 8.6).
+            self._strip(_LENGTH)
+        return bodyless or length is not None
+
+    def _strip(self, named: frozenset[bytes]) -> None:
+        self._lines = [line for line in self._lines if line.partition(b":")[0].lower() not in named]
+
+    def on_body(self, body: bytes) -> None:
+        self._head_bytes = 0
+        exchange = self.exchange
+        if exchange is None or self._complete:
+            self.reusable = False
+            return
+        exchange.response_body(body)
+
+    def on_message_complete(self) -> None:
+        if self._interim:
+            self._begin()
+            self.answering = True
+            return
+        self._complete = True

@@ -1,0 +1,352 @@
+"""Connections to one endpoint: which are idle, which requests wait for one, and how the endpoint does.
+
+A server may say that it keeps a connection and close it all the same: gunicorn's
+gthread worker does so within a millisecond or two where it did not read the
+whole body of the request. A request that can be repeated is sent once more
+then. Any other must not meet such a connection, so it gets one that has proven
+to stay open, by being idle for `SETTLING` seconds (`SETTLING_AFTER_BODY` after
+a large body), or a fresh one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Sequence
+from functools import lru_cache
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from strangler.config.text.values import is_address
+from strangler.model.snapshot import Endpoint
+from strangler.model.tls_context import upstream_context
+from strangler.observe.access_log import quoted
+from strangler.observe.descriptors import is_exhaustion
+from strangler.proxy.http.tls import connect, reason_of
+from strangler.proxy.upstream.connecting import AVOIDED, Address, addresses_of, connect_first
+from strangler.proxy.upstream.connection import UpstreamConnection
+from strangler.resilience.balancing import seed_of
+from strangler.resilience.ejection import EndpointRecord
+
+if TYPE_CHECKING:
+    from strangler.proxy.upstream.requester import Requester
+    from strangler.proxy.upstream.upstream_pool import UpstreamPool
+
+ALWAYS = float("-inf")
+SETTLING = 0.005
+SETTLING_AFTER_BODY = 1.0
+LARGE_BODY = 10_000
+"""From so many bytes on, a server that does not read a body may leave a part of it unread in the kernel."""
+
+_RELEASED_AT = attrgetter("released_at")
+
+# Reading the machine's authorities takes 20 ms, and most upstreams have the same settings.
+context_of = lru_cache(64)(upstream_context)
+
+
+class EndpointPool:
+    """One worker's connections to one endpoint, bounded by the upstream's `connections`.
+
+    `left_out` tells that it was not well when that was last looked at,
+    `up_since` when it last came back. `watched` tells that an answer from it has
+    to be noted; one that always answers need not be.
+    """
+
+    __slots__ = (
+        "_avoided",
+        "_connecting",
+        "_context",
+        "_named",
+        "endpoint",
+        "idle",
+        "left_out",
+        "open",
+        "owner",
+        "plane",
+        "quoted_url",
+        "record",
+        "retired",
+        "seed",
+        "up_since",
+        "waiting",
+        "watched",
+    )
+
+    def __init__(self, owner: UpstreamPool, endpoint: Endpoint) -> None:
+        self.owner = owner
+        self.plane = owner.plane
+        self.endpoint = endpoint
+        self.quoted_url = quoted(endpoint.url)
+        self.idle: list[UpstreamConnection] = []
+        self.open = 0
+        self.waiting: deque[Requester] = deque()
+        self.retired = False
+        self.seed = seed_of(endpoint.url)
+        self.record = EndpointRecord(owner.upstream.ejection)
+        self.left_out = False
+        self.up_since = ALWAYS
+        self.watched = False
+        self._connecting: set[asyncio.Task[None]] = set()
+        self._named = not is_address(endpoint.host)
+        self._avoided: dict[Address, float] = {}
+        self._context = context_of(owner.upstream.tls) if endpoint.tls else None
+
+    def __repr__(self) -> str:
+        return (
+            f"<EndpointPool {self.endpoint.url} open={self.open} idle={len(self.idle)} "
+            f"waiting={len(self.waiting)}{' retired' if self.retired else ''}>"
+        )
+
+    @property
+    def busy(self) -> int:
+        """The requests under way or waiting."""
+        return self.open - len(self.idle) + len(self.waiting)
+
+    def request(self, exchange: Requester, *, fresh: bool = False) -> None:
+        """Give `exchange` a connection: an idle one at once, else a new one, else when its turn comes.
+
+        `fresh` refuses idle ones, for a request that has met a stale one. A
+        request that is not `repeatable` asks by `request_proven`.
+        """
+        idle = self.idle
+        while idle and not fresh:
+            connection = idle.pop()
+            if not connection.transport.is_closing():
+                exchange.connected(connection)
+                return
+        self._request_fresh(exchange)
+
+    def request_proven(self, exchange: Requester) -> None:
+        """Give `exchange` a connection: an idle one that has proven to stay open, else a fresh one."""
+        idle = self.idle
+        now = self.plane.loop.time()
+        # From the newest on: those that have been idle for long are about to be closed. They stand in the order in
+        # which they came back, so those that came just now are skipped at once.
+        settled = now - SETTLING
+        for place in range(bisect_right(idle, settled, key=_RELEASED_AT) - 1, -1, -1):
+            connection = idle[place]
+            if connection.released_at <= settled and not connection.transport.is_closing():
+                if connection.is_quiet():
+                    del idle[place]
+                    exchange.connected(connection)
+                    return
+                # Its end has arrived, and the event loop will say so.
+                connection.released_at = now
+        if idle and self.open >= self.owner.upstream.connections:
+            # An idle one makes room for a fresh one, which `lost` makes.
+            self.waiting.append(exchange)
+            idle.pop(0).transport.abort()
+            return
+        self._request_fresh(exchange)
+
+    def _request_fresh(self, exchange: Requester) -> None:
+        upstream = self.owner.upstream
+        if self.open < upstream.connections:
+            self._connect(exchange)
+        elif len(self.waiting) < upstream.queue:
+            self.waiting.append(exchange)
+        else:
+            exchange.busy(f"Upstream {upstream.name} is busy.")
+
+    def forget(self, exchange: Requester) -> None:
+        """Give up the place of an exchange that no longer waits for a connection, if it has one."""
+        with contextlib.suppress(ValueError):
+            self.waiting.remove(exchange)
+
+    def release(self, connection: UpstreamConnection) -> None:
+        """Take back a connection whose exchange ended cleanly."""
+        if self.retired:
+            connection.transport.close()
+            return
+        while self.waiting and not connection.transport.is_closing():
+            exchange = self.waiting.popleft()
+            if not exchange.waits_for(self):
+                continue
+            if exchange.repeatable or not connection.used:
+                exchange.connected(connection)
+            else:
+                # Its place is for a fresh one, which `lost` makes.
+                self.waiting.appendleft(exchange)
+                connection.transport.close()
+            return
+        upstream = self.owner.upstream
+        if len(self.idle) >= upstream.idle_connections:
+            connection.transport.close()
+            return
+        connection.released_at = self.plane.loop.time()
+        if connection.carried_body:
+            connection.carried_body = False
+            connection.released_at += SETTLING_AFTER_BODY - SETTLING
+        self.idle.append(connection)
+
+    def switched(self) -> None:
+        """A connection has become a tunnel: it carries no more requests, and whoever waits may open another."""
+        self.open -= 1
+        self._serve_waiting()
+
+    def lost(self, connection: UpstreamConnection) -> None:
+        """A connection is gone; whoever waits may open another."""
+        self.open -= 1
+        if connection.exchange is None and connection in self.idle:
+            self.idle.remove(connection)
+        self._serve_waiting()
+
+    def _serve_waiting(self) -> None:
+        while self.waiting and self.open < self.owner.upstream.connections:
+            exchange = self.waiting.popleft()
+            if exchange.waits_for(self):
+                self._connect(exchange)
+
+    def _connect(self, exchange: Requester) -> None:
+        self.open += 1
+        task = self.plane.loop.create_task(self._open(exchange))
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
+
+    async def _open(self, exchange: Requester) -> None:
+        """Connect, and give `exchange` the connection if it still wants one."""
+        name = self.owner.upstream.name
+        pool = self
+        try:
+            async with asyncio.timeout(exchange.timeouts.connect):
+                others = self._others() if self.endpoint.name else ()
+                if self._named or others:
+                    connected, pool = await self._race(others)
+                    if pool is not self and exchange.waits_for(self):
+                        exchange.move_to(pool)
+                    connection = await pool.connect(connected)
+                else:
+                    connection = await self.connect(self.endpoint.host)
+        except TimeoutError:
+            pool._not_opened(exchange, 504, f"Upstream {name} took too long to accept a connection.")
+            return
+        except ssl.SSLError as error:
+            self.plane.counters.event("upstream_tls_failures", f"{name}: {reason_of(error)}")
+            pool._not_opened(exchange, 502, f"The TLS handshake with upstream {name} failed.")
+            return
+        except OSError as error:
+            if is_exhaustion(error):
+                pool._out_of_descriptors(exchange, error)
+            else:
+                pool._not_opened(exchange, 502, f"Upstream {name} can't be reached.")
+            return
+        if connection.transport.is_closing():
+            # Lost as soon as it was there, as where a client certificate is not accepted; `lost` has heard or will.
+            self.owner.endpoint_failed(pool)
+            if exchange.waits_for(pool):
+                exchange.connect_failed(502, f"Upstream {name} ended the connection at once.")
+        elif exchange.waits_for(pool):
+            exchange.connected(connection)
+        else:
+            pool.release(connection)
+
+    async def connect(self, to: str | socket.socket) -> UpstreamConnection:
+        """A new connection to an address, or over a socket that is connected; raises OSError."""
+        endpoint = self.endpoint
+        loop = self.plane.loop
+        connected = None if isinstance(to, str) else to
+        host = to if isinstance(to, str) else endpoint.host
+        try:
+            if self._context is not None:
+                server_name = self.owner.upstream.tls.server_name or endpoint.certified_name
+                return await connect(
+                    loop,
+                    lambda: UpstreamConnection(self),
+                    host,
+                    endpoint.port,
+                    self._context,
+                    server_name,
+                    connected,
+                )
+            if connected is None:
+                _, connection = await loop.create_connection(lambda: UpstreamConnection(self), host, endpoint.port)
+            else:
+                _, connection = await loop.create_connection(lambda: UpstreamConnection(self), sock=connected)
+        except BaseException:
+            if connected is not None:
+                connected.close()
+            raise
+        return connection
+
+    def _others(self) -> list[EndpointPool]:
+        """The pools of the other addresses of this endpoint's name to which a connection may be made."""
+        endpoint = self.endpoint
+        return [
+            pool
+            for pool in self.owner.available
+            if pool is not self
+            and (pool.endpoint.name, pool.endpoint.port) == (endpoint.name, endpoint.port)
+            and pool.open < self.owner.upstream.connections
+        ]
+
+    async def _race(self, others: Sequence[EndpointPool]) -> tuple[str | socket.socket, EndpointPool]:
+        """A socket connected to the first address that accepts, or the only address, and the pool that it is for.
+
+        The addresses of a name are those that it has now, or each an endpoint of
+        its own, of which this one is tried first.
+        """
+        loop = self.plane.loop
+        if others:
+            pools = [self, *others]
+            addresses = [_address(pool.endpoint) for pool in pools]
+            connected, place = await connect_first(
+                loop, addresses, lambda lost: self.owner.endpoint_failed(pools[lost])
+            )
+            pool = pools[place]
+            if pool is not self:
+                self.open -= 1
+                pool.open += 1
+                self._serve_waiting()
+            return connected, pool
+        now = self.plane.now
+        found = await addresses_of(loop, self.endpoint.host, self.endpoint.port)
+        if len(found) == 1 and "%" not in found[0][1][0] and not any(found[0][1][3:]):
+            return found[0][1][0], self
+        self._avoided = avoided = {one: until for one, until in self._avoided.items() if until > now and one in found}
+        found.sort(key=lambda one: avoided.get(one, 0.0))
+        connected, place = await connect_first(
+            loop, found, lambda lost: self._avoided.__setitem__(found[lost], now + AVOIDED)
+        )
+        return connected, self
+
+    def _not_opened(self, exchange: Requester, status: int, detail: str) -> None:
+        self.open -= 1
+        self.owner.endpoint_failed(self)
+        if exchange.waits_for(self):
+            exchange.connect_failed(status, detail)
+        self._serve_waiting()
+
+    def _out_of_descriptors(self, exchange: Requester, error: OSError) -> None:
+        self.open -= 1
+        self.plane.out_of_descriptors("connect", upstream=self.owner.upstream.name, error=str(error))
+        if exchange.waits_for(self):
+            exchange.out_of_descriptors()
+        self._serve_waiting()
+
+    def expire(self, now: float) -> None:
+        """Close connections that have been idle for too long (the oldest stand first)."""
+        idle = self.idle
+        released = now - self.owner.upstream.keep_alive
+        while idle and idle[0].released_at <= released:
+            idle.pop(0).transport.close()
+
+    def retire(self) -> None:
+        """The upstream has this endpoint no more: close what is idle, keep what is at work."""
+        self.retired = True
+        self.close_idle()
+
+    def close_idle(self) -> None:
+        """Close the connections that are kept for later."""
+        for connection in self.idle:
+            connection.transport.close()
+        self.idle.clear()
+
+
+def _address(endpoint: Endpoint) -> Address:
+    """The address of an endpoint whose host is one."""
+    family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
+    return int(family), (endpoint.host, endpoint.port)

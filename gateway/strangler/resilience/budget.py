@@ -1,0 +1,42 @@
+"""A retry budget: retries are a small share of live traffic, so that they can't become a storm.
+
+When an upstream fails, every request of every client would be sent again, and
+an upstream that is down because of load gets twice the load. Each request adds
+a part of a retry to the budget, each retry takes a whole one; a small number a
+second is allowed besides, for upstreams with little traffic. (Finagle's
+RetryBudget and Envoy's retry_budget do the same.)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from strangler.model.resilience import RetryBudget as Settings
+
+SECONDS_SAVED = 10.0
+
+
+class RetryBudget:
+    """The retries that one worker may send to one upstream."""
+
+    __slots__ = ("_counted", "_left", "_most", "_settings", "_settled")
+
+    def __init__(self, settings: Settings, now: float) -> None:
+        self._settings = settings
+        self._counted = 0
+        self._most = max(1.0, settings.minimum * SECONDS_SAVED)
+        self._left = self._most if settings.minimum else 0.0
+        self._settled = now
+
+    def take(self, now: float, requests: int) -> bool:
+        """Whether a retry may be sent; it is then counted. `requests` is how many first attempts there ever were."""
+        settings = self._settings
+        earned = (requests - self._counted) * settings.percent / 100 + (now - self._settled) * settings.minimum
+        self._counted = requests
+        self._settled = now
+        self._left = min(self._most, self._left + earned)
+        if self._left < 1.0:
+            return False
+        self._left -= 1.0
+        return True

@@ -1,0 +1,203 @@
+"""Which side of a migration serves this caller.
+
+A caller's bucket is a stable hash of the migration's name and the caller's
+sticky key, in 1/100 of a percent (0 to 9,999). The caller is on the extracted
+side while the bucket lies below the threshold, so raising the percentage only
+ever adds callers, and every worker, machine and restart agrees.
+
+What outranks the percentage, strongest first: the override header of a
+permitted caller, the `never` list, the `always` list.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from functools import cache, lru_cache
+from hashlib import blake2b
+from ipaddress import ip_address, ip_network
+
+from strangler.auth.claims import claim_text
+from strangler.auth.identity import Identity
+from strangler.model.snapshot import Condition, Migration, SideName, Stage, StickyKey
+from strangler.routing.request import Request
+
+VISITOR_COOKIE = "strangler_visitor"
+BUCKETS = 10_000
+REMEMBERED_BUCKETS = 16_384
+REMEMBERED_KEY = 128
+_VISITOR = re.compile(r"[0-9a-f]{32}")
+
+
+class Choice:
+    """A side, and why: the reason, the bucket and key that it came from, the new visitor id if one was made.
+
+    `drawn` tells that the bucket came of a random draw: the same request again
+    may get the other side. `overridden` tells that the caller picked the side.
+    """
+
+    __slots__ = ("bucket", "drawn", "key", "overridden", "reason", "side", "visitor")
+
+    def __init__(
+        self,
+        side: SideName,
+        reason: str,
+        bucket: int | None = None,
+        key: str | None = None,
+        visitor: str | None = None,
+        drawn: bool = False,
+        overridden: bool = False,
+    ) -> None:
+        self.side = side
+        self.reason = reason
+        self.bucket = bucket
+        self.key = key
+        self.visitor = visitor
+        self.drawn = drawn
+        self.overridden = overridden
+
+
+_BY_STAGE: dict[Stage, Choice] = {
+    Stage.LEGACY: Choice("legacy", "stage legacy"),
+    Stage.SHADOW: Choice("legacy", "stage shadow"),
+    Stage.EXTRACTED: Choice("extracted", "stage extracted"),
+    Stage.RETIRED: Choice("extracted", "stage retired"),
+}
+
+
+@cache
+def _salt(migration: str) -> bytes:
+    return blake2b(migration.encode(), digest_size=16).digest()
+
+
+def bucket_of(migration: str, key: str) -> int:
+    """The bucket of `key` in `migration`, 0 to 9,999; the same everywhere and for ever."""
+    # A client may choose its key, so long ones, which could fill the memory, are not remembered.
+    return _remembered_bucket(migration, key) if len(key) <= REMEMBERED_KEY else _bucket(migration, key)
+
+
+def _bucket(migration: str, key: str) -> int:
+    digest = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8, salt=_salt(migration)).digest()
+    return int.from_bytes(digest, "big") % BUCKETS
+
+
+_remembered_bucket = lru_cache(REMEMBERED_BUCKETS)(_bucket)
+
+
+def choose(migration: Migration, request: Request, identity: Identity | None) -> Choice:
+    """The side of `migration` for this request."""
+    override = migration.override
+    if override is not None and migration.stage is not Stage.RETIRED:
+        wanted = request.header(override.header)
+        if wanted is not None and holds(override.permitted, request, identity):
+            if wanted == "extracted":
+                return Choice("extracted", f"override header {override.header}", overridden=True)
+            if wanted == "legacy":
+                return Choice("legacy", f"override header {override.header}", overridden=True)
+    if migration.stage is not Stage.CANARY:
+        return _BY_STAGE[migration.stage]
+    for condition in migration.never:
+        if holds(condition, request, identity):
+            return Choice("legacy", f"never {condition}")
+    for condition in migration.always:
+        if holds(condition, request, identity):
+            return Choice("extracted", f"always {condition}")
+    return _by_percentage(migration, request, identity)
+
+
+def _by_percentage(migration: Migration, request: Request, identity: Identity | None) -> Choice:
+    for sticky in migration.sticky:
+        visitor = None
+        value = sticky_value(sticky, request, identity)
+        if value is None and sticky.kind == "visitor":
+            value = visitor = secrets.token_hex(16)
+        if value:
+            bucket = bucket_of(migration.name, value)
+            side: SideName = "extracted" if bucket < migration.threshold else "legacy"
+            drawn = visitor is not None or sticky.kind == "none"
+            return Choice(side, "percentage", bucket, str(sticky), visitor, drawn)
+    return Choice("legacy", "no sticky key present")
+
+
+def sticky_value(key: StickyKey, request: Request, identity: Identity | None) -> str | None:
+    """What `key` is in this request, None or "" where it has none; a visitor has one once the split set the cookie."""
+    if key.kind == "claim":
+        return _claim(identity, key.name)
+    if key.kind == "visitor":
+        value = request.cookie(VISITOR_COOKIE)
+        return value if value is not None and _VISITOR.fullmatch(value) else None
+    return _plain_key(key, request)
+
+
+def caller_key(migration: Migration, request: Request, identity: Identity | None) -> str:
+    """What tells a caller from others in shadow evidence: the sticky key, or the address where there is none."""
+    for sticky in migration.sticky:
+        value = sticky_value(sticky, request, identity)
+        if value:
+            return value
+    return request.peer
+
+
+def shadow_bucket(migration: Migration, request: Request, identity: Identity | None) -> int:
+    """The bucket by which a caller is shadowed.
+
+    The salt is another than the split's, or a share of the callers on one side
+    would be all of them, or none.
+    """
+    return bucket_of(f"shadow of {migration.name}", caller_key(migration, request, identity))
+
+
+def _claim(identity: Identity | None, name: str) -> str | None:
+    if identity is None:
+        return None
+    if name == "sub":
+        return identity.subject
+    values = claim_text(identity.claims, name)
+    return values[0] if values else None
+
+
+def _plain_key(sticky: StickyKey, request: Request) -> str | None:
+    match sticky.kind:
+        case "header":
+            return request.header(sticky.name)
+        case "cookie":
+            return request.cookie(sticky.name)
+        case "ip":
+            return request.peer
+        case "certificate":
+            return request.certificate.name if request.certificate is not None else None
+        case _:
+            return secrets.token_hex(8)
+
+
+def holds(condition: Condition, request: Request, identity: Identity | None) -> bool:
+    """Whether `condition` is true of the request and its verified caller."""
+    match condition.kind:
+        case "claim":
+            values = claim_text(identity.claims, condition.name) if identity else ()
+        case "scope":
+            return identity is not None and condition.name in identity.scopes
+        case "certificate":
+            values = request.certificate.values(condition.name) if request.certificate is not None else ()
+        case "header":
+            values = tuple(request.header_values(condition.name))
+        case "cookie":
+            cookie = request.cookie(condition.name)
+            values = () if cookie is None else (cookie,)
+        case "ip":
+            return _is_within(request.peer, condition.name)
+    return bool(values) if condition.value is None else condition.value in values
+
+
+@lru_cache(maxsize=4096)
+def _is_within(peer: str, network: str) -> bool:
+    """Whether the address of `peer` is `network`, an address or a CIDR block, or lies in it.
+
+    An IPv4 client of an IPv6 socket counts as what it is (RFC 4291 section
+    2.5.5.2). A peer without an address is nowhere.
+    """
+    try:
+        address = ip_address(peer.partition("%")[0])
+    except ValueError:
+        return False
+    return (getattr(address, "ipv4_mapped", None) or address) in ip_network(network)

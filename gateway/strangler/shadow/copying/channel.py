@@ -1,0 +1,217 @@
+"""The way of the pairs from a worker to the judge: a Unix socket, bounded, and lossy when the judge is slow.
+
+A worker never waits for the judge. What it has to say gathers in a batch that
+goes out with the worker's tick; when more than WAITING_BYTES wait, or nobody
+listens, pairs are dropped and counted as `overload`. Counts are kept until they
+could be sent.
+
+A message is a pickle behind its length in four bytes. The socket lies in a
+folder that only this user can enter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import struct
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+from strangler.shadow.known_pairs import SelfTestOrder
+from strangler.shadow.pair import Answered, Batch, NotCompared, Pair, Reason
+
+WAITING_BYTES = 8_388_608
+PAIRS_AT_ONCE = 3
+"""So many go out without waiting for the tick: whoever is served meanwhile waits for what packing them takes."""
+COUNTS_EVERY = 1.0
+RECONNECT = 0.5
+DRAIN = 1.0
+_OVERHEAD = 512
+_ANSWERS = Pair._fields.index("legacy")
+_LENGTH = struct.Struct("!I")
+
+
+class Channel(asyncio.Protocol):
+    """A worker's end; `on_order` gets each self-test that the judge orders."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, on_order: Callable[[SelfTestOrder], None]) -> None:
+        self._loop = loop
+        self._on_order = on_order
+        self._received = bytearray()
+        self._path: str | None = None
+        self._transport: asyncio.WriteTransport | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._retry_at = 0.0
+        self._pairs: list[Pair] = []
+        self._bytes = 0
+        self._not_compared: dict[NotCompared, int] = {}
+        self._counts_at = 0.0
+
+    def listen_at(self, path: str | None) -> None:
+        """Where the judge listens; None where there is none."""
+        if path != self._path:
+            self._path = path
+            self.close()
+            self._retry_at = 0.0
+            self._connect(self._loop.time())
+
+    def offer(self, pair: Pair) -> None:
+        """Send `pair` with the next batch, or count it as not compared for overload."""
+        sides = (pair.legacy, pair.extracted)
+        size = len(pair.request) + sum(len(side.head) + len(side.body) for side in sides) + _OVERHEAD
+        if self._transport is None or self._waiting() + size > WAITING_BYTES:
+            if not pair.self_test:
+                self.count(_left_out(pair))
+            return
+        self._pairs.append(pair)
+        self._bytes += size
+        if len(self._pairs) >= PAIRS_AT_ONCE:
+            self._send(self._transport)
+
+    def count(self, what: NotCompared) -> None:
+        """Count one request that was not compared."""
+        self._not_compared[what] = self._not_compared.get(what, 0) + 1
+
+    def flush(self, now: float, *, last: bool = False) -> None:
+        """Send what has gathered, counts alone only once a second unless it is the `last`; `now` is the loop's time."""
+        transport = self._transport
+        if transport is None:
+            self._connect(now)
+            return
+        if not self._pairs and (not self._not_compared or self._waiting() > WAITING_BYTES):
+            return
+        if not self._pairs and now < self._counts_at and not last:
+            return
+        self._counts_at = now + COUNTS_EVERY
+        self._send(transport)
+
+    def _send(self, transport: asyncio.WriteTransport) -> None:
+        # Plain tuples, which need no class to be looked up: a third of the time at both ends.
+        pairs = [(*pair[:_ANSWERS], *pair.legacy, *pair.extracted, pair.version) for pair in self._pairs]
+        data = pickle.dumps((pairs, self._not_compared), protocol=pickle.HIGHEST_PROTOCOL)
+        self._pairs = []
+        self._bytes = 0
+        self._not_compared = {}
+        transport.write(_LENGTH.pack(len(data)) + data)
+
+    async def drained(self) -> None:
+        """Send what has gathered and wait until it is out, DRAIN seconds at the most.
+
+        A worker that ends just after its start has no connection yet, and waits for one.
+        """
+        end = self._loop.time() + DRAIN
+        while self._transport is None and self._not_compared and self._path is not None and self._loop.time() < end:
+            self._connect(self._loop.time())
+            await asyncio.sleep(0.01)
+        self.flush(self._loop.time(), last=True)
+        while self._transport is not None and self._transport.get_write_buffer_size() and self._loop.time() < end:
+            await asyncio.sleep(0.01)
+
+    def close(self) -> None:
+        """Hang up; what is written already still goes out."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+            self._connecting = None
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
+
+    def _waiting(self) -> int:
+        assert self._transport is not None
+        return self._bytes + self._transport.get_write_buffer_size()
+
+    def _connect(self, now: float) -> None:
+        if self._path is None or self._connecting is not None or now < self._retry_at:
+            return
+        self._retry_at = now + RECONNECT
+        self._connecting = self._loop.create_task(self._open(self._path))
+
+    async def _open(self, path: str) -> None:
+        try:
+            transport, _ = await self._loop.create_unix_connection(lambda: self, path)
+        except OSError:
+            return  # the judge is being started; the next flush tries again
+        finally:
+            self._connecting = None
+        self._transport = cast(asyncio.WriteTransport, transport)
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._received.clear()
+
+    def data_received(self, data: bytes) -> None:
+        for order in _messages(self._received, data):
+            self._on_order(SelfTestOrder._make(order))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+
+
+class Receiver(asyncio.Protocol):
+    """The judge's end of one worker's channel: gives each batch to `take`, and itself to `met` and `gone`."""
+
+    def __init__(
+        self,
+        take: Callable[[Batch], None],
+        gone: Callable[[Receiver], None],
+        met: Callable[[Receiver], None] = lambda receiver: None,
+    ) -> None:
+        self._take = take
+        self._gone = gone
+        self._met = met
+        self._received = bytearray()
+        self._transport: asyncio.WriteTransport | None = None
+
+    def order(self, order: SelfTestOrder) -> None:
+        """Have the worker send known pairs."""
+        if self._transport is not None and not self._transport.is_closing():
+            data = pickle.dumps(tuple(order), protocol=pickle.HIGHEST_PROTOCOL)
+            self._transport.write(_LENGTH.pack(len(data)) + data)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.WriteTransport, transport)
+        self._met(self)
+
+    def data_received(self, data: bytes) -> None:
+        for packed in _messages(self._received, data):
+            self._take(_unpacked(*packed))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self._gone(self)
+
+
+def _messages(received: bytearray, data: bytes) -> Iterator[Any]:
+    """The messages that are whole once `data` has come after what was `received`, where the rest stays."""
+    received += data
+    start = 0
+    while len(received) >= start + _LENGTH.size:
+        (length,) = _LENGTH.unpack_from(received, start)
+        begin = start + _LENGTH.size
+        if len(received) < begin + length:
+            break
+        start = begin + length
+        with memoryview(received) as view:
+            message = pickle.loads(view[begin:start])
+        yield message
+    del received[:start]
+
+
+def _unpacked(pairs: list[tuple[Any, ...]], not_compared: dict[NotCompared, int]) -> Batch:
+    legacy, extracted = _ANSWERS, _ANSWERS + len(Answered._fields)
+    end = extracted + len(Answered._fields)
+    return Batch(
+        [
+            Pair._make(
+                (*one[:legacy], Answered._make(one[legacy:extracted]), Answered._make(one[extracted:end]), one[end])
+            )
+            for one in pairs
+        ],
+        not_compared,
+    )
+
+
+def _left_out(pair: Pair) -> NotCompared:
+    """What is counted in place of a pair for which there is no room."""
+    return NotCompared(pair.migration, pair.route, pair.operation, pair.served, Reason.OVERLOAD, pair.version)

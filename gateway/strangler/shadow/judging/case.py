@@ -1,0 +1,152 @@
+"""A migration under judgement: how its pairs are compared, and what is known so far."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from time import time
+
+from strangler.comparison.compare import Comparison, Outcome, compare
+from strangler.comparison.response import DECODED, too_large
+from strangler.comparison.rules import Rules
+from strangler.comparison.time_limit import TooCostly, limited
+from strangler.model.snapshot import Migration, Shadow, Upstream
+from strangler.redaction.redaction import Redaction
+from strangler.shadow.evidence.epochs import Epochs
+from strangler.shadow.judging.resend import NotAnswered, Secure, secure
+from strangler.shadow.judging.sameness import Sameness
+from strangler.shadow.noise.noise import Noise
+from strangler.shadow.noise.place import Judgement
+from strangler.shadow.pair import Answered, Pair, Reason
+
+LEARNED = "noise, learned"
+"""The rule of a difference that legacy has with itself as often."""
+
+MOST_SECONDS = 2.0
+"""Of processor time for one comparison; other pairs wait meanwhile."""
+
+TRIES = 3
+"""Requests to legacy before it is given up that a difference is confirmed."""
+
+Ask = Callable[[str, bytes, float, int, Secure | None], Awaitable[Answered]]
+
+
+@dataclass(slots=True)
+class Case:
+    """What the judge needs of one migration.
+
+    `ask` sends bytes to an endpoint; `asking` bounds how many such requests
+    there are at a time, and `waiting` counts the pairs for which there is one
+    to come. `hurry` is set when the judge ends: then nothing waits any more.
+    """
+
+    migration: Migration
+    shadow: Shadow
+    rules: Rules
+    sameness: Sameness
+    redaction: Redaction
+    noise: Noise
+    epochs: Epochs
+    legacy: Upstream
+    extracted: Upstream
+    ask: Ask
+    asking: asyncio.Semaphore
+    hurry: asyncio.Event
+    tls: dict[str, Secure | None] = field(default_factory=dict)
+    waiting: int = 0
+    noise_changed: bool = False
+
+    def compared(self, legacy: Answered, extracted: Answered) -> Comparison:
+        """What comparing two whole responses finds, by the rules; noise still counts."""
+        try:
+            with limited(MOST_SECONDS):
+                return compare(legacy.answer, extracted.answer, self.rules)
+        except TooCostly:
+            return Comparison(Outcome.NOT_COMPARED, evidence=False, reason=Reason.COSTLY)
+
+    def without_noise(self, comparison: Comparison, operation: str, *, again: bool = False) -> Comparison:
+        """`comparison` with the differences that are noise at `operation` among those that are let pass.
+
+        `again` tells that it is of responses that were asked for once more,
+        which does not count as a use of what was learned.
+        """
+        noisy, rest = self.noise.sift(operation, comparison.differences, again=again)
+        if not noisy or comparison.unlisted:
+            # Of what is not listed nobody knows whether it is noise.
+            return comparison
+        self.noise_changed = True
+        return replace(
+            comparison,
+            outcome=Outcome.MISMATCH if rest else Outcome.IGNORED,
+            differences=tuple(rest),
+            ignored=(*comparison.ignored, *((difference, LEARNED) for difference in noisy)),
+        )
+
+    def excused(self, first: Comparison, itself: Comparison, operation: str) -> bool:
+        """Whether legacy differs from itself wherever the candidate differed from it.
+
+        Not where it is known by now what legacy varies: a value that is none
+        of those is the candidate's fault, however often legacy's changes.
+        """
+        places = {difference.signature for difference in itself.differences}
+        return not first.unlisted and all(
+            difference.signature in places
+            and self.noise.judgement(operation, difference.signature) is Judgement.UNDECIDED
+            for difference in first.differences
+        )
+
+    def agree(self, legacy: Answered, extracted: Answered, operation: str) -> bool:
+        """Whether two responses mean the same, but for noise."""
+        comparison = self.without_noise(self.compared(legacy, extracted), operation, again=True)
+        return comparison.outcome in (Outcome.MATCH, Outcome.IGNORED)
+
+    def too_large(self, answered: Answered) -> bool:
+        """Whether a response is more than the rules compare once it is decoded."""
+        return too_large(answered.answer, self.rules.decoded_body)
+
+    def undecodable(self, answered: Answered) -> bool:
+        """Whether a body is in a coding that can't be decoded."""
+        return b"content-encoding" in answered.head.lower() and any(
+            coding not in DECODED for coding in answered.answer.encodings
+        )
+
+    async def ask_legacy(self, pair: Pair, tries: int = TRIES) -> Answered:
+        """Legacy's response to the same request. Raises NotAnswered where none of the tries gets one."""
+        for left in range(tries - 1, -1, -1):
+            try:
+                return await self._ask(pair, pair.legacy.endpoint, self.legacy)
+            except NotAnswered:
+                if not left:
+                    raise
+                await self.pause(self.shadow.confirm_after)
+        raise AssertionError("there is at least one try")
+
+    async def ask_candidate(self, pair: Pair) -> Answered:
+        """The candidate's response to the same request; one that is missing says why."""
+        try:
+            return await self._ask(pair, pair.extracted.endpoint, self.extracted)
+        except NotAnswered as error:
+            return Answered(pair.extracted.endpoint, 0, b"", b"", 0.0, error.reason)
+
+    async def ask_both(self, pair: Pair) -> Pair:
+        """The pair of the same request, asked anew: legacy first, as with traffic. Raises NotAnswered for legacy."""
+        legacy = await self.ask_legacy(pair)
+        at = time()
+        return pair._replace(at=at, legacy=legacy, extracted=await self.ask_candidate(pair))
+
+    async def pause(self, seconds: float) -> None:
+        """Wait, unless the judge ends."""
+        try:
+            await asyncio.wait_for(self.hurry.wait(), seconds)
+        except TimeoutError:
+            return
+
+    async def _ask(self, pair: Pair, endpoint: str, upstream: Upstream) -> Answered:
+        tls = self.tls.get(endpoint)
+        if tls is None and endpoint.startswith("https:"):
+            try:
+                tls = self.tls[endpoint] = secure(upstream, endpoint)
+            except OSError as error:
+                raise NotAnswered(f"{endpoint}: {error}", Reason.UNREACHABLE) from error
+        return await self.ask(endpoint, pair.request, self.shadow.timeout, self.shadow.response_body, tls)

@@ -1,0 +1,93 @@
+"""What legacy said shortly before: by which a candidate that is behind is told from one that is wrong.
+
+For each target and body the latest few different responses are kept, within a
+bound in bytes over all. Where requests never repeat nothing is ever found here,
+and what differs is a mismatch or unsteady.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from strangler.shadow.pair import Answered, Pair
+
+EACH = 4
+"""Different responses to one request that are kept."""
+
+MOST_BYTES = 16 * 1024 * 1024
+_OVERHEAD = 500
+
+
+@dataclass(slots=True)
+class EarlierResponse:
+    """A response of legacy: when it was last and first seen, in seconds since 1970, and which caller got it.
+
+    `shared` tells that several callers got the same, so that it depends on none.
+    """
+
+    answered: Answered
+    seen: float
+    caller: int
+    first: float
+    shared: bool = False
+
+    def is_for(self, caller: int) -> bool:
+        """Whether `caller` could have got it."""
+        return self.shared or self.caller == caller
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes."""
+        return len(self.answered.body) + len(self.answered.head) + _OVERHEAD
+
+
+class EarlierResponses:
+    """The latest different responses of legacy by what was asked for; `most` bytes of all."""
+
+    def __init__(self, most: int = MOST_BYTES) -> None:
+        self._most = most
+        self._bytes = 0
+        self._kept: OrderedDict[int, list[EarlierResponse]] = OrderedDict()
+
+    def note(self, pair: Pair, answered: Answered, at: float) -> None:
+        """Legacy gave this response to the request of `pair` at `at`."""
+        key = _asked(pair)
+        kept = self._kept.get(key)
+        if kept is None:
+            kept = self._kept[key] = []
+        else:
+            self._kept.move_to_end(key)
+            newest = kept[-1]
+            if newest.answered.status == answered.status and newest.answered.body == answered.body:
+                newest.seen = max(newest.seen, at)
+                newest.shared |= newest.caller != pair.caller
+                return
+            if len(kept) >= EACH:
+                self._bytes -= kept.pop(0).size
+        found = EarlierResponse(answered, at, pair.caller, at)
+        kept.append(found)
+        self._bytes += found.size
+        while self._bytes > self._most:
+            _, oldest = self._kept.popitem(last=False)
+            self._bytes -= sum(one.size for one in oldest)
+
+    def before(self, pair: Pair) -> list[EarlierResponse]:
+        """The different responses that legacy gave to the same request before that of `pair`, the newest first."""
+        return [one for one in reversed(self._kept.get(_asked(pair), ())) if one.seen < pair.at]
+
+    def replaced_at(self, pair: Pair, earlier: EarlierResponse) -> float | None:
+        """When legacy first gave another response after `earlier`; None where that is not known."""
+        kept = self._kept.get(_asked(pair), [])
+        after = [one.first for one in kept if one.first > earlier.first]
+        return min(after, default=None)
+
+    def since(self, pair: Pair) -> list[Answered]:
+        """The different responses that legacy gave to the same request with that of `pair` or later."""
+        return [one.answered for one in self._kept.get(_asked(pair), ()) if one.seen >= pair.at]
+
+
+def _asked(pair: Pair) -> int:
+    """What was asked for, by whomever; Python's own hash, since this never leaves the process."""
+    request = pair.request
+    return hash((request[: request.index(b"\r\n")], pair.body))

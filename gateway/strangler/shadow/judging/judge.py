@@ -1,0 +1,416 @@
+"""The judge: what each pair comes to.
+
+A pair ends in exactly one outcome (`comparison.Outcome`). What is left out is
+left out before it is known how it turned out, or by what legacy alone did;
+everything else counts, for the candidate or against it:
+
+1. A pair that comes while too many wait is left out unseen.
+2. Where legacy's response is missing there is nothing to compare with; where
+   the candidate's is, the candidate *failed to answer*.
+3. Where legacy's response is partial (304, 206 …) or in a coding that can't be
+   decoded, both sides are asked anew by the copy's fields.
+4. Two responses are compared. A difference in a read is asked about once more
+   before it counts (`confirming`).
+5. What was found is settled: counted, with examples, for its epoch. The same
+   caller asking for the same thing is evidence once an hour (`variety`).
+
+Nothing here waits for the store: what was found gathers until `flush`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
+from time import time
+from typing import Any
+
+import structlog
+
+from strangler.comparison.compare import Comparison, Outcome
+from strangler.comparison.rules import DEFAULT_RULES, Rules
+from strangler.model.snapshot import SAFE_METHODS, Migration, Shadow, Snapshot
+from strangler.redaction.redaction import Redaction
+from strangler.shadow.evidence.epochs import Epochs, Reset
+from strangler.shadow.evidence.store import SELF_TEST
+from strangler.shadow.evidence.unwritten import Evidence, Remembered
+from strangler.shadow.evidence.variety import unit_of
+from strangler.shadow.judging.case import Ask, Case
+from strangler.shadow.judging.confirming import confirm, lagging, legacy_before
+from strangler.shadow.judging.earlier import EarlierResponse, EarlierResponses
+from strangler.shadow.judging.ledger import Finding, Ledger
+from strangler.shadow.judging.resend import NotAnswered, ask
+from strangler.shadow.judging.sameness import Sameness
+from strangler.shadow.judging.tally import ShadowTally
+from strangler.shadow.noise.noise import Noise
+from strangler.shadow.pair import NotCompared, Pair, Reason, failing
+from strangler.shadow.whole import PARTIAL
+
+log = structlog.get_logger(part="judge")
+
+FAVOURED = 332
+"""Pairs that prove fewer than 1 % wrong responses if all are right; routes with fewer are copied whatever the share."""
+
+ASKING = 32
+"""Most requests of one migration to its sides at a time, beside those of callers."""
+
+WAITING = 256
+"""Most pairs of one migration for which there is a request to come."""
+
+LEARNED_WITHIN = 1.0
+"""Seconds after which a pair is not asked about again to learn what legacy varies by itself."""
+
+_NOTHING_FOUND = Comparison(Outcome.NOT_COMPARED, evidence=False)
+
+
+class Judge:
+    """Judges the pairs of the migrations of a snapshot.
+
+    `ask_again` sends a request to an endpoint. `on_known_pair` gets what a
+    known pair of a self-test came to: its ticket, kind and outcome.
+    """
+
+    def __init__(
+        self, ask_again: Ask = ask, on_known_pair: Callable[[str, str, str], None] = lambda *known: None
+    ) -> None:
+        self._ledger = Ledger(on_known_pair)
+        self._hurry = asyncio.Event()
+        self._learned: dict[str, bytes] = {}
+        self._epochs: dict[str, Epochs] = {}
+        self._earlier = EarlierResponses()
+        self._ask = ask_again
+        self._cases: dict[str, Case] = {}
+        self._routes: tuple[tuple[str, str], ...] = ()
+        self._version = ""
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def apply(self, snapshot: Snapshot, rules: Mapping[str, Rules], settings: Mapping[str, str] | None = None) -> None:
+        """Judge by `snapshot` and the `rules` of each migration from the next pair on.
+
+        `settings` has for each migration a digest of all that decides about its
+        responses and their comparison; another one begins an epoch.
+        """
+        now = time()
+        self._version = snapshot.version
+        for name, migration in snapshot.migrations.items():
+            if migration.shadow is not None:
+                self._begin_epoch(migration, migration.shadow, (settings or {}).get(name, ""), now)
+        self._cases = {
+            name: self._case(snapshot, migration, migration.shadow, rules.get(name, DEFAULT_RULES))
+            for name, migration in snapshot.migrations.items()
+            if migration.shadow is not None
+        }
+        for name in self._cases:
+            self._ledger.tallies.setdefault(name, ShadowTally())
+        self._routes = tuple(
+            (route.migration.name, route.name)
+            for route in snapshot.routes
+            if route.migration is not None and route.migration.name in self._cases
+        )
+
+    def _begin_epoch(self, migration: Migration, shadow: Shadow, settings: str, now: float) -> None:
+        epochs = self._epochs.get(migration.name)
+        if epochs is None:
+            self._epochs[migration.name] = Epochs(migration.name, settings, shadow.version_header, now)
+        else:
+            epochs.configure(settings, shadow.version_header, now)
+
+    def _case(self, snapshot: Snapshot, migration: Migration, shadow: Shadow, rules: Rules) -> Case:
+        return Case(
+            migration,
+            shadow,
+            rules,
+            Sameness(rules),
+            Redaction(shadow.redact),
+            self._noise_of(migration.name, rules),
+            self._epochs[migration.name],
+            snapshot.upstreams[migration.legacy],
+            snapshot.upstreams[migration.extracted],
+            self._ask,
+            asyncio.Semaphore(ASKING),
+            self._hurry,
+        )
+
+    def remember(self, before: Remembered) -> None:
+        """Go on from what was found before, which is added to what was found since this judge began."""
+        self._ledger.remember(before)
+        self._learned = {**before.learned, **self._learned}
+        for name, epochs in self._epochs.items():
+            epochs.remember(before.epochs.get(name, ()))
+        self.reset(before.resets)
+        for name, case in self._cases.items():
+            if name in before.learned:
+                case.noise.merge(_noise(name, before.learned[name], case.rules))
+                case.noise_changed = True
+
+    def reset(self, resets: Mapping[str, Reset]) -> None:
+        """Begin the evidence of migrations anew that an operator has reset since."""
+        for name, reset in resets.items():
+            epochs = self._epochs.get(name)
+            if epochs is None:
+                continue
+            before = epochs.id
+            epochs.reset(reset, time())
+            if epochs.id != before and name in self._cases:
+                self._cases[name].noise.forget_candidate()
+                self._cases[name].noise_changed = True
+
+    def forget(self) -> None:
+        """Begin anew, for another store: nothing was seen, compared or learned."""
+        self._ledger.forget()
+        self._learned = {}
+        for epochs in self._epochs.values():
+            epochs.forget(time())
+        for case in self._cases.values():
+            case.noise = Noise(case.rules.noise)
+
+    def favoured(self) -> frozenset[str]:
+        """The names of the routes that have too few pairs to say anything."""
+        return frozenset(
+            route
+            for name, route in self._routes
+            if self._ledger.evidence_of(name, self._epochs[name].id, route) < FAVOURED
+        )
+
+    @property
+    def tallies(self) -> dict[str, ShadowTally]:
+        """What became of each migration's requests since this judge began."""
+        return self._ledger.tallies
+
+    def shadows(self) -> dict[str, Shadow]:
+        """The shadows by migration."""
+        return {name: case.shadow for name, case in self._cases.items()}
+
+    def epochs(self) -> dict[str, str]:
+        """The present epoch of each migration that is shadowed."""
+        return {name: case.epochs.id for name, case in self._cases.items()}
+
+    def tested(self, migration: str, epoch: str, at: float, failure: str) -> None:
+        """A self-test is over; `failure` says what was wrong, and is empty where nothing was."""
+        self._ledger.tested(migration, epoch, at, failure)
+
+    def count(self, not_compared: Mapping[NotCompared, int]) -> None:
+        """Count requests of which workers could not make pairs."""
+        for what, count in not_compared.items():
+            epochs = self._epochs.get(what.migration)
+            if what.version and what.version != self._version and failing(what.reason, what.served):
+                what = what._replace(reason=Reason.CHANGED)
+            self._ledger.count(what, epochs.id if epochs is not None else "", count)
+
+    def flush(self) -> Evidence:
+        """What was found since the last call."""
+        evidence = self._ledger.flush()
+        now = time()
+        for name, case in self._cases.items():
+            if case.noise_changed:
+                case.noise_changed = False
+                evidence.noise[name] = self._learned[name] = case.noise.document()
+            current = case.epochs.current
+            current.last = max(current.last, now)
+            evidence.epochs[(name, current.key.id)] = current
+        return evidence
+
+    def hurry(self) -> None:
+        """The judge ends: ask at once what is still to be asked."""
+        self._hurry.set()
+
+    async def settle(self) -> None:
+        """Wait for all requests that are under way."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def judge(self, pair: Pair) -> None:
+        """Find out what `pair` comes to, and see to what follows from it."""
+        case = self._cases.get(pair.migration)
+        if case is None or (pair.version and pair.version != self._version):
+            # It was copied by another configuration, of which the present epoch says nothing.
+            if not pair.self_test:
+                self.count({NotCompared(pair.migration, pair.route, pair.operation, pair.served, Reason.CHANGED): 1})
+            return
+        epoch = SELF_TEST if pair.self_test else self._epoch_of(case, pair)
+        self._ledger.count_responses(pair, epoch)
+        if pair.legacy.missing:
+            self._leave_out(case, pair, epoch, pair.legacy.missing)
+        elif pair.extracted.missing:
+            self._fail(case, pair, epoch)
+        elif case.waiting >= WAITING:
+            # Before it is known what it is: matches and mismatches alike.
+            self._leave_out(case, pair, epoch, Reason.OVERLOAD)
+        elif self._is_partial(case, pair):
+            self._later(case, self._judge_anew(case, pair, epoch), self._cut_off(case, pair, epoch))
+        else:
+            self._judge_whole(case, pair, epoch)
+
+    def _epoch_of(self, case: Case, pair: Pair) -> str:
+        before = case.epochs.id
+        epoch = case.epochs.of(pair)
+        if epoch != before:
+            # Of another version of a side it is to be learned anew how the candidate varies.
+            self._ledger.keep(pair.migration, {before, epoch})
+            case.noise.forget_candidate()
+            case.noise_changed = True
+        return epoch
+
+    def _is_partial(self, case: Case, pair: Pair) -> bool:
+        """Whether the side that served the caller gave less than the whole response."""
+        if pair.method not in SAFE_METHODS or pair.self_test:
+            return False
+        served = pair.legacy if pair.served == "legacy" else pair.extracted
+        return case.shadow.conditions == "strip" and served.status in PARTIAL
+
+    async def _judge_anew(self, case: Case, pair: Pair, epoch: str) -> None:
+        """Ask both sides by the copy's fields, and judge that."""
+        try:
+            async with case.asking:
+                pair = await case.ask_both(pair)
+        except NotAnswered as error:
+            log.info("legacy gave no whole response to compare with", migration=pair.migration, reason=str(error))
+            self._leave_out(case, pair, epoch, Reason.CONDITIONAL)
+            return
+        if pair.extracted.missing:
+            self._fail(case, pair, epoch)
+        else:
+            self._judge_whole(case, pair, epoch, anew=True)
+
+    def _judge_whole(self, case: Case, pair: Pair, epoch: str, *, anew: bool = False) -> None:
+        """Compare two whole responses; `anew` tells that both sides were asked by the copy's fields."""
+        read = pair.method in SAFE_METHODS
+        unit = unit_of(pair)
+        comparison = case.sameness.of(pair.legacy, pair.extracted)
+        if comparison is None:
+            if read and not anew and case.undecodable(pair.legacy):
+                self._later(case, self._judge_anew(case, pair, epoch), self._cut_off(case, pair, epoch))
+                return
+            comparison = case.compared(pair.legacy, pair.extracted)
+        if not pair.self_test:
+            self._learn(case, pair, comparison, read)
+        first = comparison
+        if comparison.differences:
+            comparison = case.without_noise(comparison, pair.operation)
+        if read and comparison.outcome is Outcome.IGNORED and first.outcome is Outcome.MISMATCH:
+            # All of it is noise, unless it is what legacy said before: a value that is late varies as legacy's does.
+            behind = legacy_before(case, pair, first, self._earlier)
+            if behind is not None:
+                work = self._judge_lag(case, pair, epoch, first, behind, unit)
+                self._later(case, work, self._stands(case, epoch, pair, first, unit))
+                return
+        if comparison.outcome is Outcome.NOT_COMPARED:
+            self._settle(case, epoch, _not_comparable(case, pair, comparison, unit))
+        elif comparison.outcome is Outcome.MISMATCH and read:
+            work = self._confirm(case, pair, epoch, comparison, unit)
+            self._later(case, work, self._stands(case, epoch, pair, comparison, unit))
+        else:
+            rule = comparison.ignored[0][1] if comparison.outcome is Outcome.IGNORED else ""
+            self._settle(case, epoch, Finding(comparison.outcome, rule, pair, comparison, unit))
+
+    def _learn(self, case: Case, pair: Pair, first: Comparison, read: bool) -> None:
+        """Learn from a pair what legacy varies, and perhaps ask for it once more, whatever came of it."""
+        if read:
+            self._earlier.note(pair, pair.legacy, pair.at)
+        if first.outcome is Outcome.NOT_COMPARED:
+            return
+        case.noise.compared(pair.operation, first.differences, pair.at)
+        shadow = case.shadow
+        # What is asked after a while says how legacy varies in that time, and not between the two responses.
+        if (
+            read
+            and case.waiting < WAITING
+            and time() - pair.at < LEARNED_WITHIN
+            and case.noise.asks(pair.operation, shadow.noise_percent, shadow.noise_learning_percent)
+        ):
+            self._later(case, self._ask_twice(case, pair, first))
+
+    async def _confirm(self, case: Case, pair: Pair, epoch: str, first: Comparison, unit: int) -> None:
+        self._settle(case, epoch, await confirm(case, pair, first, unit, self._earlier))
+
+    async def _ask_twice(self, case: Case, pair: Pair, first: Comparison) -> None:
+        """Ask both sides once more, and learn what differs by itself."""
+        async with case.asking:
+            legacy, extracted = await asyncio.gather(
+                case.ask_legacy(pair, tries=1), case.ask_candidate(pair), return_exceptions=True
+            )
+        if isinstance(extracted, BaseException):
+            raise extracted
+        if isinstance(legacy, NotAnswered):
+            log.debug("legacy did not respond twice", migration=pair.migration, reason=str(legacy))
+            return
+        if isinstance(legacy, BaseException):
+            raise legacy
+        itself = case.compared(pair.legacy, legacy)
+        if itself.outcome is Outcome.NOT_COMPARED:
+            return
+        candidate = None if extracted.missing else case.compared(pair.extracted, extracted)
+        varied = None if candidate is None or candidate.outcome is Outcome.NOT_COMPARED else candidate.differences
+        case.noise.asked_twice(pair.operation, itself.differences, first.differences, varied)
+        case.noise_changed = True
+
+    async def _judge_lag(
+        self, case: Case, pair: Pair, epoch: str, first: Comparison, behind: EarlierResponse, unit: int
+    ) -> None:
+        self._settle(case, epoch, await lagging(case, pair, first, behind, unit, self._earlier))
+
+    def failed(self, pair: Pair) -> None:
+        """The judge could not judge `pair`: a defect, which must not excuse the candidate."""
+        case = self._cases.get(pair.migration)
+        if case is not None:
+            found = Finding(Outcome.MISMATCH, Reason.FAILED, pair, _NOTHING_FOUND, unit_of(pair))
+            self._settle(case, case.epochs.id, found)
+
+    def _leave_out(self, case: Case, pair: Pair, epoch: str, reason: str) -> None:
+        self._settle(case, epoch, Finding(Outcome.NOT_COMPARED, reason, pair, _NOTHING_FOUND, 0))
+
+    def _fail(self, case: Case, pair: Pair, epoch: str) -> None:
+        found = Finding(Outcome.FAILED, pair.extracted.missing, pair, _NOTHING_FOUND, unit_of(pair))
+        self._settle(case, epoch, found)
+
+    def _settle(self, case: Case, epoch: str, found: Finding) -> None:
+        self._ledger.settle(found, epoch, case.shadow.store == "values", case.redaction)
+
+    def _noise_of(self, migration: str, rules: Rules) -> Noise:
+        """What was learned so far about the noise of a migration."""
+        case = self._cases.get(migration)
+        document = case.noise.document() if case is not None else self._learned.get(migration)
+        return Noise(rules.noise) if document is None else _noise(migration, document, rules)
+
+    def _later(
+        self, case: Case, work: Coroutine[Any, Any, None], otherwise: Callable[[bool], None] = lambda cancelled: None
+    ) -> None:
+        """Do `work`, which sends requests, beside other pairs; `otherwise` gets whether it was cancelled or failed."""
+        case.waiting += 1
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(partial(self._done, case, otherwise))
+
+    def _done(self, case: Case, otherwise: Callable[[bool], None], task: asyncio.Task[None]) -> None:
+        case.waiting -= 1
+        self._tasks.discard(task)
+        if task.cancelled():
+            otherwise(True)
+        elif (error := task.exception()) is not None:
+            log.error("asking again failed", error=repr(error), exc_info=error)
+            otherwise(False)
+
+    def _stands(self, case: Case, epoch: str, pair: Pair, first: Comparison, unit: int) -> Callable[[bool], None]:
+        """What is to be done where a difference can't be asked about: it stands."""
+        found = Finding(Outcome.MISMATCH, Reason.UNCONFIRMED, pair, first, unit)
+        return lambda cancelled: self._settle(case, epoch, found)
+
+    def _cut_off(self, case: Case, pair: Pair, epoch: str) -> Callable[[bool], None]:
+        """What is to be done where a pair that was not compared yet can't be asked about."""
+        return lambda cancelled: self._leave_out(case, pair, epoch, Reason.STOPPED) if cancelled else self.failed(pair)
+
+
+def _not_comparable(case: Case, pair: Pair, comparison: Comparison, unit: int) -> Finding:
+    """What two responses come to that can't be compared: legacy's size excuses the candidate, nothing else does."""
+    if comparison.reason == Reason.TOO_BIG:
+        outcome = Outcome.NOT_COMPARED if case.too_large(pair.legacy) else Outcome.FAILED
+        return Finding(outcome, Reason.TOO_BIG, pair, comparison, unit)
+    return Finding(Outcome.MISMATCH, comparison.reason or Reason.FAILED, pair, comparison, unit)
+
+
+def _noise(migration: str, document: bytes, rules: Rules) -> Noise:
+    try:
+        return Noise.read(document, rules.noise)
+    except ValueError as error:
+        log.error("learning noise anew", migration=migration, error=str(error))
+        return Noise(rules.noise)

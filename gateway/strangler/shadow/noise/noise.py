@@ -1,0 +1,347 @@
+"""Which differences are noise: legacy asked twice differs there as often as the two sides do.
+
+The idea is that of Diffy, with its two thresholds: a difference is no noise
+where the two sides differ more often than legacy differs from itself, by more
+than 20 % of both rates together (relative) and by more than 0.03 % of all pairs
+(absolute). Diffy compares the counts themselves, so that a handful of requests
+decides. Here the rates must be that far apart, or that near, at the ends of
+their confidence intervals, and nothing is decided from less than a minimum of
+pairs. What is asked of the candidate beside that, and which values pass, is
+said in `strangler.shadow.noise.place`; what a value's form is, in
+`strangler.shadow.noise.value_forms`.
+
+Which requests both sides are asked twice is drawn before their responses are
+looked at, so that the rates are those of all requests. While an operation has
+differences about which nothing is known yet, more of them are drawn, within a
+budget (`asks`).
+
+Counts are kept, forms, and digests of wordings; no values.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from strangler.comparison.difference import Difference, Kind
+from strangler.comparison.rules import Thresholds
+from strangler.shadow.noise import document as noise_document
+from strangler.shadow.noise.place import LOOKED_AT, Judgement, Operation, Place, Why, clearly
+
+MOST_PLACES = 500
+"""Differences of one operation that are counted; new ones replace those that legacy never showed."""
+
+MOST_OPERATIONS = 1000
+"""Operations that are counted."""
+
+MOST_BYTES = 16 * 2**20
+"""Memory that the counts of one migration take, about; nothing new is learned beyond."""
+
+LONGEST_PLACE = 1000
+"""Characters of a path; longer ones are not learned."""
+
+EXTRA_REQUESTS = 500
+"""Requests of an operation that legacy is asked twice beyond `noise_percent`, to learn sooner,"""
+EXTRA_SHARE = 0.02
+"""and the share of its pairs that is added to them, for what differs only later."""
+
+_LONG_ENOUGH = 8
+"""Characters of values that are not the same by chance."""
+
+_DUE = 16
+"""After so many pairs, or a sixteenth more, all differences of an operation are judged again."""
+
+
+class Sifted(NamedTuple):
+    """The differences of a pair: those that are noise, and the others."""
+
+    noise: list[Difference]
+    rest: list[Difference]
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What is known of one difference of an operation at which legacy differs from itself.
+
+    `legacy` and `sides` are how many of so many pairs differ. `used` counts
+    pairs in which it was let pass; `refused` maps a reason to the pairs in
+    which it was not, though by the rates alone it would have been.
+    """
+
+    operation: str
+    place: str
+    kind: str
+    judgement: str
+    why: str | None
+    legacy: tuple[int, int]
+    sides: tuple[int, int]
+    forms: tuple[str, ...]
+    distances: dict[str, float]
+    used: int
+    refused: dict[str, int]
+
+
+class Noise:
+    """Learns from differences which of them are noise; an operation is a route's pattern with its method."""
+
+    def __init__(self, thresholds: Thresholds | None = None, source: random.Random | None = None) -> None:
+        self.thresholds = thresholds or Thresholds()
+        self.operations: dict[str, Operation] = {}
+        self.left_out = 0
+        self._bytes = 0
+        self._random = source or random.Random()
+
+    def asks(self, operation: str, percent: float, learning_percent: float) -> bool:
+        """Whether to ask both sides once more for the next request, whatever their responses.
+
+        For `percent` of the requests, and for `learning_percent` while the
+        operation has differences that are undecided and its budget lasts.
+        """
+        if percent <= 0:
+            return False
+        drawn = self._random.uniform(0, 100)
+        if drawn < percent:
+            return True
+        counts = self.operations.get(operation)
+        if counts is None or drawn >= learning_percent or not counts.undecided:
+            return False
+        if counts.extra >= EXTRA_REQUESTS + counts.compared * EXTRA_SHARE:
+            return False
+        counts.extra += 1
+        return True
+
+    def compared(self, operation: str, differences: Sequence[Difference], at: float | None = None) -> None:
+        """Count the first responses of both sides to a request of the time `at`, and what differs between them."""
+        counts = self._operation(operation)
+        if counts is None:
+            return
+        counts.compared += 1
+        if differences:
+            grouped = _grouped(differences)
+            copied = _copied(grouped) if len(grouped) > 1 else frozenset()
+            for signature, group in grouped.items():
+                place = self._place(counts, signature, group[0])
+                if place is not None:
+                    before = place.size()
+                    place.compared(group, signature in copied, at)
+                    self._bytes += place.size() - before
+        self._judge_if_due(counts)
+
+    def asked_twice(
+        self,
+        operation: str,
+        legacy: Sequence[Difference],
+        sides: Sequence[Difference] = (),
+        extracted: Sequence[Difference] | None = None,
+    ) -> None:
+        """Count a request that both sides were asked twice.
+
+        `legacy` is what differs between legacy's two responses, `extracted`
+        between the candidate's (None where it gave no second one), and `sides`
+        between the first responses of both, which `compared` counts as well.
+        """
+        counts = self._operation(operation)
+        if counts is None:
+            return
+        counts.asked_twice += 1
+        if not (legacy or sides or extracted):
+            self._judge_if_due(counts)
+            return
+        itself, pair, candidate = _grouped(legacy), _grouped(sides), _grouped(extracted or ())
+        for signature, group in itself.items():
+            place = self._place(counts, signature, group[0], legacy=True)
+            if place is not None:
+                before = place.size()
+                place.asked_twice(group)
+                self._bytes += place.size() - before
+        for signature in {**itself, **pair, **candidate}:
+            place = counts.places.get(signature)
+            if place is not None:
+                place.both_asked_twice(
+                    clearly(itself.get(signature, ())),
+                    clearly(pair.get(signature, ())),
+                    None if extracted is None else clearly(candidate.get(signature, ())),
+                )
+        self._judge(counts)
+
+    def sift(self, operation: str, differences: Sequence[Difference], *, again: bool = False) -> Sifted:
+        """Which of a pair's differences pass as noise.
+
+        Counts how often what was learned is used, but not for a pair that was
+        asked `again`.
+        """
+        counts = self.operations.get(operation)
+        if counts is None or not differences:
+            return Sifted([], list(differences))
+        sifted = Sifted([], [])
+        for signature, group in _grouped(differences).items():
+            place = counts.places.get(signature)
+            if place is None:
+                sifted.rest.extend(group)
+                continue
+            judgement, why, by_rates = place.judged
+            if judgement is not Judgement.NOISE:
+                sifted.rest.extend(group)
+                if by_rates and why is not None and not again:
+                    place.refuse(why)
+                continue
+            unfit = self._sift_values(place, group, sifted)
+            if not again:
+                place.use(unfit)
+        return sifted
+
+    def _sift_values(self, place: Place, group: list[Difference], sifted: Sifted) -> Why | None:
+        """Sort the differences of one place, which is noise, by whether their values fit; why some do not."""
+        why: Why | None = None
+        if place.kind in (Kind.MISSING, Kind.EXTRA) and len(group) > 2 * place.most_elements:
+            why = Why.ELEMENTS
+            sifted.rest.extend(group)
+        else:
+            for difference in group:
+                unfit = place.refusal(difference)
+                (sifted.noise if unfit is None else sifted.rest).append(difference)
+                why = why or unfit
+        return why
+
+    def judgement(self, operation: str, signature: str) -> Judgement:
+        """Whether the difference of that signature is noise at that operation."""
+        counts = self.operations.get(operation)
+        place = counts.places.get(signature) if counts is not None else None
+        if counts is None or place is None:
+            return Judgement.UNDECIDED
+        return place.judge(counts.compared, counts.asked_twice, self.thresholds).judgement
+
+    def learned(self) -> list[Learned]:
+        """What was learned of differences that legacy shows against itself, what is used most first."""
+        learned = [
+            Learned(
+                operation=name,
+                place=place.place,
+                kind=str(place.kind),
+                judgement=str(place.judged.judgement),
+                why=None if place.judged.why is None else str(place.judged.why),
+                legacy=(place.differing_twice, counts.asked_twice),
+                sides=(place.differing, counts.compared),
+                forms=place.form_words(),
+                distances={unit: spread.most for unit, spread in place.spreads.items() if spread.legacy},
+                used=place.used,
+                refused=dict(place.refused),
+            )
+            for name, counts in sorted(self.operations.items())
+            for place in counts.places.values()
+            if place.differing_twice
+        ]
+        return sorted(learned, key=lambda one: -one.used - sum(one.refused.values()))
+
+    def merge(self, other: Noise) -> None:
+        """Take in what `other` has counted."""
+        for name, counts in other.operations.items():
+            mine = self._operation(name)
+            if mine is None:
+                continue
+            mine.compared += counts.compared
+            mine.asked_twice += counts.asked_twice
+            mine.extra += counts.extra
+            for signature, place in counts.places.items():
+                known = mine.places.get(signature)
+                if known is None:
+                    if self._has_room(mine, place.differing_twice > 0):
+                        mine.places[signature] = place
+                        self._bytes += place.size()
+                    continue
+                before = known.size()
+                known.merge(place)
+                self._bytes += known.size() - before
+            self._judge(mine)
+
+    def forget_candidate(self) -> None:
+        """Begin anew with what the candidate does, as for another version of it; what legacy showed stays."""
+        for counts in self.operations.values():
+            counts.compared = counts.extra = 0
+            for place in counts.places.values():
+                place.forget_candidate()
+            self._judge(counts)
+
+    def document(self) -> bytes:
+        """All that was learned, as JSON."""
+        return noise_document.write(self.operations)
+
+    @classmethod
+    def read(cls, document: bytes | None, thresholds: Thresholds | None = None) -> Noise:
+        """What `document` made; nothing where there is none, or one of another version.
+
+        Raises ValueError where it is no such document.
+        """
+        found = cls(thresholds)
+        for name, counts in noise_document.read(document).items() if document is not None else ():
+            found.operations[name] = counts
+            found._bytes += sum(place.size() for place in counts.places.values())
+            found._judge(counts)
+        return found
+
+    def _judge_if_due(self, counts: Operation) -> None:
+        if counts.compared + counts.asked_twice >= counts.due:
+            self._judge(counts)
+
+    def _judge(self, counts: Operation) -> None:
+        """Judge the differences of an operation by all that was counted."""
+        seen = counts.compared + counts.asked_twice
+        counts.due = seen + max(_DUE, seen // _DUE)
+        counts.undecided = False
+        for place in counts.places.values():
+            place.judged = place.judge(counts.compared, counts.asked_twice, self.thresholds)
+            if place.judged.judgement is Judgement.UNDECIDED and place.differing:
+                counts.undecided = True
+
+    def _operation(self, name: str) -> Operation | None:
+        if name not in self.operations and len(self.operations) >= MOST_OPERATIONS:
+            return None
+        return self.operations.setdefault(name, Operation())
+
+    def _place(self, counts: Operation, signature: str, difference: Difference, legacy: bool = False) -> Place | None:
+        """The place of a difference; None where there is no room for another one."""
+        place = counts.places.get(signature)
+        if place is None:
+            if len(difference.place) > LONGEST_PLACE or not self._has_room(counts, legacy):
+                self.left_out += 1
+                return None
+            place = counts.places[signature] = Place(difference.kind, difference.place)
+            self._bytes += place.size()
+        return place
+
+    def _has_room(self, counts: Operation, legacy: bool) -> bool:
+        """Whether another place can be counted; what legacy shows replaces what it never showed."""
+        if len(counts.places) < MOST_PLACES and self._bytes < MOST_BYTES:
+            return True
+        if legacy:
+            for signature, place in counts.places.items():
+                if not place.differing_twice:
+                    self._bytes -= place.size()
+                    del counts.places[signature]
+                    return True
+        return False
+
+
+def _grouped(differences: Iterable[Difference]) -> dict[str, list[Difference]]:
+    """Differences by signature: what a pair has in many elements counts once."""
+    grouped: dict[str, list[Difference]] = {}
+    for difference in differences:
+        grouped.setdefault(difference.signature, []).append(difference)
+    return grouped
+
+
+def _copied(grouped: dict[str, list[Difference]]) -> frozenset[str]:
+    """Signatures whose candidate's value is that of another one in the pair, where legacy's two values differ."""
+    by_value: dict[str, list[tuple[str, str | None]]] = {}
+    for signature, group in grouped.items():
+        for one in group[:LOOKED_AT]:
+            if one.kind is Kind.VALUE and one.extracted is not None and len(one.extracted) >= _LONG_ENOUGH:
+                by_value.setdefault(one.extracted.strip('"'), []).append((signature, one.legacy))
+    return frozenset(
+        signature
+        for holders in by_value.values()
+        if len({signature for signature, _ in holders}) > 1 and len({legacy for _, legacy in holders}) > 1
+        for signature, _ in holders
+    )

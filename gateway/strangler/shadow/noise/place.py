@@ -1,0 +1,436 @@
+"""What is counted of one difference of an operation, and what follows from it.
+
+A difference is noise where all of this holds:
+
+1. The two sides differ about as often as legacy differs from itself (Diffy's
+   two thresholds, at the ends of Wilson's 95 % intervals).
+2. The candidate agrees with legacy where legacy agrees with itself. Requests
+   for which legacy was asked twice are looked at one by one: `apart` counts
+   those where legacy agreed with itself and the candidate did not, `alike` the
+   reverse. A candidate that is as good as another copy of legacy has as many
+   of each.
+3. Values that legacy varies, the candidate varies. Both are asked twice;
+   `varied` of the `variable` requests, those on which either side differed
+   from itself, have the candidate differing from itself.
+4. Where legacy hardly ever repeats a value of the latest requests, neither
+   does the candidate, its own or legacy's; and it does not show the value of
+   another field.
+
+2 and 3 end in "no noise" by a likelihood ratio against a candidate that agrees
+(varies) in at least one case of four (of ten). Such a ratio may be looked at
+after every request: for a candidate that does so it ever exceeds 1,000 with a
+probability of at most 1 in 1,000 (Ville's inequality). Until then 2 and 3 only
+keep a difference from becoming noise; what is noise stays it until the contrary
+is sure, so that chance does not make it come and go. 4 needs more than half of at least 50
+requests, where legacy has at most a tenth: by chance, less than 1 in 100,000.
+
+A difference that is noise still passes only if its value fits (`refusal`).
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from hashlib import blake2b
+from math import frexp, log
+from typing import NamedTuple
+
+from strangler.comparison.difference import Difference, Kind
+from strangler.comparison.rules import Thresholds
+from strangler.shadow.noise.statistics import exceeds, likelihood, wilson
+from strangler.shadow.noise.value_forms import TEXT, TIME, Form, Measured, measure, time_in
+from strangler.shadow.noise.values import SeenForm, Spread
+
+SKEW = 2.0
+"""Seconds that the clocks of the two sides may be apart: times that near are taken for the same."""
+
+SURE = log(1000)
+"""The logarithm of the likelihood ratio from which on a difference is no noise."""
+
+LOOKED_AT = 8
+"""Values of one pair that are learned from, at each place."""
+
+MOST_WORDINGS = 12
+"""A field of which legacy showed more wordings than this may hold any text."""
+MOST_FORMS = 32
+
+_REMEMBERED = 16
+"""The latest values of each side that repetitions are found among, as digests, in memory alone."""
+_FEW, _MANY = 20, 50
+
+_LEARNED_FROM_ALL, _LEARNED_FROM = 500, 8
+"""The values of so many pairs are learned from, at each place, and of one in so many of those that follow."""
+
+_PRESENT = 10.0
+"""Seconds by which the time in a response may be off from that of the request."""
+
+
+class Judgement(StrEnum):
+    """What is known of a difference at an operation."""
+
+    NOISE = "noise"
+    DIFFERENCE = "difference"
+    UNDECIDED = "undecided"
+
+
+class Why(StrEnum):
+    """Why a difference is not taken for noise, or not let pass though it is at a place with noise."""
+
+    FEW = "too few pairs yet"
+    RATE = "differs more often than legacy from itself"
+    NEVER_AGREES = "does not agree where legacy agrees with itself"
+    STEADY = "does not vary where legacy varies"
+    REPEATS = "repeats values of earlier requests"
+    COPIES = "shows the value of another field"
+    FORM = "a form that legacy never showed"
+    LENGTH = "a length that legacy never showed"
+    DISTANCE = "farther apart than legacy's own responses"
+    FORM_RATE = "a form that legacy shows less often"
+    ELEMENTS = "more elements than legacy's own responses differ in"
+
+
+class Judged(NamedTuple):
+    """A judgement, why it is not noise, and whether it would be by the rates alone."""
+
+    judgement: Judgement
+    why: Why | None
+    by_rates: bool = False
+
+
+_UNJUDGED = Judged(Judgement.UNDECIDED, Why.FEW)
+
+
+@dataclass(slots=True)
+class Place:
+    """What was counted of one difference (a kind and a path without indexes) at one operation."""
+
+    kind: Kind
+    place: str
+    differing: int = 0
+    differing_clearly: int = 0
+    differing_twice: int = 0
+    present: int = 0
+    apart: int = 0
+    alike: int = 0
+    unlike: int = 0
+    variable: int = 0
+    varied: int = 0
+    looked: int = 0
+    repeated_by_legacy: int = 0
+    repeated: int = 0
+    copied: int = 0
+    most_elements: int = 0
+    any_text: bool = False
+    valued: int = 0
+    accepted: bool = False
+    used: int = 0
+    refused: dict[str, int] = field(default_factory=dict)
+    forms: dict[str, SeenForm] = field(default_factory=dict)
+    spreads: dict[str, Spread] = field(default_factory=dict)
+    judged: Judged = field(default=_UNJUDGED, compare=False)
+    limits: dict[str, float] = field(default_factory=dict, compare=False)
+    crowded: frozenset[str] = field(default=frozenset(), compare=False)
+    latest: tuple[array[int], array[int]] | None = field(default=None, compare=False)
+
+    @property
+    def of_values(self) -> bool:
+        """Whether it is about the value of something that both sides have."""
+        return self.kind in (Kind.VALUE, Kind.NUMBER_FORM) and self.place != "status"
+
+    @property
+    def is_field(self) -> bool:
+        """Whether it is one field, and not any line of a text or any text of elements of one name."""
+        return self.place not in ("line", "body") and not self.place.endswith("text()")
+
+    def compared(self, differences: Sequence[Difference], copied: bool, at: float | None) -> None:
+        """Count a pair of the two sides, of the time `at`, that has these differences here."""
+        self.differing += 1
+        if self.differing > _LEARNED_FROM_ALL and self.differing % _LEARNED_FROM:
+            return
+        self.valued += 1
+        measured = [measure(difference) for difference in differences[:LOOKED_AT]]
+        self.differing_clearly += _clearly(measured)
+        if at is not None and measured[0].unit == TIME:
+            said = time_in(differences[0].legacy)
+            self.present += said is not None and abs(said - at) <= _PRESENT
+        for one in measured:
+            self._show(one.legacy)
+        for name in {one.other.name for one in measured} | ({TEXT} if _has_text(measured) else set()):
+            if name in self.forms:
+                self.forms[name].sides += 1
+        self._spread(measured, legacy=False)
+        if self.kind is Kind.VALUE and self.of_values:
+            self.copied += copied
+            self._remember(differences[:LOOKED_AT])
+
+    def asked_twice(self, differences: Sequence[Difference]) -> None:
+        """Count two responses of legacy that have these differences here."""
+        self.differing_twice += 1
+        self.most_elements = max(self.most_elements, len(differences))
+        measured = [measure(difference) for difference in differences[:LOOKED_AT]]
+        for one in measured:
+            self._show(one.legacy)
+            self._show(one.other)
+        for name in {one.other.name for one in measured} | ({TEXT} if _has_text(measured) else set()):
+            if name in self.forms:
+                self.forms[name].twice += 1
+        self._spread(measured, legacy=True)
+
+    def both_asked_twice(self, legacy: bool, sides: bool, extracted: bool | None) -> None:
+        """Count a request by whether legacy, the two sides and the candidate differ clearly (None: not asked)."""
+        self.unlike += legacy
+        self.apart += sides and not legacy
+        self.alike += legacy and not sides
+        if extracted is not None and (legacy or extracted):
+            self.variable += 1
+            self.varied += extracted
+
+    def _show(self, form: Form) -> None:
+        """Take note of a form that legacy showed."""
+        name = form.name
+        if name.startswith(f"{TEXT} "):
+            self._show_as(TEXT, form.length)
+            if self.any_text:
+                return
+            wordings = [known for known in self.forms if known.startswith(f"{TEXT} ")]
+            if name not in self.forms and len(wordings) >= MOST_WORDINGS and self.is_field:
+                self.any_text = True
+                for known in wordings:
+                    del self.forms[known]
+                return
+        self._show_as(name, form.length)
+
+    def _show_as(self, name: str, length: int) -> None:
+        known = self.forms.get(name)
+        if known is None:
+            if len(self.forms) >= MOST_FORMS:
+                return
+            known = self.forms[name] = SeenForm()
+        known.show(length)
+
+    def _spread(self, measured: Iterable[Measured], legacy: bool) -> None:
+        """Take note of how far apart values are, the farthest ones of a pair for each unit."""
+        farthest: dict[str, float] = {}
+        for one in measured:
+            if one.unit:
+                farthest[one.unit] = max(farthest.get(one.unit, 0.0), one.distance)
+        for unit, distance in farthest.items():
+            spread = self.spreads.setdefault(unit, Spread())
+            counts = spread.legacy if legacy else spread.sides
+            if legacy:
+                spread.most = max(spread.most, distance)
+            bucket = max(-20, min(80, frexp(distance)[1])) if distance else -20
+            counts[bucket] = counts.get(bucket, 0) + 1
+
+    def _remember(self, differences: Sequence[Difference]) -> None:
+        """Look for the values among the latest ones, and add them to these."""
+        legacy, extracted = (
+            {_digest(value) for one in differences if (value := getattr(one, side)) is not None}
+            for side in ("legacy", "extracted")
+        )
+        if self.latest is None:
+            self.latest = array("Q"), array("Q")
+        else:
+            before, own = self.latest
+            self.looked += 1
+            self.repeated_by_legacy += any(value in before for value in legacy)
+            self.repeated += any(value in before or value in own for value in extracted)
+        for latest, values in zip(self.latest, (legacy, extracted), strict=True):
+            latest.extend(values)
+            del latest[:-_REMEMBERED]
+
+    @property
+    def is_clock(self) -> bool:
+        """Whether legacy shows the present time here, which the clock of another machine may say otherwise."""
+        return self.valued >= _FEW and self.present * 20 >= self.valued * 19
+
+    def judge(self, compared: int, asked_twice: int, thresholds: Thresholds) -> Judged:
+        """Whether it is noise after so many pairs and requests that legacy was asked twice."""
+        if min(compared, asked_twice) < thresholds.pairs:
+            return _UNJUDGED
+        sides, itself = wilson(self.differing, compared), wilson(self.differing_twice, asked_twice)
+        if self.is_clock:
+            share = self.differing / compared
+            clearly_differing = wilson(self.differing_clearly, self.valued)
+            sides = clearly_differing[0] * share, clearly_differing[1] * share
+            itself = wilson(self.unlike, asked_twice)
+        if exceeds(sides[0], itself[1], thresholds):
+            self.accepted = False
+            return Judged(Judgement.DIFFERENCE, Why.RATE)
+        as_often = not exceeds(sides[1], itself[0], thresholds) or (self.is_clock and not self.differing_clearly)
+        by_rates = self.differing_twice > 0 and (as_often or self.accepted)
+        against = self._against()
+        if against is not None and (against[0] or not self.accepted):
+            sure, why = against
+            self.accepted = False
+            return Judged(Judgement.DIFFERENCE if sure else Judgement.UNDECIDED, why, by_rates)
+        self.accepted = by_rates
+        if by_rates:
+            self._bound(compared, asked_twice, thresholds)
+        return Judged(Judgement.NOISE, None, True) if by_rates else _UNJUDGED
+
+    def _bound(self, compared: int, asked_twice: int, thresholds: Thresholds) -> None:
+        """Work out how far apart values may be, and which forms the candidate shows more often than legacy."""
+        share = self.differing / compared
+        self.limits = {
+            unit: spread.limit(
+                self.valued, asked_twice, lambda sides, itself: exceeds(sides * share, itself, thresholds)
+            )
+            for unit, spread in self.spreads.items()
+            if spread.legacy
+        }
+        self.crowded = frozenset(
+            name
+            for name, form in self.forms.items()
+            if form.sides
+            and not self.is_clock
+            and exceeds(wilson(form.sides, self.valued)[0] * share, wilson(form.twice, asked_twice)[1], thresholds)
+        )
+
+    def _against(self) -> tuple[bool, Why] | None:
+        """What speaks against noise, however often the sides differ, and whether that is sure."""
+        if self.apart > 1 and self.alike * 16 < self.apart:
+            return likelihood(self.alike, self.apart, 1 / 4) >= SURE, Why.NEVER_AGREES
+        if not self.of_values:
+            return None
+        for count, why in ((self.repeated, Why.REPEATS), (self.copied, Why.COPIES)):
+            fresh = why is Why.COPIES or self.repeated_by_legacy * 10 <= self.looked
+            if fresh and self.looked >= _FEW and count * 2 > self.looked:
+                return self.looked >= _MANY, why
+        if self.unlike and self.varied < max(1.0, self.variable / 20):
+            return likelihood(self.varied, self.variable - self.varied, 1 / 10) >= SURE, Why.STEADY
+        return None
+
+    def refusal(self, difference: Difference) -> Why | None:
+        """Why a difference does not pass where this is noise; None where it passes."""
+        measured = measure(difference)
+        known = self._known(measured.other)
+        if known is None:
+            return Why.FORM
+        if not known.fits(measured.other.length):
+            return Why.LENGTH
+        if measured.other.name in self.crowded:
+            return Why.FORM_RATE
+        if measured.unit:
+            most = self.limits.get(measured.unit)
+            if most is None or measured.distance > most + (SKEW if measured.unit == TIME else 0.0):
+                return Why.DISTANCE
+        return None
+
+    def use(self, unfit: Why | None) -> None:
+        """Count a pair with a difference here, which is noise: whether it passed or why not."""
+        if unfit is None:
+            self.used += 1
+        else:
+            self.refuse(unfit)
+
+    def refuse(self, why: Why) -> None:
+        """Count a pair in which it did not pass."""
+        self.refused[str(why)] = self.refused.get(str(why), 0) + 1
+
+    def form_words(self) -> tuple[str, ...]:
+        """The forms that legacy showed, in words; lengths where they say something."""
+        wordings = sum(1 for name in self.forms if name.startswith(f"{TEXT} "))
+        words = []
+        for name, form in self.forms.items():
+            if name.startswith((f"{TEXT} ", "object ")) or (name == TEXT and not self.any_text):
+                continue
+            lengths = f"{form.shortest}" if form.shortest == form.longest else f"{form.shortest} to {form.longest}"
+            words.append(f"{name} of {lengths} characters" if form.longest else name)
+        if wordings:
+            words.append(f"text of {wordings} wording{'s' if wordings > 1 else ''}")
+        return tuple(words)
+
+    def _known(self, form: Form) -> SeenForm | None:
+        """The narrowest form of a value's that legacy showed."""
+        for name in form.names:
+            if name == TEXT and not self.any_text:
+                continue
+            known = self.forms.get(name)
+            if known is not None:
+                return known
+        return None
+
+    def merge(self, other: Place) -> None:
+        """Take in what `other` has counted."""
+        for name in COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.most_elements = max(self.most_elements, other.most_elements)
+        self.any_text = self.any_text or other.any_text
+        self.accepted = self.accepted or other.accepted
+        for why, count in other.refused.items():
+            self.refused[why] = self.refused.get(why, 0) + count
+        for name, form in other.forms.items():
+            self._merge_form(name, form)
+        for unit, spread in other.spreads.items():
+            mine = self.spreads.setdefault(unit, Spread())
+            mine.most = max(mine.most, spread.most)
+            for counts, more in ((mine.legacy, spread.legacy), (mine.sides, spread.sides)):
+                for bucket, count in more.items():
+                    counts[bucket] = counts.get(bucket, 0) + count
+
+    def _merge_form(self, name: str, form: SeenForm) -> None:
+        known = self.forms.get(name)
+        if known is None:
+            if len(self.forms) < MOST_FORMS:
+                self.forms[name] = form
+            return
+        known.shortest = min(known.shortest, form.shortest) if known.shown and form.shown else form.shortest
+        known.longest = max(known.longest, form.longest)
+        known.shown += form.shown
+        known.twice += form.twice
+        known.sides += form.sides
+
+    def forget_candidate(self) -> None:
+        """Begin anew with what the candidate does; what legacy showed stays."""
+        self.differing = self.differing_clearly = self.present = self.valued = 0
+        self.accepted = False
+        self.apart = self.alike = self.variable = self.varied = self.looked = 0
+        self.repeated_by_legacy = self.repeated = self.copied = self.used = 0
+        self.refused, self.latest = {}, None
+        self.judged = _UNJUDGED
+        for form in self.forms.values():
+            form.sides = 0
+        for spread in self.spreads.values():
+            spread.sides = {}
+
+    def size(self) -> int:
+        """About how many bytes of memory it takes."""
+        return 2_500 + 4 * len(self.place) + 300 * len(self.forms) + 5_000 * len(self.spreads)
+
+
+@dataclass(slots=True)
+class Operation:
+    """What was counted at one operation, by signature; `extra` counts requests asked twice beyond the usual share."""
+
+    compared: int = 0
+    asked_twice: int = 0
+    extra: int = 0
+    places: dict[str, Place] = field(default_factory=dict)
+    undecided: bool = field(default=False, compare=False)
+    due: int = field(default=0, compare=False)
+
+
+COUNTS = (
+    *("differing", "differing_clearly", "differing_twice", "present", "apart", "alike", "unlike", "variable", "varied"),
+    *("valued", "looked", "repeated_by_legacy", "repeated", "copied", "used"),
+)
+
+
+def clearly(differences: Iterable[Difference]) -> bool:
+    """Whether something differs other than by times that two clocks may differ by."""
+    return _clearly(map(measure, differences))
+
+
+def _clearly(measured: Iterable[Measured]) -> bool:
+    return any(one.unit != TIME or one.distance > SKEW for one in measured)
+
+
+def _digest(value: str) -> int:
+    return int.from_bytes(blake2b(value.encode("utf-8", "surrogatepass"), digest_size=8).digest())
+
+
+def _has_text(measured: Iterable[Measured]) -> bool:
+    return any(one.other.name.startswith(f"{TEXT} ") for one in measured)

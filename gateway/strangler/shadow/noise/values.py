@@ -1,0 +1,67 @@
+"""What is counted of the values at a place with noise: their forms and lengths, and how far apart they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from strangler.shadow.noise.statistics import wilson
+
+
+@dataclass(slots=True)
+class SeenForm:
+    """One form at a place: how often legacy had it, how often it stood against legacy's other value, and lengths.
+
+    `twice` counts requests that legacy was asked twice whose second response
+    had it, `sides` pairs whose candidate had it.
+    """
+
+    shown: int = 0
+    twice: int = 0
+    sides: int = 0
+    shortest: int = 0
+    longest: int = 0
+
+    def show(self, length: int) -> None:
+        """Count a value of legacy's."""
+        self.shortest = min(self.shortest, length) if self.shown else length
+        self.longest = max(self.longest, length)
+        self.shown += 1
+
+    def fits(self, length: int) -> bool:
+        """Whether a value of that length is of a length class that legacy showed.
+
+        One length alone means that it is fixed; else a quarter, two characters
+        at the least, may go beyond what was seen so far.
+        """
+        if self.shortest == self.longest:
+            return length == self.longest
+        more = max(2, self.longest // 4)
+        return max(1, self.shortest - more) <= length <= self.longest + more
+
+
+@dataclass(slots=True)
+class Spread:
+    """How far apart values were, by powers of two: legacy's own, and the two sides'."""
+
+    most: float = 0.0
+    legacy: dict[int, int] = field(default_factory=dict)
+    sides: dict[int, int] = field(default_factory=dict)
+
+    def limit(self, compared: int, asked_twice: int, exceeds: Callable[[float, float], bool]) -> float:
+        """How far apart values may be: twice of what legacy showed.
+
+        Where only one legacy response of fifty was that far off, and the sides
+        are more often, it is twice of what the other forty-nine showed.
+        """
+        total, beyond = sum(self.legacy.values()), 0
+        near = max(self.legacy, default=0)
+        for bucket in sorted(self.legacy, reverse=True):
+            near = bucket
+            if (beyond + self.legacy[bucket]) * 50 > total:
+                break
+            beyond += self.legacy[bucket]
+        far = sum(count for bucket, count in self.sides.items() if bucket > near + 1)
+        if far and exceeds(wilson(far, compared)[0], wilson(beyond, asked_twice)[1]):
+            return min(2 * self.most, 2.0 ** (near + 1))
+        return 2 * self.most

@@ -1,0 +1,138 @@
+"""Numbers and values of a report as people read them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from strangler.redaction.redaction import REDACTED
+from strangler.shadow.noise.noise import Learned
+from strangler.shadow.report.report import Proof, Report
+
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
+
+
+def duration(seconds: float) -> str:
+    """About how long: `5 h`, `12 min`, `40 s`."""
+    for length, unit in _UNITS:
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def percent(share: float) -> str:
+    """A share from 0 to 1 in percent, with the digits that matter."""
+    return f"{share * 100:.2g} %" if share < 0.1 else f"{share * 100:.0f} %"
+
+
+def bound(share: float) -> str:
+    """A bound from 0 to 1 in percent, rounded up: a smaller one would promise more than is shown."""
+    hundredths = share * 100
+    if hundredths >= 10:
+        return f"{math.ceil(hundredths)} %"
+    if hundredths <= 0:
+        return "0 %"
+    unit = 10.0 ** (math.floor(math.log10(hundredths)) - 1)
+    # What is a whole number of units but for the last bit of a double is not rounded up.
+    return f"{math.ceil(hundredths / unit - 1e-9) * unit:.2g} %"
+
+
+def milliseconds(seconds: float | None) -> str:
+    """A latency; a dash where there is none."""
+    return "-" if seconds is None else f"{seconds * 1000:.1f} ms" if seconds < 0.1 else f"{seconds * 1000:.0f} ms"
+
+
+def proof_text(proof: Proof, target: float) -> str:
+    """What is proven, or what is missing: `1,140 pairs to go, about 5 h at this rate`."""
+    if not proof.compared:
+        return "no pair yet"
+    if proof.proven:
+        return f"proven: fewer than {percent(target)} are wrong"
+    if proof.missing is None:
+        return f"too many are wrong for fewer than {percent(target)} to be shown"
+    text = f"{proof.missing:,} more pairs without {'another' if proof.wrong else 'a'} wrong one to go"
+    return text if proof.seconds_to_go is None else f"{text}, about {duration(proof.seconds_to_go)} at this rate"
+
+
+def wrong_pairs(proof: Proof) -> str:
+    """How many pairs count against the candidate."""
+    return f"{proof.wrong:,} of {proof.compared:,} pairs {'is' if proof.wrong == 1 else 'are'} wrong"
+
+
+def headline(report: Report) -> str:
+    """The verdict in a sentence."""
+    if report.proven:
+        return f"Proven: fewer than {percent(report.target)} of the responses are wrong."
+    return f"Not proven: {report.blocking[0]}."
+
+
+def measured(report: Report) -> str:
+    """What the pairs show, with the confidence."""
+    proof = report.proof
+    if not proof.compared:
+        return "No pair is evidence yet."
+    confidence = f"{report.confidence:.0%}".replace("%", " %")
+    if proof.wrong:
+        share = percent(proof.wrong / proof.compared)
+        most = bound(proof.bound)
+        return f"{wrong_pairs(proof)} ({share}): at {confidence} confidence, at most {most} of the responses."
+    return (
+        f"None of {proof.compared:,} pairs is wrong: at {confidence} confidence, "
+        f"fewer than {bound(proof.bound)} of the responses are."
+    )
+
+
+def counted(report: Report) -> str:
+    """What became of the requests."""
+    parts = (
+        (report.matched, "matched"),
+        (sum(report.ignored.values()), "ignored"),
+        (report.mismatched, "mismatched"),
+        (report.unsteady, "unsteady"),
+        (report.lagged, "lagging"),
+        (report.unanswered, "failed to answer"),
+    )
+    what = "sampled requests" if report.live else "requests"
+    return (
+        f"{report.compared:,} of {report.sampled:,} {what} compared ({percent(report.share_compared)}): "
+        + ", ".join(f"{count:,} {word}" for count, word in parts)
+        + (f"; {report.equal_errors:,} equal errors prove nothing" if report.equal_errors else "")
+    )
+
+
+def rests_on(report: Report) -> str:
+    """How much the proof rests on, in words where that is little."""
+    callers, requests = _many(report.callers, "caller"), _many(report.requests, "different request")
+    text = f"The evidence comes from about {callers}, {requests} and {_many(len(report.operations), 'operation')}"
+    if report.repeated:
+        text += f"; {report.repeated:,} repeated within the hour prove nothing"
+    little = " That is little: it says nothing about other callers and requests." if report.is_narrow else ""
+    return f"{text}.{little}"
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def noise_words(one: Learned) -> str:
+    """What was learned at a place: `noise: UUID`, or why it isn't noise."""
+    if one.why is not None:
+        return f"{one.judgement}: {one.why}"
+    forms = ", ".join(one.forms)
+    apart = "".join(f", up to {most:.4g}{' s' if unit == 's' else ''} apart" for unit, most in one.distances.items())
+    return f"{one.judgement}: {forms}{apart}"
+
+
+def held_back(one: Learned, why: str, count: int) -> str:
+    """What would have been hidden at a place that is noise by the rates alone."""
+    return f"{one.place} in {count:,} pairs: not let pass, {why}"
+
+
+def redaction_note(difference: Mapping[str, Any]) -> str:
+    """What to add to two values of a difference that are shown alike."""
+    # Pairs that an earlier version has stored lack the key.
+    if difference.get("inside_redaction", False):
+        return " (only what is redacted differs)"
+    legacy, extracted = difference["legacy"], difference["extracted"]
+    return " (what differs is not kept)" if legacy == extracted and REDACTED in (legacy or "") else ""

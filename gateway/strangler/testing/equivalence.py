@@ -1,0 +1,127 @@
+"""`assert_equivalent`: two answers to the same request mean the same, or a test fails with what differs."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from strangler.comparison.acceptance import ABSENT
+from strangler.comparison.compare import Comparison, Outcome, compare
+from strangler.comparison.json import document as json_document
+from strangler.comparison.response import Answer, TooLarge, Undecodable, decoded
+from strangler.comparison.rules import DEFAULT_RULES, Rules
+
+MOST_LINES = 80
+"""Lines of the bodies' difference that are shown."""
+
+_ZSTD = b"\x28\xb5\x2f\xfd"
+"""What a zstd frame begins with (RFC 8878 section 3.1.1)."""
+
+_MOST_BYTES = 200_000
+"""Bodies beyond this are not shown line by line, which would take long."""
+
+
+class Response(Protocol):
+    """What an httpx.Response is taken for: its content is decoded already."""
+
+    @property
+    def status_code(self) -> int:
+        """The status."""
+        ...
+
+    @property
+    def headers(self) -> Any:
+        """The header fields, with `raw` for their bytes."""
+        ...
+
+    @property
+    def content(self) -> bytes:
+        """The body, without content coding."""
+        ...
+
+
+def assert_equivalent(
+    legacy_response: Response | Answer, extracted_response: Response | Answer, rules: Rules | None = None
+) -> None:
+    """Fail unless the two answers mean the same by `rules`; without any, by those of a gateway without configuration.
+
+    Both may be an httpx.Response, whose body was read, or an Answer. Answers
+    that are too big to be compared fail, too.
+    """
+    __tracebackhide__ = True
+    legacy, extracted = answer_of(legacy_response), answer_of(extracted_response)
+    comparison = compare(legacy, extracted, rules or DEFAULT_RULES)
+    if comparison.outcome not in (Outcome.MATCH, Outcome.IGNORED):
+        raise AssertionError("\n".join(explained(legacy, extracted, comparison)))
+
+
+def answer_of(response: Response | Answer) -> Answer:
+    """A response as it is compared."""
+    if isinstance(response, Answer):
+        return response
+    answer = Answer(response.status_code, tuple(response.headers.raw), response.content)
+    if b"zstd" in answer.encodings and answer.body.startswith(_ZSTD):
+        return answer  # httpx decodes it only where the package zstandard is installed
+    # What is no coding was not undone, and is compared.
+    said = b", ".join(answer.unknown_encodings)
+    headers = tuple((name, value) for name, value in answer.headers if name.lower() != b"content-encoding")
+    return Answer(answer.status, (*headers, (b"Content-Encoding", said)) if said else headers, answer.body)
+
+
+def explained(legacy: Answer, extracted: Answer, comparison: Comparison) -> Iterator[str]:
+    """Why the two are not equivalent, in lines."""
+    if comparison.outcome is Outcome.NOT_COMPARED:
+        yield f"the answers were not compared: {comparison.reason}"
+        return
+    yield "the extracted answer is not equivalent to the legacy one"
+    yield ""
+    yield f"  legacy     {_described(legacy)}"
+    yield f"  extracted  {_described(extracted)}"
+    yield ""
+    expired = {difference.path: rule for difference, rule in comparison.expired}
+    for difference in comparison.differences:
+        yield f"  {difference.kind} at {difference.path}  (risk {difference.risk})"
+        yield f"    legacy     {_value(difference.legacy)}"
+        yield f"    extracted  {_value(difference.extracted)}"
+        if difference.path in expired:
+            yield f"    the rule {expired[difference.path]!r} let it pass until it expired"
+    if comparison.left_out:
+        yield f"  and {comparison.left_out} more"
+    for difference, rule in comparison.ignored:
+        yield f"  ignored by the rule {rule!r}: {difference.kind} at {difference.path}"
+    yield from _body_difference(legacy, extracted)
+
+
+def _described(answer: Answer) -> str:
+    types = answer.values(b"content-type")
+    media = types[-1].decode("latin-1") if types else "no content type"
+    return f"{answer.status}, {media}, {len(answer.body)} bytes"
+
+
+def _value(text: str | None) -> str:
+    return "nothing" if text is None else text
+
+
+def _body_difference(legacy: Answer, extracted: Answer) -> Iterator[str]:
+    one, other = _lines(legacy), _lines(extracted)
+    if one is None or other is None or one == other:
+        return
+    difference = list(difflib.unified_diff(one, other, "legacy body", "extracted body", lineterm="", n=2))
+    yield ""
+    yield from (f"  {line}" for line in difference[:MOST_LINES])
+    if len(difference) > MOST_LINES:
+        yield f"  … and {len(difference) - MOST_LINES} lines more"
+
+
+def _lines(answer: Answer) -> list[str] | None:
+    """The lines of a body, JSON as a person would write it; None where it is no text, or too long."""
+    try:
+        body = decoded(answer, _MOST_BYTES).body
+        value = json_document.parse(body)
+        if value is not ABSENT and isinstance(value, (dict, list)):
+            return json.dumps(json.loads(body), indent=2, ensure_ascii=False, sort_keys=True).splitlines()
+        return body.decode("utf-8").splitlines()
+    except (TooLarge, Undecodable, ValueError):
+        return None
