@@ -13,7 +13,7 @@ import pytest
 
 from strangler.auth.keys import KeySet, parse_key_set
 from strangler.auth.verify import TokenRefused, Verifier
-from strangler.model.snapshot import Provider
+from strangler.model.auth import Provider
 
 NOW = 2_000_000_000.0
 """The time of the tests, in Unix seconds; far from the machine's, whose clock must not count."""

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from strangler.auth.keys import parse_key_set, why_unusable
 from strangler.auth.several import verify_with_one_of
 from strangler.auth.verify import NoKeys, TokenRefused, UnknownKey, Verifier, is_another_scheme
-from strangler.model.snapshot import Provider
+from strangler.model.auth import Provider
 from tests.auth.issuing import NOW, PROVIDER, Issuer, SigningKey, compact, refusal
 
 SECRET = b"0123456789abcdef0123456789abcdef"

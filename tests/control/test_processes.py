@@ -16,7 +16,7 @@ from strangler.control.judge.handle import JudgeLink
 from strangler.control.workers import fleet as workers
 from strangler.control.workers.fleet import Workers
 from strangler.control.workers.listening import Listening, listen
-from strangler.model.snapshot import Listener
+from strangler.model.listener import Listener
 from strangler.proxy.rate_limits.shared_buckets import new_tally
 
 CONFIG = """\

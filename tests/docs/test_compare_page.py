@@ -15,7 +15,7 @@ from strangler.comparison.compare import compare
 from strangler.comparison.difference import Kind
 from strangler.comparison.html import csrf
 from strangler.comparison.response import Answer
-from strangler.comparison.rules import DEFAULT_RULES, compile_rules
+from strangler.config.compile.compare import DEFAULT_RULES, compile_rules
 from strangler.config.schema.compare import CompareSection
 
 PAGE = (Path(__file__).parents[2] / "docs" / "compare.md").read_text()

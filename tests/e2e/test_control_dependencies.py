@@ -23,8 +23,8 @@ from tests.e2e.gateway_process import ROOT, GatewayProcess
 from tests.e2e.recording_upstream import RecordingUpstream
 from tests.e2e.test_shadow import answering, configuration, found, wait_judge
 from tests.e2e.waiting import wait_for
-from tests.shadow.postgresql_server import postgresql_server, programs
-from tests.shadow.test_store_deadlines import stopped_server
+from tests.store.postgresql_server import postgresql_server, programs
+from tests.store.test_deadlines import stopped_server
 
 DEADLINE = 60.0
 

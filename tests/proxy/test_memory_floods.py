@@ -13,8 +13,11 @@ import pytest
 from strangler.auth.identity import identity_of
 from strangler.auth.remembered import REMEMBERED_BYTES, RememberedCallers, memory_of
 from strangler.control.status.metrics import Sums
+from strangler.model.auth import Provider
+from strangler.model.caller import StickyKey
+from strangler.model.rate_limits import RateLimit
 from strangler.model.resilience import Stale
-from strangler.model.snapshot import Provider, RateLimit, Snapshot, StickyKey
+from strangler.model.snapshot import Snapshot
 from strangler.observe import access_log
 from strangler.observe.access_log import AccessLog
 from strangler.observe.counters import LONGEST_LABEL, MOST_EVENTS, Counters

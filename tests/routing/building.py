@@ -8,18 +8,13 @@ from typing import Any
 
 from strangler.auth.identity import Identity, identity_of
 from strangler.config.text.values import parse_condition, parse_sticky
+from strangler.model.auth import AuthRequirement, Provider
+from strangler.model.listener import Listener
+from strangler.model.migration import Migration, Stage
+from strangler.model.route import FieldMatch, Route
 from strangler.model.route_index import build_index
-from strangler.model.snapshot import (
-    AuthRequirement,
-    FieldMatch,
-    Listener,
-    Migration,
-    Provider,
-    Route,
-    Snapshot,
-    Source,
-    Stage,
-)
+from strangler.model.snapshot import Snapshot
+from strangler.model.source import Source
 from strangler.routing.decide import Refusal, find_route
 from strangler.routing.request import Request
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from strangler.config.load import load
-from strangler.model.snapshot import SideName, Snapshot
+from strangler.model.migration import SideName
+from strangler.model.snapshot import Snapshot
 from strangler.shadow.pair import Answered, Pair
 
 REQUEST = (

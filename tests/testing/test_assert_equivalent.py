@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from strangler.comparison.response import Answer
-from strangler.comparison.rules import compile_rules
+from strangler.config.compile.compare import compile_rules
 from strangler.config.schema.compare import CompareSection, RuleSection
 from strangler.testing import assert_equivalent
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from strangler.auth.claims import claim
-from strangler.model.snapshot import Provider
+from strangler.model.auth import Provider
 
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 _VISIBLE_TEXT = re.compile(r"[\x20-\x7e]*")

@@ -7,7 +7,7 @@ import re
 from strangler.auth.certificate import ClientCertificate
 from strangler.auth.claims import claim_text
 from strangler.auth.identity import Identity
-from strangler.model.snapshot import AuthRequirement
+from strangler.model.auth import AuthRequirement
 
 _UNQUOTABLE = re.compile(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
 

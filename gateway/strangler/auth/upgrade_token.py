@@ -14,7 +14,7 @@ import base64
 import binascii
 from urllib.parse import unquote_plus
 
-from strangler.model.snapshot import TokenPlace
+from strangler.model.auth import TokenPlace
 
 SUBPROTOCOLS = b"sec-websocket-protocol"
 

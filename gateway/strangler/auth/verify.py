@@ -27,7 +27,7 @@ from strangler.auth.claims import claim, claim_text
 from strangler.auth.identity import ClaimsRefused, Identity, identity_of
 from strangler.auth.keys import Key, KeySet, meant_by
 from strangler.auth.remembered import RememberedCallers
-from strangler.model.snapshot import Provider
+from strangler.model.auth import Provider
 
 _SCHEME_BYTES = len(b"Bearer ")
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")

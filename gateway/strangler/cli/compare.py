@@ -23,11 +23,13 @@ from strangler.cli.output.listing import listed
 from strangler.cli.output.report_text import print_report, printable
 from strangler.cli.output.terminal import output
 from strangler.cli.validate import print_problems
-from strangler.comparison.rules import DEFAULT_RULES, Rules, rules_of
+from strangler.comparison.rules import Rules
+from strangler.config.compile.compare import DEFAULT_RULES, rules_of
 from strangler.config.load import load
 from strangler.config.text.problems import ConfigurationError
 from strangler.config.text.values import parse_method
-from strangler.model.snapshot import SAFE_METHODS, Shadow
+from strangler.model.methods import SAFE_METHODS
+from strangler.model.shadow import Shadow
 from strangler.redaction.redaction import Redaction
 from strangler.replay.ask import Side
 from strangler.replay.har.hosts import parse_origin

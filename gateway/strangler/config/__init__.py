@@ -1,0 +1,6 @@
+"""From YAML to a snapshot: `load.load` reads, validates, checks and compiles.
+
+`text` reads YAML with positions, `schema` holds the pydantic sections,
+`checks` what a section can't say by itself, `compile` makes the model.
+All problems are reported at once, each with its place.
+"""

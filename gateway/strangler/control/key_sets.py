@@ -22,8 +22,8 @@ import httpx
 import structlog
 
 from strangler.auth.keys import KeySetError, parse_key_set, why_unusable
-from strangler.config.text.values import is_loopback, is_trustworthy
-from strangler.model.snapshot import Provider
+from strangler.model.addresses import is_loopback, is_trustworthy
+from strangler.model.auth import Provider
 
 log = structlog.get_logger(part="keys")
 

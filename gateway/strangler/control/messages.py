@@ -14,7 +14,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from strangler.model.snapshot import Endpoint, Snapshot
+from strangler.model.snapshot import Snapshot
+from strangler.model.upstream import Endpoint
 from strangler.observe.counters import Report
 
 if TYPE_CHECKING:

@@ -52,7 +52,10 @@ from strangler.control.upstreams.health import HealthChecks
 from strangler.control.upstreams.status import upstream_gauges, upstreams_as_json
 from strangler.control.workers.fleet import START_DEADLINE, Workers
 from strangler.control.workers.listening import address_of, listen, open_listening
-from strangler.model.snapshot import Endpoint, Listener, Provider, Snapshot
+from strangler.model.auth import Provider
+from strangler.model.listener import Listener
+from strangler.model.snapshot import Snapshot
+from strangler.model.upstream import Endpoint
 from strangler.observe.background_stream import BackgroundStream
 from strangler.observe.counters import Report
 from strangler.observe.descriptors import needed, raise_limit

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from strangler.model.snapshot import SideName, Source
+from strangler.model.migration import SideName
+from strangler.model.source import Source
 
 
 @dataclass(frozen=True, slots=True)

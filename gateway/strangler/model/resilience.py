@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from strangler.model.snapshot import StickyKey
+from strangler.model.caller import StickyKey
 
 READS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 CANNOT_ANSWER = frozenset({502, 503, 504})

@@ -20,7 +20,7 @@ from typing import TypeVar
 
 from strangler.model.folding import CASE, EXACT, FINAL_SLASH
 from strangler.model.path_patterns import Kind, Segment, parse_pattern
-from strangler.model.snapshot import FieldMatch, Route
+from strangler.model.route import FieldMatch, Route
 
 Asked = TypeVar("Asked")
 Accepts = Callable[[Route, Asked], bool]

@@ -21,7 +21,8 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from strangler.model.snapshot import ListenerTls, UpstreamTls
+from strangler.model.listener import ListenerTls
+from strangler.model.upstream import UpstreamTls
 
 ALPN = ["http/1.1"]
 LISTENER_ALPN = ["http/1.1", "http/1.0"]

@@ -16,9 +16,10 @@ from resource import RLIMIT_NOFILE, getrlimit
 
 from strangler.auth.keys import KeySet
 from strangler.auth.verify import Verifier
+from strangler.model.listener import AccessLog as AccessLogPlace
 from strangler.model.resilience import Breaker as BreakerSettings
-from strangler.model.snapshot import AccessLog as AccessLogPlace
-from strangler.model.snapshot import Endpoint, Snapshot, Upstream
+from strangler.model.snapshot import Snapshot
+from strangler.model.upstream import Endpoint, Upstream
 from strangler.observe.access_log import AccessLog
 from strangler.observe.counters import Counters, Notice, Report, UpstreamState
 from strangler.observe.descriptors import any_left

@@ -16,7 +16,7 @@ from hashlib import blake2b
 from typing import Any
 from urllib.parse import unquote_plus
 
-from strangler.model.snapshot import Redact
+from strangler.model.shadow import Redact
 from strangler.redaction.bodies import SecretBodies
 from strangler.redaction.markup import without_secrets
 from strangler.redaction.names import SecretNames, normalised

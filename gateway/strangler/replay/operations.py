@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from strangler.model.snapshot import Route, Snapshot
+from strangler.model.route import Route
+from strangler.model.snapshot import Snapshot
 from strangler.replay.recorded import RecordedRequest, Recording
 from strangler.routing.decide import find_route
 from strangler.routing.request import Request

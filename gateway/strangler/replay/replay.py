@@ -22,7 +22,7 @@ from time import monotonic
 from strangler.comparison.compare import Comparison, Outcome, compare
 from strangler.comparison.response import too_large
 from strangler.comparison.rules import Rules
-from strangler.model.snapshot import SAFE_METHODS
+from strangler.model.methods import SAFE_METHODS
 from strangler.replay.ask import Answered, NotAnswered, Side, TooBig
 from strangler.replay.recorded import RecordedRequest, sayable
 

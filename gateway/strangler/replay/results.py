@@ -10,7 +10,7 @@ from typing import Any
 
 from strangler.comparison.compare import Outcome
 from strangler.comparison.difference import Difference
-from strangler.model.snapshot import Route
+from strangler.model.route import Route
 from strangler.redaction.redaction import Redaction
 from strangler.replay.ask import Answered
 from strangler.replay.operations import endpoint_of
@@ -18,8 +18,8 @@ from strangler.replay.recorded import RecordedRequest, Recording
 from strangler.replay.replay import FAILED, LEGACY_NOT_ANSWERED, NO_RESPONSE, Judgement
 from strangler.shadow import pair as stored
 from strangler.shadow.evidence.document import documented
+from strangler.shadow.evidence.unwritten import AGAINST
 from strangler.shadow.evidence.verdict import CONFIDENCE, verdict
-from strangler.shadow.judging.ledger import AGAINST
 from strangler.shadow.report.report import (
     TARGET,
     Latency,

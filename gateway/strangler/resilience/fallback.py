@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from strangler.model.snapshot import Stage
+from strangler.model.migration import Stage
 from strangler.resilience.retry import SAFE, Failure
 
 if TYPE_CHECKING:
+    from strangler.model.migration import Migration
     from strangler.model.resilience import LegacyFallback, StaticAnswer
-    from strangler.model.snapshot import Migration
 
 STAGES = frozenset({Stage.CANARY, Stage.EXTRACTED})
 

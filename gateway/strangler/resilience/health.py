@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from strangler.model.snapshot import HealthCheck
+    from strangler.model.upstream import HealthCheck
 
 
 @dataclass(slots=True)

@@ -1,0 +1,6 @@
+"""From a request to its route, side and upstream: one pure function, `decide.decide`.
+
+`split` chooses the side of a migration, `readings` lists how servers may read a
+path, `trust` decides which forwarding headers count, `explain` and `rehearse`
+answer what-if questions. No sockets, no clock.
+"""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
 if TYPE_CHECKING:
-    from strangler.model.snapshot import FieldMatch
+    from strangler.model.route import FieldMatch
     from strangler.routing.request import Request
 
 _NOT_ALPHANUMERIC = re.compile(rb"[^a-z0-9]+")

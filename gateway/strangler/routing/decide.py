@@ -13,10 +13,13 @@ from functools import partial
 
 from strangler.auth.identity import Identity
 from strangler.auth.require import missing, missing_certificate
+from strangler.model.auth import AuthRequirement
 from strangler.model.changes import Changes
 from strangler.model.folding import EXACT, folded
+from strangler.model.migration import SideName
+from strangler.model.route import Route
 from strangler.model.route_index import Accepts, RouteIndex
-from strangler.model.snapshot import AuthRequirement, Route, SideName, Snapshot
+from strangler.model.snapshot import Snapshot
 from strangler.routing.conditions import InDoubt, header_holds, query_holds
 from strangler.routing.cors import asked_method, preflight_fields
 from strangler.routing.readings import PathError, is_plain, readings

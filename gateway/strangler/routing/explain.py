@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from strangler.model.folding import folded
 from strangler.model.path_patterns import Kind, Segment, parse_pattern
+from strangler.model.route import FieldMatch, Route
 from strangler.model.route_index import folded_pattern
-from strangler.model.snapshot import FieldMatch, Route, Snapshot
+from strangler.model.snapshot import Snapshot
 from strangler.routing.conditions import header_holds, query_holds
 from strangler.routing.decide import host_name
 from strangler.routing.readings import PathError, readings

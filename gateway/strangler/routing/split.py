@@ -19,7 +19,8 @@ from ipaddress import ip_address, ip_network
 
 from strangler.auth.claims import claim_text
 from strangler.auth.identity import Identity
-from strangler.model.snapshot import Condition, Migration, SideName, Stage, StickyKey
+from strangler.model.caller import Condition, StickyKey
+from strangler.model.migration import Migration, SideName, Stage
 from strangler.routing.request import Request
 
 VISITOR_COOKIE = "strangler_visitor"

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from strangler.comparison.response import Answer
-from strangler.model.snapshot import SideName
+from strangler.model.migration import SideName
 
 
 class Reason:

@@ -1,0 +1,1 @@
+"""The database: SQLite in WAL mode or PostgreSQL, with one writing thread."""

@@ -11,7 +11,8 @@ from strangler.comparison.acceptance import ABSENT
 from strangler.comparison.compare import Comparison, Outcome, compare
 from strangler.comparison.json import document as json_document
 from strangler.comparison.response import Answer, TooLarge, Undecodable, decoded
-from strangler.comparison.rules import DEFAULT_RULES, Rules
+from strangler.comparison.rules import Rules
+from strangler.config.compile.compare import DEFAULT_RULES
 
 MOST_LINES = 80
 """Lines of the bodies' difference that are shown."""

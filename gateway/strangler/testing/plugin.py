@@ -86,7 +86,7 @@ def start_gateway(tmp_path: Path) -> Iterator[StartGateway]:
 @pytest.fixture(scope="session")
 def compare_rules() -> Rules:
     """The rules of comparison: those of a gateway without configuration. Override it to use a migration's."""
-    from strangler.comparison.rules import DEFAULT_RULES
+    from strangler.config.compile.compare import DEFAULT_RULES
 
     return DEFAULT_RULES
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from strangler.config.load import load
-from strangler.model.snapshot import SAFE_METHODS
+from strangler.model.methods import SAFE_METHODS
 from strangler.replay.har.reading import read_har
 from strangler.replay.openapi.requests import read_openapi
 from strangler.replay.operations import only_migration

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from strangler.comparison.rules import Rules, rules_of
+from strangler.comparison.rules import Rules
+from strangler.config.compile.compare import rules_of
 from strangler.config.load import load
 
 

@@ -1,0 +1,1 @@
+"""`strangler demo`: the reference system on this machine."""

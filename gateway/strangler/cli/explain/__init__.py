@@ -1,0 +1,1 @@
+"""`strangler explain`: what happens to one request, and why."""

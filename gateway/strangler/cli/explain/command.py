@@ -17,7 +17,8 @@ from strangler.cli.validate import print_problems
 from strangler.config.load import load
 from strangler.config.text.problems import ConfigurationError
 from strangler.config.text.values import CERTIFICATE_NAMES, parse_header_name, parse_method
-from strangler.model.snapshot import Snapshot, Stage
+from strangler.model.migration import Stage
+from strangler.model.snapshot import Snapshot
 from strangler.proxy.exchange.transforms import added_to_request
 from strangler.proxy.http.headers import (
     VIA_LINE,

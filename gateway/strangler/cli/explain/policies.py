@@ -6,8 +6,10 @@ from dataclasses import asdict
 from typing import Any
 
 from strangler.config.schema.json_schema import spell_size
+from strangler.model.migration import Migration, SideName
 from strangler.model.resilience import Retries
-from strangler.model.snapshot import Migration, Route, SideName, Snapshot
+from strangler.model.route import Route
+from strangler.model.snapshot import Snapshot
 from strangler.proxy.exchange.hedging import HEDGED
 from strangler.resilience.fallback import fallback_of, may_answer
 from strangler.resilience.retry import IDEMPOTENT, SAFE

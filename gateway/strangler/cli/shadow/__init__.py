@@ -1,0 +1,1 @@
+"""`strangler shadow`: one module a subcommand."""

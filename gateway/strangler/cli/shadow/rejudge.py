@@ -10,7 +10,7 @@ from rich.markup import escape
 from strangler.cli.output.listing import listed
 from strangler.cli.output.terminal import output
 from strangler.cli.shadow.stored import check_migration, with_store
-from strangler.comparison.rules import rules_of
+from strangler.config.compile.compare import rules_of
 from strangler.config.load import Loaded, load
 from strangler.shadow.evidence.stored_evidence import stored_pairs
 from strangler.shadow.judging.rejudging import Rejudged, rejudge

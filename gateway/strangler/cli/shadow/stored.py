@@ -9,7 +9,7 @@ from pathlib import Path
 from strangler.cli.validate import print_problems
 from strangler.config.load import Loaded, load
 from strangler.config.text.problems import ConfigurationError, suggestion
-from strangler.model.snapshot import Stage
+from strangler.model.migration import Stage
 from strangler.shadow.evidence.store import metadata
 from strangler.store.database import Database, StoreError
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from strangler.cli.shadow.stored import with_store
-from strangler.comparison.rules import rules_of
+from strangler.config.compile.compare import rules_of
 from strangler.config.load import Loaded
 from strangler.shadow.evidence.store import ShadowStore
 from strangler.shadow.noise.noise import Noise

@@ -1,0 +1,1 @@
+"""HTML bodies: parsed into what a browser shows (`tree`), compared as trees (`bodies`)."""

@@ -1,0 +1,1 @@
+"""JSON bodies: parsed with numbers as written (`document`), compared value by value (`bodies`)."""

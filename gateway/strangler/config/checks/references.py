@@ -18,9 +18,11 @@ from strangler.config.schema.configuration import Configuration
 from strangler.config.schema.routes import MatchSection, MigrationSection
 from strangler.config.text.document import Document, Step
 from strangler.config.text.problems import Problem, suggestion
-from strangler.config.text.values import is_loopback
+from strangler.model.addresses import is_loopback
+from strangler.model.listener import Listener
+from strangler.model.migration import Stage
 from strangler.model.path_patterns import PatternError, parse_pattern
-from strangler.model.snapshot import Endpoint, Listener, Stage
+from strangler.model.upstream import Endpoint
 
 NO_ROUTE = "default"
 

@@ -9,7 +9,7 @@ from strangler.config.schema.configuration import Configuration
 from strangler.config.schema.resilience import BalancingSection, BreakerSection
 from strangler.config.text.document import Document, Step
 from strangler.config.text.problems import Problem
-from strangler.config.text.values import is_address
+from strangler.model.addresses import is_address
 from strangler.model.resilience import Policy
 
 

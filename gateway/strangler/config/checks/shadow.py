@@ -11,8 +11,10 @@ from strangler.config.schema.routes import MigrationSection
 from strangler.config.schema.shadow import ShadowSection
 from strangler.config.text.document import Document, Step
 from strangler.config.text.problems import Problem
-from strangler.config.text.values import is_loopback
-from strangler.model.snapshot import SAFE_METHODS, Endpoint, Stage
+from strangler.model.addresses import is_loopback
+from strangler.model.methods import SAFE_METHODS
+from strangler.model.migration import Stage
+from strangler.model.upstream import Endpoint
 
 _NEVER_COPIED = ("CONNECT", "TRACE")
 

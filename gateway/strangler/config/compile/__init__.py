@@ -1,0 +1,5 @@
+"""From valid sections to the model: start with `snapshot`.
+
+`credentials` and `tls` read the files that sections name, `compare` compiles
+the rules of comparison.
+"""

@@ -14,7 +14,7 @@ from strangler.config.schema.configuration import Configuration
 from strangler.config.schema.routes import MatchSection, MigrationRouteSection, MigrationSection, RouteSection
 from strangler.model.changes import NOT_ALPHANUMERIC, Changes, Cors, FieldChanges, Rewrite
 from strangler.model.path_patterns import Kind, parse_pattern
-from strangler.model.snapshot import Route
+from strangler.model.route import Route
 
 ANY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _NOTHING = Changes()

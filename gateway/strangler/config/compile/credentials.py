@@ -17,8 +17,8 @@ from strangler.config.text.document import Document
 from strangler.config.text.environment import Substituted
 from strangler.config.text.files import FileReader
 from strangler.config.text.problems import Problem
-from strangler.config.text.values import is_trustworthy
-from strangler.model.snapshot import Provider
+from strangler.model.addresses import is_trustworthy
+from strangler.model.auth import Provider
 
 DISCOVERY = "/.well-known/openid-configuration"
 _SECRET_BYTES = {"HS256": 32, "HS384": 48, "HS512": 64}  # RFC 7518 section 3.2

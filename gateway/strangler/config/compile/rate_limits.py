@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from strangler.config.schema.rate_limits import RateLimitSection, RedisSection
-from strangler.model.snapshot import RateLimit, Redis
+from strangler.model.rate_limits import RateLimit, Redis
 
 
 def compile_rate_limits(name: str, sections: Sequence[RateLimitSection]) -> tuple[RateLimit, ...]:

@@ -26,7 +26,7 @@ from strangler.model.resilience import (
     Stale,
     StaticAnswer,
 )
-from strangler.model.snapshot import Timeouts
+from strangler.model.upstream import Timeouts
 
 
 def route_timeouts(

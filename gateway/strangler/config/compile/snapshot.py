@@ -35,35 +35,21 @@ from strangler.config.schema.shadow import RedactSection, ShadowSection, StoreSe
 from strangler.config.schema.upstreams import UpstreamSection
 from strangler.config.text.document import Document
 from strangler.config.text.problems import Problem
+from strangler.model.auth import AuthRequirement, Provider
+from strangler.model.caller import Override, StickyKey
 from strangler.model.dropped_fields import folded
 from strangler.model.expectations import Expectation, RoutingTest
 from strangler.model.folding import EXACT, WORDS
+from strangler.model.listener import AccessLog, Limits, VisitorCookie
+from strangler.model.migration import Migration, Stage
 from strangler.model.path_patterns import PatternError, parse_pattern
 from strangler.model.resilience import Concurrency, Hedging, Retries, RetryBudget
+from strangler.model.route import FieldMatch, Route
 from strangler.model.route_index import AmbiguityError, RouteIndex, build_index
-from strangler.model.snapshot import (
-    AccessLog,
-    AuthRequirement,
-    FieldMatch,
-    HealthCheck,
-    Keep,
-    Limits,
-    Migration,
-    Override,
-    Provider,
-    Redact,
-    Route,
-    Shadow,
-    Snapshot,
-    Source,
-    Stage,
-    StickyKey,
-    Store,
-    Timeouts,
-    Upstream,
-    UpstreamTls,
-    VisitorCookie,
-)
+from strangler.model.shadow import Keep, Redact, Shadow
+from strangler.model.snapshot import Snapshot, Store
+from strangler.model.source import Source
+from strangler.model.upstream import HealthCheck, Timeouts, Upstream, UpstreamTls
 
 EVERY_PATH = "/**"
 _SUBJECT = StickyKey("claim", "sub")

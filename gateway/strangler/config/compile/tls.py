@@ -16,7 +16,8 @@ from strangler.config.schema.tls import ListenerTlsSection, UpstreamTlsSection
 from strangler.config.text.document import Document
 from strangler.config.text.files import FileReader
 from strangler.config.text.problems import Problem
-from strangler.model.snapshot import ListenerTls, UpstreamTls
+from strangler.model.listener import ListenerTls
+from strangler.model.upstream import UpstreamTls
 
 
 @dataclass(slots=True)

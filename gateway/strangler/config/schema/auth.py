@@ -19,7 +19,7 @@ from strangler.config.schema.field_types import (
     Whole,
 )
 from strangler.config.schema.section import Section, Text
-from strangler.model.snapshot import Provider
+from strangler.model.auth import Provider
 
 _PROVIDER = Provider("", "", ("",), ())
 

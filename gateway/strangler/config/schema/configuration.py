@@ -36,7 +36,7 @@ from strangler.config.schema.shadow import StoreSection
 from strangler.config.schema.tls import ListenerTlsSection
 from strangler.config.schema.upstreams import UpstreamSection
 from strangler.model.dropped_fields import Sender
-from strangler.model.snapshot import Limits, Listener, VisitorCookie
+from strangler.model.listener import Limits, Listener, VisitorCookie
 
 _LIMITS = Limits()
 _VISITOR_COOKIE = VisitorCookie()

@@ -39,7 +39,10 @@ from strangler.config.text.values import (
     parse_token_place,
     parse_upgrade,
 )
-from strangler.model.snapshot import Condition, Endpoint, Listener, StickyKey, TokenPlace
+from strangler.model.auth import TokenPlace
+from strangler.model.caller import Condition, StickyKey
+from strangler.model.listener import Listener
+from strangler.model.upstream import Endpoint
 
 VARIABLE = r"\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\}"
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from strangler.config.schema.configuration import Configuration
 from strangler.config.schema.field_types import VARIABLE
-from strangler.model.snapshot import Listener
+from strangler.model.listener import Listener
 
 Schema = dict[str, Any]
 

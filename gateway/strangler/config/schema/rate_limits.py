@@ -8,7 +8,7 @@ from pydantic import Field
 
 from strangler.config.schema.field_types import Count, Duration, LimitKey, OneOrMany, RedisUrl
 from strangler.config.schema.section import Section
-from strangler.model.snapshot import Redis
+from strangler.model.rate_limits import Redis
 
 _REDIS = Redis("")
 

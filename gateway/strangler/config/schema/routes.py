@@ -32,7 +32,7 @@ from strangler.config.schema.resilience import (
 )
 from strangler.config.schema.section import Section, Text
 from strangler.config.schema.shadow import ShadowSection
-from strangler.model.snapshot import Stage
+from strangler.model.migration import Stage
 
 
 class MatchSection(Section):

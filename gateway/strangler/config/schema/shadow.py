@@ -21,7 +21,8 @@ from strangler.config.schema.field_types import (
     Whole,
 )
 from strangler.config.schema.section import Section, Text
-from strangler.model.snapshot import Keep, Shadow, Store
+from strangler.model.shadow import Keep, Shadow
+from strangler.model.snapshot import Store
 
 _SHADOW = Shadow()
 

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from strangler.config.schema.field_types import Flag, ServerName
 from strangler.config.schema.section import Section, Text
-from strangler.model.snapshot import UpstreamTls
+from strangler.model.upstream import UpstreamTls
 
 _UPSTREAM = UpstreamTls()
 

@@ -18,7 +18,7 @@ from strangler.config.schema.resilience import (
 from strangler.config.schema.section import Section
 from strangler.config.schema.tls import UpstreamTlsSection
 from strangler.model.folding import CASE, EXACT, FINAL_SLASH
-from strangler.model.snapshot import HealthCheck, Timeouts, Upstream
+from strangler.model.upstream import HealthCheck, Timeouts, Upstream
 
 _UPSTREAM = Upstream("", ())
 _HEALTH = HealthCheck("/")

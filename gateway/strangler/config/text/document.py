@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from strangler.model.snapshot import Source
+from strangler.model.source import Source
 
 Step = str | int
 Scalar = str | int | float | bool | None

@@ -17,7 +17,7 @@ from dataclasses import replace
 from strangler.config.text.document import Document
 from strangler.config.text.environment import Substituted
 from strangler.config.text.problems import Problem
-from strangler.model.snapshot import Source
+from strangler.model.source import Source
 
 UNMISTAKABLE = 6
 """Characters of a value that stands in a message about another place by no accident."""

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from strangler.model.snapshot import Source
+from strangler.model.source import Source
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,10 @@ from urllib.parse import SplitResult, urlsplit
 
 from strangler.config.text.environment import Substituted
 from strangler.config.text.problems import suggestion
-from strangler.model.snapshot import Condition, Endpoint, Listener, StickyKey, TokenPlace
+from strangler.model.auth import TokenPlace
+from strangler.model.caller import Condition, StickyKey
+from strangler.model.listener import Listener
+from strangler.model.upstream import Endpoint
 
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -201,35 +204,6 @@ def _port(port: int) -> int:
     if not 0 <= port <= 65535:
         raise ValueError(f"port {port} is not between 0 and 65535")
     return port
-
-
-def is_address(host: str) -> bool:
-    """Whether `host` is an IP address, not a name."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host` is this machine alone."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def is_trustworthy(url: str) -> bool:
-    """Whether what `url` answers can't have been changed on the way: https, or http on this machine alone."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        return False
-    return bool(host) and port != 0 and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)))
 
 
 def parse_sticky(value: object) -> StickyKey:

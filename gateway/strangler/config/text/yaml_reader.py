@@ -27,7 +27,7 @@ import yaml
 from strangler.config.text.document import Document, Entry, Scalar, Value
 from strangler.config.text.environment import Substituted, substitute
 from strangler.config.text.problems import ConfigurationError, Problem
-from strangler.model.snapshot import Source
+from strangler.model.source import Source
 
 # A document of a few kilobytes can say with nested aliases what no memory holds.
 MOST_VALUES = 500_000

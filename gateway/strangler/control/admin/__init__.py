@@ -1,0 +1,1 @@
+"""The admin API: Starlette on uvicorn, loopback by default."""

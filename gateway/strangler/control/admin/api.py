@@ -22,10 +22,12 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from strangler.config.text.values import is_address, is_loopback
 from strangler.control.admin.connection import AdminConnection
 from strangler.control.status.metrics import CONTENT_TYPE
-from strangler.model.snapshot import Listener, Migration, Snapshot, Stage
+from strangler.model.addresses import is_address, is_loopback
+from strangler.model.listener import Listener
+from strangler.model.migration import Migration, Stage
+from strangler.model.snapshot import Snapshot
 from strangler.routing.decide import host_name
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ import structlog
 import uvloop
 
 from strangler.comparison import time_limit
-from strangler.comparison.rules import compile_rules
+from strangler.config.compile.compare import compile_rules
 from strangler.control import messages
 from strangler.control.judge.store_state import StoreState
 from strangler.control.system.signals import ignore_signals, take_sigterm

@@ -1,0 +1,1 @@
+"""The operating system: signals, file watching, systemd, child processes, proc(5)."""

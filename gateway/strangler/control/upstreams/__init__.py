@@ -1,0 +1,1 @@
+"""Upstreams seen from the control process: health checks, DNS discovery, status."""

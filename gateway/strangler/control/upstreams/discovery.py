@@ -19,9 +19,10 @@ import dns.exception
 import dns.nameserver
 import structlog
 
-from strangler.config.text.values import is_address
+from strangler.model.addresses import is_address
 from strangler.model.resilience import Resolve
-from strangler.model.snapshot import Endpoint, Snapshot, Upstream
+from strangler.model.snapshot import Snapshot
+from strangler.model.upstream import Endpoint, Upstream
 
 log = structlog.get_logger(part="discovery")
 

@@ -16,8 +16,9 @@ from typing import Any
 import httpx
 import structlog
 
-from strangler.model.snapshot import Endpoint, HealthCheck, Snapshot, UpstreamTls
+from strangler.model.snapshot import Snapshot
 from strangler.model.tls_context import upstream_context
+from strangler.model.upstream import Endpoint, HealthCheck, UpstreamTls
 from strangler.observe.descriptors import any_left
 from strangler.resilience.health import EndpointHealth
 

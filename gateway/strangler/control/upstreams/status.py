@@ -13,7 +13,8 @@ from typing import Any
 from prometheus_client.core import GaugeMetricFamily
 
 from strangler.control.upstreams.health import Key
-from strangler.model.snapshot import Endpoint, Snapshot
+from strangler.model.snapshot import Snapshot
+from strangler.model.upstream import Endpoint
 from strangler.observe.counters import Report, UpstreamState
 from strangler.resilience.health import EndpointHealth
 

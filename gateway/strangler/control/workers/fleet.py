@@ -22,7 +22,8 @@ from strangler.control.workers.crash_loop import CrashLoop
 from strangler.control.workers.handle import FORMER, WorkerProcess, start_worker, take_over
 from strangler.control.workers.listening import Listening
 from strangler.control.workers.runtime_folder import FormerWorker
-from strangler.model.snapshot import Endpoint, Snapshot
+from strangler.model.snapshot import Snapshot
+from strangler.model.upstream import Endpoint
 from strangler.observe.counters import Report
 
 log = structlog.get_logger(part="workers")

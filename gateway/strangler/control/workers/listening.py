@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import structlog
 
 from strangler.control.workers.runtime_folder import AddressOccupied, FormerWorker, RuntimeFolder, runtime_root
-from strangler.model.snapshot import Listener
+from strangler.model.listener import Listener
 from strangler.proxy.plane import BACKLOG
 from strangler.proxy.rate_limits.shared_buckets import new_tally
 

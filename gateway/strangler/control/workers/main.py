@@ -23,7 +23,7 @@ from strangler.control import messages
 from strangler.control.system.signals import ignore_signals, take_sigterm
 from strangler.control.workers.handover import Handover
 from strangler.control.workers.large_messages import LargeMessages
-from strangler.model.snapshot import Endpoint
+from strangler.model.upstream import Endpoint
 from strangler.observe.background_stream import use_for_standard_error
 from strangler.observe.loop_lag import LoopLag
 from strangler.proxy.plane import DataPlane

@@ -23,7 +23,7 @@ from pathlib import Path
 import structlog
 
 from strangler.control.workers.handover import GREETING, SHARED, peer_of, socket_path
-from strangler.model.snapshot import Listener
+from strangler.model.listener import Listener
 
 log = structlog.get_logger(part="control")
 

@@ -13,7 +13,7 @@ import ssl
 from collections import Counter
 from typing import TYPE_CHECKING, cast
 
-from strangler.model.snapshot import ListenerTls
+from strangler.model.listener import ListenerTls
 from strangler.model.tls_context import listener_context
 from strangler.proxy.client.client_hello import NO_APPLICATION_PROTOCOL, SPOKEN, offered_protocols
 from strangler.proxy.client.connection import ClientConnection

@@ -41,8 +41,9 @@ from strangler.routing.trust import Forwarding, TrustedProxies, forwarding, told
 
 if TYPE_CHECKING:
     from strangler.auth.identity import Identity
+    from strangler.model.auth import TokenPlace
     from strangler.model.changes import Changes
-    from strangler.model.snapshot import Limits, TokenPlace
+    from strangler.model.listener import Limits
 
 _DIGITS = frozenset(b"0123456789")
 _KEPT_OPTIONS = frozenset({b"close", b"keep-alive", b"upgrade"})

@@ -26,7 +26,7 @@ from strangler.routing.request import Request
 
 if TYPE_CHECKING:
     from strangler.auth.identity import Identity
-    from strangler.model.snapshot import Timeouts
+    from strangler.model.upstream import Timeouts
     from strangler.proxy.client.connection import ClientConnection
     from strangler.proxy.client.known_heads import Remembered
     from strangler.proxy.client.request_head import RequestHead

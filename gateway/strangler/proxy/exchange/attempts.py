@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from orjson import dumps
 
 from strangler.model.resilience import Retries
-from strangler.model.snapshot import Route
+from strangler.model.route import Route
 from strangler.proxy.exchange.admission import Guard
 from strangler.proxy.exchange.hedging import Hedge, plan_hedge
 from strangler.proxy.exchange.recovery import asked_to_wait, is_failure, recover

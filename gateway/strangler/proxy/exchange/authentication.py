@@ -13,7 +13,7 @@ from strangler.routing.decide import Refusal
 
 if TYPE_CHECKING:
     from strangler.auth.identity import Identity
-    from strangler.model.snapshot import AuthRequirement
+    from strangler.model.auth import AuthRequirement
     from strangler.proxy.exchange.answered_request import AnsweredRequest
 
 

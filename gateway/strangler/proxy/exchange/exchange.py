@@ -38,7 +38,8 @@ from strangler.routing.rewrite import is_cut_alike
 
 if TYPE_CHECKING:
     from strangler.auth.identity import Identity
-    from strangler.model.snapshot import AuthRequirement, Route
+    from strangler.model.auth import AuthRequirement
+    from strangler.model.route import Route
     from strangler.proxy.upstream.connection import UpstreamConnection
     from strangler.proxy.upstream.endpoint_pool import EndpointPool
     from strangler.proxy.upstream.upstream_pool import UpstreamPool

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from strangler.proxy.http.headers import protocols
 
 if TYPE_CHECKING:
-    from strangler.model.snapshot import Upstream
+    from strangler.model.upstream import Upstream
     from strangler.proxy.client.request_head import RequestHead
 
 _KEY, _VERSION = b"sec-websocket-key", b"sec-websocket-version"

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 
-from strangler.model.snapshot import VisitorCookie
+from strangler.model.listener import VisitorCookie
 from strangler.routing.split import VISITOR_COOKIE
 
 VISITOR_LIFETIME = 31_536_000

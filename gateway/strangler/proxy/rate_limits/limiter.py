@@ -18,7 +18,8 @@ from hashlib import blake2b
 from time import monotonic_ns
 from typing import TYPE_CHECKING
 
-from strangler.model.snapshot import RateLimit, Redis, Route
+from strangler.model.rate_limits import RateLimit, Redis
+from strangler.model.route import Route
 from strangler.observe.counters import Notice
 from strangler.proxy.rate_limits.redis_counts import SharedCounts
 from strangler.proxy.rate_limits.redis_trouble import Trouble

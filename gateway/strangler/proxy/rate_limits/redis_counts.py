@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from strangler.model.snapshot import Redis
+from strangler.model.rate_limits import Redis
 from strangler.proxy.rate_limits.redis_trouble import NO_ANSWER, NONSENSE, Trouble, trouble_of
 from strangler.resilience.gcra import Rate, Verdict
 

@@ -21,9 +21,9 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from strangler.config.text.values import is_address
-from strangler.model.snapshot import Endpoint
+from strangler.model.addresses import is_address
 from strangler.model.tls_context import upstream_context
+from strangler.model.upstream import Endpoint
 from strangler.observe.access_log import quoted
 from strangler.observe.descriptors import is_exhaustion
 from strangler.proxy.http.tls import connect, reason_of

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from strangler.model.snapshot import Snapshot, Timeouts
+    from strangler.model.snapshot import Snapshot
+    from strangler.model.upstream import Timeouts
     from strangler.proxy.exchange.exchange import Exchange
     from strangler.proxy.upstream.connection import UpstreamConnection
     from strangler.proxy.upstream.endpoint_pool import EndpointPool

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from strangler.model.resilience import Policy
-from strangler.model.snapshot import Endpoint, Upstream
+from strangler.model.upstream import Endpoint, Upstream
 from strangler.proxy.upstream.endpoint_pool import EndpointPool
 from strangler.resilience.balancing import ConsistentHash, LeastRequests, RoundRobin, WeightedRoundRobin, warmth
 from strangler.resilience.breaker import Breaker

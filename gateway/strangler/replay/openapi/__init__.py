@@ -1,0 +1,1 @@
+"""Requests from an OpenAPI 3 description: start with `requests`."""

@@ -1,0 +1,4 @@
+"""In a worker: requests are recorded, copied and paired. Start with `mirror`.
+
+Callers never wait for a copy. No database, no configuration text.
+"""

@@ -10,7 +10,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from strangler.model.snapshot import Endpoint, Migration, Shadow, Snapshot, Upstream
+from strangler.model.migration import Migration
+from strangler.model.shadow import Shadow
+from strangler.model.snapshot import Snapshot
+from strangler.model.upstream import Endpoint, Upstream
 from strangler.proxy.upstream.endpoint_pool import EndpointPool
 from strangler.proxy.upstream.upstream_pool import UpstreamPool
 

@@ -18,7 +18,9 @@ from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
-from strangler.model.snapshot import Route, SideName, Snapshot
+from strangler.model.migration import SideName
+from strangler.model.route import Route
+from strangler.model.snapshot import Snapshot
 from strangler.proxy.exchange.exchange import Exchange
 from strangler.routing.decide import Decision
 from strangler.routing.split import BUCKETS, shadow_bucket

@@ -14,7 +14,9 @@ from hashlib import blake2b
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
-from strangler.model.snapshot import SAFE_METHODS, Route, SideName
+from strangler.model.methods import SAFE_METHODS
+from strangler.model.migration import SideName
+from strangler.model.route import Route
 from strangler.proxy.exchange.exchange import CLIENT_GONE, Exchange
 from strangler.proxy.upstream.upstream_pool import UpstreamPool
 from strangler.routing.split import caller_key

@@ -12,8 +12,7 @@ from sqlalchemy.engine import Connection
 from strangler.comparison.compare import Outcome
 from strangler.shadow.evidence.sequence import sequential_verdict
 from strangler.shadow.evidence.tables import outcomes
-from strangler.shadow.evidence.unwritten import AUTHENTICATION, EQUAL_ERROR
-from strangler.shadow.judging.ledger import AGAINST
+from strangler.shadow.evidence.unwritten import AGAINST, AUTHENTICATION, EQUAL_ERROR
 from strangler.shadow.pair import UNSAMPLED
 from strangler.shadow.report.report import ClassProof, Proof
 

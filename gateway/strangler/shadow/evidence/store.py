@@ -11,7 +11,7 @@ from sqlalchemy import Table, delete, inspect, select, text
 from sqlalchemy import func as sql
 from sqlalchemy.engine import Connection
 
-from strangler.model.snapshot import Keep
+from strangler.model.shadow import Keep
 from strangler.shadow.evidence.epochs import Epoch, EpochKey, Reset
 from strangler.shadow.evidence.tables import (
     PERIOD,

@@ -11,7 +11,9 @@ from sqlalchemy import func as sql
 from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
-from strangler.model.snapshot import Migration, Route, Shadow
+from strangler.model.migration import Migration
+from strangler.model.route import Route
+from strangler.model.shadow import Shadow
 from strangler.shadow.evidence.counted import Counted, class_proofs, proof_of, select_counts
 from strangler.shadow.evidence.epochs import CHANGING
 from strangler.shadow.evidence.store import SELF_TEST

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
+from strangler.comparison.compare import Outcome
 from strangler.comparison.difference import OTHERS
 from strangler.shadow.evidence.epochs import Epoch, Reset
 from strangler.shadow.evidence.variety import Variety
@@ -20,6 +21,9 @@ RESERVOIR = 5
 LATEST = -1
 SIGNATURES = 1000
 """Most signatures of one epoch that are told apart; what comes after them is counted as OTHERS."""
+
+AGAINST = frozenset((Outcome.MISMATCH, Outcome.UNSTEADY, Outcome.LAG, Outcome.FAILED))
+"""Outcomes that count against the candidate."""
 
 AUTHENTICATION = "authentication"
 """The risk class of pairs in which a side asked for credentials, refused them, or refused a method."""

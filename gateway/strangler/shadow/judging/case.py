@@ -11,7 +11,9 @@ from strangler.comparison.compare import Comparison, Outcome, compare
 from strangler.comparison.response import DECODED, too_large
 from strangler.comparison.rules import Rules
 from strangler.comparison.time_limit import TooCostly, limited
-from strangler.model.snapshot import Migration, Shadow, Upstream
+from strangler.model.migration import Migration
+from strangler.model.shadow import Shadow
+from strangler.model.upstream import Upstream
 from strangler.redaction.redaction import Redaction
 from strangler.shadow.evidence.epochs import Epochs
 from strangler.shadow.judging.resend import NotAnswered, Secure, secure

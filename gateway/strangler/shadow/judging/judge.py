@@ -28,8 +28,12 @@ from typing import Any
 import structlog
 
 from strangler.comparison.compare import Comparison, Outcome
-from strangler.comparison.rules import DEFAULT_RULES, Rules
-from strangler.model.snapshot import SAFE_METHODS, Migration, Shadow, Snapshot
+from strangler.comparison.rules import Rules
+from strangler.config.compile.compare import DEFAULT_RULES
+from strangler.model.methods import SAFE_METHODS
+from strangler.model.migration import Migration
+from strangler.model.shadow import Shadow
+from strangler.model.snapshot import Snapshot
 from strangler.redaction.redaction import Redaction
 from strangler.shadow.evidence.epochs import Epochs, Reset
 from strangler.shadow.evidence.store import SELF_TEST

@@ -17,6 +17,7 @@ from strangler.shadow.evidence.document import documented
 from strangler.shadow.evidence.store import SELF_TEST
 from strangler.shadow.evidence.tables import bucket_of_latency, period_of
 from strangler.shadow.evidence.unwritten import (
+    AGAINST,
     AUTHENTICATION,
     EQUAL_ERROR,
     Evidence,
@@ -33,9 +34,6 @@ from strangler.shadow.evidence.variety import HourlyUnits, Variety
 from strangler.shadow.judging.tally import ShadowTally
 from strangler.shadow.known_pairs import ticket_and_kind
 from strangler.shadow.pair import NotCompared, Pair, failing
-
-AGAINST = frozenset((Outcome.MISMATCH, Outcome.UNSTEADY, Outcome.LAG, Outcome.FAILED))
-"""Outcomes that count against the candidate."""
 
 _REFUSALS = frozenset((401, 403, 405, 407))
 _WORST_FIRST = (Risk.HIGH, Risk.MEDIUM, Risk.LOW)

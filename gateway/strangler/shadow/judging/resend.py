@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 import httptools
 
-from strangler.model.snapshot import Upstream
 from strangler.model.tls_context import upstream_context
+from strangler.model.upstream import Upstream
 from strangler.shadow.pair import Answered, Reason
 
 _READ = 65_536

@@ -1,0 +1,76 @@
+"""Who may issue tokens, and what a route requires of a caller."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from strangler.model.source import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Who issues tokens and how they are verified.
+
+    Exactly one of `jwks_file`, `jwks_url`, `discovery_url` and `secret` is set:
+    the key set's file, its URL, the OpenID discovery document's URL, or the
+    shared secret of HS algorithms. `issuer` and `audiences` are None where a
+    token of an own secret need not say who issued it, and for whom. `claims` are
+    those that every token must have, with their values.
+    """
+
+    name: str
+    issuer: str | None
+    audiences: tuple[str, ...] | None
+    algorithms: tuple[str, ...]
+    jwks_file: str | None = None
+    jwks_url: str | None = None
+    discovery_url: str | None = None
+    secret: bytes | None = field(default=None, repr=False)
+    leeway: float = 10.0
+    refresh: float = 600.0
+    timeout: float = 5.0
+    refetch_floor: float = 10.0
+    token_bytes: int = 8192
+    remembered: int = 10_000
+    forward_token: bool = False
+    subject_claim: str = "sub"
+    audience_claim: str = "aud"
+    scopes_claim: tuple[str, ...] = ("scope", "scp")
+    claims: tuple[tuple[str, str], ...] = ()
+    source: Source | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPlace:
+    """Where a browser, which can't set Authorization on a WebSocket, may put its token instead.
+
+    `query` is the parameter `name`; the others are entries of
+    Sec-WebSocket-Protocol: `subprotocol` is `name.TOKEN`, `subprotocol-pair` is
+    the entry after `name`, and `kubernetes` is `name.TOKEN` with the token in
+    base64url, as the API server of Kubernetes takes it.
+    """
+
+    kind: Literal["query", "subprotocol", "subprotocol-pair", "kubernetes"]
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuthRequirement:
+    """What a route asks of a caller's token and client certificate; at least one of the two.
+
+    `providers` are those of which one must have issued the token, none where no
+    token is asked for. `required` false lets a caller without a token or
+    certificate through as anonymous, also one who authenticates in another way
+    (Basic); a bearer token that is present must be valid all the same. `certificate` are names and values that
+    the client certificate must hold, of several values one; empty for any
+    certificate, None where none is asked for. `upgrade_token` are other places
+    for the token of a request that asks for an upgrade.
+    """
+
+    providers: tuple[str, ...] = ()
+    required: bool = True
+    scopes: frozenset[str] = frozenset()
+    claims: tuple[tuple[str, str], ...] = ()
+    certificate: tuple[tuple[str, tuple[str, ...]], ...] | None = None
+    upgrade_token: tuple[TokenPlace, ...] = ()

@@ -1,0 +1,69 @@
+"""A migration: the two sides of one business capability, its stage, and its split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from strangler.model.caller import Condition, Override, StickyKey
+from strangler.model.methods import SAFE_METHODS
+from strangler.model.resilience import Breaker, LegacyFallback
+from strangler.model.shadow import Shadow
+
+SideName = Literal["legacy", "extracted"]
+
+
+class Stage(StrEnum):
+    """Where a migration stands, in the order in which it moves."""
+
+    LEGACY = "legacy"
+    SHADOW = "shadow"
+    CANARY = "canary"
+    EXTRACTED = "extracted"
+    RETIRED = "retired"
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One business capability moving from an upstream to another.
+
+    `threshold` is the share of callers on the extracted side in 1/100 of a
+    percent, 0 to 10,000; it is meant for stage canary alone. `shadow` is set
+    where requests are copied at this stage. Each side has a breaker of its own
+    by `breaker`. `fallback` None never has the legacy side answer for the
+    extracted one.
+    """
+
+    name: str
+    legacy: str
+    extracted: str
+    stage: Stage
+    threshold: int = 0
+    sticky: tuple[StickyKey, ...] = ()
+    always: tuple[Condition, ...] = ()
+    never: tuple[Condition, ...] = ()
+    override: Override | None = None
+    shadow: Shadow | None = None
+    breaker: Breaker | None = None
+    fallback: LegacyFallback | None = LegacyFallback()
+
+    @property
+    def copied_sides(self) -> tuple[SideName, ...]:
+        """The sides of which requests that they serve are copied to the other."""
+        if self.shadow is None:
+            return ()
+        legacy: tuple[SideName, ...] = ("legacy",) if self.stage is Stage.SHADOW else ()
+        return (*legacy, "extracted") if self.shadow.reverse else legacy
+
+    def copied_to(self, side: SideName, method: str) -> str | None:
+        """The upstream that gets copies of requests that `side` serves; None where no such request is copied.
+
+        Only a sandbox ever gets one that may change something.
+        """
+        shadow = self.shadow
+        if shadow is None or side not in self.copied_sides or method not in shadow.methods:
+            return None
+        if side == "extracted":
+            return self.legacy if method in SAFE_METHODS else None
+        return self.extracted if method in SAFE_METHODS else shadow.sandbox

@@ -1,0 +1,99 @@
+"""What a configuration says of operating the gateway: its folder, the store's driver, how long a worker may hang."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from strangler.config.load import load
+from strangler.config.text.masking import Masking
+from strangler.config.text.problems import Problem
+from strangler.config.text.yaml_reader import read_document
+from strangler.model.source import Source
+from tests.config.conftest import Problems, Write
+
+UPSTREAM = 'upstreams: {a: {endpoints: "http://127.0.0.1:1"}}\n'
+
+
+def test_a_folder_holds_yaml_and_yml_files(write: Write, tmp_path: Path) -> None:
+    write(f"version: 1\n{UPSTREAM}", "conf/a.yaml")
+    write("default: a\n", "conf/b.yml")
+    write("default: [\n", "conf/c.txt")
+    loaded = load(tmp_path / "conf", {})
+    assert loaded.snapshot.default == "a"
+    assert [file.name for file in loaded.watched] == ["conf", "a.yaml", "b.yml"]
+
+
+def test_a_name_defined_in_a_yml_and_a_yaml_file_is_refused(write: Write, tmp_path: Path, problems: Problems) -> None:
+    write(f"version: 1\n{UPSTREAM}", "conf/a.yaml")
+    write("default: a\nversion: 1\n", "conf/b.yml")
+    write("default: a\n", "conf/c.yaml")
+    assert problems(tmp_path / "conf") == [
+        "conf/c.yaml:1:1: 'default' is defined twice (first at conf/b.yml:1:1)",
+    ]
+
+
+def test_a_missing_driver_of_the_store_is_a_warning_that_says_what_to_install(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write(f'version: 1\n{UPSTREAM}default: a\nstore: {{url: "postgresql://a@b/c"}}\n')
+    assert load(file, {}).warnings == ()
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    (warning,) = load(file, {}).warnings
+    assert "the driver for PostgreSQL can't be loaded" in warning.message
+    assert warning.hint == "pip install 'strangler-gateway[postgresql]'"
+    assert (warning.source.line, warning.source.column) == (4, 14)
+
+
+def test_how_long_a_worker_may_hang_is_a_setting(write: Write, tmp_path: Path, problems: Problems) -> None:
+    assert load(write(f"version: 1\n{UPSTREAM}"), {}).snapshot.hang == 30
+    assert load(write(f"version: 1\n{UPSTREAM}workers: {{hang: 2m}}\n"), {}).snapshot.hang == 120
+    file = write(f"version: 1\n{UPSTREAM}workers: {{hang: 1s}}\n")
+    (problem,) = problems(file)
+    assert "workers report every second, so this is 3 s at the least" in problem
+
+
+MIGRATION = 'migrations: {m: {from: a, to: b, stage: "${A_STAGE}", routes: [{match: {path: /m}}]}}\n'
+BOTH = 'upstreams: {a: {endpoints: "http://127.0.0.1:1"}, b: {endpoints: "http://127.0.0.1:2"}}\n'
+
+
+@pytest.mark.parametrize("value", ["a", "m", "e", "s", "one", "no", "text", "not", "stage", "legacyy"])
+def test_the_value_of_a_variable_is_masked_where_it_stands_and_nowhere_else(
+    write: Write, problems: Problems, value: str
+) -> None:
+    file = write(f"version: 1\n{BOTH}{MIGRATION}")
+    (said,) = problems(file, {"A_STAGE": value})
+    assert said.startswith("gateway.yaml:3:")
+    assert "migrations.m.stage: the text '${A_STAGE}' is not one of legacy, shadow, canary, extracted, retired" in said
+    assert said.count("${") == 1
+
+
+@pytest.mark.parametrize("value", ["a", "1x", "least"])
+def test_a_word_of_the_message_that_is_the_value_by_chance_stays(write: Write, problems: Problems, value: str) -> None:
+    file = write(f'version: 1\n{BOTH}default: a\nworkers: {{hang: "${{HANG}}"}}\n')
+    (said,) = problems(file, {"HANG": value})
+    assert "'${HANG}'" in said
+    assert said.count("${") == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("hunter2!", "the password ${VALUE} of somebody"),
+        ("correcthorsebattery", "the password ${VALUE} of somebody"),
+        ("extracted", "the password extracted of somebody"),
+        ("b2", "the password b2 of somebody"),
+        ("written-here", "the password written-here of somebody"),
+    ],
+)
+def test_messages_about_other_places_keep_their_words_and_hold_no_secret(write: Write, value: str, said: str) -> None:
+    document = read_document(write('a: "${VALUE}"\nb: written-here\n'), {"VALUE": value}, [])
+    (problem,) = Masking(document).masked([Problem(Source("elsewhere", 1, 1), f"the password {value} of somebody")])
+    assert problem.message == said
+
+
+def test_a_number_from_a_variable_is_masked_behind_the_bound(write: Write, problems: Problems) -> None:
+    file = write(f'version: 1\n{BOTH}default: a\nlimits: {{connections: "${{MOST}}"}}\n')
+    assert problems(file, {"MOST": "0"}) == ["gateway.yaml:4:23: limits.connections: must be at least 1, found ${MOST}"]
