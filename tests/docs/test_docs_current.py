@@ -71,4 +71,4 @@ def test_every_page_is_in_the_index() -> None:
 def test_every_decision_is_listed() -> None:
     decisions = ROOT / "docs" / "decisions"
     listed = set(_LINK.findall((decisions / "README.md").read_text()))
-    assert listed == {page.name for page in decisions.glob("0*.md")}
+    assert {link for link in listed if link.startswith("0")} == {page.name for page in decisions.glob("0*.md")}
