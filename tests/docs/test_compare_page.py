@@ -1,4 +1,4 @@
-"""The examples of the page about comparing do what it says."""
+"""The examples in docs/compare.md give the results that the page states."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def answer(body: str) -> Answer:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.get("rule", {"name": "none"})["name"])
-def test_an_example_finds_what_it_says(example: dict[str, Any]) -> None:
+def test_example_gives_the_stated_differences(example: dict[str, Any]) -> None:
     rules = compile_rules(CompareSection.model_validate({"rules": [example["rule"]] if "rule" in example else []}))
     found = compare(answer(example["legacy"]), answer(example["extracted"]), rules)
     assert sorted(f"{difference.kind} {difference.path}" for difference in found.differences) == sorted(
@@ -41,12 +41,12 @@ def test_an_example_finds_what_it_says(example: dict[str, Any]) -> None:
     assert {name for _, name in found.ignored} == set(example.get("ignores", []))
 
 
-def test_the_table_of_risks_is_the_one_that_is_used() -> None:
+def test_table_of_risks_matches_the_code() -> None:
     table = dict(re.findall(r"^\| `([a-z ]+)` \| .* \| (high|medium|low) \|$", PAGE, re.MULTILINE))
     assert table == {str(kind): str(DEFAULT_RULES.risks[kind]) for kind in Kind}
 
 
-def test_the_names_beside_csrf_tokens_are_listed() -> None:
+def test_names_of_csrf_tokens_are_all_listed() -> None:
     part = PAGE.partition("### CSRF tokens\n")[2].partition("```yaml")[0]
     fields, metas, scripts = (
         frozenset(re.findall(r"`([^`]+)`", item)) for item in re.split(r"^- in ", part, flags=re.MULTILINE)[1:4]
@@ -56,7 +56,7 @@ def test_the_names_beside_csrf_tokens_are_listed() -> None:
     assert {key for key in csrf.KEYS if key.isidentifier()} <= scripts
 
 
-def test_the_program_prints_what_the_page_says() -> None:
+def test_program_prints_the_stated_line() -> None:
     ((program, printed),) = re.findall(r"^```python\n(.*?)^```\n\nprints `(.*)`", PAGE, re.MULTILINE | re.DOTALL)
     output = io.StringIO()
     with contextlib.redirect_stdout(output):

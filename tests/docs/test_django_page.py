@@ -1,4 +1,4 @@
-"""The middleware that the Django page shows: whose word it takes about the client's address."""
+"""The middleware in docs/django-behind-the-gateway.md: which peers may report the client's address."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "django-behind-the-gateway.md"
         ("127.0.0.1", None, "127.0.0.1"),
     ],
 )
-def test_the_middleware_takes_the_gateways_word_alone(peer: str, forwarded: str | None, address: str) -> None:
+def test_middleware_trusts_only_the_gateway(peer: str, forwarded: str | None, address: str) -> None:
     (code,) = re.findall(r"```python\n(# settings\.py: MIDDLEWARE.*?)```", PAGE.read_text(), re.DOTALL)
     names: dict[str, type] = {}
     exec(code, names)

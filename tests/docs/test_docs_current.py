@@ -1,4 +1,4 @@
-"""The documentation against the checkout: links lead somewhere, and configurations that stand in it are valid."""
+"""The documentation against the checkout: links resolve, and configurations in it are valid."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _YAML = re.compile(r"^```yaml\n(version: 1\n.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors that a forge makes of a page's headings."""
+    """The anchors that a forge derives from a page's headings."""
     headings = _HEADING.findall(page.read_text())
     return {re.sub(r"[^\w -]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
 
@@ -30,7 +30,7 @@ def name(page: Path) -> str:
 
 
 def configurations() -> list[tuple[str, str]]:
-    """Every whole configuration in a page, with where it stands."""
+    """Every complete configuration in the pages, with its page and number."""
     return [
         (f"{name(page)}, {number}", text)
         for page in PAGES
@@ -39,7 +39,7 @@ def configurations() -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
-def test_every_link_leads_somewhere(page: Path) -> None:
+def test_link_resolves(page: Path) -> None:
     for link in _LINK.findall(page.read_text()):
         if "://" in link:
             continue
@@ -51,14 +51,14 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize(("place", "text"), configurations(), ids=[place for place, _ in configurations()])
-def test_every_configuration_is_valid(place: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_configuration_is_valid(place: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BATCH_SECRET", SECRET)
     shutil.copytree(ROOT / "config" / "dev", tmp_path / "config" / "dev")
     (tmp_path / "gateway.yaml").write_text(text)
     load(tmp_path / "gateway.yaml")
 
 
-def test_there_are_configurations_to_look_at() -> None:
+def test_pages_contain_configurations() -> None:
     assert len(configurations()) >= 3
 
 
@@ -68,7 +68,7 @@ def test_every_page_is_in_the_index() -> None:
     assert {page.name for page in docs.glob("*.md")} - {"README.md"} <= listed
 
 
-def test_every_decision_is_listed() -> None:
+def test_every_decision_is_in_the_index() -> None:
     decisions = ROOT / "docs" / "decisions"
     listed = set(_LINK.findall((decisions / "README.md").read_text()))
     assert {link for link in listed if link.startswith("0")} == {page.name for page in decisions.glob("0*.md")}

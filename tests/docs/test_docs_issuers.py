@@ -1,4 +1,4 @@
-"""The providers in docs/tokens.md take what each issuer really issues: its token, by its key set."""
+"""The providers in docs/tokens.md accept each issuer's real tokens, with its key set."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _ROW = re.compile(r"^\| ([^|]+) \| `(\{.*\})` \|", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Case:
-    """A token as an issuer makes it, and who its caller is."""
+    """A token in the form of an issuer, and the identity it stands for."""
 
     claims: dict[str, Any]
     subject: str
@@ -272,7 +272,7 @@ def private_key(number: int) -> rsa.RSAPrivateKey:
 
 
 def key_set(case: Case) -> KeySet | None:
-    """The key set that the issuer publishes; None where it has a secret instead."""
+    """The key set that the issuer publishes; None if it has a secret instead."""
     if not case.key:
         return None
     entries = []
@@ -294,7 +294,7 @@ Verify = Callable[[str, dict[str, Any]], Identity]
 
 @pytest.fixture
 def verify(tmp_path: Path) -> Verify:
-    """Verifies an issuer's token, with changes to its claims, by the provider that stands in the page."""
+    """Verifies an issuer's token, with changes to its claims, with the provider of the page."""
 
     def verify(issuer: str, changes: dict[str, Any]) -> Identity:
         (tmp_path / "gateway.yaml").write_text(
@@ -309,13 +309,13 @@ def verify(tmp_path: Path) -> Verify:
     return verify
 
 
-def test_every_issuer_of_the_page_is_tested() -> None:
+def test_every_issuer_of_the_page_has_a_case() -> None:
     assert set(ROWS) == set(CASES)
     assert len(ROWS) == 10
 
 
 @pytest.mark.parametrize("issuer", CASES)
-def test_the_provider_of_the_page_takes_the_issuers_token(verify: Verify, issuer: str) -> None:
+def test_provider_accepts_the_issuers_token(verify: Verify, issuer: str) -> None:
     identity = verify(issuer, {})
     assert identity.subject == CASES[issuer].subject
     assert identity.scopes == CASES[issuer].scopes
@@ -324,10 +324,10 @@ def test_the_provider_of_the_page_takes_the_issuers_token(verify: Verify, issuer
 @pytest.mark.parametrize(
     ("issuer", "changes"), [(issuer, changes) for issuer, case in CASES.items() for changes in case.refused]
 )
-def test_it_refuses_what_is_meant_for_others(verify: Verify, issuer: str, changes: dict[str, Any]) -> None:
+def test_provider_refuses_tokens_meant_for_others(verify: Verify, issuer: str, changes: dict[str, Any]) -> None:
     with pytest.raises(TokenRefused):
         verify(issuer, changes)
 
 
-def test_scopes_of_identityserver_as_text(verify: Verify) -> None:
+def test_provider_accepts_identityserver_scopes_as_text(verify: Verify) -> None:
     assert verify("IdentityServer", {"scope": "openid orders.read"}).scopes == {"openid", "orders.read", "admin"}
