@@ -31,10 +31,12 @@ test: setup ## run all tests
 	$(BIN)/python -m pytest -q -n 4 --dist worksteal
 	@if [ -f legacy_monolith/manage.py ]; then cd legacy_monolith && ../$(BIN)/python manage.py test; fi
 
-lint: setup ## style, types, import rules
-	$(BIN)/ruff check gateway tests benchmarks $(wildcard legacy_monolith)
+lint: setup ## style, types, import rules, copied code
+	$(BIN)/ruff check gateway tests benchmarks $(wildcard legacy_monolith extracted/*.py)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@# Each service is deployable alone, so shared code is copied; the copies must not drift apart.
+	$(BIN)/python extracted/check_copies.py
 	@for service in $(dir $(wildcard extracted/*/pyproject.toml)); do \
 	  (cd $$service && ../../$(BIN)/ruff check . && ../../$(BIN)/mypy) || exit 1; done
 

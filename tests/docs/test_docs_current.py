@@ -11,7 +11,7 @@ import pytest
 from strangler.config.load import load
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SECRET = "0123456789abcdef0123456789abcdef"
 
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -62,7 +62,13 @@ def test_there_are_configurations_to_look_at() -> None:
     assert len(configurations()) >= 3
 
 
+def test_every_page_is_in_the_index() -> None:
+    docs = ROOT / "docs"
+    listed = set(_LINK.findall((docs / "README.md").read_text()))
+    assert {page.name for page in docs.glob("*.md")} - {"README.md"} <= listed
+
+
 def test_every_decision_is_listed() -> None:
     decisions = ROOT / "docs" / "decisions"
     listed = set(_LINK.findall((decisions / "README.md").read_text()))
-    assert listed == {page.name for page in decisions.glob("0*.md")}
+    assert {link for link in listed if link.startswith("0")} == {page.name for page in decisions.glob("0*.md")}
