@@ -7,12 +7,9 @@ control process serves on with what it has, until another one comes (handover.py
 
 from __future__ import annotations
 
-import asyncio
-import pickle
-import struct
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from strangler.model.snapshot import Snapshot
 from strangler.model.upstream import Endpoint
@@ -21,8 +18,6 @@ from strangler.observe.counters import Report
 if TYPE_CHECKING:
     from strangler.config.schema.compare import CompareSection
     from strangler.proxy.derived import Derived
-
-_LENGTH = struct.Struct("!I")
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,19 +172,3 @@ class Judged:
     favoured: frozenset[str]
     writing: Writing = Writing()
     loop_lag: float = 0.0
-
-
-def encode(message: object) -> bytes:
-    """A message as it goes over the link."""
-    data = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
-    return _LENGTH.pack(len(data)) + data
-
-
-async def read(reader: asyncio.StreamReader, decode: Callable[[bytes], Awaitable[Any]] | None = None) -> Any:
-    """The next message, which `decode` may make of its bytes; None when the other end is gone."""
-    try:
-        (length,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
-        data = await reader.readexactly(length)
-        return pickle.loads(data) if decode is None else await decode(data)
-    except (asyncio.IncompleteReadError, ConnectionError):
-        return None

@@ -60,6 +60,7 @@ from strangler.observe.background_stream import BackgroundStream
 from strangler.observe.counters import Report
 from strangler.observe.descriptors import needed, raise_limit
 from strangler.observe.loop_lag import LoopLag
+from strangler.pickle_stream import framed
 
 log = structlog.get_logger(part="control")
 
@@ -277,7 +278,7 @@ class Supervisor:
             for name in ("listen", "admin"):
                 if name not in self._addresses and getattr(loaded.snapshot, name) != getattr(before, name):
                     log.warning("a changed address takes effect at the next start", setting=name)
-            encoded = await asyncio.to_thread(messages.encode, messages.Apply(loaded.snapshot))
+            encoded = await asyncio.to_thread(framed, messages.Apply(loaded.snapshot))
             self._loaded = loaded
             self._loaded_at = datetime.now(UTC)
             self._start_sources()

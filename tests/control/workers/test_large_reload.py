@@ -13,6 +13,7 @@ from strangler.config.load import load
 from strangler.control import messages
 from strangler.control.workers.large_messages import LARGE, LargeMessages
 from strangler.model.snapshot import Snapshot
+from strangler.pickle_stream import framed
 from strangler.proxy.client.connection import ClientConnection
 from strangler.proxy.plane import DataPlane
 from strangler.proxy.upstream.connection import UpstreamConnection
@@ -35,7 +36,7 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
 
 @pytest.fixture
 def message(snapshot: Snapshot) -> Iterator[bytes]:
-    yield messages.encode(messages.Apply(snapshot))[4:]
+    yield framed(messages.Apply(snapshot))[4:]
     gc.unfreeze()
     assert gc.isenabled()
 
@@ -92,7 +93,7 @@ def test_the_collector_rests_until_the_snapshot_serves_and_never_looks_at_it(mes
 def test_small_messages_are_taken_as_they_come(snapshot: Snapshot) -> None:
     async def test() -> None:
         large = LargeMessages()
-        assert await large.decode(messages.encode(messages.Refetch("shop"))[4:]) == messages.Refetch("shop")
+        assert await large.decode(framed(messages.Refetch("shop"))[4:]) == messages.Refetch("shop")
         assert gc.isenabled()
 
     run(test)

@@ -27,6 +27,7 @@ from strangler.control.system.isolated import python_module
 from strangler.control.system.process_figures import Peak
 from strangler.control.system.signals import signals_held
 from strangler.model.snapshot import Snapshot
+from strangler.pickle_stream import framed, read_message
 from strangler.shadow.evidence.epoch_settings import epoch_settings
 
 log = structlog.get_logger(part="judge")
@@ -188,7 +189,7 @@ class JudgeLink:
 
     def _tell(self, message: object) -> None:
         if self._writer is not None and not self._writer.is_closing():
-            self._writer.write(messages.encode(message))
+            self._writer.write(framed(message))
 
     async def _keep_running(self) -> None:
         failures = 0
@@ -266,7 +267,7 @@ class JudgeLink:
     async def _next_message(self, reader: asyncio.StreamReader, process: asyncio.subprocess.Process) -> object:
         try:
             async with asyncio.timeout(SILENT_AFTER):
-                return await messages.read(reader)
+                return await read_message(reader)
         except TimeoutError:
             log.error("judge is silent, killed", pid=process.pid, seconds=SILENT_AFTER)
             process.kill()

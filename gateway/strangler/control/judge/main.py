@@ -29,6 +29,7 @@ from strangler.control.system.signals import ignore_signals, take_sigterm
 from strangler.model.snapshot import Snapshot
 from strangler.observe.logs import configure_logs
 from strangler.observe.loop_lag import LoopLag
+from strangler.pickle_stream import framed, read_message
 from strangler.redaction.redaction import Redaction
 from strangler.shadow.copying.channel import Receiver
 from strangler.shadow.evidence.capture import Captures
@@ -174,7 +175,7 @@ class JudgeProcess:
         return sum(sum(tally.outcomes.values()) for tally in self._judge.tallies.values())
 
     async def _listen_to(self, reader: asyncio.StreamReader) -> None:
-        while (message := await messages.read(reader)) is not None:
+        while (message := await read_message(reader)) is not None:
             match message:
                 case messages.JudgeBy():
                     self._apply(message)
@@ -318,7 +319,7 @@ class JudgeProcess:
 def _send(writer: asyncio.StreamWriter, message: object) -> None:
     # The control process may have been killed, whose end of the link is then closed.
     if not writer.is_closing():
-        writer.write(messages.encode(message))
+        writer.write(framed(message))
 
 
 def _yield_to_workers() -> None:

@@ -25,6 +25,7 @@ from strangler.control.workers.runtime_folder import FormerWorker
 from strangler.model.snapshot import Snapshot
 from strangler.model.upstream import Endpoint
 from strangler.observe.counters import Report
+from strangler.pickle_stream import framed, read_message
 
 log = structlog.get_logger(part="workers")
 
@@ -88,7 +89,7 @@ class Workers:
         """Have every worker, now and later, serve by `snapshot`; `encoded` is the message that says so."""
         self._snapshot = snapshot
         # Once for all workers, and for those that are started later.
-        self._applying = encoded or messages.encode(messages.Apply(snapshot))
+        self._applying = encoded or framed(messages.Apply(snapshot))
         for worker in (*self.running.values(), *self._coming):
             worker.tell_encoded(self._applying)
 
@@ -414,7 +415,7 @@ class Workers:
     async def _listen_to(self, worker: WorkerProcess) -> None:
         while True:
             try:
-                message = await messages.read(worker.reader)
+                message = await read_message(worker.reader)
                 if message is None:
                     return
                 await self._take(message, worker)

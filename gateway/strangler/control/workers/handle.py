@@ -8,13 +8,13 @@ import signal
 import socket
 from time import monotonic
 
-from strangler.control import messages
 from strangler.control.system.isolated import python_module
 from strangler.control.system.process_figures import Peak
 from strangler.control.system.signals import signals_held
 from strangler.control.workers.listening import Listening
 from strangler.control.workers.runtime_folder import FormerWorker
 from strangler.observe.counters import Report
+from strangler.pickle_stream import framed
 
 FORMER = -1
 """The number of every worker that was taken over."""
@@ -52,7 +52,7 @@ class WorkerProcess:
     def tell(self, message: object) -> None:
         """Send a message; a worker that is gone hears nothing."""
         if not self._writer.is_closing():
-            self._writer.write(messages.encode(message))
+            self._writer.write(framed(message))
 
     def tell_encoded(self, data: bytes) -> None:
         """Send a message that is encoded already, because others get it, too."""

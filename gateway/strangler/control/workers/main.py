@@ -26,6 +26,7 @@ from strangler.control.workers.large_messages import LargeMessages
 from strangler.model.upstream import Endpoint
 from strangler.observe.background_stream import use_for_standard_error
 from strangler.observe.loop_lag import LoopLag
+from strangler.pickle_stream import framed, read_message
 from strangler.proxy.plane import DataPlane
 from strangler.shadow.copying.mirror import Mirror
 
@@ -113,10 +114,10 @@ class Worker:
 
     def _say(self, message: object) -> None:
         if self._writer is not None and not self._writer.is_closing():
-            self._writer.write(messages.encode(message))
+            self._writer.write(framed(message))
 
     async def _listen_to(self, reader: asyncio.StreamReader) -> None:
-        while (message := await messages.read(reader, self._large.decode)) is not None:
+        while (message := await read_message(reader, self._large.decode)) is not None:
             match message:
                 case messages.Keys():
                     self._take_keys(message)
