@@ -12,7 +12,7 @@ import pytest
 
 from strangler.config.load import Loaded, load
 from strangler.control.judge import handle as judge_process
-from strangler.control.judge.handle import JudgeLink
+from strangler.control.judge.handle import JudgeHandle
 from strangler.control.workers import fleet as workers
 from strangler.control.workers.fleet import Workers
 from strangler.control.workers.listening import Listening, listen
@@ -57,7 +57,7 @@ def failing_first(times: int, start: Callable[..., Any]) -> Callable[..., Any]:
 
 def one_worker(shared: socket.socket, loaded: Loaded) -> Workers:
     kept = Workers(1, Listening(shared, new_tally(), None, []), lambda report: None, lambda provider: None)
-    kept.publish(loaded.snapshot)
+    kept.briefing.publish(loaded.snapshot)
     return kept
 
 
@@ -104,7 +104,7 @@ def test_a_judge_that_could_not_be_started_is_started_later(loaded: Loaded, monk
     monkeypatch.setattr(asyncio, "create_subprocess_exec", failing_first(2, asyncio.create_subprocess_exec))
 
     async def main() -> None:
-        link = JudgeLink(lambda path: None, lambda judged: None)
+        link = JudgeHandle(lambda path: None, lambda judged: None)
         link.apply(loaded)
         async with asyncio.timeout(DEADLINE):
             while not link.ready:

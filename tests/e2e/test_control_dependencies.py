@@ -137,7 +137,7 @@ def test_a_postgresql_that_hangs_for_a_while_costs_no_evidence(
         gateway.process.send_signal(signal.SIGTERM)
         assert gateway.process.wait(DEADLINE) == 0
     assert gateway.events("evidence is lost") == []
-    assert gateway.events("the store answers again")
+    assert gateway.events("the store responds again")
 
 
 def test_a_killed_control_process_leaves_no_traceback_of_the_judge(

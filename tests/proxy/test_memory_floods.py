@@ -12,7 +12,7 @@ import pytest
 
 from strangler.auth.identity import identity_of
 from strangler.auth.remembered import REMEMBERED_BYTES, RememberedCallers, memory_of
-from strangler.control.status.metrics import Sums
+from strangler.control.status.totals import WorkerTotals
 from strangler.model.auth import Provider
 from strangler.model.caller import StickyKey
 from strangler.model.rate_limits import RateLimit
@@ -157,7 +157,7 @@ def test_a_rate_limit_by_a_header_keeps_no_long_value() -> None:
 
 
 def test_events_with_labels_that_others_choose_are_bounded() -> None:
-    counters, sums = Counters(), Sums()
+    counters, sums = Counters(), WorkerTotals()
 
     def flood() -> None:
         for round_ in range(5):

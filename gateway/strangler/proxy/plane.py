@@ -21,7 +21,7 @@ from strangler.model.resilience import Breaker as BreakerSettings
 from strangler.model.snapshot import Snapshot
 from strangler.model.upstream import Endpoint, Upstream
 from strangler.observe.access_log import AccessLog
-from strangler.observe.counters import Counters, Notice, Report, UpstreamState
+from strangler.observe.counters import ConnectionCounts, Counters, Notice, UpstreamState, WorkerReport
 from strangler.observe.descriptors import any_left
 from strangler.proxy.client.connection import ClientConnection
 from strangler.proxy.client.listener import Listener
@@ -319,7 +319,7 @@ class DataPlane:
         if self.access_log is not None:
             self.access_log.close()
 
-    def report(self) -> Report:
+    def report(self) -> WorkerReport:
         """The figures since the last report."""
         if self.access_log is not None:
             self._count_dropped_lines(self.access_log)
@@ -329,7 +329,7 @@ class DataPlane:
         report.redis = self.rate_limiter.redis_state()
         for name, pool in self.pools.items():
             for endpoint in pool.endpoints:
-                report.upstream_connections[endpoint.endpoint.url] = (endpoint.open, len(endpoint.idle))
+                report.upstream_connections[endpoint.endpoint.url] = ConnectionCounts(endpoint.open, len(endpoint.idle))
             breaker, limit = pool.breaker, pool.limit
             report.upstreams[name] = UpstreamState(
                 breaker=str(breaker.state) if breaker is not None else "",

@@ -6,6 +6,7 @@ no reason to stop serving, so that is said in the log once.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import time
@@ -40,6 +41,12 @@ class ServiceManager:
     def alive(self) -> None:
         """The watchdog's sign of life, due within twice `watchdog_interval` seconds."""
         self._send("WATCHDOG=1")
+
+    async def keep_alive(self) -> None:
+        """Send the watchdog's signs of life until cancelled, if the service manager wants any."""
+        while self.watchdog_interval is not None:
+            self.alive()
+            await asyncio.sleep(self.watchdog_interval)
 
     def status(self, text: str) -> None:
         """What `systemctl status` shows."""

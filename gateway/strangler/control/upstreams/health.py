@@ -26,7 +26,7 @@ log = structlog.get_logger(part="health")
 
 JITTER = 0.1
 
-Key = tuple[str, str]
+EndpointKey = tuple[str, str]
 """An upstream's name and an endpoint's URL."""
 
 
@@ -42,10 +42,10 @@ class Check:
 class HealthChecks:
     """Runs the checks of a snapshot; `on_change` gets the endpoints that are down."""
 
-    def __init__(self, on_change: Callable[[frozenset[Key]], None]) -> None:
-        self.endpoints: dict[Key, EndpointHealth] = {}
+    def __init__(self, on_change: Callable[[frozenset[EndpointKey]], None]) -> None:
+        self.endpoints: dict[EndpointKey, EndpointHealth] = {}
         self._on_change = on_change
-        self._checks: dict[Key, tuple[Check, asyncio.Task[None]]] = {}
+        self._checks: dict[EndpointKey, tuple[Check, asyncio.Task[None]]] = {}
 
     def apply(self, snapshot: Snapshot, addresses: Mapping[str, tuple[Endpoint, ...]]) -> None:
         """Check what `snapshot` says, at `addresses` where those are known; checks that stay go on undisturbed."""
@@ -65,7 +65,7 @@ class HealthChecks:
                 self._checks[key] = (check, asyncio.create_task(self._run(key, check)))
         self._on_change(self.down())
 
-    def down(self) -> frozenset[Key]:
+    def down(self) -> frozenset[EndpointKey]:
         """The endpoints that are down."""
         return frozenset(key for key, health in self.endpoints.items() if not health.up)
 
@@ -89,7 +89,7 @@ class HealthChecks:
             for (upstream, url), health in self.endpoints.items()
         ]
 
-    async def _run(self, key: Key, check: Check) -> None:
+    async def _run(self, key: EndpointKey, check: Check) -> None:
         upstream, url = key
         health = self.endpoints[key]
         endpoint, settings = check.endpoint, check.settings

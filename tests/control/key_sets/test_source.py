@@ -16,8 +16,8 @@ import respx
 from structlog.testing import capture_logs
 
 from strangler.auth.keys import parse_key_set
-from strangler.control import key_sets as fetch
-from strangler.control.key_sets import LARGEST_DOCUMENT, KeySetSource
+from strangler.control.key_sets import source as fetch
+from strangler.control.key_sets.source import LARGEST_DOCUMENT, KeySetSource
 from strangler.model.auth import Provider
 from tests.auth.issuing import PROVIDER, Issuer
 
