@@ -60,7 +60,7 @@ def test_an_unread_standard_error_stops_nothing(tmp_path: Path, upstream: Record
         assert gateway.admin("/livez").status_code == 200
         with gateway.client() as client:
             assert client.request("/x").status == 200
-        wait_for(lambda: "standard error has taken nothing" in gateway.admin("/readyz").text, "the reason in /readyz")
+        wait_for(lambda: "standard error has been blocked" in gateway.admin("/readyz").text, "the reason in /readyz")
         assert gateway.admin("/readyz").status_code == 200
         assert gateway.admin("/readyz?strict=1").status_code == 503
         gateway.process.send_signal(signal.SIGTERM)

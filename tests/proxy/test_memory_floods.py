@@ -19,7 +19,7 @@ from strangler.model.rate_limits import RateLimit
 from strangler.model.resilience import Stale
 from strangler.model.snapshot import Snapshot
 from strangler.observe import access_log
-from strangler.observe.access_log import AccessLog
+from strangler.observe.access_log import AccessLogWriter
 from strangler.observe.counters import LONGEST_LABEL, MOST_EVENTS, Counters
 from strangler.proxy.client.known_heads import KNOWN_FIELDS, REMEMBERED_FIELDS
 from strangler.proxy.http.headers import RESPONSE_ACTIONS, connection_options, request_actions
@@ -175,7 +175,7 @@ def test_an_access_log_that_nobody_reads_holds_a_bounded_number_of_bytes(monkeyp
     reading, writing = os.pipe()
     monkeypatch.setattr(os, "open", lambda *_: writing)
     monkeypatch.setattr(access_log, "WAITING_BYTES", 2 * MIB)
-    log = AccessLog("log")
+    log = AccessLogWriter("log")
     monkeypatch.undo()
     monkeypatch.setattr(access_log, "WAITING_BYTES", 2 * MIB)
 

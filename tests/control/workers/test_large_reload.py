@@ -63,7 +63,7 @@ def test_the_event_loop_goes_on_while_a_large_snapshot_is_decoded(message: bytes
         assert found.derived.any_total
         assert not found.derived.rate_limited
         turning.cancel()
-        large.rest_no_more()
+        large.resume_collector()
 
     run(test)
 
@@ -73,7 +73,7 @@ def test_the_collector_rests_until_the_snapshot_serves_and_never_looks_at_it(mes
         large = LargeMessages()
         first = await large.decode(message)
         plane = DataPlane(first.snapshot, {}, print)
-        large.rest_no_more()
+        large.resume_collector()
         held = [plane.snapshot]
         second = await large.decode(message)
         assert not gc.isenabled()

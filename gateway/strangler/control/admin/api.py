@@ -1,8 +1,8 @@
-"""The admin API: what the gateway is doing, for people and for Prometheus. Loopback by default; it has no login.
+"""The admin API: the gateway's state, for people and for Prometheus. Loopback by default; it has no login.
 
 GET /livez      the control process runs
-GET /readyz     every worker serves by the newest configuration (200), or not (503, with the reason);
-                a line for each thing that is degraded, and with ?strict=1 that is 503, too
+GET /readyz     whether every worker serves by the newest configuration: 200, or 503 with the reason;
+                then a line for each degraded part, which with ?strict=1 makes it 503 as well
 GET /metrics    Prometheus
 GET /status     configuration, workers, key sets, upstreams and migrations as JSON
 GET /routes     the routing table as JSON
@@ -31,7 +31,7 @@ from strangler.routing.decide import host_name
 
 
 class Shown(Protocol):
-    """What the admin API needs to know of the gateway."""
+    """What the admin API shows of the gateway."""
 
     @property
     def snapshot(self) -> Snapshot:
@@ -51,10 +51,10 @@ class Shown(Protocol):
 
 
 class OnlyThisMachine:
-    """On loopback, refuses requests under another machine's name.
+    """On loopback, refuses requests for another machine's name.
 
-    A page that a browser on this machine shows may have its own name mean
-    127.0.0.1 (DNS rebinding), and would then be let read what is here.
+    A web page in a browser on this machine may resolve its own name to
+    127.0.0.1 (DNS rebinding), and could then read this API.
     """
 
     def __init__(self, app: ASGIApp, listener: Listener) -> None:
@@ -63,7 +63,7 @@ class OnlyThisMachine:
         self._names = ("localhost", listener.host.lower())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 421 where the Host is a name, other than localhost and the one that is listened on."""
+        """Respond with 421 where Host is a name other than localhost and that of the listener."""
         if self._guarded and scope["type"] == "http":
             host = host_name(Headers(scope=scope).get("host", ""))
             if host not in self._names and not is_address(host):
@@ -125,7 +125,7 @@ def routing_table(snapshot: Snapshot) -> list[dict[str, Any]]:
 
 
 class AdminServer(uvicorn.Server):
-    """uvicorn inside a process that handles its signals itself."""
+    """uvicorn in a process that handles signals itself."""
 
     def __init__(self, gateway: Shown) -> None:
         super().__init__(

@@ -1,4 +1,4 @@
-"""The gateway's own condition for Prometheus: key sets, Redis, the store of evidence, the watcher, logs, the build."""
+"""The gateway's own state for Prometheus: build, key sets, Redis, the store of evidence, the configuration."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ from strangler.observe.counters import WorkerReport
 
 
 def build_family() -> Metric:
-    """Which version runs."""
-    family = GaugeMetricFamily("strangler_build_info", "1, with what runs in its labels.", labels=("version", "python"))
+    """The running version."""
+    family = GaugeMetricFamily(
+        "strangler_build_info", "1; the labels name the running versions.", labels=("version", "python")
+    )
     family.add_metric((version(), platform.python_version()), 1)
     return family
 
 
 def version() -> str:
-    """The version of the distribution, "unknown" where it is not installed as one."""
+    """The version of the installed distribution, "unknown" where there is none."""
     try:
         return metadata.version("strangler-gateway")
     except metadata.PackageNotFoundError:
@@ -33,16 +35,18 @@ def version() -> str:
 
 
 def key_set_families(sources: Mapping[str, KeySetSource]) -> Iterator[Metric]:
-    """How old each provider's keys are, and whether the last attempt to have newer ones failed."""
+    """The age of each provider's key set, and whether the last fetch failed."""
     labels = ("provider",)
     available = GaugeMetricFamily(
-        "strangler_key_set_available", "1 where the provider has keys; without, its routes refuse.", labels=labels
+        "strangler_key_set_available",
+        "1 where the provider has keys; without keys its routes refuse requests.",
+        labels=labels,
     )
     age = GaugeMetricFamily(
-        "strangler_key_set_age_seconds", "Since the key set was last fetched or read well.", labels=labels
+        "strangler_key_set_age_seconds", "Time since the key set was last fetched successfully.", labels=labels
     )
     error = GaugeMetricFamily(
-        "strangler_key_set_error", "1 where the last attempt failed; /status says why.", labels=labels
+        "strangler_key_set_error", "1 where the last fetch failed; /status says why.", labels=labels
     )
     now = datetime.now(UTC)
     for name, source in sources.items():
@@ -54,13 +58,13 @@ def key_set_families(sources: Mapping[str, KeySetSource]) -> Iterator[Metric]:
 
 
 def redis_families(reports: Iterable[WorkerReport]) -> Iterator[Metric]:
-    """In how many workers the Redis of rate limits answers, or does not, and why."""
+    """In how many workers the Redis of rate limits works, or why it does not."""
     states = redis_as_json(reports)
     if states is None:
         return
     workers = GaugeMetricFamily(
         "strangler_redis_workers",
-        "Workers by whether the Redis of rate limits answers them: cause is empty, or the kind of the error.",
+        "Workers by the state of their rate limits' Redis, up or away; cause is the kind of error.",
         labels=("state", "cause"),
     )
     workers.add_metric(("up", ""), states["up"])
@@ -71,7 +75,7 @@ def redis_families(reports: Iterable[WorkerReport]) -> Iterator[Metric]:
 
 
 def redis_as_json(reports: Iterable[WorkerReport]) -> dict[str, Any] | None:
-    """The same for /status; None where no worker counts in Redis."""
+    """The same for /status; None where no worker uses Redis."""
     states = Counter(report.redis for report in reports if report.redis is not None)
     if not states:
         return None

@@ -1,7 +1,7 @@
-"""How upstreams do, put together from what the workers, the health checks and discovery know.
+"""The state of upstreams, from the workers' reports, the health checks and discovery.
 
-Ejections, breakers and concurrency limits are each worker's own, so their
-states are given as the number of workers in each.
+Each worker has its own ejections, breakers and concurrency limits, so their
+states are shown as the number of workers in each state.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def endpoint_gauge(health: Mapping[EndpointKey, EndpointHealth]) -> GaugeMetricF
 
 
 def by_upstream(reports: Iterable[WorkerReport]) -> dict[str, list[UpstreamState]]:
-    """What the workers say, by upstream."""
+    """The workers' states of each upstream."""
     found: dict[str, list[UpstreamState]] = {}
     for report in reports:
         for name, state in report.upstreams.items():
