@@ -61,7 +61,7 @@ def test_sigusr1_opens_the_access_log_again_and_reloads_nothing(
     assert ask(gateway.port, "/after").status == 200
     wait_for(lambda: "/after" in file.read_text(), "the line", DEADLINE)
     assert [json.loads(line)["path"] for line in file.read_text().splitlines()] == ["/after"]
-    assert [event["reason"] for event in gateway.events("access log is opened again")] == ["SIGUSR1"]
+    assert [event["reason"] for event in gateway.events("reopening the access log")] == ["SIGUSR1"]
     assert gateway.events("configuration reloaded") == []
 
 
