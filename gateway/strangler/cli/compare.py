@@ -28,7 +28,7 @@ from strangler.config.compile.compare import DEFAULT_RULES, rules_of
 from strangler.config.load import load
 from strangler.config.text.problems import ConfigurationError
 from strangler.config.text.values import parse_method
-from strangler.model.methods import SAFE_METHODS
+from strangler.model.methods import COMPARABLE
 from strangler.model.shadow import Shadow
 from strangler.redaction.redaction import Redaction
 from strangler.replay.ask import Side
@@ -227,7 +227,7 @@ def _origins(texts: list[str]) -> frozenset[str]:
 
 def _methods(text: str | None) -> frozenset[str]:
     if text is None:
-        return SAFE_METHODS
+        return COMPARABLE
     try:
         return frozenset(parse_method(name.strip().upper()) for name in text.split(","))
     except ValueError as error:

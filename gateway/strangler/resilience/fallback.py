@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from strangler.model.methods import SAFE
 from strangler.model.migration import Stage
-from strangler.resilience.retry import SAFE, Failure
+from strangler.resilience.retry import Failure
 
 if TYPE_CHECKING:
     from strangler.model.migration import Migration

@@ -18,6 +18,7 @@ from strangler.config.load import load
 from strangler.config.text.problems import ConfigurationError
 from strangler.config.text.values import CERTIFICATE_NAMES, parse_header_name, parse_method
 from strangler.model.migration import Stage
+from strangler.model.route import NO_ROUTE
 from strangler.model.snapshot import Snapshot
 from strangler.proxy.exchange.transforms import added_to_request
 from strangler.proxy.http.headers import (
@@ -32,7 +33,7 @@ from strangler.proxy.http.headers import (
 from strangler.routing.cors import response_fields
 from strangler.routing.decide import Decision
 from strangler.routing.explain import described, verdicts
-from strangler.routing.rehearse import NO_ROUTE, Rehearsal, rehearse
+from strangler.routing.rehearse import Rehearsal, rehearse
 from strangler.routing.request import Request
 from strangler.routing.rewrite import inner_path
 from strangler.routing.split import VISITOR_COOKIE

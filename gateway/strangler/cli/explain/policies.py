@@ -6,13 +6,13 @@ from dataclasses import asdict
 from typing import Any
 
 from strangler.config.schema.json_schema import spell_size
+from strangler.model.methods import IDEMPOTENT, SAFE
 from strangler.model.migration import Migration, SideName
 from strangler.model.resilience import Retries
 from strangler.model.route import Route
 from strangler.model.snapshot import Snapshot
 from strangler.proxy.exchange.hedging import HEDGED
 from strangler.resilience.fallback import fallback_of, may_answer
-from strangler.resilience.retry import IDEMPOTENT, SAFE
 from strangler.routing.decide import Decision
 
 

@@ -35,7 +35,7 @@ _BOTH_WAYS = {
     ),
     **dict.fromkeys(("via", "x-request-id"), _OWN),
 }
-_REQUEST = {
+REQUEST_FIELDS_KEPT = {
     **_BOTH_WAYS,
     "host": "upstreams have 'host: preserve' or 'host: endpoint' for it",
     "x-shadow": _OWN,
@@ -74,7 +74,7 @@ class ChangeChecks:
 
     def _headers(self, section: HeaderChangesSection | None, cors: bool, *path: Step) -> Iterator[Problem]:
         if section is not None:
-            yield from self._fields(section.request, _REQUEST, False, *path, "request")
+            yield from self._fields(section.request, REQUEST_FIELDS_KEPT, False, *path, "request")
             yield from self._fields(section.response, _BOTH_WAYS, cors, *path, "response")
 
     def _fields(self, section: FieldChangesSection, kept: dict[str, str], cors: bool, *path: Step) -> Iterator[Problem]:

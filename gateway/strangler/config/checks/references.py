@@ -22,9 +22,8 @@ from strangler.model.addresses import is_loopback
 from strangler.model.listener import Listener
 from strangler.model.migration import Stage
 from strangler.model.path_patterns import PatternError, parse_pattern
+from strangler.model.route import NO_ROUTE
 from strangler.model.upstream import Endpoint
-
-NO_ROUTE = "default"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,9 @@ from strangler.config.schema.shadow import ShadowSection
 from strangler.config.text.document import Document, Step
 from strangler.config.text.problems import Problem
 from strangler.model.addresses import is_loopback
-from strangler.model.methods import SAFE_METHODS
+from strangler.model.methods import COMPARABLE, NEVER_COPIED
 from strangler.model.migration import Stage
 from strangler.model.upstream import Endpoint
-
-_NEVER_COPIED = ("CONNECT", "TRACE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +28,9 @@ class ShadowChecks:
         """What is wrong with the shadow of the migration `name`; that the sandbox exists is checked elsewhere."""
         path = ("migrations", name, "shadow")
         for number, method in enumerate(shadow.methods):
-            if method in _NEVER_COPIED:
+            if method in NEVER_COPIED:
                 yield self._problem(f"{method} can't be copied", *path, "methods", number)
-            elif method not in SAFE_METHODS and shadow.sandbox is None:
+            elif method not in COMPARABLE and shadow.sandbox is None:
                 yield self._problem(
                     f"copies of {method} would change what callers see",
                     *path,
@@ -77,7 +75,7 @@ class ShadowChecks:
         if shadow.percent == 0:
             yield self._problem(f"the migration '{name}' shadows, but copies 0 %", *path, "shadow", "percent")
             return
-        copied = SAFE_METHODS & set(shadow.methods) if reverse else set(shadow.methods)
+        copied = COMPARABLE & set(shadow.methods) if reverse else set(shadow.methods)
         for number, route in enumerate(migration.routes):
             if route.match.methods and not copied & set(route.match.methods):
                 yield self._problem(

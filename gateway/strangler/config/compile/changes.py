@@ -13,10 +13,10 @@ from strangler.config.schema.changes import CorsSection, FieldChangesSection, Re
 from strangler.config.schema.configuration import Configuration
 from strangler.config.schema.routes import MatchSection, MigrationRouteSection, MigrationSection, RouteSection
 from strangler.model.changes import NOT_ALPHANUMERIC, Changes, Cors, FieldChanges, Rewrite
+from strangler.model.methods import CORS_DEFAULT
 from strangler.model.path_patterns import Kind, parse_pattern
 from strangler.model.route import Route
 
-ANY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _NOTHING = Changes()
 _PCHAR = "!$&'()*+,;=:@~"
 
@@ -106,7 +106,7 @@ def _folded(changes: FieldChanges) -> FieldChanges:
 def _cors(section: CorsSection, match: MatchSection) -> Cors:
     origins = [str(origin) for origin in section.origins]
     below = [origin.partition("*") for origin in origins if "://*." in origin]
-    methods = section.methods or match.methods or ANY_METHOD
+    methods = section.methods or match.methods or CORS_DEFAULT
     return Cors(
         origins=frozenset(origin for origin in origins if "*" not in origin),
         suffixes=tuple((scheme, suffix) for scheme, _, suffix in below),
