@@ -2,7 +2,7 @@
 
 A model says what a field may hold. What only makes sense across fields (names
 that must exist, settings that need each other) is checked in
-`strangler.config.checks.references`, where a message can point at both places.
+`strangler.config.checks`, where a message can point at both places.
 
 Defaults are those of the snapshot's own classes, so that they are said once.
 """
