@@ -27,7 +27,7 @@ from strangler.comparison.rules import Rules
 from strangler.config.compile.compare import DEFAULT_RULES, rules_of
 from strangler.config.load import load
 from strangler.config.text.problems import ConfigurationError
-from strangler.config.text.values import parse_method
+from strangler.config.values.http_syntax import parse_method
 from strangler.model.methods import COMPARABLE
 from strangler.model.shadow import Shadow
 from strangler.redaction.redaction import Redaction

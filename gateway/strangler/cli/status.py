@@ -13,8 +13,8 @@ import orjson
 from strangler.cli.configuration import PLACES, VARIABLE, configuration, configured, fail
 from strangler.config.schema.configuration import Configuration
 from strangler.config.text.problems import ConfigurationError
-from strangler.config.text.values import parse_listener
 from strangler.config.text.yaml_reader import read_document
+from strangler.config.values.endpoints import parse_listener
 from strangler.model.listener import Listener
 
 DEFAULT = "http://127.0.0.1:8081"

@@ -19,15 +19,9 @@ from strangler.config.checks import routes as route_checks
 from strangler.config.checks.checked import Checked, Names
 from strangler.config.compile.changes import with_changes
 from strangler.config.compile.credentials import read_provider
-from strangler.config.compile.snapshot import (
-    compile_folded,
-    compile_index,
-    compile_migrations,
-    compile_routes,
-    compile_snapshot,
-    compile_test,
-    version_of,
-)
+from strangler.config.compile.migrations import compile_migrations
+from strangler.config.compile.routes import compile_folded, compile_index, compile_routes
+from strangler.config.compile.snapshot import Parts, compile_snapshot, compile_test, version_of
 from strangler.config.compile.tls import read_tls
 from strangler.config.schema.configuration import Configuration
 from strangler.config.schema.explanations import problems_of
@@ -107,7 +101,7 @@ def _load(path: Path, document: Document, problems: list[Problem]) -> Loaded | N
     folder = Path(document.source("store", "url").file).parent
     return Loaded(
         model=model,
-        snapshot=compile_snapshot(model, version, providers, migrations, routes, index, folded, folder, tls),
+        snapshot=compile_snapshot(model, Parts(version, providers, migrations, routes, index, folded, tls), folder),
         tests=tuple(
             compile_test(section, document.source("tests", number)) for number, section in enumerate(model.tests)
         ),

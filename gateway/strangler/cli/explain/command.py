@@ -16,7 +16,8 @@ from strangler.cli.explain.policies import policies, policy_lines
 from strangler.cli.validate import print_problems
 from strangler.config.load import load
 from strangler.config.text.problems import ConfigurationError
-from strangler.config.text.values import CERTIFICATE_NAMES, parse_header_name, parse_method
+from strangler.config.values.callers import CERTIFICATE_NAMES
+from strangler.config.values.http_syntax import parse_header_name, parse_method
 from strangler.model.migration import Stage
 from strangler.model.route import NO_ROUTE
 from strangler.model.snapshot import Snapshot
