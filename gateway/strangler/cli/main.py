@@ -184,7 +184,8 @@ def compare(
     everything: Annotated[bool, typer.Option("--all", help="Print all of it, however long that is.")] = False,
 ) -> None:
     """Ask both sides what was recorded, and say what of their answers differs."""
-    from strangler.cli.compare import Options, compare_sides
+    from strangler.cli.compare.command import compare_sides
+    from strangler.cli.compare.options import Options
 
     if migration is not None:
         config = configuration(named, config)

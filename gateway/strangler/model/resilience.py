@@ -130,7 +130,7 @@ class Stale:
 
 
 @dataclass(frozen=True, slots=True)
-class StaticAnswer:
+class StaticResponse:
     """An answer of the gateway's own, whole: status, content type and body."""
 
     status: int
@@ -144,7 +144,7 @@ class RouteFallback:
 
     statuses: frozenset[int] = CANNOT_ANSWER
     stale: Stale | None = None
-    static: StaticAnswer | None = None
+    static: StaticResponse | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from strangler.model.folding import folded
-from strangler.model.path_patterns import Kind, Segment, parse_pattern
+from strangler.model.path_patterns import Segment, SegmentKind, parse_pattern
 from strangler.model.route import FieldMatch, Route
 from strangler.model.route_index import folded_pattern
 from strangler.model.snapshot import Snapshot
@@ -87,11 +87,11 @@ def _lacking(route: Route, request: Request, segments: Sequence[str] | None, fol
 
 def _path_matches(pattern: Sequence[Segment], segments: Sequence[str]) -> bool:
     for position, part in enumerate(pattern):
-        if part.kind is Kind.REST:
+        if part.kind is SegmentKind.REST:
             return True
         if position >= len(segments):
             return False
-        if part.kind is Kind.ONE:
+        if part.kind is SegmentKind.ONE:
             if not segments[position]:
                 return False
         elif part.text != segments[position]:

@@ -10,7 +10,7 @@ from strangler.config.schema.routes import MatchSection, MigrationSection, Route
 from strangler.config.text.document import Step
 from strangler.config.text.problems import Problem, suggestion
 from strangler.model.dropped_fields import FORWARDING_GROUP, IDENTITY, folded, folded_names
-from strangler.model.path_patterns import Kind, PatternError, parse_pattern
+from strangler.model.path_patterns import PatternError, SegmentKind, parse_pattern
 
 _FRAMING = "it says how messages are framed or what the connection is for"
 _OWN = "it is the gateway's own"
@@ -130,7 +130,7 @@ def _rewrite(checked: Checked, section: RewriteSection | None, match: MatchSecti
     except PatternError:
         return  # said at its own place
     if section.strip_prefix is not None:
-        literals = [segment.text if segment.kind is Kind.LITERAL else None for segment in matched]
+        literals = [segment.text if segment.kind is SegmentKind.LITERAL else None for segment in matched]
         wanted = [segment.text for segment in parse_pattern(section.strip_prefix)]
         if literals[: len(wanted)] != wanted:
             yield checked.problem(
@@ -146,13 +146,13 @@ def _rewrite(checked: Checked, section: RewriteSection | None, match: MatchSecti
     except PatternError as error:
         yield checked.problem(str(error), *path, "path")
         return
-    names = {segment.text for segment in matched if segment.kind is Kind.ONE and segment.text}
+    names = {segment.text for segment in matched if segment.kind is SegmentKind.ONE and segment.text}
     for segment in target:
-        if segment.kind is Kind.ONE and segment.text not in names:
+        if segment.kind is SegmentKind.ONE and segment.text not in names:
             said = f"{{{segment.text}}}" if segment.text else "*"
             hint = suggestion(segment.text, names) if segment.text else "give the segment a name"
             yield checked.problem(f"the path has {said}, which match.path does not", *path, "path", hint=hint)
-        if segment.kind is Kind.REST and matched[-1].kind is not Kind.REST:
+        if segment.kind is SegmentKind.REST and matched[-1].kind is not SegmentKind.REST:
             yield checked.problem("the path ends with '**', and match.path does not", *path, "path")
 
 
@@ -161,4 +161,4 @@ def _is_prefix(prefix: str) -> bool:
         segments = parse_pattern(prefix)
     except PatternError:
         return False
-    return all(segment.kind is Kind.LITERAL and segment.text for segment in segments)
+    return all(segment.kind is SegmentKind.LITERAL and segment.text for segment in segments)

@@ -14,7 +14,7 @@ from strangler.config.checks.checked import Checked
 from strangler.config.schema.auth import RequirementSection
 from strangler.config.text.document import Step
 from strangler.config.text.problems import Problem
-from strangler.model.path_patterns import Kind, PatternError, Segment, parse_pattern
+from strangler.model.path_patterns import PatternError, Segment, SegmentKind, parse_pattern
 
 _EVERY_PATH = "/**"
 
@@ -32,11 +32,11 @@ class _Route:
 
     @property
     def is_exact(self) -> bool:
-        return self.pattern[-1].kind is not Kind.REST
+        return self.pattern[-1].kind is not SegmentKind.REST
 
     @property
     def has_letters(self) -> bool:
-        return any(part.kind is Kind.LITERAL and part.text.lower() != part.text.upper() for part in self.pattern)
+        return any(part.kind is SegmentKind.LITERAL and part.text.lower() != part.text.upper() for part in self.pattern)
 
 
 def warnings(checked: Checked) -> Iterator[Problem]:
@@ -110,7 +110,7 @@ def _other_slash(path: str) -> str:
 
 def _covers(wide: Sequence[Segment], narrow: Sequence[Segment]) -> bool:
     """Whether other spellings of what `narrow` matches are matched by `wide`, which ends with the rest."""
-    if wide[-1].kind is not Kind.REST or len(wide) > len(narrow) + 1:
+    if wide[-1].kind is not SegmentKind.REST or len(wide) > len(narrow) + 1:
         return False
     pairs = zip(wide[:-1], narrow, strict=False)
-    return all(one.kind is Kind.ONE or one == other for one, other in pairs)
+    return all(one.kind is SegmentKind.ONE or one == other for one, other in pairs)
