@@ -131,7 +131,7 @@ def test_a_refusal_is_the_answer_no(
 def test_what_no_route_matches_goes_to_the_default(strangler: Strangler) -> None:
     said = strangler("explain", REFERENCE, "GET", "/cart/")
     assert said.code == 0
-    assert "none matches: the default upstream answers" in said.out
+    assert "no route matches: the default upstream serves it" in said.out
     assert strangler("explain", REFERENCE, "GET", "/cart/", "--json").json["route"] == "default"
 
 
@@ -197,8 +197,8 @@ def test_many_other_routes_are_cut_short_but_not_in_json(strangler: Strangler, w
         (["GET", "/", "-H", ": value"], "is not 'NAME: VALUE'"),
         (["GET", "/", "-H", "\N{SNOWMAN}: x"], "can't be a header's name"),
         (["GET", "/", "-H", "Two Words: x"], "can't be a header's name"),
-        (["GET", "/", "-H", "X: a\rb"], "holds a value that no gateway accepts"),
-        (["GET", "/", "-H", "Host: a@b"], "holds a value that no gateway accepts"),
+        (["GET", "/", "-H", "X: a\rb"], "holds a value that the gateway would refuse"),
+        (["GET", "/", "-H", "Host: a@b"], "holds a value that the gateway would refuse"),
         (["GET", "/", "-H", "Authorization: Bearer x"], "--claim"),
         (["GET", "/", "--claim", "sub"], "is not NAME=VALUE"),
         (["GET", "/", "--claim", "roles=["], "the value is not JSON"),
@@ -342,7 +342,7 @@ def test_a_preflight_is_explained_and_can_be_expected(strangler: Strangler, writ
     asked = ("-H", "Origin: https://app.example", "-H", "Access-Control-Request-Method: PUT")
     said = strangler("explain", file, "OPTIONS", "/shop/cart", *asked)
     assert said.code == 0
-    assert "answered   204 a preflight, by the route's 'cors'" in said.out
+    assert "responds   204 to a preflight, by the route's 'cors'" in said.out
     assert strangler("test", file).out == "2 passed, 0 failed\n"
 
 

@@ -9,18 +9,11 @@ from pydantic import Field, field_validator, model_validator
 from strangler.config.schema.auth import RequirementSection
 from strangler.config.schema.changes import CorsSection, HeaderChangesSection, RewriteSection
 from strangler.config.schema.compare import CompareSection
-from strangler.config.schema.field_types import (
-    CallerCondition,
-    HeaderName,
-    MatchHost,
-    Method,
-    Name,
-    Number,
-    OneOrMany,
-    Permission,
-    Size,
-    Sticky,
-)
+from strangler.config.schema.field_types.addresses import MatchHost
+from strangler.config.schema.field_types.callers import CallerCondition, Permission, Sticky
+from strangler.config.schema.field_types.http_syntax import HeaderName, Method
+from strangler.config.schema.field_types.quantities import Size
+from strangler.config.schema.field_types.scalars import Name, Number, OneOrMany
 from strangler.config.schema.rate_limits import RateLimitSection
 from strangler.config.schema.resilience import (
     BreakerSection,

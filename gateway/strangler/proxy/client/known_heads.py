@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from strangler.model.route import NO_ROUTE_ALIKE
 from strangler.observe.access_log import caller_text
 from strangler.routing.decide import Decision
 
@@ -34,8 +35,7 @@ KNOWN_FIELDS = 8_388_608
 
 What is held for them is eight times that at the most: as received, as fields, as lines, and as sent on.
 """
-NO_ROUTE = -1
-"""Stands for `Route.alike` where no route matches and the default upstream answers."""
+NO_ROUTE = NO_ROUTE_ALIKE
 
 
 class Remembered:

@@ -15,6 +15,7 @@ from time import time
 from typing import TYPE_CHECKING
 
 from strangler.auth.verify import UnknownKey
+from strangler.model.methods import SAFE
 from strangler.proxy.client.known_heads import NO_ROUTE, KnownFields, fields_sent
 from strangler.proxy.exchange.admission import enter_lightly
 from strangler.proxy.exchange.answered_request import (
@@ -32,7 +33,7 @@ from strangler.proxy.exchange.transforms import changed_line
 from strangler.proxy.exchange.tunnel import Tunnel
 from strangler.proxy.exchange.upgrade import is_offered, upgrade_fields
 from strangler.proxy.upstream.endpoint_pool import LARGE_BODY
-from strangler.resilience.retry import SAFE, Cause, Failure
+from strangler.resilience.retry import Cause, Failure
 from strangler.routing.decide import Decision, Refusal, decide, find_route
 from strangler.routing.rewrite import is_cut_alike
 

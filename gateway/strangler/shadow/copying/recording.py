@@ -14,7 +14,7 @@ from hashlib import blake2b
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
-from strangler.model.methods import SAFE_METHODS
+from strangler.model.methods import COMPARABLE
 from strangler.model.migration import SideName
 from strangler.model.route import Route
 from strangler.proxy.exchange.exchange import CLIENT_GONE, Exchange
@@ -218,7 +218,7 @@ class RecordedExchange(Exchange):
         elif self.head.has_body and not self.request_complete:
             # Answered early: what else the client would have sent, nobody knows.
             recording.give_up(Reason.INCOMPLETE)
-        elif recording.conditional and recording.method not in SAFE_METHODS and recording.status in PARTIAL:
+        elif recording.conditional and recording.method not in COMPARABLE and recording.status in PARTIAL:
             # It was not carried out here, so that carrying it out there would set the two apart.
             recording.give_up(Reason.CONDITIONAL)
         elif not recording.given_up:

@@ -30,7 +30,7 @@ import structlog
 from strangler.comparison.compare import Comparison, Outcome
 from strangler.comparison.rules import Rules
 from strangler.config.compile.compare import DEFAULT_RULES
-from strangler.model.methods import SAFE_METHODS
+from strangler.model.methods import COMPARABLE
 from strangler.model.migration import Migration
 from strangler.model.shadow import Shadow
 from strangler.model.snapshot import Snapshot
@@ -263,7 +263,7 @@ class Judge:
 
     def _is_partial(self, case: Case, pair: Pair) -> bool:
         """Whether the side that served the caller gave less than the whole response."""
-        if pair.method not in SAFE_METHODS or pair.self_test:
+        if pair.method not in COMPARABLE or pair.self_test:
             return False
         served = pair.legacy if pair.served == "legacy" else pair.extracted
         return case.shadow.conditions == "strip" and served.status in PARTIAL
@@ -284,7 +284,7 @@ class Judge:
 
     def _judge_whole(self, case: Case, pair: Pair, epoch: str, *, anew: bool = False) -> None:
         """Compare two whole responses; `anew` tells that both sides were asked by the copy's fields."""
-        read = pair.method in SAFE_METHODS
+        read = pair.method in COMPARABLE
         unit = unit_of(pair)
         comparison = case.sameness.of(pair.legacy, pair.extracted)
         if comparison is None:
