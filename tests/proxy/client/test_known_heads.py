@@ -216,8 +216,8 @@ def test_a_caller_is_identified_once_for_fields_that_are_known(
                 assert b" 200 OK" in (await send(plane, client, data % path))[1]
         # The first request is parsed, the second is the first of known fields, each with two requirements.
         assert len(verified) == 3
-        for module in ("exchange", "identify"):
-            monkeypatch.setattr(f"strangler.proxy.{module}.time", lambda: 9e9)
+        for module in ("exchange", "authentication"):
+            monkeypatch.setattr(f"strangler.proxy.exchange.{module}.time", lambda: 9e9)
         assert b" 401 " in (await send(plane, client, data % b"private/x"))[1]
 
     run(test)
