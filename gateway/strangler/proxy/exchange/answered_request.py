@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from strangler.auth.identity import Identity
     from strangler.model.upstream import Timeouts
     from strangler.proxy.client.connection import ClientConnection
-    from strangler.proxy.client.known_heads import Remembered
-    from strangler.proxy.client.request_head import RequestHead
     from strangler.proxy.exchange.exchange import Exchange
+    from strangler.proxy.exchange.known_heads import Remembered
     from strangler.proxy.exchange.observer import Observer
+    from strangler.proxy.exchange.request_head import RequestHead
     from strangler.proxy.upstream.connection import UpstreamConnection
     from strangler.proxy.upstream.endpoint_pool import EndpointPool
     from strangler.resilience.concurrency import ConcurrencyLimit

@@ -15,7 +15,6 @@ from time import time
 from typing import TYPE_CHECKING
 
 from strangler.auth.verify import UnknownKey
-from strangler.proxy.client.known_heads import NO_ROUTE, KnownFields, fields_sent
 from strangler.proxy.exchange.admission import enter_lightly
 from strangler.proxy.exchange.answered_request import (
     AFTER_REQUEST_ID,
@@ -27,6 +26,7 @@ from strangler.proxy.exchange.answered_request import (
 )
 from strangler.proxy.exchange.attempts import Attempts, is_repeated
 from strangler.proxy.exchange.authentication import identify
+from strangler.proxy.exchange.known_heads import NO_ROUTE, KnownFields, fields_sent
 from strangler.proxy.exchange.observer import Excuse
 from strangler.proxy.exchange.recovery import is_failure
 from strangler.proxy.exchange.transforms import changed_line

@@ -19,7 +19,7 @@ from strangler.routing.decide import Decision
 if TYPE_CHECKING:
     from strangler.model.changes import Changes
     from strangler.proxy.client.connection import ClientConnection
-    from strangler.proxy.client.request_head import RequestHead
+    from strangler.proxy.exchange.request_head import RequestHead
     from strangler.proxy.upstream.upstream_pool import UpstreamPool
 
 REMEMBERED_DECISIONS = 16
