@@ -21,7 +21,7 @@ from strangler.model.snapshot import Snapshot
 from strangler.observe import access_log
 from strangler.observe.access_log import AccessLogWriter
 from strangler.observe.counters import LONGEST_LABEL, MOST_EVENTS, Counters
-from strangler.proxy.client.known_heads import KNOWN_FIELDS, REMEMBERED_FIELDS
+from strangler.proxy.exchange.known_heads import KNOWN_FIELDS, REMEMBERED_FIELDS
 from strangler.proxy.http.headers import RESPONSE_ACTIONS, connection_options, request_actions
 from strangler.proxy.rate_limits.limiter import bucket_of as rate_limit_bucket
 from strangler.proxy.upstream.short_response import read_short_response

@@ -25,10 +25,10 @@ import httptools
 from strangler.auth.certificate import ClientCertificate, UnreadableCertificate, certificate_of
 from strangler.observe.access_log import refused_line
 from strangler.proxy.client.http2 import HTTP2_REFUSED, PREFACE, goaway
-from strangler.proxy.client.known_heads import KNOWN_FIELDS, REMEMBERED_FIELDS, KnownFields
 from strangler.proxy.client.peer import peer_of
-from strangler.proxy.client.request_head import HeadRefused, RequestHead, TrustedPeer, parse_target
 from strangler.proxy.exchange.exchange import Exchange
+from strangler.proxy.exchange.known_heads import KNOWN_FIELDS, REMEMBERED_FIELDS, KnownFields
+from strangler.proxy.exchange.request_head import HeadRefused, RequestHead, TrustedPeer, parse_target
 from strangler.proxy.http.broken import STALLED, Delivery, ResetWhenSent
 from strangler.proxy.http.headers import REQUEST_ACTIONS, Action, forwarded_element, forwarded_lines
 from strangler.proxy.http.problem_responses import capabilities, problem

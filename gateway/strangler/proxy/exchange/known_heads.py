@@ -20,7 +20,7 @@ from strangler.routing.decide import Decision
 if TYPE_CHECKING:
     from strangler.model.changes import Changes
     from strangler.proxy.client.connection import ClientConnection
-    from strangler.proxy.client.request_head import RequestHead
+    from strangler.proxy.exchange.request_head import RequestHead
     from strangler.proxy.upstream.upstream_pool import UpstreamPool
 
 REMEMBERED_DECISIONS = 16
@@ -43,10 +43,11 @@ class Remembered:
 
     `ids_alone` tells that the fields of each request are these and its two ids,
     and that its line goes on as it came; `nothing_added` that its answer goes on
-    with nothing but the gateway's own fields.
+    with nothing but the gateway's own fields. `examined` is what the mirror of
+    shadow traffic found in these fields, and its own.
     """
 
-    __slots__ = ("decision", "fields", "ids_alone", "logged", "nothing_added", "pool")
+    __slots__ = ("decision", "examined", "fields", "ids_alone", "logged", "nothing_added", "pool")
 
     def __init__(
         self,
@@ -59,6 +60,7 @@ class Remembered:
         nothing_added: bool,
     ) -> None:
         self.decision = decision
+        self.examined: object = None
         self.pool = pool
         self.fields = fields
         self.logged = logged
