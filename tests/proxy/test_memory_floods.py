@@ -241,7 +241,7 @@ def test_heads_that_connections_remember_are_bounded_for_a_worker(wide: Snapshot
 def test_a_worker_that_remembers_enough_still_serves_and_remembers_no_more(
     wide: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("strangler.proxy.client.connection.KNOWN_FIELDS", 20_000)
+    monkeypatch.setattr("strangler.proxy.client.repeated_heads.KNOWN_FIELDS", 20_000)
 
     async def main() -> None:
         plane = Plane(wide)
