@@ -25,7 +25,7 @@ def caught(pid: int) -> int:
 
 def test_signals_before_the_gateway_is_ready_do_not_end_it(tmp_path: Path, upstream: RecordingUpstream) -> None:
     config = {"upstreams": {"legacy": {"endpoints": [upstream.url]}}, "default": "legacy"}
-    gateway = GatewayProcess(tmp_path, config)
+    gateway = GatewayProcess(tmp_path, config, fresh=True)
     gateway.write(config)
     gateway.start()
     try:
