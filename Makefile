@@ -26,7 +26,7 @@ demo: setup ## start gateway, monolith and services; Ctrl-C stops them
 
 test: setup ## run all tests
 	@# Most tests wait for processes of their own, so there are more at once than cores.
-	$(BIN)/python -m pytest -q -n 4 --dist worksteal
+	$(BIN)/python -m pytest -q -n 4 --dist worksteal --durations=10
 	@if [ -f legacy_monolith/manage.py ]; then cd legacy_monolith && ../$(BIN)/python manage.py test; fi
 
 lint: setup ## style, types, import rules

@@ -121,6 +121,10 @@ class GatewayProcess:
         except httpx.TransportError:
             return False
 
+    def close_outputs(self) -> None:
+        """Close this side's files of standard output and standard error."""
+        self._outputs.close()
+
     def kill(self) -> None:
         """End the control process and its workers without asking them."""
         pids = self.worker_pids() if self.process.poll() is None else []
