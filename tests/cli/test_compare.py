@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -275,10 +275,19 @@ def test_no_more_requests_at_a_time_than_allowed(
     assert most == [2]
 
 
-def test_no_more_requests_a_second_than_allowed(compare: Compare) -> None:
-    began = time.monotonic()
+def test_requests_wait_for_their_turn_where_there_is_a_rate(compare: Compare, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock of the pace stands still, so that each request waits for all those before it."""
+    pauses: list[float] = []
+    pause = asyncio.sleep
+
+    async def note(seconds: float) -> None:
+        pauses.append(round(seconds, 6))
+        await pause(0)
+
+    monkeypatch.setattr(replaying, "monotonic", lambda: 1000.0)
+    monkeypatch.setattr(replaying.asyncio, "sleep", note)
     assert compare("/a\n/b\n/c\n/d\n", "--rate", "10").code == 0
-    assert time.monotonic() - began >= 0.3
+    assert pauses == [0, 0.1, 0.2, 0.3]
 
 
 def interrupted(

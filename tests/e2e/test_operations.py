@@ -25,7 +25,7 @@ def caught(pid: int) -> int:
 
 def test_signals_before_the_gateway_is_ready_do_not_end_it(tmp_path: Path, upstream: RecordingUpstream) -> None:
     config = {"upstreams": {"legacy": {"endpoints": [upstream.url]}}, "default": "legacy"}
-    gateway = GatewayProcess(tmp_path, config)
+    gateway = GatewayProcess(tmp_path, config, fresh=True)
     gateway.write(config)
     gateway.start()
     try:
@@ -44,7 +44,7 @@ def test_signals_before_the_gateway_is_ready_do_not_end_it(tmp_path: Path, upstr
     finally:
         if gateway.process.poll() is None:
             gateway.kill()
-        gateway._outputs.close()
+        gateway.close_outputs()
 
 
 def test_sigusr1_opens_the_access_log_again_and_reloads_nothing(
