@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from strangler.auth.verify import Verifier
 from strangler.model.snapshot import Snapshot
-from strangler.observe.access_log import AccessLog
+from strangler.observe.access_log import AccessLogWriter
 from strangler.observe.counters import Counters
 from strangler.proxy.http.broken import ResetWhenSent
 from strangler.proxy.http.headers import Actions
@@ -35,7 +35,7 @@ class ExchangeWorker(Protocol):
     draining: bool
     drawn: Iterator[bytes]
     counters: Counters
-    access_log: AccessLog | None
+    access_log: AccessLogWriter | None
     pools: dict[str, UpstreamPool]
     side_breakers: dict[tuple[str, str], Breaker]
     stale_answers: dict[str, StaleAnswers]
