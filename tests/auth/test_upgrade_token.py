@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strangler.auth.upgrade_token import take_from_query, take_from_subprotocols
-from strangler.config.text.values import parse_token_place
+from strangler.config.values.callers import parse_token_place
 from strangler.model.auth import TokenPlace
 
 NAME = b"Sec-WebSocket-Protocol"

@@ -21,7 +21,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peers.envoy import _binary
+from benchmarks.peers.envoy import binary
 from benchmarks.processes import NotRunnable
 from tests.chaos.load import Load
 from tests.chaos.scenarios import killing
@@ -92,7 +92,7 @@ class Envoy:
         bootstrap = folder / "envoy.json"
         bootstrap.write_text(json.dumps(self._bootstrap(endpoints)))
         self._process = subprocess.Popen(
-            [_binary(), "--use-dynamic-base-id", "--concurrency", "2", "--log-level", "off", "-c", bootstrap]
+            [binary(), "--use-dynamic-base-id", "--concurrency", "2", "--log-level", "off", "-c", bootstrap]
         )
         stack.callback(_end, self._process)
 

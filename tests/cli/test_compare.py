@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -275,10 +275,19 @@ def test_no_more_requests_at_a_time_than_allowed(
     assert most == [2]
 
 
-def test_no_more_requests_a_second_than_allowed(compare: Compare) -> None:
-    began = time.monotonic()
+def test_requests_wait_for_their_turn_where_there_is_a_rate(compare: Compare, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock of the pace stands still, so that each request waits for all those before it."""
+    pauses: list[float] = []
+    pause = asyncio.sleep
+
+    async def note(seconds: float) -> None:
+        pauses.append(round(seconds, 6))
+        await pause(0)
+
+    monkeypatch.setattr(replaying, "monotonic", lambda: 1000.0)
+    monkeypatch.setattr(replaying.asyncio, "sleep", note)
     assert compare("/a\n/b\n/c\n/d\n", "--rate", "10").code == 0
-    assert time.monotonic() - began >= 0.3
+    assert pauses == [0, 0.1, 0.2, 0.3]
 
 
 def interrupted(
@@ -334,7 +343,7 @@ def test_an_error_of_ours_with_one_request_costs_its_pair_alone(
     assert said.code == 1
     assert "2 of 3 requests compared (67 %): 2 matched" in said.out
     assert "not compared: failed here 1" in said.out
-    assert "failed here: GET /odd: RecursionError: too deep for us \\ud800 (test_cli_compare.py, line " in said.out
+    assert "failed here: GET /odd: RecursionError: too deep for us \\ud800 (test_compare.py, line " in said.out
     report = compare("/a\n/odd\n", "--json").json
     assert report["equivalent"] is False
     assert report["not_compared"] == {"failed here": 1}

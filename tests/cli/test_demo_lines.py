@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from strangler.cli.demo.command import show_log
 from strangler.cli.demo.log_lines import event_lines, request_line
-from strangler.cli.status import _health
+from strangler.cli.demo.processes import show_log
+from strangler.cli.status import health_text
 from strangler.model.upstream import HealthCheck
 from strangler.resilience.health import EndpointHealth
 
@@ -65,7 +65,9 @@ def test_an_endpoint_whose_last_checks_failed_is_not_said_to_be_up_by_them() -> 
     check = HealthCheck(path="/", unhealthy_after=3, healthy_after=2)
 
     def said() -> str:
-        return _health({"up": health.up, "last": health.last, "last_good": health.well, "in_a_row": health.in_a_row})
+        return health_text(
+            {"up": health.up, "last": health.last, "last_good": health.well, "in_a_row": health.in_a_row}
+        )
 
     assert said() == "up as long as nothing else is known (not checked yet)"
     health.note(True, "status 200", check)

@@ -53,5 +53,5 @@ def between(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Between]:
     """The gateway and its ends; one worker, so that one pool holds all upstream connections."""
     folder = tmp_path_factory.mktemp("conformance")
     ISSUER.write_key_set(folder)
-    with Wire() as wire, GatewayProcess(folder, configuration(wire.port)) as gateway:
+    with Wire() as wire, GatewayProcess(folder, configuration(wire.port), fresh=True) as gateway:
         yield Between(gateway, wire)

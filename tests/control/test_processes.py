@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from strangler.config.load import Loaded, load
-from strangler.control.judge import handle as judge_process
-from strangler.control.judge.handle import JudgeLink
-from strangler.control.workers import fleet as workers
+from strangler.control.judge import handle as judge_handle
+from strangler.control.judge.handle import JudgeHandle
+from strangler.control.workers import fleet
 from strangler.control.workers.fleet import Workers
 from strangler.control.workers.listening import Listening, listen
 from strangler.model.listener import Listener
@@ -57,12 +57,12 @@ def failing_first(times: int, start: Callable[..., Any]) -> Callable[..., Any]:
 
 def one_worker(shared: socket.socket, loaded: Loaded) -> Workers:
     kept = Workers(1, Listening(shared, new_tally(), None, []), lambda report: None, lambda provider: None)
-    kept.publish(loaded.snapshot)
+    kept.briefing.publish(loaded.snapshot)
     return kept
 
 
 def test_a_worker_that_could_not_be_started_is_started_later(loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "start_worker", failing_first(3, workers.start_worker))
+    monkeypatch.setattr(fleet, "start_worker", failing_first(3, fleet.start_worker))
 
     async def main() -> None:
         with listen(Listener("127.0.0.1", 0)) as shared:
@@ -89,7 +89,7 @@ def test_a_replacement_that_could_not_be_started_leaves_the_worker(
             await kept.start()
             assert await kept.wait_serving(DEADLINE)
             before = kept.running[0]
-            monkeypatch.setattr(workers, "start_worker", failing_first(1, workers.start_worker))
+            monkeypatch.setattr(fleet, "start_worker", failing_first(1, fleet.start_worker))
             await kept.replace()
             assert kept.running == {0: before}
             await kept.replace()
@@ -100,15 +100,17 @@ def test_a_replacement_that_could_not_be_started_leaves_the_worker(
 
 
 def test_a_judge_that_could_not_be_started_is_started_later(loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judge_process, "RESTART", 0.01)
+    monkeypatch.setattr(judge_handle, "RESTART", 0.01)
     monkeypatch.setattr(asyncio, "create_subprocess_exec", failing_first(2, asyncio.create_subprocess_exec))
 
     async def main() -> None:
-        link = JudgeLink(lambda path: None, lambda judged: None)
-        link.apply(loaded)
+        judge = JudgeHandle(lambda path: None, lambda judged: None)
+        judge.apply(loaded)
+        assert repr(judge) == "<judge, no process, starting, restarts: 0>"
         async with asyncio.timeout(DEADLINE):
-            while not link.ready:
+            while not judge.ready:
                 await asyncio.sleep(0.01)
-        await link.stop()
+        assert repr(judge) == f"<judge, process {judge.pid}, ready, restarts: 2>"
+        await judge.stop()
 
     asyncio.run(main())

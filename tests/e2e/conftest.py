@@ -107,7 +107,7 @@ def system(tmp_path_factory: pytest.TempPathFactory, issuer: Issuer, nobody: str
     issuer.write_key_set(folder)
     with RecordingUpstream("legacy") as legacy, RecordingUpstream("extracted") as extracted:
         configuration = shared_configuration(legacy, extracted, nobody)
-        with GatewayProcess(folder, configuration, workers=2) as gateway:
+        with GatewayProcess(folder, configuration, workers=2, fresh=True) as gateway:
             yield System(gateway, legacy, extracted, issuer)
         assert not legacy.failed, legacy.failed
         assert not extracted.failed, extracted.failed

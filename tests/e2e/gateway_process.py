@@ -17,6 +17,7 @@ import httpx
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.e2e.preloaded import PreloadedProcess, start_preloaded
 from tests.e2e.raw_http import Client
 from tests.e2e.waiting import wait_for
 from tests.free_ports import free_ports
@@ -34,6 +35,8 @@ class GatewayProcess:
     `config` is everything but `version`, `listen` and `admin`. `folder` gets
     the configuration, standard output (the access log) and standard error (the
     event log). `descriptors` are the soft and hard limits of file descriptors.
+    `fresh` starts an interpreter for it, as an operator does, instead of forking
+    one in which the program is loaded.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class GatewayProcess:
         path: Path | None = None,
         environment: Mapping[str, str] | None = None,
         descriptors: tuple[int, int] | None = None,
+        fresh: bool = False,
     ) -> None:
         self.folder = folder
         self.path = path or folder / "gateway.yaml"
@@ -53,9 +57,10 @@ class GatewayProcess:
         self.expected_exit = 0
         self._workers = workers
         self._descriptors = descriptors
+        self._fresh = fresh or descriptors is not None
         self._environment = {**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})}
         self._outputs = contextlib.ExitStack()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | PreloadedProcess | None = None
 
     # Life
 
@@ -87,7 +92,7 @@ class GatewayProcess:
             assert "Traceback" not in self.events_text(), self.events_text()
 
     @property
-    def process(self) -> subprocess.Popen[bytes]:
+    def process(self) -> subprocess.Popen[bytes] | PreloadedProcess:
         """The control process."""
         assert self._process is not None
         return self._process
@@ -96,7 +101,11 @@ class GatewayProcess:
         """Start the process, without waiting for anything."""
         out = self._outputs.enter_context((self.folder / "stdout").open("ab"))
         err = self._outputs.enter_context((self.folder / "stderr").open("ab"))
-        command = [sys.executable, "-m", "strangler.cli", "run", str(self.path), "--workers", str(self._workers)]
+        arguments = ["run", str(self.path), "--workers", str(self._workers)]
+        if not self._fresh:
+            self._process = start_preloaded(arguments, stdout=out, stderr=err, environment=self._environment)
+            return
+        command = [sys.executable, "-m", "strangler.cli", *arguments]
         if self._descriptors is not None:
             command = ["prlimit", f"--nofile={self._descriptors[0]}:{self._descriptors[1]}", *command]
         self._process = subprocess.Popen(command, stdout=out, stderr=err, cwd=ROOT, env=self._environment)
@@ -111,6 +120,10 @@ class GatewayProcess:
             return self.admin("/readyz").status_code == 200
         except httpx.TransportError:
             return False
+
+    def close_outputs(self) -> None:
+        """Close this side's files of standard output and standard error."""
+        self._outputs.close()
 
     def kill(self) -> None:
         """End the control process and its workers without asking them."""

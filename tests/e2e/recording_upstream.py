@@ -163,6 +163,11 @@ class RecordingUpstream:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
+    @property
+    def connected(self) -> int:
+        """How many connections are open."""
+        return len(self._open)
+
     def on(self, path: str, *, early: bool = False) -> Callable[[Script], Script]:
         """Answer requests for `path` by the decorated script; `early` runs it before the body was read."""
 

@@ -65,7 +65,9 @@ def reference_system(folder: Path, **variables: str) -> Iterator[Reference]:
     reference = Reference(f"http://{gateway}", f"http://{admin}", ports, process, folder, output)
     try:
         wait_for(
-            lambda: "Everything runs" in output.read_text() or process.poll() is not None, "the demo to run", DEADLINE
+            lambda: "is running. Shop" in output.read_text() or process.poll() is not None,
+            "the demo to run",
+            DEADLINE,
         )
         assert process.poll() is None, output.read_text()
         yield reference

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +12,8 @@ from typing import Any
 import pytest
 
 from strangler.replay.har.reading import read_har
-from tests.e2e.gateway_process import ROOT, GatewayProcess
+from tests.e2e.gateway_process import GatewayProcess
+from tests.e2e.preloaded import run_preloaded
 from tests.e2e.recording_upstream import RecordingUpstream
 from tests.e2e.waiting import wait_for
 
@@ -65,15 +65,7 @@ def gateway(start: Start, legacy: RecordingUpstream, extracted: RecordingUpstrea
 
 
 def capture(gateway: GatewayProcess, migration: str, out: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "strangler.cli", "capture", migration, "--out", str(out)]
-    return subprocess.run(
-        [*command, "--config", str(gateway.path), *options],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
+    return run_preloaded("capture", migration, "--out", out, "--config", gateway.path, *options, timeout=90)
 
 
 def captured_while(gateway: GatewayProcess, out: Path, ask: Callable[[], Any], *options: str) -> str:
@@ -119,8 +111,7 @@ def test_a_capture_holds_requests_and_answers_without_secrets_and_can_be_replaye
     assert ("Accept", "application/json") in plain.headers
     assert not {name for name, _ in plain.headers} & {"X-Shadow", "Via", "X-Forwarded-For", "X-Request-Id"}
 
-    command = [sys.executable, "-m", "strangler.cli", "compare", "--legacy", legacy.url, "--extracted", extracted.url]
-    done = subprocess.run([*command, "--har", str(out)], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = run_preloaded("compare", "--legacy", legacy.url, "--extracted", extracted.url, "--har", out)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

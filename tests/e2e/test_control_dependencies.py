@@ -60,7 +60,7 @@ def test_an_unread_standard_error_stops_nothing(tmp_path: Path, upstream: Record
         assert gateway.admin("/livez").status_code == 200
         with gateway.client() as client:
             assert client.request("/x").status == 200
-        wait_for(lambda: "standard error has taken nothing" in gateway.admin("/readyz").text, "the reason in /readyz")
+        wait_for(lambda: "standard error has been blocked" in gateway.admin("/readyz").text, "the reason in /readyz")
         assert gateway.admin("/readyz").status_code == 200
         assert gateway.admin("/readyz?strict=1").status_code == 503
         gateway.process.send_signal(signal.SIGTERM)
@@ -137,7 +137,7 @@ def test_a_postgresql_that_hangs_for_a_while_costs_no_evidence(
         gateway.process.send_signal(signal.SIGTERM)
         assert gateway.process.wait(DEADLINE) == 0
     assert gateway.events("evidence is lost") == []
-    assert gateway.events("the store answers again")
+    assert gateway.events("the store responds again")
 
 
 def test_a_killed_control_process_leaves_no_traceback_of_the_judge(

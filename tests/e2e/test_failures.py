@@ -348,7 +348,7 @@ def test_an_idle_connection_that_the_upstream_closed_is_not_used(alone: tuple[Cl
     for _ in range(20):
         assert client.request("/idle", method="POST", body=b"x").status == 200
         upstream.hang_up_on_all()
-        wait_for(lambda: not upstream._open, "the upstream to see its connections end")
+        wait_for(lambda: not upstream.connected, "the upstream to see its connections end")
     assert len(upstream.requests("/idle")) == 20
 
 

@@ -162,7 +162,7 @@ def test_while_the_issuer_is_down_known_keys_go_on_working(
     provider_status = gateway.status()["providers"]["shop"]
     assert provider_status["keys"] is True
     assert server.jwks in provider_status["last_error"]
-    assert gateway.events("key set can't be had")[0]["kept"] is True
+    assert gateway.events("key set can't be fetched")[0]["kept"] is True
     assert status_of(gateway, old.bearer("user-18")) == 200
     assert status_of(gateway, new.bearer()) == 401
     # Neither a reload nor a new worker loses what is known.
@@ -268,7 +268,7 @@ def test_discovery_finds_the_keys_of_an_issuer_and_follows_no_redirect(
         redirect = b"Location: " + other.jwks.encode()
         server.on(PATH)(lambda call: call.answer(b"", redirect, status=b"302 Found"))
         wait_for(lambda: gateway.status()["providers"]["shop"]["last_error"], "the failure at /status")
-        assert "answered 302" in gateway.status()["providers"]["shop"]["last_error"]
+        assert "responded with 302" in gateway.status()["providers"]["shop"]["last_error"]
         assert status_of(gateway, old.bearer(iss=server.url)) == 200
         assert status_of(gateway, new.bearer(iss=server.url)) == 401
         assert other.fetches == 0

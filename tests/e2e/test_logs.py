@@ -221,7 +221,7 @@ def test_events_hold_whatever_files_and_issuers_say_as_json(
     gateway.write({**config, odd: 1})
     wait_for(lambda: not gateway.status()["configuration"]["valid"], "the problem at /status")
     stopped(gateway)
-    [said] = [line for line in lines(gateway.folder / "stderr") if line["event"] == "key set"]
+    [said] = [line for line in lines(gateway.folder / "stderr") if line["event"] == "key set fetched"]
     assert len(said["skipped"]) == 2
     problems = [line for line in lines(gateway.folder / "stderr") if "invalid" in line["event"]]
     assert odd in problems[0]["problems"][0]

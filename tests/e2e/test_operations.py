@@ -25,7 +25,7 @@ def caught(pid: int) -> int:
 
 def test_signals_before_the_gateway_is_ready_do_not_end_it(tmp_path: Path, upstream: RecordingUpstream) -> None:
     config = {"upstreams": {"legacy": {"endpoints": [upstream.url]}}, "default": "legacy"}
-    gateway = GatewayProcess(tmp_path, config)
+    gateway = GatewayProcess(tmp_path, config, fresh=True)
     gateway.write(config)
     gateway.start()
     try:
@@ -44,7 +44,7 @@ def test_signals_before_the_gateway_is_ready_do_not_end_it(tmp_path: Path, upstr
     finally:
         if gateway.process.poll() is None:
             gateway.kill()
-        gateway._outputs.close()
+        gateway.close_outputs()
 
 
 def test_sigusr1_opens_the_access_log_again_and_reloads_nothing(
@@ -61,7 +61,7 @@ def test_sigusr1_opens_the_access_log_again_and_reloads_nothing(
     assert ask(gateway.port, "/after").status == 200
     wait_for(lambda: "/after" in file.read_text(), "the line", DEADLINE)
     assert [json.loads(line)["path"] for line in file.read_text().splitlines()] == ["/after"]
-    assert [event["reason"] for event in gateway.events("access log is opened again")] == ["SIGUSR1"]
+    assert [event["reason"] for event in gateway.events("reopening the access log")] == ["SIGUSR1"]
     assert gateway.events("configuration reloaded") == []
 
 

@@ -20,7 +20,7 @@ from extracted.catalog.tests.sides import MONOLITH, Case, Sides, serving
 from extracted.users.tests import asked as of_users
 from extracted.users.tests import both_sides as users_sides
 from strangler.config.load import load
-from strangler.model.methods import SAFE_METHODS
+from strangler.model.methods import COMPARABLE
 from strangler.replay.ask import Side
 from strangler.replay.operations import only_migration
 from strangler.replay.recorded import RecordedRequest, Recording, fields_of
@@ -74,7 +74,7 @@ def recorded(cases: Iterable[Case], texts: Mapping[str, str], migration: str) ->
     """What of the cases the migration's routes take, and nothing that a library could not send."""
     sendable = [case for case in cases if not any("Transfer-Encoding" in line for line in case.headers)]
     recording = Recording([request_of(case, texts) for case in sendable])
-    recording.only_methods(SAFE_METHODS)
+    recording.only_methods(COMPARABLE)
     only_migration(recording, load(CONFIG).snapshot, migration, None)
     return recording
 

@@ -6,15 +6,14 @@ import json
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.gateway_process import ROOT, GatewayProcess
+from tests.e2e.gateway_process import GatewayProcess
+from tests.e2e.preloaded import run_preloaded
 from tests.e2e.raw_http import values
 from tests.e2e.recording_upstream import Call, RecordingUpstream
 from tests.e2e.waiting import wait_for
@@ -357,10 +356,9 @@ def test_the_comparison_is_tested_while_it_runs(
     start: Start, upstream: RecordingUpstream, extracted: RecordingUpstream
 ) -> None:
     gateway = start(configuration(upstream, extracted.url))
-    report = [sys.executable, "-m", "strangler.cli", "shadow", "report", "items", "-c", str(gateway.path), "--json"]
 
     def blocking() -> list[str]:
-        done = subprocess.run(report, capture_output=True, text=True, cwd=ROOT, check=False)
+        done = run_preloaded("shadow", "report", "items", "-c", gateway.path, "--json")
         reasons: list[str] = json.loads(done.stdout)["blocking"] if done.stdout else ["nothing"]
         return reasons
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.e2e.reference_system import ROOT, Reference, reference_system
+from tests.e2e.preloaded import run_preloaded
+from tests.e2e.reference_system import Reference, reference_system
 from tests.e2e.waiting import wait_for
 
 pytestmark = pytest.mark.xdist_group("reference system")
@@ -30,9 +28,8 @@ def system(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def report(system: Reference) -> dict[str, Any]:
     """What `strangler shadow report users --json` says."""
-    environment = os.environ | {"GATEWAY_STORE": f"sqlite:///{system.folder}/gateway.sqlite3"}
-    command = [sys.executable, "-m", "strangler.cli", "shadow", "report", "users", "--json"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    environment = {"GATEWAY_STORE": f"sqlite:///{system.folder}/gateway.sqlite3"}
+    done = run_preloaded("shadow", "report", "users", "--json", environment=environment)
     found: dict[str, Any] = json.loads(done.stdout or "{}")
     return found
 

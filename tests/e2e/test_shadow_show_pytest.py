@@ -12,7 +12,8 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.e2e.gateway_process import ROOT, GatewayProcess
+from tests.e2e.gateway_process import GatewayProcess
+from tests.e2e.preloaded import run_preloaded
 from tests.e2e.recording_upstream import RecordingUpstream
 from tests.e2e.waiting import wait_for
 
@@ -28,8 +29,7 @@ def extracted() -> Iterator[RecordingUpstream]:
 
 
 def strangler(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "strangler.cli", "shadow", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    return run_preloaded("shadow", *arguments)
 
 
 def pair_of(gateway: GatewayProcess) -> str:

@@ -76,12 +76,21 @@ def pieces(data: bytes, cuts: bytes) -> Iterator[bytes]:
         number += 1
 
 
+class SettlingLoop(asyncio.SelectorEventLoop):
+    """An event loop that can be asked whether anything is due."""
+
+    async def settle(self) -> None:
+        """Let everything happen that is due, and what follows from it."""
+        while self._ready:
+            await asyncio.sleep(0)
+
+
 class Player:
     """Plays one input after another, each with a data plane of its own, on one event loop."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
-        self._runner = asyncio.Runner()
+        self._runner = asyncio.Runner(loop_factory=SettlingLoop)
         self._raised: list[dict[str, Any]] = []
         self._runner.get_loop().set_exception_handler(lambda _, context: self._raised.append(context))
 
@@ -338,9 +347,9 @@ class _Play:
 
     async def settle(self) -> None:
         """Let everything happen that waits for nothing outside."""
-        loop: Any = asyncio.get_running_loop()
-        while loop._ready:
-            await asyncio.sleep(0)
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, SettlingLoop)
+        await loop.settle()
 
     def count(self) -> None:
         self.steps += 1

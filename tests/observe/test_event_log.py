@@ -119,9 +119,9 @@ def test_line_writer_waits_for_a_pipe_that_another_process_made_non_blocking() -
 
 def test_access_log_on_a_full_disk_holds_whole_lines_alone(tmp_path: Path) -> None:
     code = (
-        "import resource, sys; from strangler.observe.access_log import AccessLog\n"
+        "import resource, sys; from strangler.observe.access_log import AccessLogWriter\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))\n"
-        "log = AccessLog(sys.argv[1])\n"
+        "log = AccessLogWriter(sys.argv[1])\n"
         "for _ in range(200): log.write(sys.argv[2])\n"
         "log.flush()\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))\n"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import cast
 
 from strangler.model.snapshot import Snapshot
-from strangler.proxy.client.connection import READ_AHEAD, SLICE, ClientConnection
+from strangler.proxy.client.connection import ClientConnection
+from strangler.proxy.client.request_reader import READ_AHEAD, SLICE
 from strangler.proxy.upstream.connection import LARGEST_HEAD
 from tests.proxy.in_process import Plane, run, transport_of
 
@@ -149,7 +150,7 @@ def test_what_a_client_pipelines_far_ahead_waits_unparsed(snapshot: Snapshot) ->
         one = b"GET /%04d HTTP/1.1\r\nHost: a\r\n\r\n"
         client.feed(b"".join(one % number for number in range(4000)))
         connection = cast(ClientConnection, client.protocol)
-        assert len(connection._waiting) <= READ_AHEAD + SLICE // len(one)
+        assert len(connection.waiting) <= READ_AHEAD + SLICE // len(one)
         answered = 0
         while answered < 4000:
             await plane.settle()

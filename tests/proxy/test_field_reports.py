@@ -8,7 +8,7 @@ import pytest
 
 from strangler.model.snapshot import Snapshot
 from strangler.proxy.client.connection import ClientConnection
-from strangler.proxy.client.request_head import RequestHead
+from strangler.proxy.exchange.request_head import RequestHead
 from strangler.proxy.exchange.upgrade import is_handshake
 from tests.proxy.in_process import Plane, Transport, run
 

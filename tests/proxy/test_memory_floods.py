@@ -12,16 +12,16 @@ import pytest
 
 from strangler.auth.identity import identity_of
 from strangler.auth.remembered import REMEMBERED_BYTES, RememberedCallers, memory_of
-from strangler.control.status.metrics import Sums
+from strangler.control.status.totals import WorkerTotals
 from strangler.model.auth import Provider
 from strangler.model.caller import StickyKey
 from strangler.model.rate_limits import RateLimit
 from strangler.model.resilience import Stale
 from strangler.model.snapshot import Snapshot
 from strangler.observe import access_log
-from strangler.observe.access_log import AccessLog
+from strangler.observe.access_log import AccessLogWriter
 from strangler.observe.counters import LONGEST_LABEL, MOST_EVENTS, Counters
-from strangler.proxy.client.known_heads import KNOWN_FIELDS, REMEMBERED_FIELDS
+from strangler.proxy.exchange.known_heads import KNOWN_FIELDS, REMEMBERED_FIELDS
 from strangler.proxy.http.headers import RESPONSE_ACTIONS, connection_options, request_actions
 from strangler.proxy.rate_limits.limiter import bucket_of as rate_limit_bucket
 from strangler.proxy.upstream.short_response import read_short_response
@@ -157,7 +157,7 @@ def test_a_rate_limit_by_a_header_keeps_no_long_value() -> None:
 
 
 def test_events_with_labels_that_others_choose_are_bounded() -> None:
-    counters, sums = Counters(), Sums()
+    counters, sums = Counters(), WorkerTotals()
 
     def flood() -> None:
         for round_ in range(5):
@@ -175,7 +175,7 @@ def test_an_access_log_that_nobody_reads_holds_a_bounded_number_of_bytes(monkeyp
     reading, writing = os.pipe()
     monkeypatch.setattr(os, "open", lambda *_: writing)
     monkeypatch.setattr(access_log, "WAITING_BYTES", 2 * MIB)
-    log = AccessLog("log")
+    log = AccessLogWriter("log")
     monkeypatch.undo()
     monkeypatch.setattr(access_log, "WAITING_BYTES", 2 * MIB)
 
@@ -241,7 +241,7 @@ def test_heads_that_connections_remember_are_bounded_for_a_worker(wide: Snapshot
 def test_a_worker_that_remembers_enough_still_serves_and_remembers_no_more(
     wide: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("strangler.proxy.client.connection.KNOWN_FIELDS", 20_000)
+    monkeypatch.setattr("strangler.proxy.client.repeated_heads.KNOWN_FIELDS", 20_000)
 
     async def main() -> None:
         plane = Plane(wide)

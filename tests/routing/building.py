@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any
 
 from strangler.auth.identity import Identity, identity_of
-from strangler.config.text.values import parse_condition, parse_sticky
+from strangler.config.values.callers import parse_condition, parse_sticky
 from strangler.model.auth import AuthRequirement, Provider
 from strangler.model.listener import Listener
 from strangler.model.migration import Migration, Stage

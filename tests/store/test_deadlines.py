@@ -10,7 +10,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from time import monotonic
 
 import pytest
 from sqlalchemy import Column, Connection, MetaData, String, Table, create_engine, select, text
@@ -21,7 +20,6 @@ from tests.store.postgresql_server import postgresql_server, programs
 
 pytestmark = pytest.mark.skipif(programs() is None, reason="PostgreSQL is not installed")
 
-LONG = 60.0
 metadata = MetaData()
 words = Table("words", metadata, Column("word", String, primary_key=True))
 
@@ -92,11 +90,8 @@ def test_the_deadlines_are_those_of_a_transaction_alone(server: str, database: D
 
 def test_a_server_that_stops_ends_the_work_and_is_used_again_when_it_goes_on(server: str, database: Database) -> None:
     assert database.read(read) == []
-    with stopped_server(server):
-        began = monotonic()
-        with pytest.raises(StoreError, match=r"no response in 2.5 s|connection timeout"):
-            asyncio.run(database.write(lambda connection: connection.execute(words.insert().values(word="lost"))))
-        assert monotonic() - began < LONG
+    with stopped_server(server), pytest.raises(StoreError, match=r"no response in 2.5 s|connection timeout"):
+        asyncio.run(database.write(lambda connection: connection.execute(words.insert().values(word="lost"))))
     asyncio.run(database.write(lambda connection: connection.execute(words.insert().values(word="kept"))))
     assert "kept" in database.read(read)
 

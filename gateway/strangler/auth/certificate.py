@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-SUBJECT_HEADER = "X-Client-Certificate-Subject"
+from strangler.model.identity_headers import CERTIFICATE_SUBJECT
 
 _UNPRINTABLE = re.compile(rb"[^\x20-\x7e]")
 
@@ -47,7 +47,7 @@ class ClientCertificate:
     @property
     def header_line(self) -> bytes:
         """The line that tells upstreams the subject, ended by CRLF; empty without one."""
-        return f"{SUBJECT_HEADER}: {self.subject}\r\n".encode("ascii") if self.subject else b""
+        return f"{CERTIFICATE_SUBJECT}: {self.subject}\r\n".encode("ascii") if self.subject else b""
 
 
 def certificate_from(values: Mapping[str, tuple[str, ...]]) -> ClientCertificate:

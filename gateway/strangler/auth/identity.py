@@ -9,6 +9,7 @@ from typing import Any
 
 from strangler.auth.claims import claim
 from strangler.model.auth import Provider
+from strangler.model.identity_headers import ISSUER, SCOPES, SUBJECT
 
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 _VISIBLE_TEXT = re.compile(r"[\x20-\x7e]*")
@@ -45,12 +46,12 @@ def identity_of(claims: Mapping[str, Any], provider: Provider, expires_at: float
     """
     subject = _subject(claims, provider.subject_claim)
     names = _scopes(claims, provider.scopes_claim)
-    lines = f"X-Auth-Subject: {subject}\r\nX-Auth-Scopes: {' '.join(names)}\r\n"
+    lines = f"{SUBJECT}: {subject}\r\n{SCOPES}: {' '.join(names)}\r\n"
     issuer = provider.issuer
     if issuer is not None:
         if not _VISIBLE_TEXT.fullmatch(issuer):
             raise ClaimsRefused("The token's issuer is not plain visible text.")
-        lines += f"X-Auth-Issuer: {issuer}\r\n"
+        lines += f"{ISSUER}: {issuer}\r\n"
     return Identity(subject, issuer, frozenset(names), claims, expires_at, lines.encode("ascii"), provider.name)
 
 

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from strangler.cli.shadow.stored import with_store
 from strangler.config.load import Loaded
-from strangler.config.text.values import parse_positive_duration, parse_size
+from strangler.config.values.quantities import parse_positive_duration, parse_size
 from strangler.replay.har.writing import har_of
 from strangler.shadow.evidence.capture import collect, count, is_begun, order
 from strangler.store.database import Database

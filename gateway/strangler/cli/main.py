@@ -95,12 +95,11 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Show what becomes of a request, and why: route, side, upstream, headers."""
-    from strangler.cli.explain.command import explain_request
+    from strangler.cli.explain.command import Question, explain_request
 
     file, (method, target) = split(given, "METHOD PATH", config)
-    raise typer.Exit(
-        explain_request(file, method, target, header or [], claim or [], certificate or [], address, as_json)
-    )
+    question = Question(method, target, header or [], claim or [], certificate or [], address)
+    raise typer.Exit(explain_request(file, question, as_json))
 
 
 @app.command("test")
@@ -185,7 +184,8 @@ def compare(
     everything: Annotated[bool, typer.Option("--all", help="Print all of it, however long that is.")] = False,
 ) -> None:
     """Ask both sides what was recorded, and say what of their answers differs."""
-    from strangler.cli.compare import Options, compare_sides
+    from strangler.cli.compare.command import compare_sides
+    from strangler.cli.compare.options import Options
 
     if migration is not None:
         config = configuration(named, config)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from strangler.cli.validate import print_problems
 from strangler.config.text.problems import ConfigurationError
-from strangler.config.text.values import parse_listener
+from strangler.config.values.endpoints import parse_listener
 from strangler.control.supervisor import Supervisor
 from strangler.observe.logs import configure_logs
 

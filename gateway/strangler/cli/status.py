@@ -13,8 +13,8 @@ import orjson
 from strangler.cli.configuration import PLACES, VARIABLE, configuration, configured, fail
 from strangler.config.schema.configuration import Configuration
 from strangler.config.text.problems import ConfigurationError
-from strangler.config.text.values import parse_listener
 from strangler.config.text.yaml_reader import read_document
+from strangler.config.values.endpoints import parse_listener
 from strangler.model.listener import Listener
 
 DEFAULT = "http://127.0.0.1:8081"
@@ -81,7 +81,7 @@ def _print(status: dict[str, Any]) -> None:
         state = f"keys of {provider['fetched_at']}" if provider["keys"] else "no keys: its routes refuse"
         print(f"provider {name}: {state}" + (f" ({provider['last_error']})" if provider["last_error"] else ""))
     for check in status["health"]:
-        print(f"endpoint {check['endpoint']} of {check['upstream']}: {_health(check)}")
+        print(f"endpoint {check['endpoint']} of {check['upstream']}: {health_text(check)}")
     for name, upstream in status["upstreams"].items():
         for endpoint in upstream.get("endpoints", []):
             if endpoint["ejected_by_workers"]:
@@ -98,7 +98,7 @@ def _print(status: dict[str, Any]) -> None:
         print(f"shadow of {name}: {_shadow(shadow)}")
 
 
-def _health(check: dict[str, Any]) -> str:
+def health_text(check: dict[str, Any]) -> str:
     """How an endpoint is: some checks must fail, or go well, before it counts as the other."""
     good, last = check.get("last_good", check["up"]), check["last"]
     if good is None:

@@ -14,19 +14,14 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from strangler.config.checks.changes import ChangeChecks
-from strangler.config.checks.references import Checks, Names
+from strangler.config.checks import everything
+from strangler.config.checks import routes as route_checks
+from strangler.config.checks.checked import Checked, Names
 from strangler.config.compile.changes import with_changes
 from strangler.config.compile.credentials import read_provider
-from strangler.config.compile.snapshot import (
-    compile_folded,
-    compile_index,
-    compile_migrations,
-    compile_routes,
-    compile_snapshot,
-    compile_test,
-    version_of,
-)
+from strangler.config.compile.migrations import compile_migrations
+from strangler.config.compile.routes import compile_folded, compile_index, compile_routes
+from strangler.config.compile.snapshot import Parts, compile_snapshot, compile_test, version_of
 from strangler.config.compile.tls import read_tls
 from strangler.config.schema.configuration import Configuration
 from strangler.config.schema.explanations import problems_of
@@ -83,9 +78,8 @@ def _load(path: Path, document: Document, problems: list[Problem]) -> Loaded | N
     if model is None:
         return None
 
-    checks = Checks(model, understood, names)
-    problems += checks.problems()
-    problems += ChangeChecks(model, understood).problems()
+    checked = Checked(model, understood, names)
+    problems += everything.problems(checked)
     credentials = {
         str(name): read_provider(name, section, understood, problems) for name, section in model.auth.providers.items()
     }
@@ -97,7 +91,7 @@ def _load(path: Path, document: Document, problems: list[Problem]) -> Loaded | N
     index = compile_index(routes, problems)
     folded = None if problems else compile_folded(model, routes, problems)
     if complete:
-        problems += checks.tests(route.name for route in routes)
+        problems += route_checks.expectations(checked, (route.name for route in routes))
     if problems:
         return None
 
@@ -107,14 +101,14 @@ def _load(path: Path, document: Document, problems: list[Problem]) -> Loaded | N
     folder = Path(document.source("store", "url").file).parent
     return Loaded(
         model=model,
-        snapshot=compile_snapshot(model, version, providers, migrations, routes, index, folded, folder, tls),
+        snapshot=compile_snapshot(model, Parts(version, providers, migrations, routes, index, folded, tls), folder),
         tests=tuple(
             compile_test(section, document.source("tests", number)) for number, section in enumerate(model.tests)
         ),
         watched=_watched(
             path, document, [*(file for found in credentials.values() for file in found.files), *tls.files]
         ),
-        warnings=tuple(in_order([*checks.warnings(), *tls.warnings])),
+        warnings=tuple(in_order([*everything.warnings(checked), *tls.warnings])),
     )
 
 

@@ -1,7 +1,7 @@
 """The control process: starts workers and judge, keeps the snapshot current, serves the admin API.
 
-Start with `supervisor`. `workers` and `judge` hold both ends of each kind of
-process, `messages` what they exchange; `upstreams` checks health and resolves
-names, `key_sets` fetches keys, `status` collects metrics, `system` talks to the
-operating system.
+Start with `supervisor`, which connects the parts. `configuration` loads and
+reloads; `key_sets` and `upstreams` find out what the workers need to know;
+`workers` and `judge` hold both ends of each kind of process, `messages` what
+they send; `status` is what `admin` shows; `system` is the operating system.
 """

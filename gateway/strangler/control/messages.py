@@ -1,28 +1,23 @@
-"""What the control process and a worker say to each other.
+"""The messages between the control process, its workers and its judge.
 
-Each message is a pickle behind its length in four bytes, over a socket pair
-that the worker inherits and nobody else can reach. A worker that loses its
-control process serves on with what it has, until another one comes (handover.py).
+They are framed by `pickle_stream`, over a socket pair that the child inherits.
+A worker that loses its control process serves on with what it has, until
+another control process connects (workers/handover.py).
 """
 
 from __future__ import annotations
 
-import asyncio
-import pickle
-import struct
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from strangler.model.snapshot import Snapshot
 from strangler.model.upstream import Endpoint
-from strangler.observe.counters import Report
+from strangler.observe.counters import WorkerReport
 
 if TYPE_CHECKING:
     from strangler.config.schema.compare import CompareSection
     from strangler.proxy.derived import Derived
-
-_LENGTH = struct.Struct("!I")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +29,7 @@ class Apply:
 
 @dataclass(frozen=True, slots=True)
 class Prepared(Apply):
-    """The same, with what follows from the snapshot; a worker makes it of a large one."""
+    """The same, with what is derived from the snapshot; a worker makes this from a large `Apply`."""
 
     derived: Derived
 
@@ -43,7 +38,7 @@ class Prepared(Apply):
 class Keys:
     """A provider's newest key set as a JWKS document, None while there is none.
 
-    Asking for a newer one makes sense after `refetch_after` seconds.
+    Within `refetch_after` seconds no newer one will be fetched.
     """
 
     provider: str
@@ -53,14 +48,14 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class Down:
-    """The endpoints that health checks found down: names of upstreams and URLs."""
+    """The endpoints that are down by their health checks: names of upstreams and URLs."""
 
     endpoints: frozenset[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """What the names of an upstream's endpoints mean now; none where that is not known yet."""
+    """The addresses of an upstream's endpoints; none where their names have not been looked up yet."""
 
     upstream: str
     endpoints: tuple[Endpoint, ...]
@@ -75,9 +70,9 @@ class JudgeAt:
 
 @dataclass(frozen=True, slots=True)
 class JudgeBy:
-    """Judge by this snapshot and, for each migration, these sections about comparing, the general one first.
+    """Judge by this snapshot and each migration's `compare` sections, the general one first.
 
-    `settings` has digests of all that decides about each migration's evidence.
+    `settings` has a digest of all settings on which each migration's evidence rests.
     """
 
     snapshot: Snapshot
@@ -87,7 +82,7 @@ class JudgeBy:
 
 @dataclass(frozen=True, slots=True)
 class Favour:
-    """The names of the routes that are shadowed whatever the share, because they have too few pairs."""
+    """The routes that are shadowed whatever the share, because they have too few pairs."""
 
     routes: frozenset[str]
 
@@ -102,12 +97,12 @@ class Drain:
 
 @dataclass(frozen=True, slots=True)
 class ReopenLog:
-    """Open the access log's file again, because it may have been renamed."""
+    """Reopen the access log's file, which may have been renamed."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReportNow:
-    """Hand over the figures; the answer carries the same `ticket`."""
+    """Report now; the report carries the same `ticket`."""
 
     ticket: int
 
@@ -121,7 +116,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The worker could not do what it was told; one that serves by no snapshot yet ends."""
+    """The worker could not follow a message, for `reason`; a worker that does not serve yet ends."""
 
     reason: str
 
@@ -135,23 +130,23 @@ class Refetch:
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """The figures since the last report; `ticket` 0 where nobody asked.
+    """The figures since the last report; `ticket` is that of `ReportNow`, 0 for a report of the worker's own accord.
 
-    `loop_lag` is for how many seconds the event loop has stood since then, at the longest.
+    `loop_lag` is the longest time, in seconds, for which its event loop was blocked since then.
     """
 
-    report: Report
+    report: WorkerReport
     ticket: int = 0
     loop_lag: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Writing:
+class StoreReport:
     """How the store of evidence does.
 
-    `error` is why nothing can be written now, if so, `errors` how often that
-    came; `unwritten` pairs wait to be written, the oldest for `oldest` seconds;
-    `lost` pairs never will be.
+    `error` is why nothing can be written now, if so, and `errors` how often
+    that happened. `unwritten` pairs wait to be written, the oldest for `oldest`
+    seconds; `lost` pairs never will be.
     """
 
     error: str | None = None
@@ -161,35 +156,21 @@ class Writing:
     lost: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """What the judge found since it began: by migration, how often each outcome came with which reason or rule.
+OutcomeCounts = dict[str, dict[tuple[str, str], int]]
+"""By migration, how many requests had which outcome, for which reason or by which rule ("" for none)."""
 
-    `problems` says why a migration's shadow proves nothing, `store_error` why
-    nothing can be written, `favoured` which routes have too few pairs, `writing`
-    how the store does, `loop_lag` for how many seconds the judge's event loop
-    has stood since the last report at the longest.
+
+@dataclass(frozen=True, slots=True)
+class JudgeReport:
+    """What the judge found since it started.
+
+    `problems` says why a migration's shadow proves nothing, `favoured` names
+    the routes that have too few pairs, and `loop_lag` is the longest time, in
+    seconds, for which the judge's event loop was blocked since its last report.
     """
 
-    outcomes: dict[str, dict[tuple[str, str], int]]
-    problems: dict[str, str]
-    store_error: str | None
-    favoured: frozenset[str]
-    writing: Writing = Writing()
+    outcomes: OutcomeCounts = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+    favoured: frozenset[str] = frozenset()
+    store: StoreReport = StoreReport()
     loop_lag: float = 0.0
-
-
-def encode(message: object) -> bytes:
-    """A message as it goes over the link."""
-    data = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
-    return _LENGTH.pack(len(data)) + data
-
-
-async def read(reader: asyncio.StreamReader, decode: Callable[[bytes], Awaitable[Any]] | None = None) -> Any:
-    """The next message, which `decode` may make of its bytes; None when the other end is gone."""
-    try:
-        (length,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
-        data = await reader.readexactly(length)
-        return pickle.loads(data) if decode is None else await decode(data)
-    except (asyncio.IncompleteReadError, ConnectionError):
-        return None

@@ -19,6 +19,8 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
+from strangler.model.identity_headers import IDENTITY_HEADERS
+
 Sender = Literal["proxies", "anyone"]
 
 _NOT_ALPHANUMERIC = re.compile(r"[^a-z0-9]+")
@@ -43,14 +45,7 @@ IDENTITY_GROUP = FieldGroup(
     "The gateway alone sets these, from a verified token or certificate; RFC 9440 has the last two dropped.",
     "dropped",
     False,
-    (
-        "X-Auth-Subject",
-        "X-Auth-Scopes",
-        "X-Auth-Issuer",
-        "X-Client-Certificate-Subject",
-        "Client-Cert",
-        "Client-Cert-Chain",
-    ),
+    IDENTITY_HEADERS,
 )
 FORWARDING_GROUP = FieldGroup(
     "Forwarding, written by the gateway",

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Literal
 
 from strangler.model.caller import Condition, Override, StickyKey
-from strangler.model.methods import SAFE_METHODS
+from strangler.model.methods import COMPARABLE
 from strangler.model.resilience import Breaker, LegacyFallback
 from strangler.model.shadow import Shadow
 
@@ -65,5 +65,5 @@ class Migration:
         if shadow is None or side not in self.copied_sides or method not in shadow.methods:
             return None
         if side == "extracted":
-            return self.legacy if method in SAFE_METHODS else None
-        return self.extracted if method in SAFE_METHODS else shadow.sandbox
+            return self.legacy if method in COMPARABLE else None
+        return self.extracted if method in COMPARABLE else shadow.sandbox

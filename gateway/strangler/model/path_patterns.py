@@ -26,7 +26,7 @@ class PatternError(ValueError):
     """A path pattern that can't be understood; the message says why."""
 
 
-class Kind(Enum):
+class SegmentKind(Enum):
     """How one segment of a pattern is compared, most specific first."""
 
     LITERAL = 0
@@ -38,7 +38,7 @@ class Kind(Enum):
 class Segment:
     """One segment of a pattern; `text` is the literal, or the capture's name."""
 
-    kind: Kind
+    kind: SegmentKind
     text: str = ""
 
 
@@ -57,7 +57,7 @@ def parse_pattern(pattern: str) -> tuple[Segment, ...]:
     for position, part in enumerate(parts):
         last = position == len(parts) - 1
         segments.append(_parse_segment(pattern, part, last))
-        if segments[-1].kind is Kind.ONE and segments[-1].text:
+        if segments[-1].kind is SegmentKind.ONE and segments[-1].text:
             if segments[-1].text in names:
                 raise PatternError(f"path {pattern!r} names {{{segments[-1].text}}} twice")
             names.add(segments[-1].text)
@@ -68,14 +68,14 @@ def _parse_segment(pattern: str, part: str, last: bool) -> Segment:
     if part == "**":
         if not last:
             raise PatternError(f"path {pattern!r}: '**' is allowed at the end only")
-        return Segment(Kind.REST)
+        return Segment(SegmentKind.REST)
     if part == "*":
-        return Segment(Kind.ONE)
+        return Segment(SegmentKind.ONE)
     if _NAME.fullmatch(part):
-        return Segment(Kind.ONE, part[1:-1])
+        return Segment(SegmentKind.ONE, part[1:-1])
     if any(mark in part for mark in "*{}"):
         raise PatternError(f"path {pattern!r}: '*', '**' and '{{name}}' must each be a whole segment")
     text = unquote(part, errors="surrogateescape")
     if text in (".", "..") or (not part and not last) or any(mark in text for mark in "/\\;"):
         raise PatternError(f"path {pattern!r} is not in normal form, so nothing could match it")
-    return Segment(Kind.LITERAL, text)
+    return Segment(SegmentKind.LITERAL, text)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from strangler.model.caller import StickyKey
+from strangler.model.methods import SAFE
 
-READS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 CANNOT_ANSWER = frozenset({502, 503, 504})
 MIB = 1024 * 1024
 
@@ -104,7 +104,7 @@ class Retries:
     """
 
     attempts: int = 1
-    methods: frozenset[str] = READS
+    methods: frozenset[str] = SAFE
     statuses: frozenset[int] = frozenset()
     timeouts: bool = False
     backoff: float = 0.025
@@ -117,7 +117,7 @@ class Retries:
 class LegacyFallback:
     """When the legacy side answers because the extracted side can't."""
 
-    methods: frozenset[str] = READS
+    methods: frozenset[str] = SAFE
     statuses: frozenset[int] = CANNOT_ANSWER
 
 
@@ -130,7 +130,7 @@ class Stale:
 
 
 @dataclass(frozen=True, slots=True)
-class StaticAnswer:
+class StaticResponse:
     """An answer of the gateway's own, whole: status, content type and body."""
 
     status: int
@@ -144,7 +144,7 @@ class RouteFallback:
 
     statuses: frozenset[int] = CANNOT_ANSWER
     stale: Stale | None = None
-    static: StaticAnswer | None = None
+    static: StaticResponse | None = None
 
 
 @dataclass(frozen=True, slots=True)

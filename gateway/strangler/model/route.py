@@ -14,6 +14,11 @@ from strangler.model.resilience import Hedging, Retries, RouteFallback
 from strangler.model.source import Source
 from strangler.model.upstream import Timeouts
 
+NO_ROUTE = "default"
+"""What explanations and routing tests call it that no route matches: no route may have this name."""
+NO_ROUTE_ALIKE = -1
+"""Stands for `Route.alike` where no route matches: numbers of routes begin with 0."""
+
 
 @dataclass(frozen=True, slots=True)
 class FieldMatch:

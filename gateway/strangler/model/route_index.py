@@ -19,13 +19,13 @@ from itertools import combinations
 from typing import TypeVar
 
 from strangler.model.folding import CASE, EXACT, FINAL_SLASH
-from strangler.model.path_patterns import Kind, Segment, parse_pattern
+from strangler.model.path_patterns import Segment, SegmentKind, parse_pattern
 from strangler.model.route import FieldMatch, Route
 
 Asked = TypeVar("Asked")
 Accepts = Callable[[Route, Asked], bool]
 
-_FINAL_SLASH = Segment(Kind.LITERAL)
+_FINAL_SLASH = Segment(SegmentKind.LITERAL)
 
 
 class AmbiguityError(ValueError):
@@ -156,7 +156,9 @@ def folded_pattern(pattern: Sequence[Segment], folding: int) -> Sequence[Segment
     if folding & FINAL_SLASH and len(pattern) > 1 and pattern[-1] == _FINAL_SLASH:
         pattern = pattern[:-1]
     if folding & CASE:
-        pattern = [replace(part, text=part.text.lower()) if part.kind is Kind.LITERAL else part for part in pattern]
+        pattern = [
+            replace(part, text=part.text.lower()) if part.kind is SegmentKind.LITERAL else part for part in pattern
+        ]
     return pattern
 
 
@@ -172,10 +174,10 @@ def _tree(index: RouteIndex, host: str) -> Node:
 
 def _insert(node: Node, segments: Sequence[Segment], route: Route) -> None:
     for segment in segments:
-        if segment.kind is Kind.REST:
+        if segment.kind is SegmentKind.REST:
             node.rests += (route,)
             return
-        if segment.kind is Kind.ONE:
+        if segment.kind is SegmentKind.ONE:
             if node.one is None:
                 node.one = Node()
             node = node.one

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from strangler.model.methods import SAFE_METHODS
+from strangler.model.methods import COMPARABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Shadow:
 
     percent: float = 100
     by: Literal["caller", "request"] = "caller"
-    methods: frozenset[str] = SAFE_METHODS
+    methods: frozenset[str] = COMPARABLE
     sandbox: str | None = None
     reverse: bool = False
     request_body: int = 65_536

@@ -1,12 +1,12 @@
 """The access log: one JSON object a line, written in batches.
 
-A regular file is written to by the event loop itself, which costs a copy into
-the page cache. Anything else (a pipe above all) may be full, so a thread of its
-own writes: a slow reader holds up the thread, never a request; when too much
-waits, lines are dropped and counted. A line is written whole or not at all, also
-on a disk that is full (line_writer.py).
+The event loop itself writes to a regular file, which costs a copy into the page
+cache. Anything else, such as a pipe, may block, so a thread writes: a slow
+reader blocks the thread, never a request; when too many bytes wait, lines are
+dropped and counted. A line is written whole or not at all, even on a full disk
+(line_writer.py).
 
-Neither queries nor tokens are written: some clients put a JSON Web Token into
+Neither queries nor tokens are logged: some clients put a JSON Web Token into
 the path.
 """
 
@@ -23,20 +23,20 @@ from orjson import dumps
 from strangler.auth.identity import Identity
 from strangler.observe.line_writer import LineWriter
 
-# Small batches stay in the processor's cache; large ones wake the thread, which contends for the interpreter, seldom.
+# Small batches stay in the processor's cache; large ones rarely wake the thread, which contends for the interpreter.
 FILE_BATCH_LINES = 64
 THREAD_BATCH_LINES = 512
 WAITING_BATCHES = 64
 WAITING_BYTES = 16_777_216
-"""Lines that wait for the writing thread have no more bytes than this; clients choose how long their lines are."""
+"""Maximum bytes that wait for the writing thread; clients decide how long their lines are."""
 
 
-# A JSON Web Token (RFC 7519), whose dots may be escaped; its first part is JSON, so that it begins like this.
+# A JSON Web Token (RFC 7519), whose dots may be escaped; its first part is JSON in base64url, hence the prefix.
 _TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]{8,}+(?:(?:\.|%2[eE])[A-Za-z0-9_-]*+){1,4}|eyJ[A-Za-z0-9_-]*+")
 
 
 def without_tokens(path: str) -> str:
-    """`path` without JSON Web Tokens. Ask first whether `eyJ` is in it: in most there is none."""
+    """`path` without JSON Web Tokens. Cheaper: check first whether `eyJ` is in it, as most paths have none."""
     return _TOKEN.sub(_replacement, path)
 
 
@@ -46,12 +46,12 @@ def _replacement(found: re.Match[str]) -> str:
 
 @lru_cache(4096)
 def quoted(text: str) -> str:
-    """`text` as JSON, remembered: for names that the configuration gives."""
+    """`text` as JSON, cached: for names from the configuration."""
     return dumps(text).decode()
 
 
 def caller_text(client: str, host: str, side: str, upstream: str, identity: Identity | None) -> str:
-    """The part of a line that is the same for every request of one caller on one upstream."""
+    """The part of a line that all requests of one caller to one upstream share."""
     subject = "" if identity is None else identity.subject
     entry = {"client": client, "host": host, "side": side, "upstream": upstream, "subject": subject}
     return "," + dumps(entry)[1:-1].decode()
@@ -60,7 +60,7 @@ def caller_text(client: str, host: str, side: str, upstream: str, identity: Iden
 def refused_line(
     time: str, request_id: bytes, method: str, path: str, status: int, seconds: float, client: str, host: str
 ) -> str:
-    """The line of a request that was refused before routing; what is not known of it is empty."""
+    """The line of a request that was refused before routing; unknown fields are empty."""
     entry = {
         "time": time,
         "request_id": request_id.decode(),
@@ -79,14 +79,14 @@ def _open(path: str) -> int:
     return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
 
 
-class AccessLog:
-    """Writes to `path`, appending, or to standard output where it is None."""
+class AccessLogWriter:
+    """Appends to `path`, or writes to standard output where it is None."""
 
     def __init__(self, path: str | None) -> None:
         self.path = path
         self._overflowed = 0
         self._unwritten = 0
-        # Bytes in all; each of the two threads counts one of them.
+        # Total bytes handed over and written; each is counted by one of the two threads.
         self._put = 0
         self._taken = 0
         self._lines: list[str] = []
@@ -101,18 +101,18 @@ class AccessLog:
 
     @property
     def dropped(self) -> int:
-        """How many lines could not be written so far; each of the two threads that drop some counts for itself."""
+        """How many lines could not be written so far; each of the two threads counts those that it dropped."""
         return self._overflowed + self._unwritten
 
     def write(self, line: str) -> None:
-        """Add one line, its end included; it is on its way at the next flush."""
+        """Add one line, newline included, for the next flush."""
         lines = self._lines
         lines.append(line)
         if len(lines) >= self._batch_lines:
             self.flush()
 
     def flush(self) -> None:
-        """Write what has gathered, or hand it to the writing thread."""
+        """Write the lines that were added, or hand them to the writing thread."""
         lines = self._lines
         if not lines:
             return
@@ -132,7 +132,7 @@ class AccessLog:
             self._put += len(batch)
 
     def reopen(self) -> None:
-        """Go on in the file that now has the path, if it is a file; raises OSError, and goes on in the old one."""
+        """Continue in the file that is at the path now, if the log is a file; on OSError the old file stays in use."""
         if self.path is None or self._thread is not None:
             return
         self.flush()
@@ -141,7 +141,7 @@ class AccessLog:
         self._writer = LineWriter(opened)
 
     def close(self) -> None:
-        """Write what has gathered; waits for the thread a second at the most."""
+        """Write the lines that were added; waits for the thread at most a second."""
         self.flush()
         if self._thread is not None:
             try:

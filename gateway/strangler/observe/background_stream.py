@@ -1,9 +1,10 @@
-"""A text stream that never makes its writer wait: a thread writes to the descriptor, within a bound in bytes.
+"""A text stream whose writer never waits: a thread writes to the descriptor, from a bounded buffer.
 
 Standard error may be a pipe that is read slowly or not at all, a terminal that
-is stopped with Ctrl-S, or a disk that hangs. A process that writes to it
-directly stands still with it. Here what does not fit is dropped and counted,
-and once the descriptor takes bytes again, a line says how many lines are missing.
+is stopped with Ctrl-S, or a disk that hangs, and would block a process that
+writes to it directly. Here lines that do not fit into the buffer are dropped
+and counted, and once the descriptor accepts bytes again, a line reports how
+many are missing.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ from time import monotonic
 from strangler.observe.line_writer import LineWriter
 
 WAITING_BYTES = 1 << 20
-"""Most bytes that wait to be written."""
+"""Maximum bytes that wait to be written."""
 LAST_WRITES = 1.0
-"""Seconds for which the end of the process waits for what has not been written."""
+"""Maximum seconds for which the end of the process waits for lines that are not written yet."""
 
 
 class BackgroundStream(io.TextIOBase):
-    """Text for `descriptor`; `about_dropped` makes the line about a number of dropped lines."""
+    """Text for `descriptor`; `about_dropped` makes the line that reports how many lines were dropped."""
 
     def __init__(
         self,
@@ -41,7 +42,7 @@ class BackgroundStream(io.TextIOBase):
         self._waiting_bytes = waiting_bytes
         self._waiting: deque[bytes] = deque()
         self._size = 0
-        self._unsaid = 0
+        self._unreported = 0
         self._partial = ""
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -49,7 +50,7 @@ class BackgroundStream(io.TextIOBase):
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
-        """Always UTF-8; what it can't hold is escaped."""
+        """Always UTF-8; lone surrogates are escaped."""
         return "utf-8"
 
     def writable(self) -> bool:
@@ -61,11 +62,11 @@ class BackgroundStream(io.TextIOBase):
         return self._descriptor
 
     def isatty(self) -> bool:
-        """Whether a person may be watching."""
+        """Whether the descriptor is a terminal."""
         return os.isatty(self._descriptor)
 
     def write(self, text: str) -> int:
-        """Take `text`; whole lines go on their way, the rest waits for its end."""
+        """Buffer `text`; whole lines are written, the rest waits for its newline."""
         with self._changed:
             *lines, self._partial = (self._partial + text).split("\n")
             for line in lines:
@@ -77,7 +78,7 @@ class BackgroundStream(io.TextIOBase):
         return len(text)
 
     def blocked_for(self) -> float:
-        """For how many seconds the descriptor has taken nothing of what waits."""
+        """For how many seconds a write to the descriptor has been blocked."""
         since = self._writing
         return 0.0 if since is None else monotonic() - since
 
@@ -85,7 +86,7 @@ class BackgroundStream(io.TextIOBase):
         data = line.encode("utf-8", "backslashreplace") + b"\n"
         if self._size + len(data) > self._waiting_bytes:
             self.dropped += 1
-            self._unsaid += 1
+            self._unreported += 1
             return
         self._waiting.append(data)
         self._size += len(data)
@@ -94,7 +95,7 @@ class BackgroundStream(io.TextIOBase):
             self._thread.start()
 
     def finish(self, seconds: float = LAST_WRITES) -> None:
-        """Wait until everything is written, `seconds` at the most."""
+        """Wait until everything is written, at most `seconds`."""
         end = monotonic() + seconds
         with self._changed:
             if self._partial:
@@ -109,7 +110,7 @@ class BackgroundStream(io.TextIOBase):
         try:
             writer = LineWriter(self._descriptor)
         except OSError:
-            # It is closed: what is written is dropped.
+            # It is closed: all lines are dropped.
             writer = None
         while True:
             with self._changed:
@@ -117,22 +118,22 @@ class BackgroundStream(io.TextIOBase):
                 self._changed.notify_all()
                 while not self._waiting:
                     self._changed.wait()
-                # A line at a time: a pipe keeps what several processes write apart, up to 4 KiB (pipe(7)).
+                # One line at a time: a pipe does not interleave the writes of several processes, up to 4 KiB (pipe(7)).
                 line = self._waiting.popleft()
                 self._writing = monotonic()
-                unsaid = self._unsaid if not self._waiting else 0
-                self._unsaid -= unsaid
+                unreported = self._unreported if not self._waiting else 0
+                self._unreported -= unreported
             dropped = 1 if writer is None else writer.write(line)
-            if unsaid and writer is not None:
-                writer.write(self.about_dropped(unsaid).encode() + b"\n")
+            if unreported and writer is not None:
+                writer.write(self.about_dropped(unreported).encode() + b"\n")
             with self._changed:
                 self._size -= len(line)
                 self.dropped += dropped
-                self._unsaid += dropped
+                self._unreported += dropped
 
 
 def use_for_standard_error() -> BackgroundStream:
-    """Have all that this process writes to standard error, tracebacks included, written by a thread."""
+    """Have a thread write all that this process sends to standard error, tracebacks included."""
     if not isinstance(sys.stderr, BackgroundStream):
         sys.stderr = BackgroundStream(2)
         atexit.register(sys.stderr.finish)

@@ -1,21 +1,23 @@
 """What a worker counts: requests and latencies per route, side, upstream and status.
 
-A worker adds to plain integers; every so often it hands the control process
-what came since the last time, and the control process keeps the sums. So a
-worker that dies takes at most one interval of figures with it.
+A worker adds to plain integers; every second it reports what was added since
+the last report, and the control process keeps the totals. So a worker that dies
+takes at most one interval of figures with it.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Upper bounds of the latency histogram, in seconds; one more bucket holds what lies above."""
 
 MOST_NOTICES = 100
+"""Maximum notices in one report; later ones are dropped."""
 MOST_EVENTS = 500
-"""So many different events have a count of their own; further ones are counted together, by name."""
+"""Maximum event counts with a label of their own; further labels are counted together, by event name."""
 LONGEST_LABEL = 200
 MANY = "others"
 """The label of events that are counted together."""
@@ -25,11 +27,34 @@ Labels = tuple[str, str, str, int]
 
 
 FallbackLabels = tuple[str, str, str, str]
-"""Route, migration ("" where there is none), what answered (`legacy`, `stale`, `static`), and why."""
+"""Route, migration ("" where there is none), what responded instead (`legacy`, `stale`, `static`), and the cause."""
 
 
-class Cell:
-    """The requests of one label set: how many, their latencies, and bytes sent to clients."""
+class RequestFigures(NamedTuple):
+    """The requests of one label set: how many, their latencies in all, bytes sent to clients, latencies by bucket."""
+
+    requests: int
+    seconds: float
+    bytes_out: int
+    buckets: list[int]
+
+    def plus(self, other: RequestFigures) -> RequestFigures:
+        """The figures of both."""
+        buckets = [a + b for a, b in zip(self.buckets, other.buckets, strict=True)]
+        return RequestFigures(
+            self.requests + other.requests, self.seconds + other.seconds, self.bytes_out + other.bytes_out, buckets
+        )
+
+
+class ConnectionCounts(NamedTuple):
+    """The connections of one process to one endpoint: all that are open, and those of them that are idle."""
+
+    open: int
+    idle: int
+
+
+class _Cell:
+    """The figures of one label set while they grow."""
 
     __slots__ = ("buckets", "bytes_out", "count", "seconds")
 
@@ -64,14 +89,14 @@ class UpstreamState:
 
 
 @dataclass(slots=True)
-class Report:
-    """What one worker counted since its last report, and what it has open now.
+class WorkerReport:
+    """What one worker counted since its last report, and its connections now.
 
-    `redis` is why the Redis of rate limits does not answer, "" where it does,
-    None where none is counted in.
+    `redis` is the error of the Redis that holds rate limits, "" where it works,
+    None where the worker uses none.
     """
 
-    requests: dict[Labels, tuple[int, float, int, list[int]]] = field(default_factory=dict)
+    requests: dict[Labels, RequestFigures] = field(default_factory=dict)
     events: dict[tuple[str, str], int] = field(default_factory=dict)
     tunnel_bytes: dict[str, int] = field(default_factory=dict)
     fallbacks: dict[FallbackLabels, int] = field(default_factory=dict)
@@ -79,7 +104,7 @@ class Report:
     upstreams: dict[str, UpstreamState] = field(default_factory=dict)
     client_connections: int = 0
     tunnels: int = 0
-    upstream_connections: dict[str, tuple[int, int]] = field(default_factory=dict)
+    upstream_connections: dict[str, ConnectionCounts] = field(default_factory=dict)
     redis: str | None = None
 
 
@@ -89,7 +114,7 @@ class Counters:
     __slots__ = ("_cells", "_events", "_fallbacks", "_notices", "tunnel_bytes")
 
     def __init__(self) -> None:
-        self._cells: dict[Labels, Cell] = {}
+        self._cells: dict[Labels, _Cell] = {}
         self._events: dict[tuple[str, str], int] = {}
         self.tunnel_bytes = {"client": 0, "upstream": 0}
         self._fallbacks: dict[FallbackLabels, int] = {}
@@ -99,7 +124,7 @@ class Counters:
         """Count one finished exchange."""
         cell = self._cells.get(labels)
         if cell is None:
-            cell = self._cells[labels] = Cell()
+            cell = self._cells[labels] = _Cell()
         cell.count += 1
         cell.seconds += seconds
         cell.bytes_out += bytes_out
@@ -116,22 +141,25 @@ class Counters:
         self._events[key] = known + times
 
     def fallback(self, labels: FallbackLabels) -> None:
-        """Count a request that somebody else than its upstream answered."""
+        """Count a request whose response came from a fallback instead of its upstream."""
         self._fallbacks[labels] = self._fallbacks.get(labels, 0) + 1
 
     def notice(self, notice: Notice) -> None:
-        """Have the control process log something; of very many in one interval the first are kept."""
+        """Have the control process log `notice`; at most MOST_NOTICES in one report."""
         if len(self._notices) < MOST_NOTICES:
             self._notices.append(notice)
 
-    def take(self) -> Report:
-        """What was counted since the last call; counting starts anew."""
-        report = Report(
-            {labels: (cell.count, cell.seconds, cell.bytes_out, cell.buckets) for labels, cell in self._cells.items()},
-            self._events,
-            self.tunnel_bytes,
-            self._fallbacks,
-            self._notices,
+    def take(self) -> WorkerReport:
+        """What was counted since the last call; counting restarts from zero."""
+        report = WorkerReport(
+            requests={
+                labels: RequestFigures(cell.count, cell.seconds, cell.bytes_out, cell.buckets)
+                for labels, cell in self._cells.items()
+            },
+            events=self._events,
+            tunnel_bytes=self.tunnel_bytes,
+            fallbacks=self._fallbacks,
+            notices=self._notices,
         )
         self.tunnel_bytes = {"client": 0, "upstream": 0}
         self._cells = {}

@@ -1,8 +1,8 @@
 """File descriptors: how many a process may have, how many it needs, and whether any is left.
 
-Facts: a process starts with a soft limit, often 1,024, that it may raise to the
-hard limit itself (setrlimit(2)). libuv accepts and closes connections by itself
-while none is left, and reports nothing; so whether any is left has to be tried.
+Facts: a process starts with a soft limit, often 1,024, which it may raise to
+the hard limit (setrlimit(2)). While none is left, libuv accepts and closes
+connections without reporting that, so `any_left` has to try.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from strangler.model.snapshot import Snapshot
 
 LARGEST_LIMIT = 1_048_576
-"""More is of no use, and some systems have a hard limit of a thousand million."""
+"""More is useless, and some systems have a hard limit of a thousand million."""
 OF_PROCESS = 64
 """For logs, sockets to the control process, the event loop and libraries."""
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE})
@@ -33,7 +33,7 @@ class DescriptorLimits:
 
 
 def raise_limit() -> DescriptorLimits:
-    """Raise the soft limit of this process, and of those that it starts, as far as it may."""
+    """Raise the soft limit of this process and its children as far as possible."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = LARGEST_LIMIT if hard == resource.RLIM_INFINITY else min(hard, LARGEST_LIMIT)
     if soft != resource.RLIM_INFINITY and soft < most:
@@ -45,9 +45,9 @@ def raise_limit() -> DescriptorLimits:
 
 
 def needed(snapshot: Snapshot) -> int:
-    """The descriptors of a worker that has all connections which `snapshot` allows.
+    """The descriptors that a worker needs for all connections that `snapshot` allows.
 
-    Each client connection may use one to an endpoint, and others are kept idle.
+    Each client connection may need one to an endpoint, and idle ones are kept beside those.
     """
     idle = sum(len(one.endpoints) * one.idle_connections for one in snapshot.upstreams.values())
     busy = sum(len(one.endpoints) * one.connections for one in snapshot.upstreams.values())
@@ -65,5 +65,5 @@ def any_left() -> bool:
 
 
 def is_exhaustion(error: OSError) -> bool:
-    """Whether `error` comes of descriptors that have run out; a resolver does not say so itself."""
+    """Whether descriptors have run out, by `error`; a resolver's error does not name that cause, so this tries."""
     return error.errno in EXHAUSTED or (isinstance(error, socket.gaierror) and not any_left())

@@ -1,9 +1,9 @@
-"""Writes whole lines to a descriptor, whatever the descriptor does.
+"""Writes whole lines to a descriptor, even when writes fail.
 
-A disk that is full takes part of a line: that part is taken back, so that no
-reader of the log meets half an object. Where it can't be (a pipe, or another
-process has written behind it), the next line that gets through begins on a line
-of its own.
+A full disk takes part of a line; that part is removed again, so that no reader
+of the log finds half an object. Where it can't be removed (in a pipe, or where
+another process has written behind it), the next line that is written starts on
+a new line.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _RETRY = 1.0
 
 
 class LineWriter:
-    """Writes to `descriptor`, which may be non-blocking because a process that shares it has made it so."""
+    """Writes to `descriptor`, which may be non-blocking because another process that shares it has set that."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
@@ -24,7 +24,7 @@ class LineWriter:
         self._torn = False
 
     def write(self, lines: bytes) -> int:
-        """Write `lines`, each with its end; how many of them an error kept from being written."""
+        """Write `lines`, each with its newline. Returns how many could not be written."""
         data = b"\n" + lines if self._torn else lines
         view = memoryview(data)
         written = 0
@@ -46,7 +46,7 @@ class LineWriter:
         return data.count(b"\n", whole) - (whole == 0 and data.startswith(b"\n"))
 
     def _take_back(self, size: int) -> bool:
-        """Remove the last `size` bytes that were written, unless something stands behind them."""
+        """Remove the last `size` bytes that were written, unless others follow; whether that was possible."""
         if not self.is_file:
             return False
         try:

@@ -1,8 +1,8 @@
-"""The event log of the control process: what happens to the gateway itself, on standard error.
+"""The event log of the control process: events of the gateway itself, on standard error.
 
-JSON lines, or coloured text where a person watches. Requests are not in it:
-they are in the access log, on standard output. Whoever logs never waits for the
-reader of standard error.
+JSON lines, or coloured text on a terminal. Requests are in the access log
+instead, on standard output. Logging never waits for the reader of standard
+error.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from strangler.observe.background_stream import BackgroundStream, use_for_standa
 
 
 def configure_logs() -> BackgroundStream:
-    """Send the events of structlog and the warnings of libraries to standard error, which is returned."""
+    """Send structlog's events and libraries' warnings to standard error. Returns that stream."""
     stream = use_for_standard_error()
     processors: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
@@ -30,7 +30,7 @@ def configure_logs() -> BackgroundStream:
         stream.about_dropped = _about_dropped
         processors += [
             structlog.processors.format_exc_info,
-            # The standard library's, in ASCII: it takes lone surrogates, such as of a file name that is not UTF-8.
+            # The standard library's, in ASCII: it accepts lone surrogates, as in a file name that is not UTF-8.
             structlog.processors.JSONRenderer(
                 lambda event, **_: json.dumps(event, default=repr, separators=(",", ":"))
             ),

@@ -1,4 +1,4 @@
-"""For how long an event loop stands still: a timer that is due every INTERVAL seconds, and how late it comes."""
+"""For how long an event loop is blocked: how late a timer fires that is due every INTERVAL seconds."""
 
 from __future__ import annotations
 
@@ -31,5 +31,5 @@ class LoopLag:
         return longest
 
     def close(self) -> None:
-        """Measure no more."""
+        """Stop measuring."""
         self._timer.cancel()

@@ -20,8 +20,8 @@ from strangler.model.listener import AccessLog as AccessLogPlace
 from strangler.model.resilience import Breaker as BreakerSettings
 from strangler.model.snapshot import Snapshot
 from strangler.model.upstream import Endpoint, Upstream
-from strangler.observe.access_log import AccessLog
-from strangler.observe.counters import Counters, Notice, Report, UpstreamState
+from strangler.observe.access_log import AccessLogWriter
+from strangler.observe.counters import ConnectionCounts, Counters, Notice, UpstreamState, WorkerReport
 from strangler.observe.descriptors import any_left
 from strangler.proxy.client.connection import ClientConnection
 from strangler.proxy.client.listener import Listener
@@ -102,7 +102,7 @@ class DataPlane:
         self._any_total = False
         self._descriptors_reported = -DESCRIPTORS_REPORTED
         self.verifiers: dict[str, Verifier] = {}
-        self.access_log: AccessLog | None = None
+        self.access_log: AccessLogWriter | None = None
         self._dropped_lines = 0
         self.mirror: Mirroring | None = None
         self.rate_limiter = RateLimiter(self, tally)
@@ -319,7 +319,7 @@ class DataPlane:
         if self.access_log is not None:
             self.access_log.close()
 
-    def report(self) -> Report:
+    def report(self) -> WorkerReport:
         """The figures since the last report."""
         if self.access_log is not None:
             self._count_dropped_lines(self.access_log)
@@ -329,7 +329,7 @@ class DataPlane:
         report.redis = self.rate_limiter.redis_state()
         for name, pool in self.pools.items():
             for endpoint in pool.endpoints:
-                report.upstream_connections[endpoint.endpoint.url] = (endpoint.open, len(endpoint.idle))
+                report.upstream_connections[endpoint.endpoint.url] = ConnectionCounts(endpoint.open, len(endpoint.idle))
             breaker, limit = pool.breaker, pool.limit
             report.upstreams[name] = UpstreamState(
                 breaker=str(breaker.state) if breaker is not None else "",
@@ -351,13 +351,13 @@ class DataPlane:
         before = self.access_log
         if before is not None and wanted.enabled and before.path == wanted.path:
             return
-        self.access_log = AccessLog(wanted.path) if wanted.enabled else None
+        self.access_log = AccessLogWriter(wanted.path) if wanted.enabled else None
         if before is not None:
             before.close()
             self._count_dropped_lines(before)
             self._dropped_lines = 0
 
-    def _count_dropped_lines(self, log: AccessLog) -> None:
+    def _count_dropped_lines(self, log: AccessLogWriter) -> None:
         if log.dropped > self._dropped_lines:
             self.counters.event("dropped_log_lines", times=log.dropped - self._dropped_lines)
             self._dropped_lines = log.dropped

@@ -17,6 +17,7 @@ from typing import Self
 import httpx
 
 from strangler.comparison.response import MOST_BYTES, Answer
+from strangler.model.methods import SAFE
 from strangler.replay.recorded import RecordedRequest
 from strangler.shadow.whole import ACCEPT_ENCODING, CONDITIONS, decodable_encodings
 
@@ -103,7 +104,7 @@ def http_request(
     replaced = {name.lower() for name, _ in headers}
     kept = (_sent(name, value) for name, value in request.headers if name.lower() not in replaced)
     fields = [("Host", host), *(field for field in kept if field is not None), *headers]
-    if request.body or request.method not in ("GET", "HEAD", "OPTIONS", "TRACE"):
+    if request.body or request.method not in SAFE:
         fields.append(("Content-Length", str(len(request.body))))
     return httpx.Request(
         request.method,

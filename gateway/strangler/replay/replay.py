@@ -22,7 +22,7 @@ from time import monotonic
 from strangler.comparison.compare import Comparison, Outcome, compare
 from strangler.comparison.response import too_large
 from strangler.comparison.rules import Rules
-from strangler.model.methods import SAFE_METHODS
+from strangler.model.methods import COMPARABLE
 from strangler.replay.ask import Answered, NotAnswered, Side, TooBig
 from strangler.replay.recorded import RecordedRequest, sayable
 
@@ -53,7 +53,7 @@ async def judge(
 ) -> Judgement:
     """Ask both sides and compare; a mismatch of a read is asked again after `confirm_after` seconds."""
     first = await _judge_once(request, legacy, extracted, rules)
-    if first.comparison.outcome is not Outcome.MISMATCH or request.method not in SAFE_METHODS:
+    if first.comparison.outcome is not Outcome.MISMATCH or request.method not in COMPARABLE:
         return first
     await asyncio.sleep(confirm_after)
     again = await _judge_once(request, legacy, extracted, rules)

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from strangler.model.methods import SAFE
 from strangler.model.migration import Stage
-from strangler.resilience.retry import SAFE, Failure
+from strangler.resilience.retry import Failure
 
 if TYPE_CHECKING:
     from strangler.model.migration import Migration
-    from strangler.model.resilience import LegacyFallback, StaticAnswer
+    from strangler.model.resilience import LegacyFallback, StaticResponse
 
 STAGES = frozenset({Stage.CANARY, Stage.EXTRACTED})
 
@@ -37,6 +38,6 @@ def may_fall_back(migration: Migration, failure: Failure, method: str) -> bool:
     return method in SAFE or not failure.sent
 
 
-def may_answer(static: StaticAnswer, method: str) -> bool:
+def may_answer(static: StaticResponse, method: str) -> bool:
     """Whether a static answer may be given: success is never claimed for what should have changed something."""
     return static.status >= 400 or method in SAFE

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Literal
 
+from strangler.model.methods import IDEMPOTENT
+
 if TYPE_CHECKING:
     from strangler.model.resilience import Retries
 
-IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
-SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 LONGEST_WAIT = 5.0
 
 Cause = Literal["breaker", "busy", "connect", "lost", "malformed", "status", "timeout"]

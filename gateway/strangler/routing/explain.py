@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from strangler.model.folding import folded
-from strangler.model.path_patterns import Kind, Segment, parse_pattern
+from strangler.model.path_patterns import Segment, SegmentKind, parse_pattern
 from strangler.model.route import FieldMatch, Route
 from strangler.model.route_index import folded_pattern
 from strangler.model.snapshot import Snapshot
@@ -22,7 +22,7 @@ from strangler.routing.request import Request
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Candidate:
     """Whether `route` could have served the request, and why not."""
 
     route: Route
@@ -30,23 +30,23 @@ class Verdict:
     reason: str
 
 
-def verdicts(snapshot: Snapshot, request: Request, chosen: Route | None) -> list[Verdict]:
-    """One verdict a route, the chosen one first, then in the order of the file."""
+def candidates(snapshot: Snapshot, request: Request, chosen: Route | None) -> list[Candidate]:
+    """Every route as a candidate, the chosen one first, then in the order of the file."""
     segments: Sequence[str] | None = None
     with suppress(PathError):
         segments = readings(request.path)[0]
-    found: list[Verdict] = []
+    found: list[Candidate] = []
     folding = snapshot.default_folding if chosen is None else chosen.folding
     for route in snapshot.routes:
         lacking = _lacking(route, request, segments, folding)
         if route is chosen:
-            found.insert(0, Verdict(route, True, "the most specific match"))
+            found.insert(0, Candidate(route, True, "the most specific match"))
         elif lacking is not None:
-            found.append(Verdict(route, False, lacking))
+            found.append(Candidate(route, False, lacking))
         elif chosen is not None:
-            found.append(Verdict(route, False, f"matches too, but {chosen.name} is more specific"))
+            found.append(Candidate(route, False, f"matches too, but {chosen.name} is more specific"))
         else:
-            found.append(Verdict(route, False, "matches as sent, but the request is refused"))
+            found.append(Candidate(route, False, "matches as sent, but the request is refused"))
     return found
 
 
@@ -87,11 +87,11 @@ def _lacking(route: Route, request: Request, segments: Sequence[str] | None, fol
 
 def _path_matches(pattern: Sequence[Segment], segments: Sequence[str]) -> bool:
     for position, part in enumerate(pattern):
-        if part.kind is Kind.REST:
+        if part.kind is SegmentKind.REST:
             return True
         if position >= len(segments):
             return False
-        if part.kind is Kind.ONE:
+        if part.kind is SegmentKind.ONE:
             if not segments[position]:
                 return False
         elif part.text != segments[position]:

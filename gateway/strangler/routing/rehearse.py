@@ -14,12 +14,11 @@ from strangler.auth.certificate import ClientCertificate
 from strangler.auth.identity import ClaimsRefused, Identity, identity_of
 from strangler.model.auth import AuthRequirement, Provider
 from strangler.model.expectations import Expectation
+from strangler.model.route import NO_ROUTE
 from strangler.model.snapshot import Snapshot
 from strangler.routing.decide import Decision, Refusal, decide
 from strangler.routing.request import Request
 from strangler.routing.trust import Forwarding, TrustedProxies, forwarding, plain_address
-
-NO_ROUTE = "default"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """Which side of a migration serves this caller.
 
-A caller's bucket is a stable hash of the migration's name and the caller's
-sticky key, in 1/100 of a percent (0 to 9,999). The caller is on the extracted
-side while the bucket lies below the threshold, so raising the percentage only
-ever adds callers, and every worker, machine and restart agrees.
+A caller's bucket is xxHash64 (seed 0) of `MIGRATION:KEY` modulo 10,000, where
+KEY is the caller's sticky key. The caller is on the extracted side while the
+bucket lies below the threshold, so raising the percentage only ever adds
+callers, and every worker, machine and restart agrees; so does an Envoy that
+splits by a header with that text (docs/decisions/0026).
 
 What outranks the percentage, strongest first: the override header of a
 permitted caller, the `never` list, the `always` list.
@@ -13,9 +14,10 @@ from __future__ import annotations
 
 import re
 import secrets
-from functools import cache, lru_cache
-from hashlib import blake2b
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
+
+from xxhash import xxh64_intdigest
 
 from strangler.auth.claims import claim_text
 from strangler.auth.identity import Identity
@@ -66,11 +68,6 @@ _BY_STAGE: dict[Stage, Choice] = {
 }
 
 
-@cache
-def _salt(migration: str) -> bytes:
-    return blake2b(migration.encode(), digest_size=16).digest()
-
-
 def bucket_of(migration: str, key: str) -> int:
     """The bucket of `key` in `migration`, 0 to 9,999; the same everywhere and for ever."""
     # A client may choose its key, so long ones, which could fill the memory, are not remembered.
@@ -78,8 +75,7 @@ def bucket_of(migration: str, key: str) -> int:
 
 
 def _bucket(migration: str, key: str) -> int:
-    digest = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8, salt=_salt(migration)).digest()
-    return int.from_bytes(digest, "big") % BUCKETS
+    return xxh64_intdigest(f"{migration}:{key}".encode("utf-8", "surrogatepass")) % BUCKETS
 
 
 _remembered_bucket = lru_cache(REMEMBERED_BUCKETS)(_bucket)
@@ -142,7 +138,7 @@ def caller_key(migration: Migration, request: Request, identity: Identity | None
 def shadow_bucket(migration: Migration, request: Request, identity: Identity | None) -> int:
     """The bucket by which a caller is shadowed.
 
-    The salt is another than the split's, or a share of the callers on one side
+    The name is another than the split's, or a share of the callers on one side
     would be all of them, or none.
     """
     return bucket_of(f"shadow of {migration.name}", caller_key(migration, request, identity))

@@ -1,1 +1,1 @@
-"""The database: SQLite in WAL mode or PostgreSQL, with one writing thread."""
+"""The database: SQLite in WAL mode or PostgreSQL, with one thread that writes and a deadline for everything."""

@@ -2,12 +2,12 @@
 
 SQLite lets one writer in at a time and any number of readers beside it
 (https://sqlite.org/wal.html), so all writes of a process go through one thread,
-each piece of work in a transaction of its own; whoever writes waits for no
-disk on its event loop. A second process that writes waits up to BUSY seconds.
+each piece of work in a transaction of its own, and no event loop waits for a
+disk. A second process that writes waits up to BUSY seconds.
 
-Every piece of work has a deadline. PostgreSQL is told of it, for statements and
-for locks; where the server says nothing at all any more (it is stopped, or its
-machine is), the connection is broken off on this side.
+Every piece of work has a deadline. PostgreSQL gets it as timeouts for
+statements and locks; where the server no longer responds at all (it is stopped,
+or its machine is), the connection is closed on this side.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ Result = TypeVar("Result")
 BUSY = 10.0
 """Seconds to wait for another process that writes to the same file."""
 CONNECT = 5
-"""Seconds to wait for a server that takes no connection, or takes one and says nothing."""
+"""Seconds to wait for a server that accepts no connection, or accepts one and does not respond."""
 DEADLINE = 10.0
-"""Seconds that a piece of work may take unless it is given others; a lock in it is waited for half as long."""
+"""Seconds that a piece of work may take by default; it waits for a lock at most half as long."""
 _SERVERS_LEAD = 1.0
-"""Seconds by which a server's own deadline comes first: it says better what there was to wait for."""
+"""Seconds by which the server's own timeout comes first: its error says what it waited for."""
 
 
 class StoreError(Exception):
@@ -48,9 +48,9 @@ class StoreError(Exception):
 class Database:
     """The database at `url` (sqlite:///PATH or postgresql://…) with the tables of `metadata`.
 
-    `create` makes what is not there yet, folder and tables; without it a
-    missing SQLite file is an error. Each piece of work ends within `deadline`
-    seconds. Raises StoreError.
+    `create` makes missing folders and tables; without it a missing SQLite file
+    is an error. Each piece of work ends within `deadline` seconds. Raises
+    StoreError.
     """
 
     def __init__(self, url: str, metadata: MetaData, *, create: bool = True, deadline: float = DEADLINE) -> None:
@@ -70,11 +70,11 @@ class Database:
         return self._engine.dialect.name == "postgresql"
 
     def read(self, work: Callable[[Connection], Result]) -> Result:
-        """What `work` finds; in the calling thread. Raises StoreError."""
+        """The result of `work`, which runs in the calling thread. Raises StoreError."""
         return self._do(work)
 
     async def write(self, work: Callable[[Connection], Result]) -> Result:
-        """Run `work` in a transaction on the writing thread. Raises StoreError; then nothing of it was written."""
+        """Run `work` in a transaction on the writing thread. Raises StoreError, and has written nothing then."""
         return await asyncio.get_running_loop().run_in_executor(self._writer, self._do, work)
 
     def _do(self, work: Callable[[Connection], Result]) -> Result:
@@ -85,14 +85,14 @@ class Database:
                         connection.execute(_DEADLINES, _deadlines(self._deadline))
                     return work(connection)
             except SQLAlchemyError as error:
-                said = getattr(error, "orig", None) or error
+                reason = getattr(error, "orig", None) or error
                 if broken.is_set():
-                    said = f"no response in {self._deadline + _SERVERS_LEAD:g} s"
-                raise StoreError(f"{self._shown}: {str(said).strip()}") from error
+                    reason = f"no response in {self._deadline + _SERVERS_LEAD:g} s"
+                raise StoreError(f"{self._shown}: {str(reason).strip()}") from error
 
     @contextmanager
     def _within_deadline(self) -> Iterator[threading.Event]:
-        """Break all connections off when the time is over; whether that happened."""
+        """Close all connections when the time is over; the event is set if that happened."""
         broken = threading.Event()
 
         def break_off() -> None:
@@ -115,11 +115,11 @@ class Database:
         self._engine.dispose()
 
     def add(self, connection: Connection, table: Table, rows: list[dict[str, Any]], summed: tuple[str, ...]) -> None:
-        """Insert `rows`; where the primary key is there already, add the `summed` columns, and set all others."""
+        """Insert `rows`; where the primary key exists, add to the `summed` columns and set all others."""
         self._upsert(connection, table, rows, frozenset(summed))
 
     def put(self, connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
-        """Insert `rows`, each in place of the one with the same primary key."""
+        """Insert `rows`; each replaces the row with the same primary key."""
         self._upsert(connection, table, rows, frozenset())
 
     def _upsert(self, connection: Connection, table: Table, rows: list[dict[str, Any]], summed: frozenset[str]) -> None:
@@ -136,7 +136,7 @@ class Database:
         connection.execute(upsert, rows)
 
 
-# For this transaction alone, so that a pooler in between may give the connection to others.
+# For this transaction alone, as a pooler in between may give the connection to another client afterwards.
 _DEADLINES = text(
     "SELECT set_config('statement_timeout', :statement, true), set_config('lock_timeout', :lock, true),"
     " set_config('idle_in_transaction_session_timeout', :statement, true)"
@@ -148,7 +148,7 @@ def _deadlines(seconds: float) -> dict[str, str]:
 
 
 def _break(connection: Any) -> None:
-    """Have a thread that waits for this connection of the driver's wake up with an error."""
+    """Make a thread that waits for this connection of the driver fail."""
     if hasattr(connection, "interrupt"):
         connection.interrupt()
         return

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from strangler.config.load import load
-from strangler.model.methods import SAFE_METHODS
+from strangler.model.methods import COMPARABLE
 from strangler.replay.har.reading import read_har
 from strangler.replay.openapi.requests import read_openapi
 from strangler.replay.operations import only_migration
@@ -26,7 +26,7 @@ _READERS = {
 
 def read_requests(
     file: str | Path,
-    methods: Iterable[str] = SAFE_METHODS,
+    methods: Iterable[str] = COMPARABLE,
     config: str | Path | None = None,
     migration: str | None = None,
 ) -> list[RecordedRequest]:

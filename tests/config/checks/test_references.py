@@ -9,6 +9,7 @@ import pytest
 
 from strangler.config.load import load
 from strangler.model.auth import AuthRequirement
+from strangler.model.identity_headers import IDENTITY_HEADERS
 
 Write = Callable[..., Path]
 Problems = Callable[..., list[str]]
@@ -161,7 +162,7 @@ def test_a_route_may_take_tokens_of_several_providers(write: Write, problems: Pr
 TRUSTING = BASE + "trusted_proxies: [10.0.0.0/8]\n"
 
 
-@pytest.mark.parametrize("name", ["Client-Cert", "Client-Cert-Chain", "client_cert_chain", "X-Auth-Scopes"])
+@pytest.mark.parametrize("name", [*IDENTITY_HEADERS, "client_cert_chain"])
 @pytest.mark.parametrize(
     ("text", "place"),
     [

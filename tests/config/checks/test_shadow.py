@@ -9,7 +9,7 @@ import pytest
 
 from strangler.config.compile.compare import rules_of
 from strangler.config.load import load
-from strangler.model.methods import SAFE_METHODS
+from strangler.model.methods import COMPARABLE
 from strangler.model.shadow import Redact, Shadow
 
 Write = Callable[..., Path]
@@ -48,7 +48,7 @@ def test_stage_shadow_copies_all_safe_requests_without_being_told_more(write: Wr
     shadow = shadow_of(write(document()))
     assert shadow is not None
     assert shadow.threshold == 10_000
-    assert shadow.methods == SAFE_METHODS
+    assert shadow.methods == COMPARABLE
     assert shadow.store == "digests"
 
 

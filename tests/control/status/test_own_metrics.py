@@ -6,19 +6,20 @@ import os
 
 import pytest
 
-from strangler.control.status.metrics import Sums, exposition, status_label
+from strangler.control.status.metrics import exposition, traffic_families
 from strangler.control.status.own_metrics import redis_as_json, redis_families
+from strangler.control.status.totals import WorkerTotals, status_label
 from strangler.control.system import process_figures
 from strangler.control.system.process_figures import Peak, figures_of
-from strangler.observe.counters import Report
+from strangler.observe.counters import RequestFigures, WorkerReport
 
 
 def test_redis_is_told_by_workers_with_the_kind_of_the_error() -> None:
     reports = [
-        Report(redis=""),
-        Report(redis="ReadOnlyError: You can't write against a read only replica."),
-        Report(redis="TimeoutError: no answer in 0.1 s"),
-        Report(redis="TimeoutError: no answer in 0.2 s"),
+        WorkerReport(redis=""),
+        WorkerReport(redis="ReadOnlyError: You can't write against a read only replica."),
+        WorkerReport(redis="TimeoutError: no answer in 0.1 s"),
+        WorkerReport(redis="TimeoutError: no answer in 0.2 s"),
     ]
     (family,) = redis_families(reports)
     assert {(sample.labels["state"], sample.labels["cause"]): sample.value for sample in family.samples} == {
@@ -37,8 +38,8 @@ def test_redis_is_told_by_workers_with_the_kind_of_the_error() -> None:
 
 
 def test_without_redis_nothing_is_told_of_it() -> None:
-    assert redis_as_json([Report()]) is None
-    assert list(redis_families([Report()])) == []
+    assert redis_as_json([WorkerReport()]) is None
+    assert list(redis_families([WorkerReport()])) == []
 
 
 @pytest.mark.parametrize(
@@ -50,12 +51,12 @@ def test_a_status_is_a_registered_one_or_its_class(status: int, label: str) -> N
 
 
 def test_no_upstream_can_make_more_series_than_there_are_statuses() -> None:
-    sums = Sums()
+    sums = WorkerTotals()
     for status in range(100, 1000):
-        sums.add(Report(requests={("route", "", "upstream", status): (1, 0.1, 10, [1] + [0] * 14)}))
+        sums.add(WorkerReport(requests={("route", "", "upstream", status): RequestFigures(1, 0.1, 10, [1] + [0] * 14)}))
     assert len(sums.requests) < 75
-    assert sum(count for count, _, _, _ in sums.requests.values()) == 900
-    assert exposition(sums, lambda: iter(())).count(b"\n") < 75 * 20
+    assert sum(figures.requests for figures in sums.requests.values()) == 900
+    assert exposition(lambda: traffic_families(sums)).count(b"\n") < 75 * 20
 
 
 def test_the_longest_lag_is_kept_for_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from strangler.config.load import load
 from strangler.control import messages
 from strangler.control.workers.large_messages import LARGE, LargeMessages
 from strangler.model.snapshot import Snapshot
+from strangler.pickle_stream import framed
 from strangler.proxy.client.connection import ClientConnection
 from strangler.proxy.plane import DataPlane
 from strangler.proxy.upstream.connection import UpstreamConnection
@@ -35,7 +36,7 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
 
 @pytest.fixture
 def message(snapshot: Snapshot) -> Iterator[bytes]:
-    yield messages.encode(messages.Apply(snapshot))[4:]
+    yield framed(messages.Apply(snapshot))[4:]
     gc.unfreeze()
     assert gc.isenabled()
 
@@ -62,7 +63,7 @@ def test_the_event_loop_goes_on_while_a_large_snapshot_is_decoded(message: bytes
         assert found.derived.any_total
         assert not found.derived.rate_limited
         turning.cancel()
-        large.rest_no_more()
+        large.resume_collector()
 
     run(test)
 
@@ -72,7 +73,7 @@ def test_the_collector_rests_until_the_snapshot_serves_and_never_looks_at_it(mes
         large = LargeMessages()
         first = await large.decode(message)
         plane = DataPlane(first.snapshot, {}, print)
-        large.rest_no_more()
+        large.resume_collector()
         held = [plane.snapshot]
         second = await large.decode(message)
         assert not gc.isenabled()
@@ -92,7 +93,7 @@ def test_the_collector_rests_until_the_snapshot_serves_and_never_looks_at_it(mes
 def test_small_messages_are_taken_as_they_come(snapshot: Snapshot) -> None:
     async def test() -> None:
         large = LargeMessages()
-        assert await large.decode(messages.encode(messages.Refetch("shop"))[4:]) == messages.Refetch("shop")
+        assert await large.decode(framed(messages.Refetch("shop"))[4:]) == messages.Refetch("shop")
         assert gc.isenabled()
 
     run(test)

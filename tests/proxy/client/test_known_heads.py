@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
@@ -16,7 +17,9 @@ from strangler.auth.verify import Verifier
 from strangler.config.load import load
 from strangler.model.listener import Limits
 from strangler.model.snapshot import Snapshot
+from strangler.proxy.client import states
 from strangler.proxy.client.connection import ClientConnection
+from strangler.proxy.client.request_reader import RequestReader
 from tests.e2e.tokens import Issuer
 from tests.proxy.in_process import Plane, Transport, run
 
@@ -135,8 +138,7 @@ async def send(plane: Plane, client: Transport, data: bytes) -> Outcome:
 
 def is_over(client: Transport, outcome: Outcome) -> bool:
     """Whether what is sent next would not be read as the start of a request."""
-    connection = client.protocol
-    return not outcome[2] or connection._in_head or connection._receiving is not None  # type: ignore[attr-defined]
+    return not outcome[2] or cast(ClientConnection, client.protocol).state != states.IDLE
 
 
 @settings(max_examples=400, deadline=None)
@@ -176,13 +178,13 @@ REQUEST = b"GET /%b HTTP/1.1\r\nHost: a\r\nX-Tenant: %b\r\n\r\n"
 def test_the_known_head_is_really_used(snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise the comparison would compare the parser with itself."""
     parsed: list[bytes] = []
-    parse = ClientConnection._parse
+    receive = RequestReader.receive
 
-    def recording(connection: ClientConnection, data: bytes) -> None:
+    def recording(reader: RequestReader, data: bytes) -> None:
         parsed.append(data)
-        parse(connection, data)
+        receive(reader, data)
 
-    monkeypatch.setattr(ClientConnection, "_parse", recording)
+    monkeypatch.setattr(RequestReader, "receive", recording)
 
     async def test() -> None:
         plane = Plane(snapshot)
@@ -216,8 +218,8 @@ def test_a_caller_is_identified_once_for_fields_that_are_known(
                 assert b" 200 OK" in (await send(plane, client, data % path))[1]
         # The first request is parsed, the second is the first of known fields, each with two requirements.
         assert len(verified) == 3
-        for module in ("exchange", "identify"):
-            monkeypatch.setattr(f"strangler.proxy.{module}.time", lambda: 9e9)
+        for module in ("exchange", "authentication"):
+            monkeypatch.setattr(f"strangler.proxy.exchange.{module}.time", lambda: 9e9)
         assert b" 401 " in (await send(plane, client, data % b"private/x"))[1]
 
     run(test)

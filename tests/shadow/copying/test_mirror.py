@@ -54,9 +54,8 @@ class Shadowed(Plane):
 
     def __init__(self, snapshot: Snapshot) -> None:
         super().__init__(snapshot)
-        self.mirror = Mirror(self.plane)
         self.sent = Sent()
-        self.mirror.channel = cast(Channel, self.sent)
+        self.mirror = Mirror(self.plane, cast(Channel, self.sent))
         self.plane.mirror = self.mirror
 
     def side(self, port: int) -> list[Transport]:

@@ -13,7 +13,7 @@ from strangler.cli.output.report_text import moment, plain, print_report
 from strangler.cli.output.terminal import output
 from strangler.cli.shadow.stored import with_store
 from strangler.config.load import Loaded
-from strangler.config.text.values import parse_positive_duration
+from strangler.config.values.quantities import parse_positive_duration
 from strangler.shadow.evidence.store import reset
 from strangler.shadow.evidence.stored_evidence import NoSuchEpoch, epochs_of, report
 from strangler.store.database import Database

@@ -1,4 +1,5 @@
-"""Checks across sections: names that must exist, settings that depend on each other.
+"""What must hold across sections: names that exist, settings that depend on each other.
 
-One subject a file; each check reports problems with their places.
+Start with `everything`; each other module checks one subject and reports
+problems with their places in the YAML. `checked` is what they all look at.
 """

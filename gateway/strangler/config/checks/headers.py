@@ -7,12 +7,11 @@ and never for what the gateway itself sets.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from strangler.config.schema.configuration import Configuration
+from strangler.config.checks.checked import Checked
 from strangler.config.schema.rate_limits import RateLimitSection
 from strangler.config.schema.routes import MatchSection, MigrationSection
-from strangler.config.text.document import Document, Step
+from strangler.config.text.document import Step
 from strangler.config.text.problems import Problem, suggestion
 from strangler.model.dropped_fields import (
     BELIEVED,
@@ -28,79 +27,72 @@ from strangler.model.dropped_fields import (
 _PATHS = folded_names(PATH_GROUP)
 
 
-@dataclass(frozen=True, slots=True)
-class HeaderChecks:
-    """The checks of one configuration; `document` is what `model` was made from."""
-
-    model: Configuration
-    document: Document
-
-    def problems(self) -> Iterator[Problem]:
-        """Everything that is wrong."""
-        for name, place in self._asked():
-            if folded(name) in IDENTITY:
-                yield self._problem(
-                    f"the header {name} is set by the gateway, so a client's says nothing",
-                    *place,
-                    key="headers" in place,
-                    hint="ask for a claim or a scope",
-                )
-        for name, sender in self.model.pass_headers.items():
-            if folded(name) not in PASSABLE:
-                yield self._not_passable(name)
-            elif sender == "proxies" and not self.model.trusted_proxies:
-                yield self._problem(
-                    f"nobody may send the header {name}: there are no trusted proxies",
-                    "pass_headers",
-                    name,
-                    hint="list them in 'trusted_proxies', or write 'anyone'",
-                )
-
-    def warnings(self) -> Iterator[Problem]:
-        """What is allowed and probably not meant."""
-        passed = {folded(name) for name in self.model.pass_headers}
-        for name, place in self._asked():
-            if folded(name) in (FORWARDED | BELIEVED) - passed:
-                yield self._problem(
-                    f"any client can send the header {name}, and its upstream never gets it",
-                    *place,
-                    key="headers" in place,
-                    hint="ask for something that a token or a certificate proves",
-                )
-        for name, sender in self.model.pass_headers.items():
-            if sender == "anyone" and folded(name) in _PATHS:
-                yield self._problem(
-                    f"with the header {name} any client chooses what the upstream serves, past routes and 'auth'",
-                    "pass_headers",
-                    name,
-                    hint="write 'proxies', where a trusted proxy sends it",
-                )
-
-    def _not_passable(self, name: str) -> Problem:
-        if any(folded(name) == folded(one) for group in GROUPS for one in group.names):
-            return self._problem(
-                f"the header {name} can't be passed on: the gateway sets it itself", "pass_headers", name, key=True
+def problems(checked: Checked) -> Iterator[Problem]:
+    """Everything that is wrong."""
+    for name, place in _asked(checked):
+        if folded(name) in IDENTITY:
+            yield checked.problem(
+                f"the header {name} is set by the gateway, so a client's says nothing",
+                *place,
+                key="headers" in place,
+                hint="ask for a claim or a scope",
             )
-        known = [one for group in GROUPS if group.passable for one in group.names]
-        return self._problem(
-            f"the header {name} is not one that the gateway drops because upstreams may believe it",
-            "pass_headers",
-            name,
-            key=True,
-            hint=suggestion(name, known) or "leave it out",
+    for name, sender in checked.model.pass_headers.items():
+        if folded(name) not in PASSABLE:
+            yield _not_passable(checked, name)
+        elif sender == "proxies" and not checked.model.trusted_proxies:
+            yield checked.problem(
+                f"nobody may send the header {name}: there are no trusted proxies",
+                "pass_headers",
+                name,
+                hint="list them in 'trusted_proxies', or write 'anyone'",
+            )
+
+
+def warnings(checked: Checked) -> Iterator[Problem]:
+    """What is allowed and probably not meant."""
+    passed = {folded(name) for name in checked.model.pass_headers}
+    for name, place in _asked(checked):
+        if folded(name) in (FORWARDED | BELIEVED) - passed:
+            yield checked.problem(
+                f"any client can send the header {name}, and its upstream never gets it",
+                *place,
+                key="headers" in place,
+                hint="ask for something that a token or a certificate proves",
+            )
+    for name, sender in checked.model.pass_headers.items():
+        if sender == "anyone" and folded(name) in _PATHS:
+            yield checked.problem(
+                f"with the header {name} any client chooses what the upstream serves, past routes and 'auth'",
+                "pass_headers",
+                name,
+                hint="write 'proxies', where a trusted proxy sends it",
+            )
+
+
+def _not_passable(checked: Checked, name: str) -> Problem:
+    if any(folded(name) == folded(one) for group in GROUPS for one in group.names):
+        return checked.problem(
+            f"the header {name} can't be passed on: the gateway sets it itself", "pass_headers", name, key=True
         )
+    known = [one for group in GROUPS if group.passable for one in group.names]
+    return checked.problem(
+        f"the header {name} is not one that the gateway drops because upstreams may believe it",
+        "pass_headers",
+        name,
+        key=True,
+        hint=suggestion(name, known) or "leave it out",
+    )
 
-    def _asked(self) -> Iterator[tuple[str, tuple[Step, ...]]]:
-        """The headers that conditions and keys look at, with their places."""
-        for number, route in enumerate(self.model.routes):
-            path: tuple[Step, ...] = ("routes", number)
-            yield from _match(route.match, *path)
-            yield from _rate_limits(route.rate_limits, *path)
-        for name, migration in self.model.migrations.items():
-            yield from _migration(migration, "migrations", name)
 
-    def _problem(self, message: str, *path: Step, hint: str | None = None, key: bool = False) -> Problem:
-        return Problem(self.document.source(*path, key=key), message, hint)
+def _asked(checked: Checked) -> Iterator[tuple[str, tuple[Step, ...]]]:
+    """The headers that conditions and keys look at, with their places."""
+    for number, route in enumerate(checked.model.routes):
+        path: tuple[Step, ...] = ("routes", number)
+        yield from _match(route.match, *path)
+        yield from _rate_limits(route.rate_limits, *path)
+    for name, migration in checked.model.migrations.items():
+        yield from _migration(migration, "migrations", name)
 
 
 def _migration(migration: MigrationSection, *path: Step) -> Iterator[tuple[str, tuple[Step, ...]]]:

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from strangler.config.checks.checked import Checked
 from strangler.config.schema.auth import RequirementSection
-from strangler.config.schema.configuration import Configuration
-from strangler.config.text.document import Document, Step
+from strangler.config.text.document import Step
 from strangler.config.text.problems import Problem
-from strangler.model.path_patterns import Kind, PatternError, Segment, parse_pattern
+from strangler.model.path_patterns import PatternError, Segment, SegmentKind, parse_pattern
 
 _EVERY_PATH = "/**"
 
@@ -32,66 +32,60 @@ class _Route:
 
     @property
     def is_exact(self) -> bool:
-        return self.pattern[-1].kind is not Kind.REST
+        return self.pattern[-1].kind is not SegmentKind.REST
 
     @property
     def has_letters(self) -> bool:
-        return any(part.kind is Kind.LITERAL and part.text.lower() != part.text.upper() for part in self.pattern)
+        return any(part.kind is SegmentKind.LITERAL and part.text.lower() != part.text.upper() for part in self.pattern)
 
 
-@dataclass(frozen=True, slots=True)
-class PathChecks:
-    """The checks of one configuration; `document` is what `model` was made from."""
-
-    model: Configuration
-    document: Document
-
-    def warnings(self) -> Iterator[Problem]:
-        """One for each upstream of which it is not known what it takes for the same path, and should be."""
-        routes = list(self._routes())
-        for name, upstream in self.model.upstreams.items():
-            case, slash = upstream.paths.case is None, upstream.paths.final_slash is None
-            found: list[tuple[_Route, str, list[str]]] = []
-            for route in routes:
-                if not route.protected or name not in route.upstreams:
-                    continue
-                others = [
-                    *([route.path.upper()] if case and route.has_letters else []),
-                    *([_other_slash(route.path)] if slash and route.is_exact and route.path != "/" else []),
-                ]
-                wider = self._wider(route, name, routes) if others else None
-                if wider is not None:
-                    found.append((route, wider, others))
-            if found:
-                yield self._warning(name, *found[0], len(found) - 1)
-
-    def _warning(self, upstream: str, route: _Route, wider: str, others: list[str], more: int) -> Problem:
-        also = f" (so it is with {more} more routes)" if more else ""
-        return Problem(
-            self.document.source(*route.place),
-            f"the route '{route.name}' protects {route.path}, and {wider} lets {' and '.join(others)} through to"
-            f" '{upstream}', which may take that for the same{also}",
-            f"write in upstreams.{upstream}.paths whether 'case' and 'final_slash' are exact or ignored there",
-        )
-
-    def _wider(self, protected: _Route, upstream: str, routes: list[_Route]) -> str | None:
-        """What lets other spellings of the path through to `upstream` without a caller; None for nothing."""
+def warnings(checked: Checked) -> Iterator[Problem]:
+    """One for each upstream of which it is not known what it takes for the same path, and should be."""
+    routes = list(_routes(checked))
+    for name, upstream in checked.model.upstreams.items():
+        case, slash = upstream.paths.case is None, upstream.paths.final_slash is None
+        found: list[tuple[_Route, str, list[str]]] = []
         for route in routes:
-            if not route.protected and upstream in route.upstreams and _covers(route.pattern, protected.pattern):
-                return f"the route '{route.name}'"
-        return "'default'" if self.model.default == upstream else None
+            if not route.protected or name not in route.upstreams:
+                continue
+            others = [
+                *([route.path.upper()] if case and route.has_letters else []),
+                *([_other_slash(route.path)] if slash and route.is_exact and route.path != "/" else []),
+            ]
+            wider = _wider(checked, route, name, routes) if others else None
+            if wider is not None:
+                found.append((route, wider, others))
+        if found:
+            yield _warning(checked, name, *found[0], len(found) - 1)
 
-    def _routes(self) -> Iterator[_Route]:
-        for number, route in enumerate(self.model.routes):
-            yield from _route(
-                route.name, ("routes", number, "match"), route.match.path, (route.upstream,), (route.auth,)
-            )
-        for name, migration in self.model.migrations.items():
-            for number, part in enumerate(migration.routes):
-                place: tuple[Step, ...] = ("migrations", name, "routes", number, "match")
-                sides = (migration.from_, migration.to)
-                title = f"{name}/{number if part.name is None else part.name}"
-                yield from _route(title, place, part.match.path, sides, (part.auth, migration.auth))
+
+def _warning(checked: Checked, upstream: str, route: _Route, wider: str, others: list[str], more: int) -> Problem:
+    also = f" (so it is with {more} more routes)" if more else ""
+    return Problem(
+        checked.document.source(*route.place),
+        f"the route '{route.name}' protects {route.path}, and {wider} lets {' and '.join(others)} through to"
+        f" '{upstream}', which may take that for the same{also}",
+        f"write in upstreams.{upstream}.paths whether 'case' and 'final_slash' are exact or ignored there",
+    )
+
+
+def _wider(checked: Checked, protected: _Route, upstream: str, routes: list[_Route]) -> str | None:
+    """What lets other spellings of the path through to `upstream` without a caller; None for nothing."""
+    for route in routes:
+        if not route.protected and upstream in route.upstreams and _covers(route.pattern, protected.pattern):
+            return f"the route '{route.name}'"
+    return "'default'" if checked.model.default == upstream else None
+
+
+def _routes(checked: Checked) -> Iterator[_Route]:
+    for number, route in enumerate(checked.model.routes):
+        yield from _route(route.name, ("routes", number, "match"), route.match.path, (route.upstream,), (route.auth,))
+    for name, migration in checked.model.migrations.items():
+        for number, part in enumerate(migration.routes):
+            place: tuple[Step, ...] = ("migrations", name, "routes", number, "match")
+            sides = (migration.from_, migration.to)
+            title = f"{name}/{number if part.name is None else part.name}"
+            yield from _route(title, place, part.match.path, sides, (part.auth, migration.auth))
 
 
 def _route(
@@ -116,7 +110,7 @@ def _other_slash(path: str) -> str:
 
 def _covers(wide: Sequence[Segment], narrow: Sequence[Segment]) -> bool:
     """Whether other spellings of what `narrow` matches are matched by `wide`, which ends with the rest."""
-    if wide[-1].kind is not Kind.REST or len(wide) > len(narrow) + 1:
+    if wide[-1].kind is not SegmentKind.REST or len(wide) > len(narrow) + 1:
         return False
     pairs = zip(wide[:-1], narrow, strict=False)
-    return all(one.kind is Kind.ONE or one == other for one, other in pairs)
+    return all(one.kind is SegmentKind.ONE or one == other for one, other in pairs)

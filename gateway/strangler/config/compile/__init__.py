@@ -1,4 +1,4 @@
-"""From valid sections to the model: start with `snapshot`.
+"""From valid sections to the model: start with `snapshot`, one subject in each other module.
 
 `credentials` and `tls` read the files that sections name, `compare` compiles
 the rules of comparison.

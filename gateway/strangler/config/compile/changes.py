@@ -13,10 +13,10 @@ from strangler.config.schema.changes import CorsSection, FieldChangesSection, Re
 from strangler.config.schema.configuration import Configuration
 from strangler.config.schema.routes import MatchSection, MigrationRouteSection, MigrationSection, RouteSection
 from strangler.model.changes import NOT_ALPHANUMERIC, Changes, Cors, FieldChanges, Rewrite
-from strangler.model.path_patterns import Kind, parse_pattern
+from strangler.model.methods import CORS_DEFAULT
+from strangler.model.path_patterns import SegmentKind, parse_pattern
 from strangler.model.route import Route
 
-ANY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _NOTHING = Changes()
 _PCHAR = "!$&'()*+,;=:@~"
 
@@ -106,7 +106,7 @@ def _folded(changes: FieldChanges) -> FieldChanges:
 def _cors(section: CorsSection, match: MatchSection) -> Cors:
     origins = [str(origin) for origin in section.origins]
     below = [origin.partition("*") for origin in origins if "://*." in origin]
-    methods = section.methods or match.methods or ANY_METHOD
+    methods = section.methods or match.methods or CORS_DEFAULT
     return Cors(
         origins=frozenset(origin for origin in origins if "*" not in origin),
         suffixes=tuple((scheme, suffix) for scheme, _, suffix in below),
@@ -135,16 +135,20 @@ def compile_rewrite(section: RewriteSection, pattern: str) -> Rewrite:
             cookie_domains=_domains(section),
         )
     matched = parse_pattern(pattern)
-    places = {segment.text: place for place, segment in enumerate(matched) if segment.kind is Kind.ONE}
-    rest = next((place for place, segment in enumerate(matched) if segment.kind is Kind.REST), None)
+    places = {segment.text: place for place, segment in enumerate(matched) if segment.kind is SegmentKind.ONE}
+    rest = next((place for place, segment in enumerate(matched) if segment.kind is SegmentKind.REST), None)
     inner: list[str | int] = []
     ends_with_rest = False
     for segment in parse_pattern(section.path):
-        if segment.kind is Kind.REST:
+        if segment.kind is SegmentKind.REST:
             ends_with_rest = True
         else:
-            inner.append(places.get(segment.text, 0) if segment.kind is Kind.ONE else _quoted(segment.text))
-    outer = [_quoted(one.text) if one.kind is Kind.LITERAL else None for one in matched if one.kind is not Kind.REST]
+            inner.append(places.get(segment.text, 0) if segment.kind is SegmentKind.ONE else _quoted(segment.text))
+    outer = [
+        _quoted(one.text) if one.kind is SegmentKind.LITERAL else None
+        for one in matched
+        if one.kind is not SegmentKind.REST
+    ]
     return Rewrite(tuple(inner), tuple(outer), rest if ends_with_rest else None, "", _domains(section))
 
 

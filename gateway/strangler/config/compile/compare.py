@@ -27,7 +27,7 @@ from strangler.comparison.acceptance import (
 )
 from strangler.comparison.difference import Kind, Risk
 from strangler.comparison.rules import STANDARD_REDACTION, HtmlRule, LagRule, Rule, Rules, Thresholds
-from strangler.config.compile.snapshot import compile_redact
+from strangler.config.compile.migrations import compile_redact
 from strangler.config.schema.compare import CompareSection, RuleSection
 from strangler.config.schema.compare_values import JSON_PATHS, split_selector
 from strangler.config.schema.configuration import Configuration

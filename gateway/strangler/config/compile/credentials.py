@@ -34,7 +34,7 @@ class Credentials:
 
 def read_provider(name: str, section: ProviderSection, document: Document, problems: list[Problem]) -> Credentials:
     """The provider that `section` describes; what is wrong with it is added to `problems`."""
-    reader = _Reader(("auth", "providers", name), document, problems)
+    reader = _ProviderReader(("auth", "providers", name), document, problems)
     reader.check_kind(section)
     reader.check_unchecked(section)
     jwks_file, jwks_url = reader.key_set(section.jwks) if section.jwks is not None else (None, None)
@@ -63,7 +63,7 @@ def read_provider(name: str, section: ProviderSection, document: Document, probl
     return Credentials(provider, tuple(reader.files))
 
 
-class _Reader(FileReader):
+class _ProviderReader(FileReader):
     def check_kind(self, section: ProviderSection) -> None:
         """Exactly one source of keys, and algorithms that fit it."""
         given = [

@@ -24,7 +24,7 @@ from strangler.model.resilience import (
     Retries,
     RouteFallback,
     Stale,
-    StaticAnswer,
+    StaticResponse,
 )
 from strangler.model.upstream import Timeouts
 
@@ -88,5 +88,7 @@ def compile_route_fallback(section: RouteFallbackSection | None) -> RouteFallbac
     return RouteFallback(
         statuses=frozenset(section.statuses),
         stale=None if section.stale is None else Stale(section.stale.if_error, section.stale.memory),
-        static=None if static is None else StaticAnswer(static.status, str(static.content_type), static.body.encode()),
+        static=None
+        if static is None
+        else StaticResponse(static.status, str(static.content_type), static.body.encode()),
     )

@@ -35,15 +35,15 @@ def read_tls(model: Configuration, document: Document, problems: list[Problem]) 
     """The settings that `model` describes; what is wrong with them is added to `problems`."""
     settings = TlsSettings()
     if model.tls is not None:
-        settings.listener = _Reader(("tls",), document, problems, settings.files, settings).listener(model.tls)
+        settings.listener = _TlsReader(("tls",), document, problems, settings.files, settings).listener(model.tls)
     for name, upstream in model.upstreams.items():
-        reader = _Reader(("upstreams", name, "tls"), document, problems, settings.files, settings)
+        reader = _TlsReader(("upstreams", name, "tls"), document, problems, settings.files, settings)
         settings.upstreams[str(name)] = reader.upstream(upstream.tls)
     return settings
 
 
 @dataclass(slots=True)
-class _Reader(FileReader):
+class _TlsReader(FileReader):
     settings: TlsSettings = field(default_factory=TlsSettings)
 
     def listener(self, section: ListenerTlsSection) -> ListenerTls | None:

@@ -6,18 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from strangler.config.schema.field_types import (
-    CertificateName,
-    Duration,
-    DurationOrZero,
-    Flag,
-    Name,
-    OneOrMany,
-    Scope,
-    Size,
-    UpgradeToken,
-    Whole,
-)
+from strangler.config.schema.field_types.callers import CertificateName, Scope, UpgradeToken
+from strangler.config.schema.field_types.quantities import Duration, DurationOrZero, Size
+from strangler.config.schema.field_types.scalars import Flag, Name, OneOrMany, Whole
 from strangler.config.schema.section import Section, Text
 from strangler.model.auth import Provider
 

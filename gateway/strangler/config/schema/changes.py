@@ -6,7 +6,9 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from strangler.config.schema.field_types import Duration, Flag, HeaderName, HeaderValue, Method, OneOrMany, Origin
+from strangler.config.schema.field_types.http_syntax import HeaderName, HeaderValue, Method, Origin
+from strangler.config.schema.field_types.quantities import Duration
+from strangler.config.schema.field_types.scalars import Flag, OneOrMany
 from strangler.config.schema.section import Section, Text
 from strangler.model.changes import Cors
 

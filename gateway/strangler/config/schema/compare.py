@@ -17,16 +17,9 @@ from strangler.config.schema.compare_values import (
     parse_statuses,
     parse_tolerance,
 )
-from strangler.config.schema.field_types import (
-    Count,
-    Duration,
-    DurationOrZero,
-    Flag,
-    HeaderName,
-    Number,
-    OneOrMany,
-    Size,
-)
+from strangler.config.schema.field_types.http_syntax import HeaderName
+from strangler.config.schema.field_types.quantities import Duration, DurationOrZero, Size
+from strangler.config.schema.field_types.scalars import Count, Flag, Number, OneOrMany
 from strangler.config.schema.section import Section, Text
 
 Ignored = Literal["all", "missing", "extra", "type", "value", "order", "length", "number form", "redacted"]

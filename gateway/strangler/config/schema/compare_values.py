@@ -14,7 +14,7 @@ from jsonpath import JSONPathEnvironment
 from jsonpath.exceptions import JSONPathError
 from selectolax.lexbor import LexborHTMLParser, SelectolaxError
 
-from strangler.config.text.values import described
+from strangler.config.text.problems import described
 
 
 class _JsonPaths(JSONPathEnvironment):

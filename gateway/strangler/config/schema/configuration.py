@@ -2,7 +2,7 @@
 
 A model says what a field may hold. What only makes sense across fields (names
 that must exist, settings that need each other) is checked in
-`strangler.config.checks.references`, where a message can point at both places.
+`strangler.config.checks`, where a message can point at both places.
 
 Defaults are those of the snapshot's own classes, so that they are said once.
 """
@@ -15,20 +15,11 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from strangler.config.schema.auth import AuthSection
 from strangler.config.schema.compare import CompareSection
-from strangler.config.schema.field_types import (
-    Address,
-    CertificateName,
-    Count,
-    Duration,
-    DurationOrZero,
-    Flag,
-    HeaderName,
-    Name,
-    Network,
-    OneOrMany,
-    Size,
-    Whole,
-)
+from strangler.config.schema.field_types.addresses import Address, Network
+from strangler.config.schema.field_types.callers import CertificateName
+from strangler.config.schema.field_types.http_syntax import HeaderName
+from strangler.config.schema.field_types.quantities import Duration, DurationOrZero, Size
+from strangler.config.schema.field_types.scalars import Count, Flag, Name, OneOrMany, Whole
 from strangler.config.schema.rate_limits import RedisSection
 from strangler.config.schema.routes import MigrationSection, RouteSection
 from strangler.config.schema.section import Section, Text

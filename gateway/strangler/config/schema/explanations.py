@@ -11,8 +11,7 @@ from pydantic_core import ErrorDetails
 
 from strangler.config.schema.configuration import Configuration
 from strangler.config.text.document import Document, Step
-from strangler.config.text.problems import Problem, closest, suggestion
-from strangler.config.text.values import described
+from strangler.config.text.problems import Problem, closest, described, suggestion
 
 _EXPECTED = {
     "bool_type": "true or false",

@@ -14,7 +14,7 @@ import sys
 from typing import Any
 
 from strangler.config.schema.configuration import Configuration
-from strangler.config.schema.field_types import VARIABLE
+from strangler.config.schema.field_types.scalars import VARIABLE
 from strangler.model.listener import Listener
 
 Schema = dict[str, Any]

@@ -6,7 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from strangler.config.schema.field_types import Count, Duration, LimitKey, OneOrMany, RedisUrl
+from strangler.config.schema.field_types.callers import LimitKey
+from strangler.config.schema.field_types.quantities import Duration
+from strangler.config.schema.field_types.scalars import Count, OneOrMany
+from strangler.config.schema.field_types.urls import RedisUrl
 from strangler.config.schema.section import Section
 from strangler.model.rate_limits import Redis
 

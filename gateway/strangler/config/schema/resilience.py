@@ -6,20 +6,11 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from strangler.config.schema.field_types import (
-    Count,
-    Duration,
-    DurationOrZero,
-    FailureStatus,
-    Flag,
-    Method,
-    NameServer,
-    Number,
-    OneOrMany,
-    Size,
-    Sticky,
-    Whole,
-)
+from strangler.config.schema.field_types.addresses import NameServer
+from strangler.config.schema.field_types.callers import Sticky
+from strangler.config.schema.field_types.http_syntax import Method
+from strangler.config.schema.field_types.quantities import Duration, DurationOrZero, Size
+from strangler.config.schema.field_types.scalars import Count, FailureStatus, Flag, Number, OneOrMany, Whole
 from strangler.config.schema.section import Section
 from strangler.model.resilience import (
     Breaker,

@@ -9,18 +9,11 @@ from pydantic import Field, field_validator, model_validator
 from strangler.config.schema.auth import RequirementSection
 from strangler.config.schema.changes import CorsSection, HeaderChangesSection, RewriteSection
 from strangler.config.schema.compare import CompareSection
-from strangler.config.schema.field_types import (
-    CallerCondition,
-    HeaderName,
-    MatchHost,
-    Method,
-    Name,
-    Number,
-    OneOrMany,
-    Permission,
-    Size,
-    Sticky,
-)
+from strangler.config.schema.field_types.addresses import MatchHost
+from strangler.config.schema.field_types.callers import CallerCondition, Permission, Sticky
+from strangler.config.schema.field_types.http_syntax import HeaderName, Method
+from strangler.config.schema.field_types.quantities import Size
+from strangler.config.schema.field_types.scalars import Name, Number, OneOrMany
 from strangler.config.schema.rate_limits import RateLimitSection
 from strangler.config.schema.resilience import (
     BreakerSection,
@@ -147,7 +140,8 @@ class CanarySection(Section):
     sticky: Annotated[list[Sticky], OneOrMany(), Field(min_length=1)] | None = Field(
         default=None,
         description="What keeps a caller on its side: the first of these that a request has. "
-        "`[claim:sub, visitor]` where the migration has `auth`, else `[visitor]`.",
+        "`[claim:sub, visitor]` where the migration has `auth`, else `[visitor]`. A caller is on the extracted side "
+        "where xxHash64 (seed 0) of `MIGRATION:KEY` in UTF-8, modulo 10,000, is below the percentage times 100.",
     )
 
     @field_validator("percent")

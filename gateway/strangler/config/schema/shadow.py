@@ -7,19 +7,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from pydantic_core import core_schema
 
-from strangler.config.schema.field_types import (
-    Count,
-    Duration,
-    DurationOrZero,
-    Flag,
-    HeaderName,
-    Method,
-    Number,
-    OneOrMany,
-    Size,
-    StoreUrl,
-    Whole,
-)
+from strangler.config.schema.field_types.http_syntax import HeaderName, Method
+from strangler.config.schema.field_types.quantities import Duration, DurationOrZero, Size
+from strangler.config.schema.field_types.scalars import Count, Flag, Number, OneOrMany, Whole
+from strangler.config.schema.field_types.urls import StoreUrl
 from strangler.config.schema.section import Section, Text
 from strangler.model.shadow import Keep, Shadow
 from strangler.model.snapshot import Store

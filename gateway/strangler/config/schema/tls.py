@@ -11,7 +11,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from strangler.config.schema.field_types import Flag, ServerName
+from strangler.config.schema.field_types.addresses import ServerName
+from strangler.config.schema.field_types.scalars import Flag
 from strangler.config.schema.section import Section, Text
 from strangler.model.upstream import UpstreamTls
 

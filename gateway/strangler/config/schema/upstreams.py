@@ -6,7 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from strangler.config.schema.field_types import Count, Duration, EndpointUrl, HttpStatus, OneOrMany, Upgrade, Whole
+from strangler.config.schema.field_types.addresses import EndpointUrl
+from strangler.config.schema.field_types.http_syntax import Upgrade
+from strangler.config.schema.field_types.quantities import Duration
+from strangler.config.schema.field_types.scalars import Count, HttpStatus, OneOrMany, Whole
 from strangler.config.schema.resilience import (
     BalancingSection,
     BreakerSection,

@@ -58,3 +58,16 @@ def suggestion(word: str, known: Iterable[str]) -> str | None:
     if 0 < len(names) <= 8:
         return "known: " + ", ".join(names)
     return None
+
+
+def described(value: object) -> str:
+    """What was written, as a person would call it."""
+    if isinstance(value, bool):
+        return f"the boolean {str(value).lower()}"
+    if value is None:
+        return "nothing"
+    if isinstance(value, (int, float)):
+        return f"the number {value}"
+    if isinstance(value, str):
+        return f"the text '{value}'"
+    return "a list" if isinstance(value, list) else "a mapping"

@@ -1,1 +1,1 @@
-"""The admin API: Starlette on uvicorn, loopback by default."""
+"""The admin API, loopback by default: `api` has its paths (Starlette), `connection` its deadline (uvicorn)."""

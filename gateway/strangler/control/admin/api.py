@@ -1,8 +1,8 @@
-"""The admin API: what the gateway is doing, for people and for Prometheus. Loopback by default; it has no login.
+"""The admin API: the gateway's state, for people and for Prometheus. Loopback by default; it has no login.
 
 GET /livez      the control process runs
-GET /readyz     every worker serves by the newest configuration (200), or not (503, with the reason);
-                a line for each thing that is degraded, and with ?strict=1 that is 503, too
+GET /readyz     whether every worker serves by the newest configuration: 200, or 503 with the reason;
+                then a line for each degraded part, which with ?strict=1 makes it 503 as well
 GET /metrics    Prometheus
 GET /status     configuration, workers, key sets, upstreams and migrations as JSON
 GET /routes     the routing table as JSON
@@ -11,7 +11,7 @@ GET /routes     the routing table as JSON
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import uvicorn
 from starlette.applications import Starlette
@@ -26,19 +26,35 @@ from strangler.control.admin.connection import AdminConnection
 from strangler.control.status.metrics import CONTENT_TYPE
 from strangler.model.addresses import is_address, is_loopback
 from strangler.model.listener import Listener
-from strangler.model.migration import Migration, Stage
 from strangler.model.snapshot import Snapshot
 from strangler.routing.decide import host_name
 
-if TYPE_CHECKING:
-    from strangler.control.supervisor import Supervisor
+
+class Shown(Protocol):
+    """What the admin API shows of the gateway."""
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The running snapshot."""
+
+    def why_not_ready(self) -> str | None:
+        """Why the gateway is not ready to serve, or None if it is."""
+
+    def degraded(self) -> list[str]:
+        """The problems of the gateway's own dependencies, despite which it serves requests."""
+
+    async def metrics(self) -> bytes:
+        """All metrics in Prometheus' text format."""
+
+    async def status(self) -> dict[str, Any]:
+        """The document of /status."""
 
 
 class OnlyThisMachine:
-    """On loopback, refuses requests under another machine's name.
+    """On loopback, refuses requests for another machine's name.
 
-    A page that a browser on this machine shows may have its own name mean
-    127.0.0.1 (DNS rebinding), and would then be let read what is here.
+    A web page in a browser on this machine may resolve its own name to
+    127.0.0.1 (DNS rebinding), and could then read this API.
     """
 
     def __init__(self, app: ASGIApp, listener: Listener) -> None:
@@ -47,7 +63,7 @@ class OnlyThisMachine:
         self._names = ("localhost", listener.host.lower())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 421 where the Host is a name, other than localhost and the one that is listened on."""
+        """Respond with 421 where Host is a name other than localhost and that of the listener."""
         if self._guarded and scope["type"] == "http":
             host = host_name(Headers(scope=scope).get("host", ""))
             if host not in self._names and not is_address(host):
@@ -57,30 +73,30 @@ class OnlyThisMachine:
         await self._app(scope, receive, send)
 
 
-def application(supervisor: Supervisor) -> Starlette:
-    """The admin API of `supervisor`."""
+def application(gateway: Shown) -> Starlette:
+    """The admin API of `gateway`."""
 
     async def live(request: Request) -> Response:
         return PlainTextResponse("live\n")
 
     async def ready(request: Request) -> Response:
-        reason = supervisor.why_not_ready()
-        degraded = supervisor.degraded()
+        reason = gateway.why_not_ready()
+        degraded = gateway.degraded()
         lines = [reason or "ready", *(f"degraded: {problem}" for problem in degraded)]
         failed = reason or (degraded and request.query_params.get("strict", "0") not in ("", "0"))
         return PlainTextResponse("\n".join(lines) + "\n", 503 if failed else 200)
 
     async def metrics(request: Request) -> Response:
-        return Response(await supervisor.metrics(), media_type=CONTENT_TYPE)
+        return Response(await gateway.metrics(), media_type=CONTENT_TYPE)
 
     async def status(request: Request) -> Response:
-        return JSONResponse(await supervisor.status_now())
+        return JSONResponse(await gateway.status())
 
     async def routes(request: Request) -> Response:
-        return JSONResponse(routing_table(supervisor.snapshot))
+        return JSONResponse(routing_table(gateway.snapshot))
 
     return Starlette(
-        middleware=[Middleware(OnlyThisMachine, listener=supervisor.snapshot.admin)],
+        middleware=[Middleware(OnlyThisMachine, listener=gateway.snapshot.admin)],
         routes=[
             Route("/livez", live),
             Route("/readyz", ready),
@@ -108,34 +124,13 @@ def routing_table(snapshot: Snapshot) -> list[dict[str, Any]]:
     ]
 
 
-def migration_state(migration: Migration) -> dict[str, Any]:
-    """Where a migration stands."""
-    return {
-        "stage": str(migration.stage),
-        "percent": _percent(migration),
-        "legacy": migration.legacy,
-        "extracted": migration.extracted,
-    }
-
-
-def _percent(migration: Migration) -> float:
-    """The share of callers on the extracted side."""
-    match migration.stage:
-        case Stage.CANARY:
-            return migration.threshold / 100
-        case Stage.EXTRACTED | Stage.RETIRED:
-            return 100.0
-        case _:
-            return 0.0
-
-
 class AdminServer(uvicorn.Server):
-    """uvicorn inside a process that handles its signals itself."""
+    """uvicorn in a process that handles signals itself."""
 
-    def __init__(self, supervisor: Supervisor) -> None:
+    def __init__(self, gateway: Shown) -> None:
         super().__init__(
             uvicorn.Config(
-                application(supervisor),
+                application(gateway),
                 loop="none",
                 http=AdminConnection,
                 lifespan="off",
@@ -147,5 +142,5 @@ class AdminServer(uvicorn.Server):
         )
 
     def capture_signals(self) -> Any:
-        """Leave signals to the supervisor."""
+        """Leave signals to the gateway."""
         return nullcontext()

@@ -1,4 +1,4 @@
-"""A connection to the admin API, which is closed where a request's head does not end; uvicorn sets no deadline."""
+"""A connection to the admin API with a deadline for a request's head, which uvicorn does not have."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ import asyncio
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_DEADLINE = 10.0
-"""Seconds within which a request's head has to be complete, from the connection or its first byte on."""
+"""Seconds within which a request's head must be complete, from the connection or the head's first byte."""
 
 
 class AdminConnection(HttpToolsProtocol):
-    """Speaks HTTP for uvicorn, and closes where a head is not complete in time."""
+    """uvicorn's HTTP connection, closed when a head is not complete in time."""
 
     _head_deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin to wait for a request."""
+        """Wait for the first head."""
         super().connection_made(transport)  # type: ignore[arg-type]
         self._wait_for_head()
 
     def data_received(self, data: bytes) -> None:
-        """Take in what came; between two requests, the next one has begun."""
+        """Receive bytes; after a response, they start the next head."""
         if self._head_deadline is None and (self.cycle is None or self.cycle.response_complete):
             self._wait_for_head()
         super().data_received(data)
 
     def on_headers_complete(self) -> None:
-        """The head is complete, in time."""
+        """The head is complete in time."""
         self._stop_waiting()
         super().on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing more."""
+        """Cancel the deadline."""
         self._stop_waiting()
         super().connection_lost(exc)
 

@@ -1,4 +1,4 @@
-"""How the store of evidence does: errors, what has not been written yet, and what never will be."""
+"""How the store of evidence does: its errors, what is not written yet, and what is lost."""
 
 from __future__ import annotations
 
@@ -8,54 +8,54 @@ from time import monotonic
 
 import structlog
 
-from strangler.control.messages import Writing
+from strangler.control.messages import StoreReport
 
 log = structlog.get_logger(part="judge")
 
 LATE = 3.0
-"""Seconds after which a store that has not answered counts as one that does not."""
+"""Seconds without a response after which the store has a problem."""
 
 
 class StoreState:
-    """Kept by the judge. `error` is why the last attempt failed, None where it did not."""
+    """Kept by the judge. `error` is why the last attempt failed, None where it succeeded."""
 
     def __init__(self) -> None:
         self.error: str | None = None
         self._errors = 0
-        self._asked: float | None = None
+        self._waits_since: float | None = None
         self._late = False
         self._settled = 0
         self._lost = 0
         self._written_at = monotonic()
 
     @contextmanager
-    def asking(self) -> Iterator[None]:
-        """Something is asked of the store, which may take too long."""
-        self._asked = monotonic()
+    def waiting(self) -> Iterator[None]:
+        """The judge waits for the store, which may take too long."""
+        self._waits_since = monotonic()
         try:
             yield
             if self._late and self.error is None:
-                log.info("the store answers again")
+                log.info("the store responds again")
         finally:
-            self._asked = None
+            self._waits_since = None
             self._late = False
 
     def failed(self, error: str) -> None:
-        """Nothing could be read or written just now."""
+        """The store could not be read or written."""
         self._errors += 1
         if error != self.error:
             log.error("evidence can't be stored", error=error)
         self.error = error
 
-    def answered(self) -> None:
+    def responded(self) -> None:
         """The store can be read and written."""
         if self.error is not None:
-            log.info("the store answers again")
+            log.info("the store responds again")
         self.error = None
 
     def written(self, total: int, began: float) -> None:
         """All `total` pairs that were judged until `began` are written or lost."""
-        self.answered()
+        self.responded()
         self._settled = total
         self._written_at = began
 
@@ -71,18 +71,22 @@ class StoreState:
         return max(0, total - self._settled)
 
     def problem(self) -> str | None:
-        """Why nothing can be written now; also while the store has not answered for LATE seconds."""
-        if self._asked is None or (waited := monotonic() - self._asked) < LATE:
+        """Why nothing can be written now: the last error, or that the store has been silent for LATE seconds."""
+        if self._waits_since is None or (waited := monotonic() - self._waits_since) < LATE:
             return self.error
         if not self._late:
             self._late = True
             self._errors += 1
-            log.error("the store does not answer", seconds=round(waited, 1), before=self.error)
-        return self.error or f"the store has not answered for {waited:.0f} s"
+            log.error("the store does not respond", seconds=round(waited, 1), before=self.error)
+        return self.error or f"the store has not responded for {waited:.0f} s"
 
-    def writing(self, total: int) -> Writing:
-        """What to tell, where `total` pairs have been judged."""
-        error = self.problem()
+    def report(self, total: int) -> StoreReport:
+        """The state for the control process, where `total` pairs have been judged."""
         unwritten = self.unwritten(total)
-        oldest = monotonic() - self._written_at if unwritten else 0.0
-        return Writing(error, self._errors, unwritten, oldest, self._lost)
+        return StoreReport(
+            error=self.problem(),
+            errors=self._errors,
+            unwritten=unwritten,
+            oldest=monotonic() - self._written_at if unwritten else 0.0,
+            lost=self._lost,
+        )

@@ -1,4 +1,4 @@
-"""The gateway's own condition for Prometheus: key sets, Redis, the store of evidence, the watcher, logs, the build."""
+"""The gateway's own state for Prometheus: build, key sets, Redis, the store of evidence, the configuration."""
 
 from __future__ import annotations
 
@@ -11,20 +11,23 @@ from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from strangler.control.judge.handle import JudgeLink
-from strangler.control.key_sets import KeySetSource
-from strangler.observe.counters import Report
+from strangler.control.configuration import RunningConfiguration
+from strangler.control.judge.handle import JudgeHandle
+from strangler.control.key_sets.source import KeySetSource
+from strangler.observe.counters import WorkerReport
 
 
 def build_family() -> Metric:
-    """Which version runs."""
-    family = GaugeMetricFamily("strangler_build_info", "1, with what runs in its labels.", labels=("version", "python"))
+    """The running version."""
+    family = GaugeMetricFamily(
+        "strangler_build_info", "1; the labels name the running versions.", labels=("version", "python")
+    )
     family.add_metric((version(), platform.python_version()), 1)
     return family
 
 
 def version() -> str:
-    """The version of the distribution, "unknown" where it is not installed as one."""
+    """The version of the installed distribution, "unknown" where there is none."""
     try:
         return metadata.version("strangler-gateway")
     except metadata.PackageNotFoundError:
@@ -32,16 +35,18 @@ def version() -> str:
 
 
 def key_set_families(sources: Mapping[str, KeySetSource]) -> Iterator[Metric]:
-    """How old each provider's keys are, and whether the last attempt to have newer ones failed."""
+    """The age of each provider's key set, and whether the last fetch failed."""
     labels = ("provider",)
     available = GaugeMetricFamily(
-        "strangler_key_set_available", "1 where the provider has keys; without, its routes refuse.", labels=labels
+        "strangler_key_set_available",
+        "1 where the provider has keys; without keys its routes refuse requests.",
+        labels=labels,
     )
     age = GaugeMetricFamily(
-        "strangler_key_set_age_seconds", "Since the key set was last fetched or read well.", labels=labels
+        "strangler_key_set_age_seconds", "Time since the key set was last fetched successfully.", labels=labels
     )
     error = GaugeMetricFamily(
-        "strangler_key_set_error", "1 where the last attempt failed; /status says why.", labels=labels
+        "strangler_key_set_error", "1 where the last fetch failed; /status says why.", labels=labels
     )
     now = datetime.now(UTC)
     for name, source in sources.items():
@@ -52,14 +57,14 @@ def key_set_families(sources: Mapping[str, KeySetSource]) -> Iterator[Metric]:
     yield from (available, age, error)
 
 
-def redis_families(reports: Iterable[Report]) -> Iterator[Metric]:
-    """In how many workers the Redis of rate limits answers, or does not, and why."""
+def redis_families(reports: Iterable[WorkerReport]) -> Iterator[Metric]:
+    """In how many workers the Redis of rate limits works, or why it does not."""
     states = redis_as_json(reports)
     if states is None:
         return
     workers = GaugeMetricFamily(
         "strangler_redis_workers",
-        "Workers by whether the Redis of rate limits answers them: cause is empty, or the kind of the error.",
+        "Workers by the state of their rate limits' Redis, up or away; cause is the kind of error.",
         labels=("state", "cause"),
     )
     workers.add_metric(("up", ""), states["up"])
@@ -69,40 +74,52 @@ def redis_families(reports: Iterable[Report]) -> Iterator[Metric]:
     yield workers
 
 
-def redis_as_json(reports: Iterable[Report]) -> dict[str, Any] | None:
-    """The same for /status; None where no worker counts in Redis."""
+def redis_as_json(reports: Iterable[WorkerReport]) -> dict[str, Any] | None:
+    """The same for /status; None where no worker uses Redis."""
     states = Counter(report.redis for report in reports if report.redis is not None)
     if not states:
         return None
     return {"up": states[""], "away": {cause: count for cause, count in states.items() if cause}}
 
 
-def store_families(judge: JudgeLink) -> Iterator[Metric]:
-    """How the store of evidence does; nothing where nobody judges."""
-    store = judge.as_json().get("store")
-    if store is None:
+def store_families(judge: JudgeHandle) -> Iterator[Metric]:
+    """How the store of evidence does; nothing where nothing is shadowed."""
+    if not judge.started:
         return
+    figures, store = judge.figures, judge.figures.store()
     yield GaugeMetricFamily(
-        "strangler_store_up", "1 where evidence can be stored; /status says why not.", int(store["error"] is None)
+        "strangler_store_up", "1 where evidence can be stored; /status says why not.", int(store.error is None)
     )
-    yield CounterMetricFamily("strangler_store_errors", "Failures to read or write the store.", store["errors"])
+    yield CounterMetricFamily("strangler_store_errors", "Failures to read or write the store.", store.errors)
     yield GaugeMetricFamily(
-        "strangler_store_unwritten_pairs", "Judged pairs that are not written yet.", store["unwritten_pairs"]
+        "strangler_store_unwritten_pairs", "Judged pairs that are not written yet.", store.unwritten
     )
     yield GaugeMetricFamily(
         "strangler_store_oldest_unwritten_seconds",
-        "How long the oldest of them has waited; 0 where none does.",
-        store["oldest_unwritten_seconds"],
+        "How long the oldest unwritten pair has waited; 0 where none waits.",
+        round(store.oldest, 1),
     )
-    yield CounterMetricFamily(
-        "strangler_store_lost_pairs", "Judged pairs that will never be stored.", store["lost_pairs"]
-    )
-    yield GaugeMetricFamily("strangler_judge_restarts", "Judges that ended and were replaced.", judge.restarts)
+    yield CounterMetricFamily("strangler_store_lost_pairs", "Judged pairs that will never be stored.", store.lost)
+    yield GaugeMetricFamily("strangler_judge_restarts", "Judges that ended and were replaced.", figures.restarts)
     measuring = GaugeMetricFamily(
         "strangler_shadow_measuring",
-        "0 where a migration's shadow compares nothing, or fails its self-test; /status says why.",
+        "0 where a migration's shadow compares nothing or fails its self-test; /status says why.",
         labels=("migration",),
     )
-    for name in judge.shadowed():
-        measuring.add_metric((name,), int(name not in judge.judged.problems))
+    for name in figures.shadowed:
+        measuring.add_metric((name,), int(name not in figures.report.problems))
     yield measuring
+
+
+def configuration_families(configuration: RunningConfiguration) -> Iterator[Metric]:
+    """Whether the newest configuration runs, and whether its files are watched."""
+    yield GaugeMetricFamily(
+        "strangler_configuration_valid",
+        "1 where the newest configuration is the running one.",
+        int(not configuration.problems),
+    )
+    yield GaugeMetricFamily(
+        "strangler_watch_last_look_timestamp_seconds",
+        "When the files of the configuration were last checked for changes.",
+        configuration.files.last_look,
+    )

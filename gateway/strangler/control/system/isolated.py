@@ -1,7 +1,7 @@
-"""How the gateway starts processes of its own: so that nothing in the current directory can take the place of a module.
+"""Starts the gateway's own processes so that no file in the current directory can replace a module.
 
 `python -m` puts the current directory first on the path, where a project's
-folder `gateway` or its `types.py` would be imported instead.
+`types.py`, for example, would be imported instead of the standard library's.
 """
 
 from __future__ import annotations
@@ -10,5 +10,5 @@ import sys
 
 
 def python_module(name: str) -> tuple[str, ...]:
-    """The beginning of a command that runs the module `name` without the current directory on its path."""
+    """The start of a command that runs the module `name` without the current directory on its path."""
     return (sys.executable, "-P", "-m", name)

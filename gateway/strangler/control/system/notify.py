@@ -1,11 +1,12 @@
-"""Tells systemd how the service stands (sd_notify(3)): datagrams to the socket that NOTIFY_SOCKET names.
+"""Reports the service's state to systemd (sd_notify(3)): datagrams to the socket that NOTIFY_SOCKET names.
 
-Where nobody asked, nothing is sent. A service manager that can't be reached is
-no reason to stop serving, so that is said in the log once.
+Without NOTIFY_SOCKET nothing is sent. A service manager that can't be reached
+is no reason to stop serving; that is logged once.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import time
@@ -25,24 +26,30 @@ class ServiceManager:
         self.watchdog_interval = None if self._address is None else _watchdog_interval(environment)
 
     def ready(self) -> None:
-        """Every worker serves by the newest configuration; also ends what `reloading` began."""
+        """Every worker serves by the newest configuration; also the end of `reloading`."""
         self._send("READY=1", "STATUS=Serving")
 
     def reloading(self) -> None:
-        """A reload has begun."""
-        # The time lets the manager tell this reload's READY from an earlier one's.
+        """A reload has started."""
+        # The time distinguishes this reload's READY from an earlier one's.
         self._send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
-        """The end has begun."""
+        """The gateway drains."""
         self._send("STOPPING=1", "STATUS=Draining")
 
     def alive(self) -> None:
         """The watchdog's sign of life, due within twice `watchdog_interval` seconds."""
         self._send("WATCHDOG=1")
 
+    async def keep_alive(self) -> None:
+        """Send the watchdog's signs of life until cancelled, if the service manager wants any."""
+        while self.watchdog_interval is not None:
+            self.alive()
+            await asyncio.sleep(self.watchdog_interval)
+
     def status(self, text: str) -> None:
-        """What `systemctl status` shows."""
+        """The text that `systemctl status` shows."""
         self._send(f"STATUS={text}")
 
     def _send(self, *lines: str) -> None:
@@ -55,7 +62,7 @@ class ServiceManager:
                 sender.sendto("\n".join(lines).encode(), self._address)
             except OSError as error:
                 if not self._failed:
-                    log.warning("the service manager can't be told", state=lines[0], error=str(error))
+                    log.warning("the service manager can't be reached", state=lines[0], error=str(error))
                 self._failed = True
 
 
@@ -67,7 +74,7 @@ def _address(named: str) -> str | None:
 
 
 def _watchdog_interval(environment: Mapping[str, str]) -> float | None:
-    """The seconds between signs of life, half of what is allowed (sd_watchdog_enabled(3)); None where none is due."""
+    """The seconds between signs of life, half the allowed time (sd_watchdog_enabled(3)); None where none are wanted."""
     allowed = environment.get("WATCHDOG_USEC", "")
     meant = environment.get("WATCHDOG_PID", "")
     if not allowed.isdigit() or int(allowed) == 0 or (meant and meant != str(os.getpid())):

@@ -1,7 +1,7 @@
-"""Process 1 of a container is the parent of whatever loses its own there: it must wait for what has ended.
+"""Reaps orphans: process 1 of a container becomes the parent of every orphan there, and must wait for its end.
 
-Children of the gateway's own are waited for where they were started. Any other
-child that is found ended twice in a row, INTERVAL apart, is nobody's.
+The gateway's own children are waited for where they are started. Any other
+child that has ended at two looks in a row, INTERVAL apart, is an orphan.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ INTERVAL = 5.0
 
 
 async def reap_orphans(known: Callable[[], Iterable[int]]) -> None:
-    """As process 1, wait for ended children other than the `known` ones, again and again; else do nothing."""
+    """As process 1, reap children other than the `known` ones, until cancelled; as another process, do nothing."""
     if os.getpid() != 1:
         return
     ended: set[int] = set()
@@ -25,7 +25,7 @@ async def reap_orphans(known: Callable[[], Iterable[int]]) -> None:
 
 
 def reap_again(before: set[int], known: Iterable[int]) -> set[int]:
-    """Wait for the children that have ended `before` and are not `known`; those that have ended now."""
+    """Reap the children that had ended `before` and are not `known`. Returns those that have ended since."""
     ended = {pid for pid in children() if _has_ended(pid)} - set(known)
     for pid in ended & before:
         try:
@@ -36,7 +36,7 @@ def reap_again(before: set[int], known: Iterable[int]) -> set[int]:
 
 
 def children() -> set[int]:
-    """All children of this process, whichever of its threads has started them."""
+    """All children of this process, started by any of its threads."""
     found: set[int] = set()
     for task in Path("/proc/self/task").iterdir():
         try:

@@ -1,4 +1,4 @@
-"""What the kernel says of each process of the gateway, and how long its event loop stood: proc(5)."""
+"""The kernel's figures of each process of the gateway (proc(5)), and how long its event loop was blocked."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ _LABELS = ("process",)
 
 
 class Peak:
-    """The largest value of the last LAG_WINDOW seconds: whoever reads every fifteen seconds misses none."""
+    """The largest value of the last LAG_WINDOW seconds, so that a scrape every fifteen seconds misses none."""
 
     def __init__(self) -> None:
         self._values: deque[tuple[float, float]] = deque()
 
     def add(self, value: float) -> None:
-        """Take in a value of now."""
+        """Add a value."""
         values = self._values
         while values and values[-1][1] <= value:
             values.pop()
         values.append((monotonic(), value))
 
     def value(self) -> float:
-        """The largest one."""
+        """The largest value, 0 where there is none."""
         values = self._values
         while values and values[0][0] < monotonic() - LAG_WINDOW:
             values.popleft()
@@ -41,7 +41,7 @@ class Peak:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Processor time used, in seconds; memory in bytes, open files and their limit now."""
+    """Processor time in seconds, memory in bytes, open files and their limit."""
 
     cpu: float
     memory: int
@@ -50,10 +50,10 @@ class Figures:
 
 
 def figures_of(pid: int) -> Figures | None:
-    """The figures of a process, None where it is gone or the system has no /proc."""
+    """The figures of a process, None where it has ended or the system has no /proc."""
     folder = Path(f"/proc/{pid}")
     try:
-        # The name of the program, in parentheses, may hold anything.
+        # The program's name, in parentheses, may contain any character.
         fields = (folder / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
         pages = int((folder / "statm").read_text().split()[1])
     except (OSError, ValueError, IndexError):
@@ -80,17 +80,17 @@ def _most_files(folder: Path) -> float | None:
 
 
 def process_families(pids: Mapping[str, int], lags: Mapping[str, float]) -> Iterator[Metric]:
-    """The metrics of the processes with these names and numbers, and the longest lags of their loops."""
+    """The metrics of the processes with these names and numbers, and the longest lag of each event loop."""
     cpu = CounterMetricFamily(
         "strangler_process_cpu_seconds",
-        "Processor time used, user and system, since the process began.",
+        "Processor time used, user and system, since the process started.",
         labels=_LABELS,
     )
     memory = GaugeMetricFamily("strangler_process_resident_memory_bytes", "Resident memory.", labels=_LABELS)
     files = GaugeMetricFamily("strangler_process_open_fds", "Open file descriptors.", labels=_LABELS)
     most = GaugeMetricFamily("strangler_process_max_fds", "The soft limit on file descriptors.", labels=_LABELS)
     lag = GaugeMetricFamily(
-        "strangler_event_loop_lag_seconds", "For how long the event loop stood in the last minute, at the longest.",
+        "strangler_event_loop_lag_seconds", "Longest time for which the event loop was blocked, in the last minute.",
         labels=_LABELS,
     )  # fmt: skip
     for name, pid in pids.items():

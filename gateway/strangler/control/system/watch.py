@@ -1,11 +1,11 @@
-"""Tells when one of the watched files has changed.
+"""Notices when one of the watched files has changed.
 
 Folders are watched, not files: editors and ConfigMaps replace a file by
 renaming another one, or a symbolic link, over it, which a watch on the file
-itself would miss. Where the kernel gives no watch (no inotify instances are
-left, a file system without), the files are read every POLL seconds instead.
-Files are read on threads of this module's own: a file system that hangs holds
-up a look at files and nothing else.
+itself would miss. Where the kernel offers no watch (no inotify instance is
+left, or the file system has none), the files are read every POLL seconds
+instead. This module has threads of its own to read files, so that a file system
+that hangs blocks nothing else.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ log = structlog.get_logger(part="control")
 DEBOUNCE_MILLISECONDS = 200
 POLL = 0.5
 LATE = 15.0
-"""Seconds without a look at the files that mean that a change would not be seen."""
+"""Seconds without a look at the files after which changes would be missed."""
 
 Result = TypeVar("Result")
 
 
 class Watch:
-    """Looks at files. `last_look` is when that last succeeded, in seconds since 1970, 0 before the first time."""
+    """Looks at files. `last_look` is when that last succeeded, in seconds since 1970; 0 before the first time."""
 
     def __init__(self) -> None:
         self.last_look = 0.0
@@ -41,29 +41,30 @@ class Watch:
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="files")
 
     async def read(self, work: Callable[[], Result]) -> Result:
-        """What `work`, which reads files, comes to."""
+        """The result of `work`, which reads files, on a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     def problem(self) -> str | None:
-        """Why changes of files are not seen, None where they are."""
+        """Why changes of files are missed, None where they are not."""
         since = monotonic() - self._looked
         if since <= LATE:
             return None
-        reason = self._error or "the file system does not answer"
-        return f"changes of the configuration have not been looked for in {since:.0f} s: {reason}"
+        reason = self._error or "the file system does not respond"
+        return f"files of the configuration have not been checked for changes for {since:.0f} s: {reason}"
 
     def failed(self, error: Exception) -> None:
-        """Note, and log once, why a look has failed."""
+        """Remember, and log once, why a look has failed."""
         text = f"{type(error).__name__}: {error}"
         if text != self._error:
-            log.error("files can't be watched, they are read again and again instead", error=text)
+            log.error("files can't be watched, polling them instead", error=text)
         self._error = text
 
     async def changed(self, files: Sequence[Path], before: Mapping[str, str]) -> dict[str, str]:
-        """Return what is in `files` when it is not what was there `before` any more.
+        """Wait until `files` differ from `before`. Returns their digests then.
 
-        What changed between two calls is seen as well, if each gets what the one
-        before it returned. Files that are new among `files` count as they are now.
+        Changes between two calls are noticed as well, if each call gets what
+        the last one returned. A file that is missing in `before` counts as
+        unchanged.
         """
         known = {**await self._look(files), **{file: digest for file, digest in before.items() if Path(file) in files}}
         while True:
@@ -76,7 +77,7 @@ class Watch:
                         return now
                 return known
             except Exception as error:
-                # Such as that a folder is missing while it is replaced: what the files hold is looked at all the same.
+                # For example, a folder is missing while it is replaced: the files themselves are still checked.
                 self.failed(error)
                 await asyncio.sleep(POLL)
                 if (now := await self._look(files)) != known:
@@ -89,7 +90,7 @@ class Watch:
 
 
 def digests(files: Sequence[Path]) -> dict[str, str]:
-    """What is in `files` now, by their paths as given; to be compared later."""
+    """The digests of `files` now, by their paths as given."""
     return {str(file): _digest(file) for file in files}
 
 

@@ -1,1 +1,5 @@
-"""Upstreams seen from the control process: health checks, DNS discovery, status."""
+"""Upstreams seen from the control process. Start with `monitor`.
+
+It runs `discovery` (DNS) and `health` (active checks); `status` combines both
+with the workers' reports.
+"""

@@ -1,9 +1,9 @@
-"""Endpoint discovery: the names of endpoints are looked up again and again, each address becomes an endpoint.
+"""Endpoint discovery: looks up the names of endpoints periodically, and makes an endpoint of each address.
 
 A name that can't be looked up, or has no address at the moment, keeps the
-addresses that it had: an old address may still work, none can't. With name
-servers given they alone are asked, by DNS; otherwise the machine's own resolver
-is, so that its hosts file and search domains count.
+addresses that it had, because an old address may still work. If the
+configuration gives name servers, only these are asked, by DNS; otherwise the
+machine's resolver, with its hosts file and search domains.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from strangler.model.addresses import is_address
 from strangler.model.resilience import Resolve
 from strangler.model.snapshot import Snapshot
 from strangler.model.upstream import Endpoint, Upstream
+from strangler.observe.background_tasks import BackgroundTasks
 
 log = structlog.get_logger(part="discovery")
 
@@ -32,18 +33,18 @@ JITTER = 0.1
 class Discovery:
     """Looks up the names of a snapshot's endpoints.
 
-    `addresses` are the endpoints found, by upstream; `on_change` gets the name
-    of an upstream whose endpoints are others than before, () where they are
-    not known.
+    `addresses` has the endpoints by upstream. `on_change` gets an upstream and
+    its endpoints when they change, () where they are unknown.
     """
 
     def __init__(self, on_change: Callable[[str, tuple[Endpoint, ...]], None]) -> None:
         self.addresses: dict[str, tuple[Endpoint, ...]] = {}
         self._on_change = on_change
         self._running: dict[str, tuple[Upstream, asyncio.Task[None]]] = {}
+        self._tasks = BackgroundTasks(log)
 
     def apply(self, snapshot: Snapshot) -> None:
-        """Look up what `snapshot` says; upstreams whose endpoints stay keep what is known of them."""
+        """Look up the names in `snapshot`; upstreams whose endpoints stay the same keep their addresses."""
         wanted = {name: one for name, one in snapshot.upstreams.items() if one.resolve is not None}
         for name, (upstream, task) in list(self._running.items()):
             kept = wanted.get(name)
@@ -54,7 +55,10 @@ class Discovery:
                     self._on_change(name, ())
         for name, upstream in wanted.items():
             if name not in self._running:
-                self._running[name] = (upstream, asyncio.create_task(self._keep_looking(upstream)))
+                self._running[name] = (
+                    upstream,
+                    self._tasks.start(self._keep_looking(upstream), f"look-ups of {upstream.name}"),
+                )
 
     @property
     def complete(self) -> bool:
@@ -62,7 +66,7 @@ class Discovery:
         return self.addresses.keys() >= self._running.keys()
 
     def stop(self) -> None:
-        """End all look-ups."""
+        """Stop all look-ups."""
         for _, task in self._running.values():
             task.cancel()
         self._running = {}
@@ -97,7 +101,7 @@ class Discovery:
                 for endpoint in upstream.endpoints
                 for address in ([endpoint.host] if is_address(endpoint.host) else known.get(endpoint.host, []))
             ]
-            # What two names mean is one endpoint all the same.
+            # Two names may have an address in common, which is one endpoint.
             endpoints = tuple({endpoint.url: endpoint for endpoint in found_at}.values())
             if endpoints and endpoints != self.addresses.get(upstream.name):
                 self.addresses[upstream.name] = endpoints
@@ -120,7 +124,7 @@ async def look_up(name: str, resolve: Resolve) -> list[str]:
 
 
 def _at(endpoint: Endpoint, address: str) -> Endpoint:
-    """The endpoint that `endpoint` is at one of its addresses."""
+    """`endpoint` at one of its addresses."""
     if address == endpoint.host:
         return endpoint
     scheme, usual = ("https", 443) if endpoint.tls else ("http", 80)

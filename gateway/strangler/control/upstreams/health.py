@@ -1,7 +1,7 @@
-"""Active health checks: the control process asks each endpoint, the workers avoid those that are down.
+"""Active health checks: the control process requests each endpoint, and the workers avoid those that are down.
 
-Intervals are jittered, and the first checks spread over one, so that many
-gateways with many endpoints do not ask in step.
+Intervals are jittered, and the first checks are spread, so that many gateways
+with many endpoints do not check at the same moments.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import structlog
 from strangler.model.snapshot import Snapshot
 from strangler.model.tls_context import upstream_context
 from strangler.model.upstream import Endpoint, HealthCheck, UpstreamTls
+from strangler.observe.background_tasks import BackgroundTasks
 from strangler.observe.descriptors import any_left
 from strangler.resilience.health import EndpointHealth
 
@@ -26,13 +27,13 @@ log = structlog.get_logger(part="health")
 
 JITTER = 0.1
 
-Key = tuple[str, str]
+EndpointKey = tuple[str, str]
 """An upstream's name and an endpoint's URL."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """How one endpoint is asked."""
+    """How one endpoint is checked."""
 
     settings: HealthCheck
     endpoint: Endpoint
@@ -42,13 +43,14 @@ class Check:
 class HealthChecks:
     """Runs the checks of a snapshot; `on_change` gets the endpoints that are down."""
 
-    def __init__(self, on_change: Callable[[frozenset[Key]], None]) -> None:
-        self.endpoints: dict[Key, EndpointHealth] = {}
+    def __init__(self, on_change: Callable[[frozenset[EndpointKey]], None]) -> None:
+        self.endpoints: dict[EndpointKey, EndpointHealth] = {}
         self._on_change = on_change
-        self._checks: dict[Key, tuple[Check, asyncio.Task[None]]] = {}
+        self._checks: dict[EndpointKey, tuple[Check, asyncio.Task[None]]] = {}
+        self._tasks = BackgroundTasks(log)
 
     def apply(self, snapshot: Snapshot, addresses: Mapping[str, tuple[Endpoint, ...]]) -> None:
-        """Check what `snapshot` says, at `addresses` where those are known; checks that stay go on undisturbed."""
+        """Check the endpoints of `snapshot`, at `addresses` where those are known; unchanged checks go on."""
         wanted = {
             (upstream.name, endpoint.url): Check(upstream.health, endpoint, upstream.tls)
             for upstream in snapshot.upstreams.values()
@@ -62,15 +64,18 @@ class HealthChecks:
         self.endpoints = {key: self.endpoints.get(key) or EndpointHealth() for key in wanted}
         for key, check in wanted.items():
             if key not in self._checks:
-                self._checks[key] = (check, asyncio.create_task(self._run(key, check)))
+                self._checks[key] = (
+                    check,
+                    self._tasks.start(self._run(key, check), f"health checks of {check.endpoint.url}"),
+                )
         self._on_change(self.down())
 
-    def down(self) -> frozenset[Key]:
+    def down(self) -> frozenset[EndpointKey]:
         """The endpoints that are down."""
         return frozenset(key for key, health in self.endpoints.items() if not health.up)
 
     def stop(self) -> None:
-        """End all checks."""
+        """Stop all checks."""
         for _, task in self._checks.values():
             task.cancel()
         self._checks = {}
@@ -89,7 +94,7 @@ class HealthChecks:
             for (upstream, url), health in self.endpoints.items()
         ]
 
-    async def _run(self, key: Key, check: Check) -> None:
+    async def _run(self, key: EndpointKey, check: Check) -> None:
         upstream, url = key
         health = self.endpoints[key]
         endpoint, settings = check.endpoint, check.settings
@@ -101,9 +106,9 @@ class HealthChecks:
         ) as client:
             await asyncio.sleep(random.uniform(0, JITTER * settings.interval))
             while True:
-                good, last = await _ask(client, url + settings.path, settings, name)
+                good, last = await _check(client, url + settings.path, settings, name)
                 if not good and not any_left():
-                    # Whatever went wrong says nothing about the endpoint.
+                    # The failure may be this process's own, so it is no evidence about the endpoint.
                     log.error("no file descriptors left for a health check", upstream=upstream, url=url, last=last)
                 elif health.note(good, last, settings):
                     log.warning(
@@ -113,19 +118,19 @@ class HealthChecks:
                 await asyncio.sleep(settings.interval * random.uniform(1 - JITTER, 1 + JITTER))
 
 
-async def _ask(client: httpx.AsyncClient, url: str, check: HealthCheck, server_name: str) -> tuple[bool, str]:
+async def _check(client: httpx.AsyncClient, url: str, check: HealthCheck, server_name: str) -> tuple[bool, str]:
     try:
         async with asyncio.timeout(check.timeout):
             response = await client.get(url, extensions={"sni_hostname": server_name})
     except TimeoutError:
-        return False, f"no answer in {check.timeout:g} s"
+        return False, f"no response in {check.timeout:g} s"
     except httpx.HTTPError as error:
         return False, f"{type(error).__name__}: {_cause(error)}"
     return response.status_code in check.status, f"status {response.status_code}"
 
 
 def _cause(error: BaseException) -> str:
-    """What the system said: httpx itself says no more than that all attempts have failed."""
+    """The operating system's error: httpx itself only reports that all attempts have failed."""
     at: BaseException | None = error
     while at is not None:
         if isinstance(at, OSError) and at.strerror:

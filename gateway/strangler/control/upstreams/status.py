@@ -1,7 +1,7 @@
-"""How upstreams do, put together from what the workers, the health checks and discovery know.
+"""The state of upstreams, from the workers' reports, the health checks and discovery.
 
-Ejections, breakers and concurrency limits are each worker's own, so their
-states are given as the number of workers in each.
+Each worker has its own ejections, breakers and concurrency limits, so their
+states are shown as the number of workers in each state.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from typing import Any
 
 from prometheus_client.core import GaugeMetricFamily
 
-from strangler.control.upstreams.health import Key
+from strangler.control.upstreams.health import EndpointKey
 from strangler.model.snapshot import Snapshot
 from strangler.model.upstream import Endpoint
-from strangler.observe.counters import Report, UpstreamState
+from strangler.observe.counters import UpstreamState, WorkerReport
 from strangler.resilience.health import EndpointHealth
 
 
 def upstreams_as_json(
     snapshot: Snapshot,
     addresses: Mapping[str, tuple[Endpoint, ...]],
-    health: Mapping[Key, EndpointHealth],
-    reports: Iterable[Report],
+    health: Mapping[EndpointKey, EndpointHealth],
+    reports: Iterable[WorkerReport],
 ) -> dict[str, Any]:
     """Every upstream with its endpoints, and every side of a migration that has a breaker."""
     states = by_upstream(reports)
@@ -47,7 +47,7 @@ def upstreams_as_json(
     return found
 
 
-def upstream_gauges(reports: Iterable[Report]) -> Iterator[GaugeMetricFamily]:
+def upstream_gauges(reports: Iterable[WorkerReport]) -> Iterator[GaugeMetricFamily]:
     """The same for Prometheus."""
     breakers = GaugeMetricFamily(
         "strangler_breaker_state", "Workers whose breaker is in the state.", labels=("upstream", "state")
@@ -71,8 +71,18 @@ def upstream_gauges(reports: Iterable[Report]) -> Iterator[GaugeMetricFamily]:
     yield from (breakers, ejected, requests)
 
 
-def by_upstream(reports: Iterable[Report]) -> dict[str, list[UpstreamState]]:
-    """What the workers say, by upstream."""
+def endpoint_gauge(health: Mapping[EndpointKey, EndpointHealth]) -> GaugeMetricFamily:
+    """Which endpoints the health checks find up."""
+    up = GaugeMetricFamily(
+        "strangler_endpoint_up", "1 where the health checks find the endpoint up.", labels=("upstream", "endpoint")
+    )
+    for (upstream, url), checked in health.items():
+        up.add_metric((upstream, url), int(checked.up))
+    return up
+
+
+def by_upstream(reports: Iterable[WorkerReport]) -> dict[str, list[UpstreamState]]:
+    """The workers' states of each upstream."""
     found: dict[str, list[UpstreamState]] = {}
     for report in reports:
         for name, state in report.upstreams.items():

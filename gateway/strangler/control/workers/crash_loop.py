@@ -1,8 +1,8 @@
-"""When a worker that ended is started again, and what is said of it meanwhile.
+"""How long to wait before a worker that ended is started again.
 
-One that lived for a while is started again at once. Of those that end soon
-after their start each waits twice as long as the one before, so that a crash
-loop neither eats the machine nor fills the log.
+A worker that lived for a while is restarted at once. Workers that end soon
+after their start wait twice as long each time, so that a crash loop neither
+uses up the processor nor fills the log.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ _DOUBLINGS = 16
 
 @dataclass(slots=True)
 class CrashLoop:
-    """The ends of the workers of one place: how many came early in a row, and why the last one ended."""
+    """The ends of the workers in one place: how many ended early in a row, and why the last one did."""
 
     in_a_row: int = 0
     reason: str | None = None
 
     def ended(self, lived: float, reason: str) -> float:
-        """Take in that a worker ended after `lived` seconds; the seconds to wait before the next one starts."""
+        """A worker ended after `lived` seconds. Returns the seconds to wait before the next one starts."""
         self.reason = reason
         if lived >= STABLE_AFTER:
             self.in_a_row = 0

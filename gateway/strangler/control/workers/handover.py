@@ -1,10 +1,10 @@
 """How the listening socket outlives the control process: workers hand it to the next one.
 
-Each worker listens on a Unix socket in the runtime folder. Whoever connects is
-the control process from then on: it gets the descriptors that all workers share
-(SCM_RIGHTS, unix(7)), and the connection is the worker's link to it. So the
-port stays open, and nothing that waits on it is lost, whatever ended the
-control process before. Only processes of the same user are let in.
+Each worker listens on a Unix socket in the runtime folder. The process that
+connects is the control process from then on: it receives the descriptors that
+all workers share (SCM_RIGHTS, unix(7)), and the connection is the worker's link
+to it. So the port stays open, and no waiting connection is lost, whatever ended
+the control process before. Only processes of the same user are accepted.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _CREDENTIALS = struct.Struct("iII")
 
 
 class Handover:
-    """A worker's side: hands `descriptors` to the next control process, and gives `on_link` the connection to it."""
+    """The worker's side: hands `descriptors` to the next control process; `on_link` gets the connection to it."""
 
     def __init__(self, folder: Path, descriptors: tuple[int, ...], on_link: Callable[[socket.socket], None]) -> None:
         self._path = socket_path(folder, os.getpid())
@@ -48,20 +48,20 @@ class Handover:
             try:
                 socket.send_fds(link, [GREETING], self._descriptors)
             except OSError:
-                # It is gone again: the next one that comes gets them.
+                # It is gone already; the next one that connects gets them.
                 link.close()
                 continue
             self._on_link(link)
 
     def close(self) -> None:
-        """Hand over no more."""
+        """Accept no control process any more."""
         self._serving.cancel()
         self._listening.close()
         self._path.unlink(missing_ok=True)
 
 
 def socket_path(folder: Path, pid: int) -> Path:
-    """Where the worker `pid` is to be met."""
+    """Where the worker `pid` accepts a control process."""
     return folder / f"{pid}.sock"
 
 

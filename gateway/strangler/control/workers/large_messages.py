@@ -1,12 +1,12 @@
-"""A large snapshot comes to a worker without its clients waiting for that.
+"""Decodes large snapshots in a worker without blocking its clients.
 
 Facts (CPython): unpickling 10,000 routes takes a quarter of a second, three
-times as long with the collector looking at them again and again, and letting go
-of them another 25 ms; a thread can do both while the event loop goes on, as the
-interpreter changes threads between any two byte codes. A collection can't be
-interrupted: it takes 130 ms for such a snapshot, so it must never look at one.
-`gc.freeze` sees to that for all that lives at the moment. What is then part of a
-cycle is never freed, so connections leave none when they end.
+times as long while the garbage collector visits them repeatedly, and freeing
+them another 25 ms. A thread can do both while the event loop runs, as the
+interpreter switches threads between any two byte codes. A collection can't be
+interrupted, and takes 130 ms for such a snapshot, so the collector must never
+visit one. `gc.freeze` excludes all objects that exist at the moment. A frozen
+cycle is never freed, so connections must leave no cycle when they end.
 """
 
 from __future__ import annotations
@@ -27,51 +27,50 @@ if TYPE_CHECKING:
     from strangler.proxy.plane import DataPlane
 
 LARGE = 262_144
-"""Bytes from which on a message is decoded aside: a few hundred routes."""
+"""Bytes from which on a message is decoded on a thread: a few hundred routes."""
 SWITCH_INTERVAL = 0.0005
-"""Seconds that a thread at work keeps the interpreter from the event loop meanwhile."""
-
+"""Seconds for which that thread holds the interpreter before the event loop gets it."""
 MOST_GARBAGE = 2
-"""How many times as many objects as at first may be frozen before they are all looked at again."""
+"""Maximum frozen objects, as a multiple of those frozen first, before a collection visits them all."""
 
 
 class LargeMessages:
-    """Decodes the messages of one worker; the collector rests from a large one until `settle`."""
+    """Decodes the messages of one worker; the collector pauses from a large one until `settle`."""
 
     def __init__(self) -> None:
-        self._resting = False
+        self._paused = False
         self._expected = 0
 
     async def decode(self, data: bytes) -> Any:
         """The message in `data`."""
         if len(data) < LARGE:
             return pickle.loads(data)
-        self._resting = True
+        self._paused = True
         gc.disable()
         with _sharing_the_interpreter():
             return await asyncio.to_thread(_decoded, data)
 
     async def settle(self, plane: DataPlane, before: list[Snapshot]) -> None:
-        """The newest message was carried out: let go of what served `before`, and have the collector go on."""
-        if not self._resting:
+        """The newest snapshot serves: free the one `before`, and resume the collector."""
+        if not self._paused:
             return
         with _sharing_the_interpreter():
-            await asyncio.to_thread(_let_go, before)
+            await asyncio.to_thread(_free, before)
         gc.freeze()
         frozen = gc.get_freeze_count()
         self._expected = self._expected or frozen
         if frozen > MOST_GARBAGE * self._expected and not any(client.exchange for client in plane.clients):
-            # Some of what was frozen may be in use no longer, which is looked for while nobody waits.
+            # Some frozen objects may be garbage; they are collected while no client waits.
             gc.unfreeze()
             gc.collect()
             gc.freeze()
             self._expected = gc.get_freeze_count()
-        self.rest_no_more()
+        self.resume_collector()
 
-    def rest_no_more(self) -> None:
-        """Whatever became of the message, the collector goes on."""
-        if self._resting:
-            self._resting = False
+    def resume_collector(self) -> None:
+        """Resume the collector if a large message has paused it."""
+        if self._paused:
+            self._paused = False
             gc.enable()
 
 
@@ -92,8 +91,8 @@ def _decoded(data: bytes) -> Any:
     return message
 
 
-def _let_go(held: list[Snapshot]) -> None:
-    """Let go of the snapshot that is `held` piece by piece, as the whole would keep the interpreter for too long."""
+def _free(held: list[Snapshot]) -> None:
+    """Free the snapshot in `held` piece by piece: freeing it at once would hold the interpreter for too long."""
     snapshot = held.pop()
     index = snapshot.index
     trees = (index.any_host, *index.exact_hosts.values(), *index.suffix_hosts.values())

@@ -1,4 +1,4 @@
-"""The listening sockets: opened, or taken over from the workers that an earlier control process has left."""
+"""The listening sockets: opened, or taken over from the workers of an earlier control process."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ log = structlog.get_logger(part="control")
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """What all workers share: the socket at which clients connect, and the table of rate limits.
+    """What all workers share: the socket to which clients connect, and the table of rate limits (`tally`).
 
-    `former` have both already. `folder` is where workers hand them over, if
-    anywhere.
+    `former` workers have both already. In `folder`, if there is one, workers
+    hand both over to the next control process.
     """
 
     socket: socket.socket
@@ -31,7 +31,7 @@ class Listening:
 
 
 def open_listening(address: Listener) -> Listening:
-    """The socket for clients; raises OSError where somebody else has the address."""
+    """The socket for clients; raises OSError where the address is in use."""
     folder = _claim(address)
     shared, former = folder.take_over() if folder is not None else ((), [])
     if not shared:
@@ -42,7 +42,7 @@ def open_listening(address: Listener) -> Listening:
 
 
 def listen(address: Listener) -> socket.socket:
-    """A listening TCP socket at `address`; raises OSError where it is taken."""
+    """A listening TCP socket at `address`; raises OSError where that is in use."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     listening = socket.create_server((address.host, address.port), family=family, backlog=BACKLOG)
     listening.setblocking(False)
@@ -50,14 +50,14 @@ def listen(address: Listener) -> socket.socket:
 
 
 def address_of(listening: socket.socket) -> str:
-    """Where a socket listens, with the port that it got."""
+    """The address of a listening socket, with the port that the system chose if it was 0."""
     host, port, *_ = listening.getsockname()
     return str(Listener(host, port))
 
 
 def _claim(address: Listener) -> RuntimeFolder | None:
     if address.port == 0:
-        # Another port at each start: nothing to take over.
+        # The system chooses another port at each start, so there is nothing to take over.
         return None
     try:
         return RuntimeFolder(runtime_root(os.environ), address)

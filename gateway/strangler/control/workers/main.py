@@ -1,9 +1,9 @@
-"""A worker process: a data plane on the inherited listening socket, told what to do over the link.
+"""A worker process: a data plane on the inherited listening socket, which follows the control process's messages.
 
 Started by the control process as `python -m strangler.control.workers.main LISTEN LINK
 TALLY FOLDER`, with the numbers of the three inherited file descriptors and the
-runtime folder, "" where there is none. When the control process is gone it serves on,
-and hands over to the next one that comes.
+runtime folder, "" where there is none. When the control process is gone, the
+worker serves on, and hands over to the next one that connects.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from strangler.control.workers.large_messages import LargeMessages
 from strangler.model.upstream import Endpoint
 from strangler.observe.background_stream import use_for_standard_error
 from strangler.observe.loop_lag import LoopLag
+from strangler.pickle_stream import framed, read_message
 from strangler.proxy.plane import DataPlane
 from strangler.shadow.copying.mirror import Mirror
 
@@ -50,11 +51,11 @@ class Worker:
         self._drain: messages.Drain | None = None
         self._failure: BaseException | None = None
         self._writer: asyncio.StreamWriter | None = None
-        self._told: asyncio.Task[None] | None = None
+        self._following: asyncio.Task[None] | None = None
         self._lag: LoopLag
 
     async def run(self) -> None:
-        """Serve until told to drain, or asked to by SIGTERM."""
+        """Serve until a `Drain` message or SIGTERM."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._ended.set)
         take_sigterm()
@@ -70,14 +71,14 @@ class Worker:
         if self._plane is not None:
             drain = self._drain or messages.Drain(self._plane.snapshot.drain, self._plane.snapshot.delay)
             await self._plane.drain(drain.deadline, drain.delay)
-            self._say(messages.Reported(self._plane.report()))
+            self._send(messages.Reported(self._plane.report()))
             self._plane.close()
         if self._mirror is not None:
             await self._mirror.close()
         reporting.cancel()
         self._lag.close()
-        if self._told is not None:
-            self._told.cancel()
+        if self._following is not None:
+            self._following.cancel()
         if self._writer is not None:
             with contextlib.suppress(ConnectionError):
                 await self._writer.drain()
@@ -86,37 +87,37 @@ class Worker:
             raise self._failure
 
     def _follow(self, link: socket.socket) -> None:
-        """Do what is said over `link` from now on."""
-        if self._told is not None:
-            self._told.cancel()
-        self._told = asyncio.create_task(self._be_told(link))
+        """Follow the messages that come over `link` from now on."""
+        if self._following is not None:
+            self._following.cancel()
+        self._following = asyncio.create_task(self._follow_link(link))
 
-    async def _be_told(self, link: socket.socket) -> None:
+    async def _follow_link(self, link: socket.socket) -> None:
         reader, writer = await asyncio.open_connection(sock=link)
         self._writer = writer
         try:
-            await self._listen_to(reader)
+            await self._follow_messages(reader)
         except Exception as error:
-            # Without knowing what to do there is no serving; the control process says why and starts another.
+            # A worker that missed a message can't serve; the control process logs why, and starts another.
             self._failure = error
-            self._say(messages.Failed(repr(error)))
+            self._send(messages.Failed(repr(error)))
             self._ended.set()
             return
         writer.close()
         if self._plane is None:
-            # The control process was gone before it said what to serve.
+            # The control process ended before it sent a snapshot.
             self._ended.set()
 
     @property
     def _is_linked(self) -> bool:
         return self._writer is not None and not self._writer.is_closing()
 
-    def _say(self, message: object) -> None:
+    def _send(self, message: object) -> None:
         if self._writer is not None and not self._writer.is_closing():
-            self._writer.write(messages.encode(message))
+            self._writer.write(framed(message))
 
-    async def _listen_to(self, reader: asyncio.StreamReader) -> None:
-        while (message := await messages.read(reader, self._large.decode)) is not None:
+    async def _follow_messages(self, reader: asyncio.StreamReader) -> None:
+        while (message := await read_message(reader, self._large.decode)) is not None:
             match message:
                 case messages.Keys():
                     self._take_keys(message)
@@ -135,7 +136,7 @@ class Worker:
                     if self._plane is not None:
                         self._plane.set_addresses(message.upstream, message.endpoints)
                 case messages.ReportNow() if self._plane is not None:
-                    self._say(messages.Reported(self._plane.report(), message.ticket, self._lag.take()))
+                    self._send(messages.Reported(self._plane.report(), message.ticket, self._lag.take()))
                 case messages.ReopenLog() if self._plane is not None:
                     self._reopen_log(self._plane)
                 case messages.Drain():
@@ -143,7 +144,7 @@ class Worker:
                     self._ended.set()
 
     def _take_keys(self, message: messages.Keys) -> None:
-        # Where there is none, a set without keys: the data plane refuses by it, and forgets what it had before.
+        # Without a document, a set without keys: the data plane refuses tokens, and forgets the keys that it had.
         keys = KeySet({}, "")
         if message.document is not None:
             with contextlib.suppress(KeySetError):
@@ -160,39 +161,39 @@ class Worker:
             self._plane.set_down(self._down)
             self._plane.mirror = self._mirror = Mirror(self._plane)
             await self._plane.serve(self._listening)
-            # What lives now lives long: a collection need not look at it again.
+            # What exists now lives long, so the collector need not visit it again.
             gc.collect()
             gc.freeze()
-            self._large.rest_no_more()
+            self._large.resume_collector()
         else:
             before = [self._plane.snapshot]
             try:
                 self._plane.apply(message.snapshot, message.derived if isinstance(message, messages.Prepared) else None)
             except Exception as error:
-                # Such as of a log file. The control process says so; a worker that served so far goes on.
-                self._large.rest_no_more()
-                self._say(messages.Failed(repr(error)))
+                # For example, a log file can't be opened. The worker serves on as before; the control process logs it.
+                self._large.resume_collector()
+                self._send(messages.Failed(repr(error)))
                 return
-            self._say(messages.Ready(message.snapshot.version))
+            self._send(messages.Ready(message.snapshot.version))
             await self._large.settle(self._plane, before)
             return
-        self._say(messages.Ready(message.snapshot.version))
+        self._send(messages.Ready(message.snapshot.version))
 
     def _reopen_log(self, plane: DataPlane) -> None:
         try:
             plane.reopen_access_log()
         except OSError as error:
-            self._say(messages.Failed(f"the access log can't be opened again: {error}"))
+            self._send(messages.Failed(f"the access log can't be reopened: {error}"))
 
     def _ask_refetch(self, provider: str) -> None:
-        self._say(messages.Refetch(provider))
+        self._send(messages.Refetch(provider))
 
     async def _report(self) -> None:
         while True:
             await asyncio.sleep(REPORT_INTERVAL)
-            # Figures that nobody can take now go to the next control process.
+            # Without a control process, the figures wait for the next one.
             if self._plane is not None and self._is_linked:
-                self._say(messages.Reported(self._plane.report(), 0, self._lag.take()))
+                self._send(messages.Reported(self._plane.report(), 0, self._lag.take()))
 
 
 def main() -> None:
@@ -210,7 +211,7 @@ def main() -> None:
     try:
         uvloop.run(serve())
     except OSError:
-        # The control process has been told what it was, and says so.
+        # The control process has received the error, and logs it.
         sys.exit(1)
 
 

@@ -1,9 +1,9 @@
-"""The runtime folder of an address: where a control process that starts meets the workers of the one before it.
+"""The runtime folder of an address: where a control process finds the workers of an earlier one.
 
-It connects to each of them, receives the descriptors that all workers share,
-and speaks with the worker over that connection from then on (handover.py). The
-folder's lock is held by one control process at a time; the kernel gives it up
-when that process is gone.
+It connects to each worker, receives the descriptors that all workers share, and
+keeps the connection as its link to the worker (handover.py). One control
+process at a time holds the folder's lock; the kernel releases it when that
+process ends.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ from strangler.model.listener import Listener
 
 log = structlog.get_logger(part="control")
 
-ANSWER_DEADLINE = 2.0
+HANDOVER_DEADLINE = 2.0
 LOCK_DEADLINE = 1.0
 _LONGEST_PATH = 100
 
 
 @dataclass(frozen=True, slots=True)
 class FormerWorker:
-    """A worker that lost its control process; `link` leads to it."""
+    """A worker that lost its control process; `link` is the connection to it."""
 
     pid: int
     link: socket.socket
 
 
 class AddressOccupied(OSError):
-    """Another control process serves this address."""
+    """Another control process holds this address."""
 
 
 class RuntimeFolder:
     """The folder of one address, claimed for this control process.
 
-    Raises AddressOccupied where another control process has it, other OSErrors
-    where there can be no such folder.
+    Raises AddressOccupied where another control process holds it, and another
+    OSError where the folder can't be made.
     """
 
     def __init__(self, root: Path, address: Listener) -> None:
@@ -62,7 +62,7 @@ class RuntimeFolder:
         os.pwrite(self._lock, str(os.getpid()).encode(), 0)
 
     def _claim(self, address: Listener) -> int:
-        # A process that has just been killed may take a moment to be gone.
+        # A process that was just killed may take a moment to end.
         deadline = time.monotonic() + LOCK_DEADLINE
         while True:
             lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -83,24 +83,24 @@ class RuntimeFolder:
             os.close(lock)
 
     def release(self) -> None:
-        """Give the folder up, and remove it unless something is left in it."""
+        """Release the lock, and remove the folder if it is empty."""
         (self.path / "lock").unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.path.rmdir()
         os.close(self._lock)
 
     def take_over(self) -> tuple[tuple[int, ...], list[FormerWorker]]:
-        """The shared descriptors, () where no worker is left, and the workers that are."""
+        """The shared descriptors, () where no worker is left, and the workers that are left."""
         shared: tuple[int, ...] = ()
         workers = []
         for path in sorted(self.path.glob("*.sock")):
             try:
-                worker, descriptors = _meet(path)
+                worker, descriptors = _connect(path)
             except (ConnectionRefusedError, FileNotFoundError):
                 path.unlink(missing_ok=True)
                 continue
             except OSError as error:
-                log.warning("a worker of an earlier start does not answer", path=str(path), error=str(error))
+                log.warning("a worker of an earlier start does not respond", path=str(path), error=str(error))
                 continue
             workers.append(worker)
             if shared:
@@ -111,12 +111,12 @@ class RuntimeFolder:
         return shared, workers
 
     def forget(self, pid: int) -> None:
-        """Remove what a worker that is gone may have left."""
+        """Remove the socket that an ended worker may have left."""
         socket_path(self.path, pid).unlink(missing_ok=True)
 
 
 def runtime_root(environment: Mapping[str, str]) -> Path:
-    """Where runtime folders go: systemd's RuntimeDirectory, the user's, or one in the folder of temporary files."""
+    """The parent of runtime folders: systemd's RuntimeDirectory, the user's, or one among the temporary files."""
     given = environment.get("RUNTIME_DIRECTORY", "").partition(":")[0]
     if given:
         return Path(given)
@@ -127,7 +127,7 @@ def runtime_root(environment: Mapping[str, str]) -> Path:
 
 
 def _make_private(folder: Path) -> None:
-    """Make `folder` unless it is there; raises PermissionError where others could enter it or put another in place."""
+    """Make `folder` unless it exists; raises PermissionError where another user owns it or may write to it."""
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
     found = folder.lstat()
@@ -137,10 +137,10 @@ def _make_private(folder: Path) -> None:
         raise PermissionError(errno.EPERM, "others may write to the folder", str(folder))
 
 
-def _meet(path: Path) -> tuple[FormerWorker, tuple[int, ...]]:
+def _connect(path: Path) -> tuple[FormerWorker, tuple[int, ...]]:
     link = socket.socket(socket.AF_UNIX)
     try:
-        link.settimeout(ANSWER_DEADLINE)
+        link.settimeout(HANDOVER_DEADLINE)
         link.connect(str(path))
         pid, user = peer_of(link)
         if user != os.geteuid():
@@ -149,7 +149,7 @@ def _meet(path: Path) -> tuple[FormerWorker, tuple[int, ...]]:
         if greeting != GREETING or len(descriptors) != SHARED:
             for descriptor in descriptors:
                 os.close(descriptor)
-            raise ConnectionError(errno.EPROTO, "does not hand over what is expected", str(path))
+            raise ConnectionError(errno.EPROTO, "unexpected handover", str(path))
         link.setblocking(False)
     except BaseException:
         link.close()

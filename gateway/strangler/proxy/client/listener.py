@@ -24,13 +24,13 @@ from strangler.proxy.http.tls import TlsConnection, reason_of
 from strangler.routing.decide import Refusal
 
 if TYPE_CHECKING:
-    from strangler.proxy.plane import DataPlane
+    from strangler.proxy.client.worker import Worker
 
 
 class Listener:
     """Makes the protocols of accepted connections; `handshakes` are those that no request can come from yet."""
 
-    def __init__(self, plane: DataPlane) -> None:
+    def __init__(self, plane: Worker) -> None:
         self.handshakes: set[TlsConnection | ProxiedConnection] = set()
         self._plane = plane
         self._tls: ListenerTls | None = None
@@ -60,7 +60,7 @@ class Listener:
         plane = self._plane
         client = ClientConnection(plane, peer, believed)
         if self._context is None:
-            return client
+            return cast(asyncio.Protocol, client)
         if self._full():
             return _TurnedAway()
         connection = _Greeting(self, peer, client, self._context)
@@ -122,7 +122,9 @@ class _Greeting(TlsConnection):
     __slots__ = ("_hello", "_listener", "peer")
 
     def __init__(self, listener: Listener, peer: str, client: ClientConnection, context: ssl.SSLContext) -> None:
-        super().__init__(client, context, self._over, server_side=True, plain_answer=listener.plain_answer)
+        super().__init__(
+            cast(asyncio.Protocol, client), context, self._over, server_side=True, plain_answer=listener.plain_answer
+        )
         self.peer = peer
         self._hello: bytes | None = b""
         self._listener = listener

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from math import ceil
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from orjson import dumps
 
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from strangler.auth.identity import Identity
     from strangler.model.upstream import Timeouts
     from strangler.proxy.client.connection import ClientConnection
-    from strangler.proxy.client.known_heads import Remembered
-    from strangler.proxy.client.request_head import RequestHead
+    from strangler.proxy.exchange.exchange import Exchange
+    from strangler.proxy.exchange.known_heads import Remembered
+    from strangler.proxy.exchange.observer import Observer
+    from strangler.proxy.exchange.request_head import RequestHead
     from strangler.proxy.upstream.connection import UpstreamConnection
     from strangler.proxy.upstream.endpoint_pool import EndpointPool
     from strangler.resilience.concurrency import ConcurrencyLimit
@@ -54,7 +56,6 @@ class AnsweredRequest(Request):
         "_drawn",
         "_framing",
         "_pool",
-        "_remembered",
         "attempts",
         "bytes_out",
         "client",
@@ -65,10 +66,11 @@ class AnsweredRequest(Request):
         "head",
         "keep_alive",
         "line",
+        "observer",
         "pending_out",
         "rate_limit_fields",
-        "recording",
         "refetched",
+        "remembered",
         "request_complete",
         "request_id",
         "response_started",
@@ -118,10 +120,11 @@ class AnsweredRequest(Request):
             self._body_received = 0
         self._framing = BY_LENGTH
         self._decision: Decision | None = None
-        self._remembered: Remembered | None = None
+        self.remembered: Remembered | None = None
         self._pool: EndpointPool | None = None
         self.refetched = False
         self.attempts: Attempts | None = None
+        self.observer: Observer | None = None
         self.entered: ConcurrencyLimit[Attempts] | None = None
         self.ends = NEVER
         self.rate_limit_fields = b""
@@ -195,6 +198,8 @@ class AnsweredRequest(Request):
     def response_body(self, body: bytes) -> None:
         """A part of the response's body came in."""
         self.bytes_out += len(body)
+        if self.observer is not None:
+            self.observer.response_body(body)
         if self.attempts is not None:
             self.attempts.copy_body(body)
         if self._framing == IN_CHUNKS:
@@ -246,6 +251,8 @@ class AnsweredRequest(Request):
 
     def answer_instead(self, status: int, fields: bytes, body: bytes) -> None:
         """Answer with a response of the gateway's own; `fields` are whole lines, Content-Length among them."""
+        if self.observer is not None:
+            self.observer.own_response()
         self._begin_answer(status)
         out = self._head_for_client(status, STATUS_LINES[status], fields)
         if self.method != "HEAD":
@@ -302,7 +309,7 @@ class AnsweredRequest(Request):
             plane.counters.request((route, side, upstream, status), seconds, self.bytes_out)
         log = plane.access_log
         if log is not None and write:
-            remembered = self._remembered
+            remembered = self.remembered
             if remembered is not None:
                 caller = remembered.logged
             else:
@@ -317,3 +324,5 @@ class AnsweredRequest(Request):
                 f',"endpoint":{endpoint}'
                 f',"bytes":{self.bytes_out},"ms":{seconds * 1000:.3f}{noted}{caller}}}\n'
             )
+        if self.observer is not None:
+            self.observer.ended(cast("Exchange", self), status, seconds)

@@ -15,7 +15,7 @@ from time import time
 from typing import TYPE_CHECKING
 
 from strangler.auth.verify import UnknownKey
-from strangler.proxy.client.known_heads import NO_ROUTE, KnownFields, fields_sent
+from strangler.model.methods import SAFE
 from strangler.proxy.exchange.admission import enter_lightly
 from strangler.proxy.exchange.answered_request import (
     AFTER_REQUEST_ID,
@@ -27,12 +27,14 @@ from strangler.proxy.exchange.answered_request import (
 )
 from strangler.proxy.exchange.attempts import Attempts, is_repeated
 from strangler.proxy.exchange.authentication import identify
+from strangler.proxy.exchange.known_heads import NO_ROUTE, KnownFields, fields_sent
+from strangler.proxy.exchange.observer import Excuse
 from strangler.proxy.exchange.recovery import is_failure
 from strangler.proxy.exchange.transforms import changed_line
 from strangler.proxy.exchange.tunnel import Tunnel
 from strangler.proxy.exchange.upgrade import is_offered, upgrade_fields
 from strangler.proxy.upstream.endpoint_pool import LARGE_BODY
-from strangler.resilience.retry import SAFE, Cause, Failure
+from strangler.resilience.retry import Cause, Failure
 from strangler.routing.decide import Decision, Refusal, decide, find_route
 from strangler.routing.rewrite import is_cut_alike
 
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from strangler.auth.identity import Identity
     from strangler.model.auth import AuthRequirement
     from strangler.model.route import Route
+    from strangler.proxy.exchange.observer import Observer
     from strangler.proxy.upstream.connection import UpstreamConnection
     from strangler.proxy.upstream.endpoint_pool import EndpointPool
     from strangler.proxy.upstream.upstream_pool import UpstreamPool
@@ -78,7 +81,7 @@ class Exchange(AnsweredRequest):
                     self._decision = Decision(
                         route, before.upstream, before.side, identity, before.choice, None, changes
                     )
-                    self._remembered = remembered
+                    self.remembered = remembered
                     self._first_attempt(route, remembered.pool)
                     return
         self.start(known)
@@ -149,6 +152,12 @@ class Exchange(AnsweredRequest):
         """Another endpoint of the same name accepted a connection before the chosen one did."""
         self._pool = pool
 
+    def watch(self, observer: Observer) -> None:
+        """Have `observer` look on from now, and see what has come of the request's body already."""
+        self.observer = observer
+        for part in self._body:
+            observer.request_body(part)
+
     # Towards the upstream
 
     def let_in(self, upstream: UpstreamPool, fields: bytes) -> None:
@@ -197,8 +206,10 @@ class Exchange(AnsweredRequest):
 
     def redirect(self, decision: Decision) -> None:
         """Have the next attempt go where `decision` says."""
+        if self.observer is not None:
+            self.observer.excuse(Excuse.OTHER_SIDE)
         self._decision = decision
-        self._remembered = None
+        self.remembered = None
 
     def send_body_again(self, parts: list[bytes]) -> None:
         """Have the next attempt begin its body with what was sent of it before."""
@@ -206,6 +217,8 @@ class Exchange(AnsweredRequest):
 
     def send_to(self, upstream: UpstreamPool) -> None:
         """Send the request to an endpoint of `upstream`, in an attempt that `attempts` makes."""
+        if self.observer is not None:
+            self.observer.next_attempt()
         route = self.decision.route
         timeouts = upstream.upstream.timeouts
         if route is not None and route.timeouts:
@@ -229,7 +242,7 @@ class Exchange(AnsweredRequest):
         self.connection = connection
         connection.exchange = self
         client = self.client
-        remembered = self._remembered
+        remembered = self.remembered
         if remembered is not None and remembered.ids_alone:
             # Most requests; where fields are remembered, there is no body.
             request_id = self.request_id
@@ -272,7 +285,7 @@ class Exchange(AnsweredRequest):
         assert decision is not None
         head = self.head
         changes = decision.changes
-        remembered = self._remembered
+        remembered = self.remembered
         if other is not None and decision.route is not None and decision.route.changes is not None:
             changes = decision.route.changes_for(other.owner.upstream.name)
             remembered = None
@@ -306,6 +319,8 @@ class Exchange(AnsweredRequest):
         self._send_body(body)
 
     def _send_body(self, data: bytes) -> None:
+        if self.observer is not None:
+            self.observer.request_body(data)
         if self.done:
             return
         connection = self.connection
@@ -335,6 +350,8 @@ class Exchange(AnsweredRequest):
 
         `line` is its status line, `fields` are the lines of its head that go on, Content-Length among them.
         """
+        if self.observer is not None:
+            self.observer.whole_response(status, fields, body)
         self.connection = None
         self.bytes_out = len(body)
         pool = self._pool
@@ -345,7 +362,7 @@ class Exchange(AnsweredRequest):
             if self.attempts is not None:
                 self.attempts.copy_body(body)
         client = self.client
-        remembered = self._remembered
+        remembered = self.remembered
         if (
             remembered is not None
             and remembered.nothing_added
@@ -365,6 +382,8 @@ class Exchange(AnsweredRequest):
 
     def response_head(self, status: int, line: bytes, fields: bytes, delimited: bool) -> None:
         """The final response's head came in: frame it anew for the client, unless its end is `delimited`."""
+        if self.observer is not None:
+            self.observer.response_head(status, fields)
         connection, self.connection = self.connection, None
         assert connection is not None
         if not self._takes(status, fields):
@@ -442,6 +461,8 @@ class Exchange(AnsweredRequest):
 
     def out_of_descriptors(self) -> None:
         """The gateway itself can open no connection, which says nothing about the upstream."""
+        if self.observer is not None:
+            self.observer.excuse(Excuse.NO_DESCRIPTORS)
         if self.attempts is not None:
             self.attempts.lose_hedge()
         self.fail(503, NO_DESCRIPTORS_LEFT, 1.0)
@@ -478,6 +499,8 @@ class Exchange(AnsweredRequest):
 
     def upstream_failed(self, cause: Cause, status: int, detail: str, *, blame: bool = True) -> None:
         """The upstream can't complete this attempt, by its own fault unless told otherwise."""
+        if self.observer is not None and not blame:
+            self.observer.excuse(Excuse.CLIENT_GONE)
         attempts = self._care()
         if self.connection is not None:
             attempts.sent = True
@@ -491,6 +514,8 @@ class Exchange(AnsweredRequest):
 
     def give_up(self, status: int, detail: str) -> None:
         """The client can't complete its request, which says nothing about the upstream."""
+        if self.observer is not None:
+            self.observer.excuse(Excuse.REQUEST_INCOMPLETE)
         self._drop_connection()
         self.fail(status, detail)
 
@@ -526,6 +551,8 @@ class Exchange(AnsweredRequest):
         """Answer with a problem, or break off a response that has begun."""
         if self.done:
             return
+        if self.observer is not None:
+            self.observer.own_response()
         if self.connection is None and self._pool is not None:
             self._pool.forget(self)
         self._care().reason = detail
@@ -589,6 +616,8 @@ class Exchange(AnsweredRequest):
         """The gateway ends, and can't wait for this exchange any longer, which says nothing about anybody else."""
         if self.done:
             return
+        if self.observer is not None:
+            self.observer.excuse(Excuse.SHUTDOWN)
         if self.response_started:
             self.give_up(self.status, "The gateway shut down before the response was complete.")
         elif self.connection is not None:

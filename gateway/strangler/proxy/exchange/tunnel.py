@@ -27,7 +27,6 @@ from strangler.proxy.http.broken import ResetWhenSent
 
 if TYPE_CHECKING:
     from strangler.proxy.exchange.exchange import Exchange
-    from strangler.proxy.plane import DataPlane
     from strangler.proxy.upstream.connection import UpstreamConnection
 
 CLOSING = 5.0
@@ -46,7 +45,7 @@ class Tunnel:
 
     def __init__(self, exchange: Exchange, connection: UpstreamConnection, *, websocket: bool) -> None:
         timeouts = exchange.timeouts
-        self.plane: DataPlane = exchange.client.plane
+        self.plane = exchange.client.plane
         self.idle = timeouts.tunnel
         self.deadline = self.plane.now + self.idle
         self.client = TunnelEnd(self, "client", exchange.client.transport, timeouts.idle)

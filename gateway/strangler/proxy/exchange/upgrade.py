@@ -13,7 +13,7 @@ from strangler.proxy.http.headers import protocols
 
 if TYPE_CHECKING:
     from strangler.model.upstream import Upstream
-    from strangler.proxy.client.request_head import RequestHead
+    from strangler.proxy.exchange.request_head import RequestHead
 
 _KEY, _VERSION = b"sec-websocket-key", b"sec-websocket-version"
 _NONCE = re.compile(rb"[A-Za-z0-9+/]{22}==")

@@ -5,18 +5,17 @@ goes out with the worker's tick; when more than WAITING_BYTES wait, or nobody
 listens, pairs are dropped and counted as `overload`. Counts are kept until they
 could be sent.
 
-A message is a pickle behind its length in four bytes. The socket lies in a
-folder that only this user can enter.
+Messages are framed by `pickle_stream`. The socket lies in a folder that only
+this user can enter.
 """
 
 from __future__ import annotations
 
 import asyncio
-import pickle
-import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, cast
 
+from strangler.pickle_stream import complete_messages, framed
 from strangler.shadow.known_pairs import SelfTestOrder
 from strangler.shadow.pair import Answered, Batch, NotCompared, Pair, Reason
 
@@ -28,7 +27,7 @@ RECONNECT = 0.5
 DRAIN = 1.0
 _OVERHEAD = 512
 _ANSWERS = Pair._fields.index("legacy")
-_LENGTH = struct.Struct("!I")
+_VERSION = Pair._fields.index("version")
 
 
 class Channel(asyncio.Protocol):
@@ -57,8 +56,15 @@ class Channel(asyncio.Protocol):
 
     def offer(self, pair: Pair) -> None:
         """Send `pair` with the next batch, or count it as not compared for overload."""
-        sides = (pair.legacy, pair.extracted)
-        size = len(pair.request) + sum(len(side.head) + len(side.body) for side in sides) + _OVERHEAD
+        legacy, extracted = pair.legacy, pair.extracted
+        size = (
+            _OVERHEAD
+            + len(pair.request)
+            + len(legacy.head)
+            + len(legacy.body)
+            + len(extracted.head)
+            + len(extracted.body)
+        )
         if self._transport is None or self._waiting() + size > WAITING_BYTES:
             if not pair.self_test:
                 self.count(_left_out(pair))
@@ -87,12 +93,12 @@ class Channel(asyncio.Protocol):
 
     def _send(self, transport: asyncio.WriteTransport) -> None:
         # Plain tuples, which need no class to be looked up: a third of the time at both ends.
-        pairs = [(*pair[:_ANSWERS], *pair.legacy, *pair.extracted, pair.version) for pair in self._pairs]
-        data = pickle.dumps((pairs, self._not_compared), protocol=pickle.HIGHEST_PROTOCOL)
+        pairs = [pair[:_ANSWERS] + pair.legacy + pair.extracted + pair[_VERSION:] for pair in self._pairs]
+        data = framed((pairs, self._not_compared))
         self._pairs = []
         self._bytes = 0
         self._not_compared = {}
-        transport.write(_LENGTH.pack(len(data)) + data)
+        transport.write(data)
 
     async def drained(self) -> None:
         """Send what has gathered and wait until it is out, DRAIN seconds at the most.
@@ -141,7 +147,7 @@ class Channel(asyncio.Protocol):
         self._received.clear()
 
     def data_received(self, data: bytes) -> None:
-        for order in _messages(self._received, data):
+        for order in complete_messages(self._received, data):
             self._on_order(SelfTestOrder._make(order))
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -166,36 +172,19 @@ class Receiver(asyncio.Protocol):
     def order(self, order: SelfTestOrder) -> None:
         """Have the worker send known pairs."""
         if self._transport is not None and not self._transport.is_closing():
-            data = pickle.dumps(tuple(order), protocol=pickle.HIGHEST_PROTOCOL)
-            self._transport.write(_LENGTH.pack(len(data)) + data)
+            self._transport.write(framed(tuple(order)))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.WriteTransport, transport)
         self._met(self)
 
     def data_received(self, data: bytes) -> None:
-        for packed in _messages(self._received, data):
+        for packed in complete_messages(self._received, data):
             self._take(_unpacked(*packed))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self._gone(self)
-
-
-def _messages(received: bytearray, data: bytes) -> Iterator[Any]:
-    """The messages that are whole once `data` has come after what was `received`, where the rest stays."""
-    received += data
-    start = 0
-    while len(received) >= start + _LENGTH.size:
-        (length,) = _LENGTH.unpack_from(received, start)
-        begin = start + _LENGTH.size
-        if len(received) < begin + length:
-            break
-        start = begin + length
-        with memoryview(received) as view:
-            message = pickle.loads(view[begin:start])
-        yield message
-    del received[:start]
 
 
 def _unpacked(pairs: list[tuple[Any, ...]], not_compared: dict[NotCompared, int]) -> Batch:

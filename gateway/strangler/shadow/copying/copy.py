@@ -6,18 +6,15 @@ from time import monotonic, time
 from typing import TYPE_CHECKING
 
 from strangler.proxy.upstream.endpoint_pool import LARGE_BODY, EndpointPool
-from strangler.shadow.copying.recording import Recording
 from strangler.shadow.pair import Answered, Pair, Reason
 
 if TYPE_CHECKING:
     from strangler.proxy.upstream.connection import UpstreamConnection
     from strangler.resilience.retry import Cause
-
-RESTING = 1.0
-"""Seconds without copies after the other side could not be reached."""
+    from strangler.shadow.copying.recording import ExchangeRecording
 
 
-class _Nobody:
+class _NoClient:
     """The client that a copy does not have: the whole request is in the buffer of its connection already."""
 
     def pause_reading(self) -> None:
@@ -27,64 +24,57 @@ class _Nobody:
         """It reads again."""
 
 
-_NOBODY = _Nobody()
+_NO_CLIENT = _NoClient()
 
 
 class Copy:
     """A copy of a request on its way to the other side, and what comes back."""
 
     __slots__ = (
+        "_at",
         "_body",
+        "_caller",
         "_connection",
         "_head",
+        "_lane",
         "_pool",
+        "_recording",
         "_refused",
+        "_request",
+        "_response",
         "_sent_at",
         "_size",
         "_status",
-        "answer",
-        "at",
-        "caller",
         "client",
         "deadline",
         "done",
-        "lane",
         "method",
-        "mirror",
         "pending_out",
-        "request",
         "request_complete",
         "response_started",
-        "route",
-        "self_test",
-        "side",
         "timeouts",
-        "upstream",
     )
 
-    def __init__(self, recording: Recording, request: bytes, answer: Answered, caller: int) -> None:
-        self.mirror = recording.mirror
-        self.lane = recording.lane
-        self.route = recording.route
-        self.side = recording.side
-        self.upstream = recording.pool
-        self.timeouts = recording.pool.upstream.timeouts
+    def __init__(self, recording: ExchangeRecording) -> None:
         self.method = recording.method
-        self.request = request
-        self.answer = answer
-        self.caller = caller
-        self.self_test = recording.self_test
-        self.at = time()
-        self.client = _NOBODY
+        self.timeouts = recording.pool.upstream.timeouts
+        self.client = _NO_CLIENT
         self.request_complete = True
         self.response_started = False
         self.done = False
         self.deadline = 0.0
         self.pending_out: list[bytes] = []
+        self._recording = recording
+        self._lane = recording.lane
+        self._request = recording.copied()
+        self._response = recording.response()
+        self._caller = recording.caller()
+        recording.let_go()
+        self._at = time()
         self._pool: EndpointPool | None = None
-        self._refused: set[EndpointPool] = set()
+        self._refused: set[EndpointPool] | None = None
         self._connection: UpstreamConnection | None = None
-        self._sent_at = monotonic()
+        self._sent_at = 0.0
         self._status = 0
         self._head = b""
         self._body: list[bytes] = []
@@ -92,15 +82,16 @@ class Copy:
 
     def start(self, now: float) -> None:
         """Go to the other side; `now` is the loop's time."""
-        self.deadline = now + self.lane.shadow.timeout
-        self._pool = self.upstream.next(None)
-        self._pool.request_proven(self)
+        self._sent_at = monotonic()
+        self.deadline = now + self._lane.shadow.timeout
+        self._pool = pool = self._recording.pool.next(None)
+        pool.request_proven(self)
 
     # What connections and pools call
 
     @property
     def repeatable(self) -> bool:
-        """Never: a fault of the other side would have to happen twice to be seen. So it meets no stale connection."""
+        """Never: a fault of the other side would have to happen twice to be seen. So it gets no stale connection."""
         return False
 
     def connected(self, connection: UpstreamConnection) -> None:
@@ -108,8 +99,8 @@ class Copy:
         self._connection = connection
         connection.exchange = self
         self._sent_at = monotonic()
-        connection.carried_body = len(self.request) > LARGE_BODY
-        connection.transport.write(self.request)
+        connection.carried_body = len(self._request) > LARGE_BODY
+        connection.transport.write(self._request)
 
     def waits_for(self, pool: EndpointPool) -> bool:
         """Whether a connection of `pool` is wanted."""
@@ -126,13 +117,13 @@ class Copy:
     def connect_failed(self, status: int, detail: str) -> None:
         """An endpoint can't be reached: try another one, as callers do; leave the side alone where there is none."""
         assert self._pool is not None
-        self._refused.add(self._pool)
-        another = next((pool for pool in self.upstream.endpoints if pool not in self._refused), None)
+        self._refused = refused = {*(self._refused or ()), self._pool}
+        another = next((pool for pool in self._recording.pool.endpoints if pool not in refused), None)
         if another is not None:
             self._pool = another
             another.request_proven(self)
             return
-        self.lane.resting_until = self.mirror.plane.now + RESTING
+        self._lane.rest()
         self.fail(Reason.UNREACHABLE)
 
     def interim_response(self, status: int, line: bytes, fields: bytes) -> None:
@@ -145,61 +136,62 @@ class Copy:
         return False
 
     def whole_response(self, status: int, line: bytes, fields: bytes, body: bytes) -> None:
-        """The answer came in one piece; the connection is no longer this copy's."""
+        """The response came in one piece; the connection is no longer this copy's."""
         self._connection = None
-        self.response_head(status, line, fields, True)
+        self._status = status
+        self._head = fields
         self.response_body(body)
         self.response_complete()
 
     def response_head(self, status: int, line: bytes, fields: bytes, delimited: bool) -> None:
-        """The head of the answer."""
+        """The head of a response whose body follows."""
         self.response_started = True
         self._status = status
         self._head = fields
 
     def response_body(self, body: bytes) -> None:
-        """A part of the answer's body."""
+        """A part of the response's body."""
         if self.done:
             return
         self._size += len(body)
-        if self._size > self.lane.shadow.response_body:
+        if self._size > self._lane.shadow.response_body:
             self.fail(Reason.TOO_BIG)
         else:
             self._body.append(body)
 
     def flush(self) -> None:
-        """Nobody waits for what has come so far."""
+        """There is no client that waits for what has come so far."""
 
     def response_complete(self) -> None:
-        """The answer is whole: hand the pair over."""
+        """The response is whole: hand the pair over."""
         self._connection = None
         if self.done:
             return
         self.done = True
-        assert self._pool is not None
-        self.lane.hanging = False
-        seconds = monotonic() - self._sent_at
-        self._hand_over(Answered(self._pool.endpoint.url, self._status, self._head, b"".join(self._body), seconds))
+        self._lane.hanging = False
+        self._hand_over(self._head, b"".join(self._body), "")
 
-    def _hand_over(self, other: Answered) -> None:
-        """Give the pair to the judge; `other` is the response to this copy."""
-        legacy, extracted = (self.answer, other) if self.side == "legacy" else (other, self.answer)
-        self.mirror.channel.offer(
-            Pair(
-                self.lane.migration.name,
-                self.route.name,
-                f"{self.method} {self.route.path}",
-                self.at,
-                self.side,
-                self.caller,
-                self.request,
-                self.self_test,
-                legacy,
-                extracted,
-                self.lane.version,
-            )
+    def _hand_over(self, head: bytes, body: bytes, missing: str) -> None:
+        """Give the pair to the judge, with the response to this copy or the reason why it is `missing`."""
+        recording, lane = self._recording, self._lane
+        endpoint = self._pool.endpoint.url if self._pool is not None else ""
+        seconds = monotonic() - self._sent_at if self._sent_at else 0.0
+        other = Answered(endpoint, self._status, head, body, seconds, missing)
+        legacy, extracted = (self._response, other) if recording.side == "legacy" else (other, self._response)
+        pair = Pair(
+            lane.migration.name,
+            recording.route.name,
+            f"{self.method} {recording.route.path}",
+            self._at,
+            recording.side,
+            self._caller,
+            self._request,
+            recording.self_test,
+            legacy,
+            extracted,
+            lane.version,
         )
-        self.mirror.finished(self)
+        lane.hand_over(self, pair)
 
     def upstream_lost(self) -> None:
         """The connection ended before the response did. It is not sent again: a fault would have to show twice."""
@@ -219,18 +211,18 @@ class Copy:
         if self.done:
             return
         self._hang_up()
-        self.lane.hanging = reason == Reason.TIMED_OUT
-        endpoint = self._pool.endpoint.url if self._pool is not None else ""
-        self._hand_over(Answered(endpoint, self._status, b"", b"", monotonic() - self._sent_at, reason))
+        self._lane.hanging = reason == Reason.TIMED_OUT
+        self._hand_over(b"", b"", reason)
 
     def give_up(self, reason: str) -> None:
         """Compare nothing, for a `reason` that is not the other side's, and hang up."""
         if self.done:
             return
         self._hang_up()
-        if not self.self_test:
-            self.mirror.count(self.lane, self.route, self.method, self.side, reason)
-        self.mirror.finished(self)
+        recording = self._recording
+        if not recording.self_test:
+            self._lane.count(recording.route, self.method, recording.side, reason)
+        self._lane.finished(self)
 
     def _hang_up(self) -> None:
         self.done = True

@@ -1,4 +1,4 @@
-"""The copies of one migration in a worker: how many there are, who waits, and where they go.
+"""The copies of one migration in a worker: how many there are, which wait, and where they go.
 
 Copies have connections of their own, so they can't use up those of callers.
 """
@@ -7,20 +7,25 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
-from strangler.model.migration import Migration
+from strangler.model.migration import Migration, SideName
+from strangler.model.route import Route
 from strangler.model.shadow import Shadow
 from strangler.model.snapshot import Snapshot
 from strangler.model.upstream import Endpoint, Upstream
 from strangler.proxy.upstream.endpoint_pool import EndpointPool
 from strangler.proxy.upstream.upstream_pool import UpstreamPool
+from strangler.shadow.pair import Pair, Reason, not_compared
 
 if TYPE_CHECKING:
     from strangler.proxy.plane import DataPlane
-    from strangler.shadow.copying.copy import Copy
+    from strangler.shadow.copying.channel import Channel
 
+
+RESTING = 1.0
+"""Seconds without copies after the other side could not be reached."""
 
 KEEP_ALIVE = 1.0
 """Seconds for which a connection of copies is kept idle.
@@ -30,22 +35,39 @@ stale, and the failure is the other side's.
 """
 
 
+class Flight(Protocol):
+    """A copy that is under way, or waits to be; it has to be over at `deadline`, by the loop's time."""
+
+    deadline: float
+
+    def start(self, now: float) -> None:
+        """Go to the other side; `now` is the loop's time."""
+
+    def fail(self, reason: str) -> None:
+        """There is no whole response from the other side, for `reason`."""
+
+    def give_up(self, reason: str) -> None:
+        """Compare nothing, for a `reason` that is not the other side's."""
+
+
 class Lane:
-    """The copies of `migration`: `held` counts all from the first byte of a recording on, `flying` are under way.
+    """The copies of `migration`: `held` counts all from the first byte of a recording on.
 
     Requests that are served by one of `sides` are copied, by the method to one
-    of the `targets`; no more than `most` may be held. `threshold` is the share
-    in 1/100 of a percent, `route` the first of the migration's routes.
-    `hanging` tells that the latest copy to end has timed out, `version` which
-    snapshot this is from.
+    of the `targets`; at most `most` are held. `threshold` is the share in
+    1/100 of a percent, `route` the first of the migration's routes. `hanging`
+    tells that the latest copy to end has timed out, `version` which snapshot
+    this is from, `mark` what was found out for this lane and no other.
+    `same_caller_again` tells that the same fields, connection and identity are
+    the same caller.
     """
 
-    def __init__(self, migration: Migration, shadow: Shadow, plane: DataPlane, snapshot: Snapshot) -> None:
+    def __init__(
+        self, migration: Migration, shadow: Shadow, plane: DataPlane, snapshot: Snapshot, channel: Channel
+    ) -> None:
         self.migration = migration
         self.shadow = shadow
         self.held = 0
-        self.flying: set[Copy] = set()
-        self.waiting: deque[Copy] = deque()
         self.resting_until = 0.0
         self.hanging = False
         self.sides = migration.copied_sides
@@ -58,8 +80,72 @@ class Lane:
         self.threshold = shadow.threshold
         self.route = next((route for route in snapshot.routes if route.migration is migration), None)
         self.version = snapshot.version
+        self.mark = object()
+        self.same_caller_again = all(key.kind != "none" for key in migration.sticky)
         self._plane = plane
+        self._channel = channel
+        self._flying: set[Flight] = set()
+        self._waiting: deque[Flight] = deque()
         self._self_test: UpstreamPool | None = None
+
+    def __repr__(self) -> str:
+        return (
+            f"<Lane {self.migration.name} held={self.held} flying={len(self._flying)} waiting={len(self._waiting)}"
+            f"{' hanging' if self.hanging else ''}{' resting' if self.resting_until > self._plane.now else ''}>"
+        )
+
+    # What recordings and copies report
+
+    def count(self, route: Route, method: str, served: SideName, reason: str) -> None:
+        """Count a request of which there is no pair."""
+        name = self.migration.name
+        self._channel.count(not_compared(name, route.name, route.path, method, served, reason, self.version))
+
+    def send(self, copy: Flight) -> None:
+        """Start `copy`, or have it wait for others."""
+        if len(self._flying) < self.shadow.concurrency:
+            self._flying.add(copy)
+            copy.start(self._plane.now)
+        else:
+            self._waiting.append(copy)
+
+    def hand_over(self, copy: Flight, pair: Pair) -> None:
+        """`copy` is done: give the pair to the judge."""
+        self._channel.offer(pair)
+        self.finished(copy)
+
+    def finished(self, copy: Flight) -> None:
+        """`copy` is done: start one that waits."""
+        self._flying.discard(copy)
+        self.held -= 1
+        while self._waiting and len(self._flying) < self.shadow.concurrency:
+            following = self._waiting.popleft()
+            self._flying.add(following)
+            following.start(self._plane.now)
+
+    def rest(self) -> None:
+        """The other side can't be reached: leave it alone for a while."""
+        self.resting_until = self._plane.now + RESTING
+
+    # Time
+
+    def tick(self, now: float) -> None:
+        """Fail the copies whose time is over, and close idle connections."""
+        for copy in [copy for copy in self._flying if copy.deadline <= now]:
+            copy.fail(Reason.TIMED_OUT)
+        for upstream in self.upstreams():
+            upstream.tick(now)
+            for pool in upstream.endpoints:
+                pool.expire(now)
+
+    def stop(self) -> None:
+        """Give up all copies: the worker ends."""
+        waiting = list(self._waiting)
+        self._waiting.clear()
+        for copy in (*self._flying, *waiting):
+            copy.give_up(Reason.STOPPED)
+
+    # Where they go
 
     def _pool(self, plane: DataPlane, upstream: Upstream) -> UpstreamPool:
         shadow = self.shadow

@@ -15,10 +15,8 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from time import monotonic
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from strangler.model.migration import SideName
 from strangler.model.route import Route
 from strangler.model.snapshot import Snapshot
 from strangler.proxy.exchange.exchange import Exchange
@@ -27,19 +25,13 @@ from strangler.routing.split import BUCKETS, shadow_bucket
 from strangler.shadow.copying.channel import Channel
 from strangler.shadow.copying.copy import Copy
 from strangler.shadow.copying.lane import Lane
-from strangler.shadow.copying.recording import Copied, KnownExchange, RecordedExchange, Recording
+from strangler.shadow.copying.recording import ExaminedFields, ExchangeRecording, KnownRecording
 from strangler.shadow.known_pairs import KNOWN_PAIRS, SelfTestOrder, labelled
-from strangler.shadow.pair import Reason, not_compared
-from strangler.shadow.whole import ACCEPT_ENCODING, CONDITIONS, NAME_LENGTHS, decodable
+from strangler.shadow.pair import Reason
 
 if TYPE_CHECKING:
     from strangler.proxy.plane import DataPlane
     from strangler.proxy.upstream.upstream_pool import UpstreamPool
-
-
-_OVERRIDES = frozenset((b"x-http-method-override", b"x-http-method", b"x-method-override"))
-"""Fields by which some servers take a GET for another method; such a request is not what it seems."""
-_LENGTHS = frozenset(map(len, _OVERRIDES))
 
 
 class Mirror:
@@ -48,13 +40,13 @@ class Mirror:
     `favoured` are the names of routes that are copied whatever the share.
     """
 
-    def __init__(self, plane: DataPlane) -> None:
+    def __init__(self, plane: DataPlane, channel: Channel | None = None) -> None:
         self.plane = plane
-        self.channel = Channel(plane.loop, self.self_test)
+        self.channel = channel or Channel(plane.loop, self.self_test)
         self.favoured: frozenset[str] = frozenset()
         self._lanes: dict[str, Lane] = {}
         self._old: list[Lane] = []
-        self._answered: deque[tuple[Copied, Recording]] = deque()
+        self._recorded: deque[ExchangeRecording] = deque()
         self.apply(plane.snapshot)
 
     def apply(self, snapshot: Snapshot) -> None:
@@ -67,7 +59,7 @@ class Mirror:
             self.channel.flush(self.plane.loop.time(), last=True)
         self._old = [lane for lane in (*self._old, *self._lanes.values()) if lane.held]
         self._lanes = {
-            name: Lane(migration, migration.shadow, self.plane, snapshot)
+            name: Lane(migration, migration.shadow, self.plane, snapshot, self.channel)
             for name, migration in snapshot.migrations.items()
             if migration.shadow is not None
         }
@@ -85,22 +77,19 @@ class Mirror:
         pool = lane.targets.get((side, exchange.method))
         if pool is None:
             if side in lane.sides:
-                self.count(lane, route, exchange.method, side, Reason.METHOD)
+                lane.count(route, exchange.method, side, Reason.METHOD)
             return
         reason = self._why_not(exchange, decision, lane, route)
         if reason is not None:
-            self.count(lane, route, exchange.method, side, reason)
+            lane.count(route, exchange.method, side, reason)
             return
-        recording = Recording(self, lane, route, exchange.method, side, pool)
-        for name, value in exchange.head.fields:
-            if len(name) in NAME_LENGTHS:
-                known = name.lower()
-                if known in CONDITIONS:
-                    recording.conditional = lane.shadow.conditions == "strip"
-                elif known == ACCEPT_ENCODING and not decodable(value):
-                    recording.recoded = True
-        exchange.__class__ = RecordedExchange
-        cast(RecordedExchange, exchange).begin(recording)
+        fields = ExaminedFields.of(exchange, lane)
+        if fields.overridden:
+            lane.count(route, exchange.method, side, Reason.METHOD)
+            return
+        exchange.watch(
+            ExchangeRecording(lane, route, exchange.method, pool, fields, side=side, complete=self._complete)
+        )
 
     def _why_not(self, exchange: Exchange, decision: Decision, lane: Lane, route: Route) -> str | None:
         shadow = lane.shadow
@@ -122,15 +111,7 @@ class Mirror:
         if lane.held >= lane.most:
             # Where copies wait for a side that does not respond, that is why there is no room for more.
             return Reason.TIMED_OUT if lane.hanging else Reason.OVERLOAD
-        for name, _ in head.fields:
-            if len(name) in _LENGTHS and name.lower() in _OVERRIDES:
-                return Reason.METHOD
         return None
-
-    def count(self, lane: Lane, route: Route, method: str, served: SideName, reason: str) -> None:
-        """Count a request of which there is no pair."""
-        what = not_compared(lane.migration.name, route.name, route.path, method, served, reason, lane.version)
-        self.channel.count(what)
 
     def self_test(self, order: SelfTestOrder) -> None:
         """Send the known pairs of a migration the way of all others; one that is not shadowed here is left alone."""
@@ -139,48 +120,27 @@ class Mirror:
             return
         pool = lane.self_test_pool(order.candidate)
         for known in KNOWN_PAIRS.values():
-            recording = Recording(self, lane, lane.route, "GET", "legacy", pool)
-            recording.self_test = labelled(order.ticket, known.kind)
-            status, head, body = known.legacy
-            recording.answer_head(status, head)
-            recording.answer_body(body)
+            name = labelled(order.ticket, known.kind)
+            recording = KnownRecording(
+                lane, lane.route, pool, known, legacy=order.legacy, self_test=name, complete=self._complete
+            )
             if not recording.given_up:
-                self.answered(KnownExchange(known, order.legacy), recording)
+                self._complete(recording)
 
-    def answered(self, exchange: Copied, recording: Recording) -> None:
-        """The caller has the whole answer; the copy starts after it was written out."""
-        if not self._answered:
+    def _complete(self, recording: ExchangeRecording) -> None:
+        """The caller has the whole response; the copy starts after it was written out."""
+        if not self._recorded:
             self.plane.loop.call_soon(self._start_copy)
-        recording.answered_in = monotonic() - exchange.started
-        self._answered.append((exchange, recording))
+        self._recorded.append(recording)
 
     def _start_copy(self) -> None:
-        if not self._answered:
+        if not self._recorded:
             return  # this worker's end has come between
-        exchange, recording = self._answered.popleft()
-        if self._answered:
-            # One in a turn of the loop, so that callers whose answer has come meanwhile go first.
+        recording = self._recorded.popleft()
+        if self._recorded:
+            # One in a turn of the loop, so that callers whose response has come meanwhile go first.
             self.plane.loop.call_soon(self._start_copy)
-        self._send(Copy(recording, exchange.copied(), exchange.answer(recording.answered_in), exchange.caller()))
-
-    def _send(self, copy: Copy) -> None:
-        """Start `copy`, or have it wait for others."""
-        lane = copy.lane
-        if len(lane.flying) < lane.shadow.concurrency:
-            lane.flying.add(copy)
-            copy.start(self.plane.now)
-        else:
-            lane.waiting.append(copy)
-
-    def finished(self, copy: Copy) -> None:
-        """A copy is done; start one that waits."""
-        lane = copy.lane
-        lane.flying.discard(copy)
-        lane.held -= 1
-        while lane.waiting and len(lane.flying) < lane.shadow.concurrency:
-            following = lane.waiting.popleft()
-            lane.flying.add(following)
-            following.start(self.plane.now)
+        recording.lane.send(Copy(recording))
 
     def upstreams(self) -> list[UpstreamPool]:
         """Where copies go, by the newest snapshot."""
@@ -189,26 +149,18 @@ class Mirror:
     def tick(self, now: float) -> None:
         """Give up copies whose time is over, close idle connections, and send what has gathered."""
         for lane in (*self._lanes.values(), *self._old):
-            for copy in [copy for copy in lane.flying if copy.deadline <= now]:
-                copy.fail(Reason.TIMED_OUT)
-            for upstream in lane.upstreams():
-                upstream.tick(now)
-            for pool in lane.pools():
-                pool.expire(now)
+            lane.tick(now)
         self._old = [lane for lane in self._old if lane.held]
         if self._lanes or self._old:
             self.channel.flush(now)
 
     def count_cut_off(self) -> None:
         """Give up all that has no pair yet, and count it."""
-        for _, recording in self._answered:
+        for recording in self._recorded:
             recording.give_up(Reason.STOPPED)
-        self._answered.clear()
+        self._recorded.clear()
         for lane in (*self._lanes.values(), *self._old):
-            waiting = list(lane.waiting)
-            lane.waiting.clear()
-            for copy in (*lane.flying, *waiting):
-                copy.give_up(Reason.STOPPED)
+            lane.stop()
 
     async def close(self) -> None:
         """Count what the end of this worker cuts off, send what has gathered, and hang up."""

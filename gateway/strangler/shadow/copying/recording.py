@@ -1,118 +1,201 @@
 """What passes of an exchange while its caller is served, kept until the copy is sent.
 
-An exchange becomes a recorded one by getting another class, whose methods look
-on and hand over to those of Exchange, so that exchanges of other routes pay
-nothing for it. What is too long, has no end or is broken off is given up at
-once, and the memory with it: except where the candidate served the caller,
-whose oversized response is compared with legacy's as one that is missing.
+What is too long, has no end or is broken off is given up at once, and the
+memory with it: except where the candidate served the caller, whose oversized
+response is compared with legacy's as one that is missing.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from hashlib import blake2b
-from time import monotonic
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from strangler.model.methods import SAFE_METHODS
+from strangler.model.methods import COMPARABLE
 from strangler.model.migration import SideName
 from strangler.model.route import Route
-from strangler.proxy.exchange.exchange import CLIENT_GONE, Exchange
-from strangler.proxy.upstream.upstream_pool import UpstreamPool
+from strangler.proxy.exchange.exchange import CLIENT_GONE
+from strangler.proxy.exchange.observer import Excuse
 from strangler.routing.split import caller_key
-from strangler.shadow.known_pairs import KnownPair
 from strangler.shadow.pair import Answered, Reason
-from strangler.shadow.whole import PARTIAL, with_decodable_encodings, without_conditions
+from strangler.shadow.whole import (
+    ACCEPT_ENCODING,
+    CONDITIONS,
+    NAME_LENGTHS,
+    PARTIAL,
+    decodable,
+    with_decodable_encodings,
+    without_conditions,
+)
 
 if TYPE_CHECKING:
-    from strangler.resilience.retry import Cause
-    from strangler.routing.decide import Decision
+    from strangler.proxy.exchange.exchange import Exchange
+    from strangler.proxy.upstream.upstream_pool import UpstreamPool
     from strangler.shadow.copying.lane import Lane
-    from strangler.shadow.copying.mirror import Mirror
+    from strangler.shadow.known_pairs import KnownPair
 
-SHADOW_LINE = b"X-Shadow: 1\r\n"
-
+_SHADOW_LINE = b"X-Shadow: 1\r\n"
 _ENDLESS = re.compile(rb"^content-type:[ \t]*text/event-stream", re.IGNORECASE | re.MULTILINE)
+_OVERRIDES = frozenset((b"x-http-method-override", b"x-http-method", b"x-method-override"))
+"""Fields by which some servers take a GET for another method; such a request is not what it seems."""
+_LENGTHS = NAME_LENGTHS | frozenset(map(len, _OVERRIDES))
+_EXCUSES = {
+    Excuse.CLIENT_GONE: Reason.CLIENT_GONE,
+    Excuse.REQUEST_INCOMPLETE: Reason.INCOMPLETE,
+    Excuse.OTHER_SIDE: Reason.UNANSWERED,
+    Excuse.SHUTDOWN: Reason.STOPPED,
+    Excuse.NO_DESCRIPTORS: Reason.OVERLOAD,
+}
 
 
-class Recording:
-    """What passes of one exchange, until its response is complete; nothing more once `given_up`.
+class ExaminedFields:
+    """What the header fields of a request mean for its copy.
 
-    `conditional` and `recoded` tell that the request has fields that its copy
-    is not to have, `unread` why the candidate's response is not kept.
+    `overridden` tells that the method may be another one than it seems,
+    `conditional` and `recoded` that there are fields that the copy is not to
+    have. `caller` is a digest of the caller, None until it is asked for.
+    """
+
+    __slots__ = ("_lane_mark", "caller", "conditional", "overridden", "recoded")
+
+    def __init__(self, lane: Lane, fields: list[tuple[bytes, bytes]]) -> None:
+        self._lane_mark = lane.mark
+        self.overridden = False
+        self.conditional = False
+        self.recoded = False
+        self.caller: int | None = None
+        for name, value in fields:
+            if len(name) in _LENGTHS:
+                known = name.lower()
+                if known in CONDITIONS:
+                    self.conditional = lane.shadow.conditions == "strip"
+                elif known == ACCEPT_ENCODING and not decodable(value):
+                    self.recoded = True
+                elif known in _OVERRIDES:
+                    self.overridden = True
+
+    @classmethod
+    def of(cls, exchange: Exchange, lane: Lane) -> ExaminedFields:
+        """Those of `exchange`: examined once where the fields are known (decision 0003), for they mean the same again.
+
+        A digest of the caller follows from the fields, the connection and the
+        identity, as the decision that is remembered does.
+        """
+        remembered = exchange.remembered
+        if remembered is None or not lane.same_caller_again:
+            return cls(lane, exchange.head.fields)
+        found = remembered.examined
+        if not isinstance(found, cls) or found._lane_mark is not lane.mark:
+            found = remembered.examined = cls(lane, exchange.head.fields)
+        return found
+
+
+class ExchangeRecording:
+    """Observes one exchange until its response is complete; keeps nothing more once `given_up`.
+
+    `unread` says why the candidate's response is not kept. `complete` gets the
+    recording once the caller has the whole response, which took `seconds`.
     """
 
     __slots__ = (
-        "answered_in",
-        "body",
-        "broken",
-        "conditional",
+        "_body",
+        "_broken",
+        "_complete",
+        "_exchange",
+        "_head",
+        "_request",
+        "_request_size",
+        "_size",
+        "_status",
+        "fields",
         "given_up",
-        "head",
         "lane",
         "method",
-        "mirror",
         "pool",
-        "recoded",
-        "request",
-        "request_size",
         "route",
+        "seconds",
         "self_test",
         "side",
-        "size",
-        "status",
         "unread",
     )
 
     def __init__(
-        self, mirror: Mirror, lane: Lane, route: Route, method: str, side: SideName, pool: UpstreamPool
+        self,
+        lane: Lane,
+        route: Route,
+        method: str,
+        pool: UpstreamPool,
+        fields: ExaminedFields,
+        *,
+        side: SideName,
+        complete: Callable[[ExchangeRecording], None],
     ) -> None:
-        self.mirror = mirror
         self.lane = lane
         self.route = route
         self.method = method
-        self.side = side
         self.pool = pool
-        self.request: list[bytes] = []
-        self.request_size = 0
-        self.status = 0
-        self.head = b""
-        self.body: list[bytes] = []
-        self.size = 0
-        self.broken = False
-        self.conditional = False
-        self.recoded = False
+        self.fields = fields
+        self.side = side
         self.unread = ""
         self.self_test = ""
         self.given_up = False
-        self.answered_in = 0.0
+        self.seconds = 0.0
+        self._complete = complete
+        self._exchange: Exchange | None = None
+        self._request: list[bytes] = []
+        self._request_size = 0
+        self._status = 0
+        self._head = b""
+        self._body: list[bytes] = []
+        self._size = 0
+        self._broken = False
         lane.held += 1
 
-    def request_body(self, body: bytes) -> None:
+    def give_up(self, reason: str) -> None:
+        """Compare nothing, for `reason`."""
+        if self.given_up:
+            return
+        self.given_up = True
+        self._exchange = None
+        self._request.clear()
+        self._body.clear()
+        self.lane.held -= 1
+        if not self.self_test:
+            self.lane.count(self.route, self.method, self.side, reason)
+
+    # What the exchange reports: see Observer
+
+    def request_body(self, part: bytes) -> None:
         """A part of the request's body, in the framing in which it is sent."""
         if self.given_up:
             return
-        self.request_size += len(body)
-        self.request.append(body)
-        if self.request_size > self.lane.shadow.request_body:
+        self._request_size += len(part)
+        self._request.append(part)
+        if self._request_size > self.lane.shadow.request_body:
             self.give_up(Reason.TOO_BIG)
 
-    def answer_head(self, status: int, fields: bytes) -> None:
-        """The head of the answer: `fields` are whole lines."""
-        self.status = status
+    def whole_response(self, status: int, fields: bytes, body: bytes) -> None:
+        """A response that came in one piece: `fields` are whole lines."""
+        self.response_head(status, fields)
+        self.response_body(body)
+
+    def response_head(self, status: int, fields: bytes) -> None:
+        """The head of a response whose body follows."""
+        self._status = status
         if self.given_up:
             return
-        self.head = fields
-        if _ENDLESS.search(fields):
+        self._head = fields
+        if b"event-stream" in fields.lower() and _ENDLESS.search(fields):
             self._leave_unread(Reason.ENDLESS)
 
-    def answer_body(self, body: bytes) -> None:
-        """A part of the response's body."""
+    def response_body(self, part: bytes) -> None:
+        """A part of the response's body, without transfer coding."""
         if self.given_up or self.unread:
             return
-        self.size += len(body)
-        self.body.append(body)
-        if self.size > self.lane.shadow.response_body:
+        self._size += len(part)
+        self._body.append(part)
+        if self._size > self.lane.shadow.response_body:
             self._leave_unread(Reason.TOO_BIG)
 
     def _leave_unread(self, reason: str) -> None:
@@ -121,168 +204,109 @@ class Recording:
             self.give_up(reason)
         else:
             self.unread = reason
-            self.body.clear()
+            self._body.clear()
 
-    def forget_answer(self) -> None:
-        """Another attempt is made: what came of the one before is not what the caller gets."""
-        self.status = self.size = 0
-        self.head = b""
+    def next_attempt(self) -> None:
+        """Another attempt is made: the client does not get what came of the one before."""
+        self._status = self._size = 0
+        self._head = b""
         self.unread = ""
-        self.body.clear()
+        self._body.clear()
 
-    def give_up(self, reason: str) -> None:
-        """Compare nothing, for `reason`."""
+    def excuse(self, excuse: Excuse) -> None:
+        """What the client or this gateway does is not the side's failure."""
+        self.give_up(_EXCUSES[excuse])
+
+    def own_response(self) -> None:
+        """The gateway responds itself, or breaks off the response that has begun."""
+        self._broken = True
+
+    def ended(self, exchange: Exchange, status: int, seconds: float) -> None:
+        """The exchange is over after `seconds`, with the status that is logged."""
         if self.given_up:
             return
-        self.given_up = True
-        self.request.clear()
-        self.body.clear()
-        self.lane.held -= 1
-        if not self.self_test:
-            self.mirror.count(self.lane, self.route, self.method, self.side, reason)
-
-
-class RecordedExchange(Exchange):
-    """An exchange whose two messages are recorded as they pass."""
-
-    __slots__ = ()
-
-    recording: Recording
-
-    def begin(self, recording: Recording) -> None:
-        """Record from now on, and what has come of the body already."""
-        self.recording = recording
-        for part in self._body:
-            recording.request_body(part)
-
-    def _send_body(self, data: bytes) -> None:
-        self.recording.request_body(data)
-        super()._send_body(data)
-
-    def whole_response(self, status: int, line: bytes, fields: bytes, body: bytes) -> None:
-        self.recording.answer_head(status, fields)
-        self.recording.answer_body(body)
-        super().whole_response(status, line, fields, body)
-
-    def response_head(self, status: int, line: bytes, fields: bytes, delimited: bool) -> None:
-        self.recording.answer_head(status, fields)
-        super().response_head(status, line, fields, delimited)
-
-    def response_body(self, body: bytes) -> None:
-        self.recording.answer_body(body)
-        super().response_body(body)
-
-    def send_to(self, upstream: UpstreamPool) -> None:
-        self.recording.forget_answer()
-        super().send_to(upstream)
-
-    def redirect(self, decision: Decision) -> None:
-        # The other side answers now, so there is nothing to compare its answer with.
-        self.recording.give_up(Reason.UNANSWERED)
-        super().redirect(decision)
-
-    # What the client or this gateway does is not the side's failure.
-
-    def give_up(self, status: int, detail: str) -> None:
-        self.recording.give_up(Reason.INCOMPLETE)
-        super().give_up(status, detail)
-
-    def drained(self) -> None:
-        self.recording.give_up(Reason.STOPPED)
-        super().drained()
-
-    def out_of_descriptors(self) -> None:
-        self.recording.give_up(Reason.OVERLOAD)
-        super().out_of_descriptors()
-
-    def upstream_failed(self, cause: Cause, status: int, detail: str, *, blame: bool = True) -> None:
-        if not blame:
-            self.recording.give_up(Reason.CLIENT_GONE)
-        super().upstream_failed(cause, status, detail, blame=blame)
-
-    def answer_instead(self, status: int, fields: bytes, body: bytes) -> None:
-        self.recording.broken = True
-        super().answer_instead(status, fields, body)
-
-    def fail(self, status: int, detail: str, retry_after: float | None = None) -> None:
-        self.recording.broken = True
-        super().fail(status, detail, retry_after)
-
-    def _record(self, status: int, count: bool = True, write: bool = True) -> None:
-        super()._record(status, count, write)
-        recording = self.recording
-        if status == CLIENT_GONE and recording.status != CLIENT_GONE:
-            recording.give_up(Reason.CLIENT_GONE)
-        elif recording.broken or not recording.status:
-            recording.give_up(Reason.UNANSWERED)
-        elif self.head.has_body and not self.request_complete:
-            # Answered early: what else the client would have sent, nobody knows.
-            recording.give_up(Reason.INCOMPLETE)
-        elif recording.conditional and recording.method not in SAFE_METHODS and recording.status in PARTIAL:
+        if status == CLIENT_GONE and self._status != CLIENT_GONE:
+            self.give_up(Reason.CLIENT_GONE)
+        elif self._broken or not self._status:
+            self.give_up(Reason.UNANSWERED)
+        elif exchange.head.has_body and not exchange.request_complete:
+            # The response came early: what else the client would have sent is unknown.
+            self.give_up(Reason.INCOMPLETE)
+        elif self.fields.conditional and self.method not in COMPARABLE and self._status in PARTIAL:
             # It was not carried out here, so that carrying it out there would set the two apart.
-            recording.give_up(Reason.CONDITIONAL)
-        elif not recording.given_up:
-            recording.mirror.answered(self, recording)
+            self.give_up(Reason.CONDITIONAL)
+        else:
+            self.seconds = seconds
+            self._exchange = exchange
+            self._complete(self)
+
+    # What becomes the pair
 
     def copied(self) -> bytes:
         """The request as it goes to the other side."""
-        recording = self.recording
-        head = b"".join(self.head_sent(next(iter(recording.pool.endpoints), None)))
-        if recording.conditional:
+        exchange = self._exchange
+        assert exchange is not None
+        head = b"".join(exchange.head_sent(self.pool.endpoints[0] if self.pool.endpoints else None))
+        if self.fields.conditional:
             head = without_conditions(head)
-        if recording.recoded:
+        if self.fields.recoded:
             head = with_decodable_encodings(head)
-        return b"".join((head, SHADOW_LINE, b"\r\n", *recording.request))
+        return b"".join((head, _SHADOW_LINE, b"\r\n", *self._request))
 
-    def answer(self, seconds: float) -> Answered:
+    def let_go(self) -> None:
+        """The copy has all: an exchange and its recording hold each other, and would wait for a collection."""
+        self._exchange = None
+        self._request = []
+        self._body = []
+
+    def response(self) -> Answered:
         """What the caller got."""
-        recording = self.recording
-        assert self._pool is not None
-        url = self._pool.endpoint.url
-        body = b"".join(recording.body)
-        return Answered(url, recording.status, recording.head, body, seconds, recording.unread)
+        assert self._exchange is not None
+        body = b"".join(self._body)
+        return Answered(self._exchange.endpoint_url, self._status, self._head, body, self.seconds, self.unread)
 
     def caller(self) -> int:
         """A digest of what tells the caller from others."""
-        decision = self._decision
-        assert decision is not None
-        key = caller_key(self.recording.lane.migration, self, decision.identity)
-        return int.from_bytes(blake2b(key.encode("utf-8", "surrogateescape"), digest_size=8).digest())
+        caller = self.fields.caller
+        if caller is None:
+            exchange = self._exchange
+            assert exchange is not None
+            key = caller_key(self.lane.migration, exchange, exchange.identity)
+            digest = blake2b(key.encode("utf-8", "surrogateescape"), digest_size=8).digest()
+            caller = self.fields.caller = int.from_bytes(digest)
+        return caller
 
 
-class Copied(Protocol):
-    """What a copy is made of."""
+class KnownRecording(ExchangeRecording):
+    """Stands for the recording of a known pair, which no client asked for; legacy's response came from `legacy`."""
 
-    started: float
+    __slots__ = ("_known", "_legacy")
 
-    def copied(self) -> bytes:
-        """The request as it goes to the other side."""
-        ...
-
-    def answer(self, seconds: float) -> Answered:
-        """What the caller got."""
-        ...
-
-    def caller(self) -> int:
-        """A digest of what tells the caller from others."""
-        ...
-
-
-class KnownExchange:
-    """Stands for the exchange of a known pair, which no client asked for; legacy's response came from `legacy`."""
-
-    def __init__(self, known: KnownPair, legacy: str) -> None:
-        self.started = monotonic()
+    def __init__(
+        self,
+        lane: Lane,
+        route: Route,
+        pool: UpstreamPool,
+        known: KnownPair,
+        *,
+        legacy: str,
+        self_test: str,
+        complete: Callable[[ExchangeRecording], None],
+    ) -> None:
+        fields = ExaminedFields(lane, [])
+        super().__init__(lane, route, "GET", pool, fields, side="legacy", complete=complete)
+        self.self_test = self_test
         self._known = known
         self._legacy = legacy
+        self.whole_response(*known.legacy)
 
     def copied(self) -> bytes:
         """The request as it goes to the other side."""
         return self._known.request
 
-    def answer(self, seconds: float) -> Answered:
+    def response(self) -> Answered:
         """Legacy's response."""
-        return Answered(self._legacy, *self._known.legacy, seconds)
+        return Answered(self._legacy, *self._known.legacy, self.seconds)
 
     def caller(self) -> int:
         """There is none."""

@@ -30,10 +30,11 @@ import structlog
 from strangler.comparison.compare import Comparison, Outcome
 from strangler.comparison.rules import Rules
 from strangler.config.compile.compare import DEFAULT_RULES
-from strangler.model.methods import SAFE_METHODS
+from strangler.model.methods import COMPARABLE
 from strangler.model.migration import Migration
 from strangler.model.shadow import Shadow
 from strangler.model.snapshot import Snapshot
+from strangler.observe.background_tasks import BackgroundTasks
 from strangler.redaction.redaction import Redaction
 from strangler.shadow.evidence.epochs import Epochs, Reset
 from strangler.shadow.evidence.store import SELF_TEST
@@ -86,7 +87,7 @@ class Judge:
         self._cases: dict[str, Case] = {}
         self._routes: tuple[tuple[str, str], ...] = ()
         self._version = ""
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = BackgroundTasks(log)
 
     def apply(self, snapshot: Snapshot, rules: Mapping[str, Rules], settings: Mapping[str, str] | None = None) -> None:
         """Judge by `snapshot` and the `rules` of each migration from the next pair on.
@@ -219,9 +220,14 @@ class Judge:
         self._hurry.set()
 
     async def settle(self) -> None:
-        """Wait for all requests that are under way."""
-        while self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Wait for all requests that are under way; cancelling this cancels them."""
+        try:
+            while self._tasks:
+                await self._tasks.wait()
+        except asyncio.CancelledError:
+            self._tasks.cancel()
+            await self._tasks.wait()
+            raise
 
     def judge(self, pair: Pair) -> None:
         """Find out what `pair` comes to, and see to what follows from it."""
@@ -257,7 +263,7 @@ class Judge:
 
     def _is_partial(self, case: Case, pair: Pair) -> bool:
         """Whether the side that served the caller gave less than the whole response."""
-        if pair.method not in SAFE_METHODS or pair.self_test:
+        if pair.method not in COMPARABLE or pair.self_test:
             return False
         served = pair.legacy if pair.served == "legacy" else pair.extracted
         return case.shadow.conditions == "strip" and served.status in PARTIAL
@@ -278,7 +284,7 @@ class Judge:
 
     def _judge_whole(self, case: Case, pair: Pair, epoch: str, *, anew: bool = False) -> None:
         """Compare two whole responses; `anew` tells that both sides were asked by the copy's fields."""
-        read = pair.method in SAFE_METHODS
+        read = pair.method in COMPARABLE
         unit = unit_of(pair)
         comparison = case.sameness.of(pair.legacy, pair.extracted)
         if comparison is None:
@@ -381,18 +387,14 @@ class Judge:
     ) -> None:
         """Do `work`, which sends requests, beside other pairs; `otherwise` gets whether it was cancelled or failed."""
         case.waiting += 1
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(partial(self._done, case, otherwise))
+        self._tasks.start(work, f"asking again about {case.migration.name}").add_done_callback(
+            partial(self._done, case, otherwise)
+        )
 
     def _done(self, case: Case, otherwise: Callable[[bool], None], task: asyncio.Task[None]) -> None:
         case.waiting -= 1
-        self._tasks.discard(task)
-        if task.cancelled():
-            otherwise(True)
-        elif (error := task.exception()) is not None:
-            log.error("asking again failed", error=repr(error), exc_info=error)
-            otherwise(False)
+        if task.cancelled() or task.exception() is not None:
+            otherwise(task.cancelled())
 
     def _stands(self, case: Case, epoch: str, pair: Pair, first: Comparison, unit: int) -> Callable[[bool], None]:
         """What is to be done where a difference can't be asked about: it stands."""

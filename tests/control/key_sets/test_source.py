@@ -16,8 +16,8 @@ import respx
 from structlog.testing import capture_logs
 
 from strangler.auth.keys import parse_key_set
-from strangler.control import key_sets as fetch
-from strangler.control.key_sets import LARGEST_DOCUMENT, KeySetSource
+from strangler.control.key_sets import source as fetch
+from strangler.control.key_sets.source import LARGEST_DOCUMENT, KeySetSource
 from strangler.model.auth import Provider
 from tests.auth.issuing import PROVIDER, Issuer
 
@@ -173,7 +173,7 @@ def test_the_discovery_document_of_another_issuer_is_refused(
 )
 def test_a_discovered_key_set_that_is_not_behind_https_is_refused(web: respx.MockRouter, named: object) -> None:
     web.get(DISCOVERY).respond(json={"issuer": PROVIDER.issuer, "jwks_uri": named})
-    assert Kept(BY_DISCOVERY).failure() == f"{DISCOVERY} names a key set that is not behind https"
+    assert Kept(BY_DISCOVERY).failure() == f"{DISCOVERY} names a key set that is not served over https"
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_a_discovered_key_set_at_no_possible_url_is_refused(web: respx.MockRoute
 )
 def test_what_is_no_discovery_document_is_refused(web: respx.MockRouter, content: bytes) -> None:
     web.get(DISCOVERY).respond(content=content)
-    assert f"{DISCOVERY} is no discovery document" in Kept(BY_DISCOVERY).failure()
+    assert f"{DISCOVERY} is not a discovery document" in Kept(BY_DISCOVERY).failure()
 
 
 # What goes wrong
@@ -206,12 +206,12 @@ TOO_LARGE = b" " * (LARGEST_DOCUMENT + 1)
 FAILURES: dict[str, tuple[Any, str]] = {
     "refused": (httpx.ConnectError("refused"), f"{URL} can't be fetched: ConnectError refused"),
     "broken off": (httpx.RemoteProtocolError("gone"), f"{URL} can't be fetched: RemoteProtocolError gone"),
-    "not found": (httpx.Response(404), f"{URL} answered 404"),
-    "failing": (httpx.Response(500, content=b'{"keys": []}'), f"{URL} answered 500"),
-    "no content": (httpx.Response(204), f"{URL} answered 204"),
-    "redirect": (httpx.Response(302, headers={"Location": "https://evil.example/keys"}), f"{URL} answered 302"),
-    "hangs": (hangs, f"{URL} did not answer in 0.05 s"),
-    "trickles": (httpx.Response(200, stream=Endless()), f"{URL} did not answer in 0.05 s"),
+    "not found": (httpx.Response(404), f"{URL} responded with 404"),
+    "failing": (httpx.Response(500, content=b'{"keys": []}'), f"{URL} responded with 500"),
+    "no content": (httpx.Response(204), f"{URL} responded with 204"),
+    "redirect": (httpx.Response(302, headers={"Location": "https://evil.example/keys"}), f"{URL} responded with 302"),
+    "hangs": (hangs, f"{URL} did not respond in 0.05 s"),
+    "trickles": (httpx.Response(200, stream=Endless()), f"{URL} did not respond in 0.05 s"),
     "too large": (httpx.Response(200, content=TOO_LARGE), f"{URL} is larger than 1048576 bytes"),
     "too large once unpacked": (
         httpx.Response(200, headers={"Content-Encoding": "gzip"}, content=gzip.compress(TOO_LARGE)),
@@ -255,7 +255,7 @@ def test_the_last_good_set_is_kept_and_the_error_says_what_happened(
     assert kept.handed_on == [good]
     assert kept.source.fetched_at == fetched_at
     [line] = logs
-    assert line["event"] == "key set can't be had"
+    assert line["event"] == "key set can't be fetched"
     assert line["provider"] == "shop"
     assert line["kept"] is True
     route.mock(side_effect=None, return_value=httpx.Response(200, content=good))
@@ -267,7 +267,7 @@ def test_a_first_fetch_that_fails_says_that_there_is_no_key(web: respx.MockRoute
     web.get(URL).respond(503)
     kept = Kept()
     with capture_logs() as logs:
-        assert kept.failure() == f"{URL} answered 503"
+        assert kept.failure() == f"{URL} responded with 503"
     assert kept.source.document is None
     assert kept.handed_on == [None]
     assert logs[0]["kept"] is False
@@ -386,7 +386,7 @@ def test_pauses_between_fetches_are_the_refresh_and_grow_after_failures(
         if len(pauses) == 11:
             raise Over
 
-    monkeypatch.setattr("strangler.control.key_sets.asyncio.sleep", pause)
+    monkeypatch.setattr("strangler.control.key_sets.source.asyncio.sleep", pause)
     with pytest.raises(Over):
         asyncio.run(Kept(replace(BY_URL, refresh=600.0)).source.run())
     longest = [600, 1, 2, 4, 8, 16, 32, 60, 60, 600, 1]
@@ -405,7 +405,7 @@ def test_a_refresh_shorter_than_the_pause_after_a_failure_counts(
         if len(pauses) == 5:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("strangler.control.key_sets.asyncio.sleep", pause)
+    monkeypatch.setattr("strangler.control.key_sets.source.asyncio.sleep", pause)
     with pytest.raises(KeyboardInterrupt):
         asyncio.run(Kept(replace(BY_URL, refresh=3.0)).source.run())
     assert max(pauses) <= 3.0

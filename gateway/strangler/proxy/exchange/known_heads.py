@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from strangler.model.route import NO_ROUTE_ALIKE
 from strangler.observe.access_log import caller_text
 from strangler.routing.decide import Decision
 
 if TYPE_CHECKING:
     from strangler.model.changes import Changes
     from strangler.proxy.client.connection import ClientConnection
-    from strangler.proxy.client.request_head import RequestHead
+    from strangler.proxy.exchange.request_head import RequestHead
     from strangler.proxy.upstream.upstream_pool import UpstreamPool
 
 REMEMBERED_DECISIONS = 16
@@ -34,8 +35,7 @@ KNOWN_FIELDS = 8_388_608
 
 What is held for them is eight times that at the most: as received, as fields, as lines, and as sent on.
 """
-NO_ROUTE = -1
-"""Stands for `Route.alike` where no route matches and the default upstream answers."""
+NO_ROUTE = NO_ROUTE_ALIKE
 
 
 class Remembered:
@@ -43,10 +43,11 @@ class Remembered:
 
     `ids_alone` tells that the fields of each request are these and its two ids,
     and that its line goes on as it came; `nothing_added` that its answer goes on
-    with nothing but the gateway's own fields.
+    with nothing but the gateway's own fields. `examined` is what the mirror of
+    shadow traffic found in these fields, and its own.
     """
 
-    __slots__ = ("decision", "fields", "ids_alone", "logged", "nothing_added", "pool")
+    __slots__ = ("decision", "examined", "fields", "ids_alone", "logged", "nothing_added", "pool")
 
     def __init__(
         self,
@@ -59,6 +60,7 @@ class Remembered:
         nothing_added: bool,
     ) -> None:
         self.decision = decision
+        self.examined: object = None
         self.pool = pool
         self.fields = fields
         self.logged = logged

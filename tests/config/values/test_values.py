@@ -7,20 +7,11 @@ from collections.abc import Callable
 import pytest
 
 from strangler.config.schema.json_schema import spell_duration, spell_size
-from strangler.config.text.values import (
-    parse_condition,
-    parse_duration,
-    parse_endpoint,
-    parse_listener,
-    parse_match_host,
-    parse_method,
-    parse_network,
-    parse_permission,
-    parse_positive_duration,
-    parse_scope,
-    parse_size,
-    parse_sticky,
-)
+from strangler.config.values.callers import parse_condition, parse_permission, parse_scope, parse_sticky
+from strangler.config.values.endpoints import parse_endpoint, parse_listener
+from strangler.config.values.hosts import parse_match_host, parse_network
+from strangler.config.values.http_syntax import parse_method
+from strangler.config.values.quantities import parse_duration, parse_positive_duration, parse_size
 from strangler.model.addresses import is_loopback
 from strangler.model.caller import Condition, StickyKey
 from strangler.model.listener import Listener

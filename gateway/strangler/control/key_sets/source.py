@@ -1,10 +1,9 @@
 """Where a provider's key set comes from, and how it is kept current: a file, a URL, or OpenID discovery.
 
-The control process runs one source for each provider. The last good set stays
-while the issuer is down, and a set without one usable key counts as a failure.
-A token with an unknown `kid` may cause a fetch, but no more than one in
-`refetch_floor` seconds, so made-up key ids are no way to flood the issuer.
-Redirects are not followed: the configuration says where keys come from.
+The last valid set stays while the issuer is down; a set without any usable key
+is a failure. A token with an unknown `kid` may cause a fetch, but at most one in
+`refetch_floor` seconds, so that made-up key ids can't flood the issuer.
+Redirects are not followed: the configuration decides where keys come from.
 """
 
 from __future__ import annotations
@@ -34,18 +33,17 @@ JITTER = 0.1
 
 
 class FetchError(Exception):
-    """A document that can't be had or used; the message says why."""
+    """A document can't be fetched or used; the message says why."""
 
 
 class KeySetSource:
     """Keeps the key set of one provider current.
 
-    `on_change` is called when there is another one, and when a fetch failed
-    and there still is none: who has keys of an earlier source must forget them.
-    `document` is the newest good key set as a JWKS document, None while there
-    was none. `skipped` names keys in it that are not used, and why.
-    `last_error` says what was wrong with the newest fetch, None where it was
-    fine.
+    `on_change` is called when the key set has changed, and when a fetch failed
+    and there is none yet: keys of an earlier source must be forgotten then.
+    `document` is the newest valid key set as a JWKS document, None before the
+    first. `skipped` names the keys in it that are not used, and why.
+    `last_error` is why the newest fetch failed, None where it succeeded.
     """
 
     def __init__(self, provider: Provider, on_change: Callable[[KeySetSource], None]) -> None:
@@ -64,7 +62,7 @@ class KeySetSource:
         return max(0.0, self._refetch_allowed - monotonic())
 
     def take_over(self, earlier: KeySetSource) -> None:
-        """Begin with what `earlier` has, if that comes from the same place."""
+        """Start with the key set of `earlier`, if it comes from the same place."""
         ours, theirs = self.provider, earlier.provider
         if (ours.jwks_file, ours.jwks_url, ours.discovery_url) == (
             theirs.jwks_file,
@@ -75,7 +73,7 @@ class KeySetSource:
             self._refetch_allowed = earlier._refetch_allowed
 
     async def run(self) -> None:
-        """Fetch now and every `refresh` seconds; after a failure sooner, but ever more slowly."""
+        """Fetch now and every `refresh` seconds; after a failure sooner, with pauses that double."""
         wait = FIRST_RETRY
         while True:
             if await self.fetch():
@@ -87,14 +85,14 @@ class KeySetSource:
             await asyncio.sleep(pause * random.uniform(1 - JITTER, 1))
 
     async def refetch(self) -> None:
-        """Fetch because a token names an unknown key; does nothing within `refetch_floor` of the last time."""
+        """Fetch because a token names an unknown key; do nothing within `refetch_floor` seconds of the last time."""
         async with self._fetching:
             if self.refetch_after == 0.0:
                 self._refetch_allowed = monotonic() + self.provider.refetch_floor
                 await self._fetch()
 
     async def fetch(self) -> bool:
-        """Fetch the key set; whether a good one came."""
+        """Fetch the key set; whether it is valid."""
         async with self._fetching:
             return await self._fetch()
 
@@ -108,7 +106,7 @@ class KeySetSource:
         except (FetchError, KeySetError, OSError) as error:
             self.last_error = str(error)
             log.error(
-                "key set can't be had", provider=self.provider.name, error=self.last_error, kept=bool(self.document)
+                "key set can't be fetched", provider=self.provider.name, error=self.last_error, kept=bool(self.document)
             )
             if self.document is None:
                 self._on_change(self)
@@ -118,7 +116,9 @@ class KeySetSource:
         if document != self.document:
             self.document = document
             self.skipped = keys.skipped
-            log.info("key set", provider=self.provider.name, keys=len(keys.all_keys), skipped=list(keys.skipped))
+            log.info(
+                "key set fetched", provider=self.provider.name, keys=len(keys.all_keys), skipped=list(keys.skipped)
+            )
             self._on_change(self)
         return True
 
@@ -129,7 +129,7 @@ class KeySetSource:
                 async with asyncio.timeout(provider.timeout):
                     return await asyncio.to_thread(Path(provider.jwks_file).read_bytes)
             except TimeoutError:
-                raise FetchError(f"{provider.jwks_file} can't be read in {provider.timeout:g} s") from None
+                raise FetchError(f"{provider.jwks_file} could not be read in {provider.timeout:g} s") from None
         url = provider.jwks_url
         if url is None:
             assert provider.discovery_url is not None
@@ -137,21 +137,21 @@ class KeySetSource:
         return await self._get(url)
 
     async def _discovered(self, url: str) -> str:
-        """The key set's URL that the issuer names (OpenID Connect Discovery 1.0 section 4.3)."""
+        """The key set's URL in the issuer's discovery document (OpenID Connect Discovery 1.0 section 4.3)."""
         try:
             described = json.loads(await self._get(url))
             issuer, found = described["issuer"], described["jwks_uri"]
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise FetchError(f"{url} is no discovery document: {error!r}") from error
+            raise FetchError(f"{url} is not a discovery document: {error!r}") from error
         if issuer != self.provider.issuer:
             raise FetchError(f"{url} describes another issuer than {self.provider.issuer}")
         if not isinstance(found, str) or not (found.isascii() and found.isprintable() and is_trustworthy(found)):
-            raise FetchError(f"{url} names a key set that is not behind https")
+            raise FetchError(f"{url} names a key set that is not served over https")
         return found
 
     async def _get(self, url: str) -> bytes:
-        """The body at `url`; the whole exchange takes `timeout` seconds at the most."""
-        # HTTPS_PROXY and SSL_CERT_FILE of the environment count, but not for this machine itself.
+        """The body at `url`; the whole exchange takes at most `timeout` seconds."""
+        # HTTPS_PROXY and SSL_CERT_FILE of the environment apply, but not to this machine itself.
         environment = not is_loopback(urlsplit(url).hostname or "")
         try:
             async with (
@@ -160,7 +160,7 @@ class KeySetSource:
                 client.stream("GET", url, headers={"Accept": "application/json"}) as response,
             ):
                 if response.status_code != 200:
-                    raise FetchError(f"{url} answered {response.status_code}")
+                    raise FetchError(f"{url} responded with {response.status_code}")
                 body = bytearray()
                 async for part in response.aiter_bytes():
                     body += part
@@ -168,6 +168,6 @@ class KeySetSource:
                         raise FetchError(f"{url} is larger than {LARGEST_DOCUMENT} bytes")
                 return bytes(body)
         except TimeoutError:
-            raise FetchError(f"{url} did not answer in {self.provider.timeout:g} s") from None
+            raise FetchError(f"{url} did not respond in {self.provider.timeout:g} s") from None
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             raise FetchError(f"{url} can't be fetched: {type(error).__name__} {error}") from error

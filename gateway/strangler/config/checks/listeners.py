@@ -1,0 +1,36 @@
+"""Checks of the addresses that the gateway listens on, and of the peers that it trusts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from strangler.config.checks.checked import Checked
+from strangler.config.text.problems import Problem
+from strangler.model.addresses import is_loopback
+
+
+def problems(checked: Checked) -> Iterator[Problem]:
+    """Listeners that can't be used together, or by no one."""
+    model = checked.model
+    if model.listen.port and model.listen == model.admin:
+        yield checked.problem(f"the admin address can't be the one that clients use, {model.listen}", "admin")
+    if model.proxy_protocol and not model.trusted_proxies:
+        yield checked.problem(
+            "every connection would be closed: the PROXY protocol is taken from trusted proxies alone",
+            "proxy_protocol",
+            hint="list the load balancer's addresses in 'trusted_proxies'",
+        )
+
+
+def warnings(checked: Checked) -> Iterator[Problem]:
+    """Addresses open to more machines than is probably meant."""
+    admin = checked.model.admin
+    if not is_loopback(admin.host):
+        yield checked.problem(
+            f"the admin address {admin} can be reached from other machines, and asks nobody who they are", "admin"
+        )
+    for number, network in enumerate(checked.model.trusted_proxies):
+        if network.endswith("/0"):
+            yield checked.problem(
+                "every peer is trusted, so any client can claim any address", "trusted_proxies", number
+            )

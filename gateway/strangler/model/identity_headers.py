@@ -1,0 +1,18 @@
+"""The header fields that tell an upstream who the caller is: set by the gateway alone, dropped from clients.
+
+Everything else derives from `IDENTITY_HEADERS`: what is dropped
+(`dropped_fields`), what conditions and changes must not name
+(`config/checks`), and what tells callers apart in stored responses.
+"""
+
+from __future__ import annotations
+
+SUBJECT = "X-Auth-Subject"
+SCOPES = "X-Auth-Scopes"
+ISSUER = "X-Auth-Issuer"
+CERTIFICATE_SUBJECT = "X-Client-Certificate-Subject"
+SET_BY_GATEWAY = (SUBJECT, SCOPES, ISSUER, CERTIFICATE_SUBJECT)
+"""Written from a verified token or client certificate."""
+NEVER_SET = ("Client-Cert", "Client-Cert-Chain")
+"""RFC 9440 has a proxy drop these from clients; the gateway itself does not send them."""
+IDENTITY_HEADERS = (*SET_BY_GATEWAY, *NEVER_SET)

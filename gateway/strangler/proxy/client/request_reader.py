@@ -1,0 +1,365 @@
+"""Reads the requests of one client connection: bytes in, complete heads and bodies out.
+
+Facts (RFC 9112): the parser is lenient with the white space of a request line
+and takes other protocols' names for HTTP, so the line is compared with what it
+was taken for (section 3). Where a request asks for an upgrade, the bytes behind
+it may be of another protocol, so they are held until its response is known
+(RFC 9110 section 7.8).
+
+The reader is between messages, in a head (`in_head`) or in a body (`receiving`).
+It stops where enough requests wait, and keeps the rest in `held`. A head whose
+fields are `known` is not parsed (`repeated_heads`); that happens before the
+reader is asked.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final, Protocol
+
+import httptools
+
+from strangler.proxy.client import repeated_heads, states
+from strangler.proxy.client.http2 import HTTP2_REFUSED, PREFACE
+from strangler.proxy.client.refused_request import Attempted
+from strangler.proxy.exchange.request_head import HeadRefused, RequestHead, TrustedPeer, parse_target
+from strangler.proxy.http.headers import REQUEST_ACTIONS, Action
+from strangler.routing.decide import Refusal
+
+if TYPE_CHECKING:
+    from strangler.proxy.client.worker import Worker
+    from strangler.proxy.exchange.exchange import Exchange
+    from strangler.proxy.exchange.known_heads import KnownFields
+
+READ_AHEAD: Final = 16
+"""Maximum requests without a body that wait; then nothing more is read, not even that the client hangs up."""
+SLICE: Final = 16_384
+"""Maximum bytes outside of a body that are parsed before the number of waiting requests is looked at."""
+
+
+class Receiver(Protocol):
+    """The connection that a reader reads for; what its methods promise is said there."""
+
+    state: int
+    exchange: Exchange | None
+    waiting: deque[Exchange]
+    trusted: TrustedPeer | None
+    generation: int
+
+    def set_deadline(self, at: float, reason: str) -> None: ...
+    def look_at_peer(self) -> None: ...
+    def pause_reading(self) -> None: ...
+    def take(self, head: RequestHead, line: bytes, method: str, path: str, query: str) -> None: ...
+    def refuse(self, refusal: Refusal) -> None: ...
+    def discard(self, count: int) -> None: ...
+    def next(self) -> None: ...
+
+
+class RequestReader:
+    """The reading side of a connection.
+
+    `receiving` is the exchange whose request is not complete yet. `in_head` tells
+    that a head has begun. `held` is input that can't be read yet, because it may
+    be of another protocol, or because enough requests wait.
+    """
+
+    __slots__ = (
+        "_begun",
+        "_body_follows",
+        "_client",
+        "_fed",
+        "_head",
+        "_parser",
+        "_stopped",
+        "_unproductive",
+        "_url",
+        "_worker",
+        "held",
+        "in_head",
+        "known",
+        "receiving",
+    )
+
+    def __init__(self, client: Receiver, worker: Worker) -> None:
+        self._client: Receiver | None = client
+        self._worker = worker
+        self._parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)
+        self.receiving: Exchange | None = None
+        self.in_head = False
+        self.held = b""
+        self.known: KnownFields | None = None
+        self._head: RequestHead | None = None
+        self._url = b""
+        self._begun = 0.0
+        # The input since the last message boundary, as it came: the request line is compared with it.
+        self._fed: list[bytes] = []
+        # Bytes since the last part of a body: of a head, trailers or chunk extensions, which the parser gathers.
+        self._unproductive = 0
+        # The body of a request that also asks for an upgrade comes next, for a parser of its own.
+        self._body_follows = False
+        # Why a callback stopped the parser: where an exception is handled already, the one that the parser raises
+        # hides it.
+        self._stopped: HeadRefused | None = None
+
+    def close(self) -> None:
+        """The connection is gone: let go of it, which would otherwise have to wait for a garbage collection."""
+        self.forget()
+        self._client = None
+        self._parser = None
+
+    def forget(self) -> None:
+        """Forget the known fields."""
+        repeated_heads.forget(self._worker, self.known)
+        self.known = None
+
+    def attempted(self) -> Attempted:
+        """What is known of the request that is being read."""
+        if not self._url:
+            # What is no request at all must not be taken for the one before it.
+            return Attempted(b"", b"", None, 0.0)
+        assert self._parser is not None
+        return Attempted(self._parser.get_method(), self._url, self._head, self._begun)
+
+    # Input
+
+    def receive(self, data: bytes) -> None:
+        """Read `data`, as far as requests may be read."""
+        rest = self._read(data)
+        while rest:
+            # In a loop, because one read may hold thousands of requests that the parser stops behind.
+            client = self._client
+            assert client is not None
+            if client.state >= states.REFUSING:
+                client.discard(len(rest))
+                return
+            if self._may_switch(client) or len(client.waiting) >= READ_AHEAD:
+                self._hold(client, rest)
+                return
+            rest = self._read(rest)
+            if rest and client.exchange is None and self.receiving is None and client.state < states.REFUSING:
+                # All so far needed no upstream. Other connections have their turn before the next ones.
+                self._hold(client, rest)
+                self._worker.loop.call_soon(self._take_held)
+                return
+
+    def ended(self) -> bool:
+        """The client sends nothing more: drop what is not complete; whether a response is still to come."""
+        client = self._client
+        assert client is not None
+        receiving, self.receiving = self.receiving, None
+        if receiving is not None and not receiving.done:
+            if receiving is client.exchange:
+                return False
+            client.waiting.pop().done = True
+        self.in_head = False
+        later = bool(self.held) or client.state == states.REFUSING
+        newest = client.waiting[-1] if client.waiting else client.exchange
+        if newest is not None and not later:
+            newest.keep_alive = False
+        return newest is not None or later
+
+    def _may_switch(self, client: Receiver) -> bool:
+        """Whether what follows the newest request may be of another protocol than HTTP."""
+        newest = client.waiting[-1] if client.waiting else client.exchange
+        return newest is not None and bool(newest.head.upgrade)
+
+    def _hold(self, client: Receiver, data: bytes) -> None:
+        self.held += data
+        client.pause_reading()
+
+    def _take_held(self) -> None:
+        """Go on with what was held for the sake of other connections, unless that has happened already."""
+        client = self._client
+        if (
+            client is not None
+            and self.held
+            and client.exchange is None
+            and not client.waiting
+            and client.state < states.REFUSING
+        ):
+            client.next()
+
+    def _read(self, data: bytes) -> bytes:
+        """Parse `data`, and give what is left: behind a request for another protocol, and of more than a slice."""
+        client = self._client
+        assert client is not None
+        if client.state != states.IDLE:
+            if client.exchange is not None and self._may_switch(client):
+                self._hold(client, data)
+                return b""
+            return self._parse(client, data)
+        worker = self._worker
+        client.set_deadline(worker.now + worker.snapshot.limits.header_timeout, states.HEADER_TIMEOUT)
+        rest = self._parse(client, data)
+        if not rest and not self.in_head:
+            head = self._head
+            if head is not None and head.repeatable and client.state < states.REFUSING:
+                self.known = repeated_heads.learn(worker, self.known, head, data)
+            if self.receiving is None:
+                # An idle connection holds nothing of its last request.
+                self._head = None
+        return rest
+
+    def _parse(self, client: Receiver, data: bytes) -> bytes:
+        later = b""
+        if len(data) > SLICE and self.receiving is None:
+            data, later = data[:SLICE], data[SLICE:]
+        parser = self._parser
+        assert parser is not None
+        self._unproductive += len(data)
+        self._fed.append(data)
+        rest = b""
+        try:
+            parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            rest = data[upgrade.args[0] :]
+            if self._body_follows:
+                self._expect_body()
+        except httptools.HttpParserError as error:
+            if client.state >= states.REFUSING:
+                return b""
+            client.refuse(self._refusal_for(client, error))
+        if not self.in_head:
+            self._fed.clear()
+            if self.receiving is None:
+                return rest + later if rest and client.state < states.REFUSING else later
+        if client.state < states.REFUSING:
+            if rest:
+                return rest + later
+            limits = self._worker.snapshot.limits
+            if self._unproductive > limits.target_bytes + limits.header_bytes * 2:
+                client.refuse(Refusal(431, "The request's header fields are too large."))
+        return later
+
+    def _refusal_for(self, client: Receiver, error: httptools.HttpParserError) -> Refusal:
+        """Why the parser stopped; raises what a callback raised that is no refusal."""
+        if self._stopped is not None:
+            return self._stopped.refusal
+        cause = error.__context__
+        if isinstance(error, httptools.HttpParserCallbackError) and cause is not None:
+            raise cause from None
+        if client.exchange is None and b"".join(self._fed).startswith(PREFACE):
+            return HTTP2_REFUSED
+        if isinstance(error, httptools.HttpParserInvalidMethodError):
+            return Refusal(400, "The request does not begin with a method that is known here.")
+        return Refusal(400, f"The request is malformed: {error}.")
+
+    def _expect_body(self) -> None:
+        """Have a new parser, which takes what comes next for the newest request's body.
+
+        The old one has stopped behind the head, as behind any that asks for an upgrade.
+        """
+        receiving = self.receiving
+        assert receiving is not None
+        head = self._head, self._url, self._begun
+        length = receiving.head.content_length
+        framing = b"Transfer-Encoding: chunked" if length is None else b"Content-Length: " + length
+        self._parser = httptools.HttpRequestParser(self)
+        self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n\r\n" % framing)
+        self._head, self._url, self._begun = head
+        self._body_follows = False
+
+    # httptools callbacks
+
+    def on_message_begin(self) -> None:
+        client = self._client
+        assert client is not None
+        worker = self._worker
+        self.in_head = True
+        if client.state == states.IDLE:
+            client.state = states.HEAD
+        self._begun = worker.loop.time()
+        self._unproductive = 0
+        self._url = b""
+        if client.generation != worker.generation:
+            # A connection of a proxy may last for days, and be trusted by now or no longer.
+            client.look_at_peer()
+        self._head = RequestHead(client.trusted, worker.request_actions)
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+        if len(self._url) > self._worker.snapshot.limits.target_bytes:
+            raise self._stop(HeadRefused(414, "The request target is too long."))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # Trailers come this way, too, and are not forwarded.
+        if self.in_head:
+            assert self._head is not None
+            try:
+                self._head.add(name, value)
+            except HeadRefused as refused:
+                raise self._stop(refused) from None
+        elif REQUEST_ACTIONS[name] == Action.CONNECTION:
+            # The parser would let it count (RFC 9110 section 6.5.1).
+            raise self._stop(HeadRefused(400, "A trailer must not be about the connection."))
+
+    def on_headers_complete(self) -> None:
+        self.in_head = False
+        client = self._client
+        assert client is not None
+        if self._body_follows or client.state >= states.REFUSING:
+            # Behind a last response nothing is a request any more (RFC 9112 section 9.6).
+            return
+        try:
+            self._take_head(client)
+        except HeadRefused as refused:
+            raise self._stop(refused) from None
+
+    def _stop(self, refused: HeadRefused) -> HeadRefused:
+        self._stopped = refused
+        return refused
+
+    def _take_head(self, client: Receiver) -> None:
+        """Check the complete head, and hand it on as a request; raises HeadRefused."""
+        head, parser = self._head, self._parser
+        assert head is not None
+        assert parser is not None
+        verb, url = parser.get_method(), self._url
+        method = verb.decode()
+        version = parser.get_http_version()
+        received = b"".join(self._fed)
+        if version == "0.9" and b" HTTP/" not in received:
+            # Without a version the parser takes it for 0.9.
+            raise HeadRefused(400, "The request line has no version.")
+        head.complete(method, url, version, parser.should_keep_alive(), self._worker.snapshot.limits)
+        stops = parser.should_upgrade()
+        if head.upgrade and not stops:
+            # Only where the parser stops is it known where the other protocol begins.
+            head.upgrade = ()
+        if method == "CONNECT":
+            raise HeadRefused(405, "CONNECT is not allowed here.")
+        line = b"%b %b HTTP/%b\r\n" % (verb, url, version.encode())
+        if line not in received:
+            raise HeadRefused(400, "The request line is not a method, a target and a version, one space between them.")
+        assert head.host is not None
+        target, path, query = parse_target(url, method, head.host)
+        if target != url or head.minor == 0:
+            line = b"%b %b HTTP/1.1\r\n" % (verb, target)
+        self._body_follows = stops and head.has_body
+        client.take(head, line, method, path, query)
+
+    def on_body(self, body: bytes) -> None:
+        self._unproductive = 0
+        receiving = self.receiving
+        if receiving is None or receiving.done:
+            assert self._client is not None
+            self._client.discard(len(body))
+        else:
+            receiving.request_body(body)
+
+    def on_message_complete(self) -> None:
+        if self._body_follows:
+            return
+        self._url = b""
+        receiving = self.receiving
+        if receiving is None:
+            return
+        self.receiving = None
+        if not receiving.done:
+            receiving.request_ended()
+            return
+        client = self._client
+        assert client is not None
+        if client.state < states.REFUSING and client.exchange is None:
+            # Its response was complete before it was.
+            client.next()
