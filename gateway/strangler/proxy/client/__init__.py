@@ -1,5 +1,6 @@
 """Connections from clients: start with `connection`.
 
-`listener` accepts, `request_head` checks and forwards a head, `known_heads`
-skips parsing for a head that was seen before (docs/decisions/0003).
+`listener` accepts, `states` has the table of states and deadlines,
+`request_reader` parses requests, `repeated_heads` skips parsing for a head that
+was seen before (docs/decisions/0003). Requests are decided in `exchange`.
 """
