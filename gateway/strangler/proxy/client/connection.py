@@ -36,7 +36,7 @@ from strangler.routing.decide import Refusal
 from strangler.routing.trust import network_of
 
 if TYPE_CHECKING:
-    from strangler.proxy.exchange.answered_request import AnsweredRequest
+    from strangler.proxy.exchange.under_way import RequestUnderWay
     from strangler.proxy.plane import DataPlane
 
 NEVER = float("inf")
@@ -124,7 +124,7 @@ class ClientConnection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._waiting: deque[Exchange] = deque()
         self._receiving: Exchange | None = None
-        self._broken: tuple[Exchange, Delivery, bool] | None = None
+        self._broken: tuple[RequestUnderWay, Delivery, bool] | None = None
         self._reading = True
         self._closing = False
         self._ended = False
@@ -584,7 +584,7 @@ class ClientConnection(asyncio.Protocol):
 
     # Endings
 
-    def exchange_finished(self, exchange: AnsweredRequest) -> None:
+    def exchange_finished(self, exchange: RequestUnderWay) -> None:
         """An exchange was answered to its end: go on with the next request, or close."""
         self.exchange = None
         if not exchange.keep_alive:
@@ -637,7 +637,7 @@ class ClientConnection(asyncio.Protocol):
         self._starting = False
         self.resume_reading()
 
-    def _close_after(self, exchange: AnsweredRequest) -> None:
+    def _close_after(self, exchange: RequestUnderWay) -> None:
         """Close once what was written is out, and let an unread request body run out first.
 
         Closing with unread input makes the kernel send a reset, which may
@@ -746,7 +746,7 @@ class ClientConnection(asyncio.Protocol):
         self.deadline = self.plane.now + STALLED
         self.transport.close()
 
-    def break_off(self, exchange: Exchange, *, framed: bool) -> None:
+    def break_off(self, exchange: RequestUnderWay, *, framed: bool) -> None:
         """End the response of `exchange`, which can't be completed, so that the client sees it is broken.
 
         `framed` tells that its framing shows that. Where the end of the connection ends the body, only a reset does

@@ -13,13 +13,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from strangler.proxy.http.reset import reset
 from strangler.proxy.http.socket_state import acknowledged, is_reset, unsent
-
-if TYPE_CHECKING:
-    from strangler.proxy.plane import DataPlane
 
 STALLED = 60.0
 """How long nothing of what was written may reach the peer before it is reset all the same, in seconds."""
@@ -49,14 +46,22 @@ class Delivery:
         return max(0, self._left - (now - self._acknowledged))
 
 
+class Breaking(Protocol):
+    """The worker, which keeps the time of those that are `breaking`."""
+
+    @property
+    def now(self) -> float: ...
+
+    @property
+    def breaking(self) -> set[ResetWhenSent]: ...
+
+
 class ResetWhenSent(asyncio.Protocol):
     """Takes a connection over until all of it has arrived, and resets it then; `lost` is called when it is gone."""
 
     __slots__ = ("_left", "_lost", "_plane", "_stalls", "_transport")
 
-    def __init__(
-        self, plane: DataPlane, transport: asyncio.Transport, lost: Callable[[Exception | None], None]
-    ) -> None:
+    def __init__(self, plane: Breaking, transport: asyncio.Transport, lost: Callable[[Exception | None], None]) -> None:
         self._plane = plane
         self._transport = transport
         self._lost = lost
