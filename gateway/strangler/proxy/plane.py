@@ -26,13 +26,11 @@ from strangler.observe.descriptors import any_left
 from strangler.proxy.client.connection import ClientConnection
 from strangler.proxy.client.listener import Listener
 from strangler.proxy.derived import Derived, derive
-from strangler.proxy.exchange.exchange import Exchange
-from strangler.proxy.exchange.tunnel import Tunnel
+from strangler.proxy.exchange.under_way import Mirroring, OpenTunnel, RequestUnderWay
 from strangler.proxy.http.broken import ResetWhenSent
 from strangler.proxy.http.headers import request_actions
 from strangler.proxy.http.problem_responses import date_field
 from strangler.proxy.rate_limits.limiter import RateLimiter
-from strangler.proxy.upstream.requester import Mirroring
 from strangler.proxy.upstream.upstream_pool import UpstreamPool
 from strangler.resilience.breaker import Breaker, State
 from strangler.resilience.stale import StaleAnswers
@@ -85,7 +83,7 @@ class DataPlane:
         self.timestamp = ""
         self.date_line = b""
         self.clients: set[ClientConnection] = set()
-        self.tunnels: set[Tunnel] = set()
+        self.tunnels: set[OpenTunnel] = set()
         self.breaking: set[ResetWhenSent] = set()
         self.addresses: dict[str, int] = {}
         self.listener = Listener(self)
@@ -110,7 +108,7 @@ class DataPlane:
         self._keys: dict[str, KeySet | None] = dict(keys)
         self._ask_refetch = ask_refetch
         self._refetch_after: dict[str, float] = {}
-        self._wanting_keys: dict[str, list[Exchange]] = {}
+        self._wanting_keys: dict[str, list[RequestUnderWay]] = {}
         self._asked_until: dict[str, float] = {}
         self._servers: list[asyncio.Server] = []
         self._drained: asyncio.Event = asyncio.Event()
@@ -252,7 +250,7 @@ class DataPlane:
         """Whether a newer key set of `provider` may be asked for now."""
         return self.loop.time() >= self._refetch_after.get(provider, 0.0)
 
-    def refetch(self, provider: str, exchange: Exchange) -> None:
+    def refetch(self, provider: str, exchange: RequestUnderWay) -> None:
         """Start `exchange` again when a newer key set of `provider` is here; callers share one request."""
         waiting = self._wanting_keys.setdefault(provider, [])
         waiting.append(exchange)

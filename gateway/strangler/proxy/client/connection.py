@@ -22,9 +22,9 @@ from strangler.proxy.client.peer import origin_of, peer_of, shown_certificate
 from strangler.proxy.client.refused_request import refuse_request
 from strangler.proxy.client.request_reader import READ_AHEAD, RequestReader
 from strangler.proxy.client.worker import Worker
-from strangler.proxy.exchange.answered_request import AnsweredRequest
 from strangler.proxy.exchange.exchange import Exchange
 from strangler.proxy.exchange.request_head import RequestHead, TrustedPeer
+from strangler.proxy.exchange.under_way import RequestUnderWay
 from strangler.proxy.http.broken import STALLED as STALL_SECONDS
 from strangler.proxy.http.broken import Delivery, ResetWhenSent
 from strangler.routing.decide import Refusal
@@ -363,7 +363,7 @@ class ClientConnection:
         self.is_reading = True
         self.transport.resume_reading()
 
-    def exchange_finished(self, exchange: AnsweredRequest) -> None:
+    def exchange_finished(self, exchange: RequestUnderWay) -> None:
         """The response of `exchange` is complete: go on with the next request, or close."""
         self.exchange = None
         plane = self.plane
@@ -383,7 +383,7 @@ class ClientConnection:
             self.state = states.HEAD if self._reader.in_head else states.IDLE
             self.set_deadline(plane.now + plane.snapshot.limits.keep_alive, states.KEEP_ALIVE)
 
-    def break_off(self, exchange: Exchange, *, framed: bool) -> None:
+    def break_off(self, exchange: RequestUnderWay, *, framed: bool) -> None:
         """End the response of `exchange`, which can't be completed, so that the client sees it is broken.
 
         `framed` tells that its framing shows that. Where the end of the connection ends the body, only a reset does
@@ -433,7 +433,7 @@ class ClientConnection:
         self.set_deadline(self.plane.now + STALL_SECONDS, states.STALL)
         self.transport.close()
 
-    def _close_after(self, exchange: AnsweredRequest) -> None:
+    def _close_after(self, exchange: RequestUnderWay) -> None:
         """Close behind the last response, and let the rest of its request run out first."""
         abandon(self.waiting)
         if self._ended or (exchange.request_complete and self.is_reading):

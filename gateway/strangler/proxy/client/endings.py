@@ -11,6 +11,7 @@ from collections import deque
 from typing import Final
 
 from strangler.proxy.exchange.exchange import Exchange
+from strangler.proxy.exchange.under_way import RequestUnderWay
 from strangler.proxy.http.broken import Delivery
 
 LINGER_SECONDS: Final = 2.0
@@ -64,7 +65,7 @@ class BrokenResponse:
 
     __slots__ = ("_delivery", "_exchange", "_framed")
 
-    def __init__(self, exchange: Exchange, delivery: Delivery, *, framed: bool) -> None:
+    def __init__(self, exchange: RequestUnderWay, delivery: Delivery, *, framed: bool) -> None:
         self._exchange = exchange
         self._delivery = delivery
         self._framed = framed

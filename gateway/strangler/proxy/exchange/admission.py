@@ -9,31 +9,52 @@ reached only for attempts with which something is wrong or special: all others
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from strangler.resilience.breaker import Breaker
 from strangler.resilience.concurrency import ConcurrencyLimit
 from strangler.resilience.retry import Failure
 
 if TYPE_CHECKING:
-    from strangler.proxy.exchange.attempts import Attempts
-    from strangler.proxy.exchange.exchange import Exchange
-    from strangler.proxy.upstream.upstream_pool import UpstreamPool
+    from strangler.proxy.exchange.under_way import RequestUnderWay
+    from strangler.proxy.upstream.endpoint_pool import Owner
+    from strangler.proxy.upstream.requester import Admitted
 
 
-def make_room(limit: ConcurrencyLimit[Attempts]) -> None:
+def make_room(limit: ConcurrencyLimit[Admitted]) -> None:
     """One that had entered `limit` is over: whoever waits longest goes instead of it."""
     following = limit.leave()
     if following is not None:
         following.admitted()
 
 
-def _breakers(exchange: Exchange, upstream: UpstreamPool) -> list[Breaker]:
+class Entrant(Protocol):
+    """The attempts that enter; `sent` tells that the request may have had an effect."""
+
+    sent: bool
+
+    @property
+    def exchange(self) -> RequestUnderWay: ...
+
+    def admitted(self) -> None: ...
+
+
+def _side_breaker(exchange: RequestUnderWay) -> Breaker | None:
+    """The breaker of the side of the migration that `exchange` goes to."""
+    if not exchange.decided:
+        return None
+    decision = exchange.decision
+    if decision.side is None or decision.route is None or decision.route.migration is None:
+        return None
+    return exchange.client.plane.side_breakers.get((decision.route.migration.name, decision.side))
+
+
+def _breakers(exchange: RequestUnderWay, upstream: Owner) -> list[Breaker]:
     """Those that have to let `exchange` in at `upstream`."""
-    return [breaker for breaker in (upstream.breaker, exchange.side_breaker()) if breaker is not None]
+    return [breaker for breaker in (upstream.breaker, _side_breaker(exchange)) if breaker is not None]
 
 
-def enter_lightly(exchange: Exchange, upstream: UpstreamPool) -> bool:
+def enter_lightly(exchange: RequestUnderWay, upstream: Owner) -> bool:
     """Whether `exchange` may go without a guard; it then gets one where something happens to it (`Guard.late`)."""
     limit = upstream.limit
     if limit is not None:
@@ -45,7 +66,7 @@ def enter_lightly(exchange: Exchange, upstream: UpstreamPool) -> bool:
     if own is not None:
         own.begun += 1
     if len(upstream.breakers) > (own is not None):
-        side = exchange.side_breaker()
+        side = _side_breaker(exchange)
         if side is not None:
             side.begun += 1
     return True
@@ -56,16 +77,16 @@ class Guard:
 
     __slots__ = ("_attempts", "_limit", "_tickets", "began", "upstream", "waiting")
 
-    def __init__(self, attempts: Attempts, upstream: UpstreamPool) -> None:
+    def __init__(self, attempts: Entrant, upstream: Owner) -> None:
         self.upstream = upstream
         self.waiting = False
         self.began = 0.0
         self._attempts = attempts
         self._tickets: list[tuple[Breaker, int]] = []
-        self._limit: ConcurrencyLimit[Attempts] | None = None
+        self._limit: ConcurrencyLimit[Admitted] | None = None
 
     @classmethod
-    def late(cls, attempts: Attempts, upstream: UpstreamPool) -> Guard:
+    def late(cls, attempts: Entrant, upstream: Owner) -> Guard:
         """That of attempts that have entered lightly."""
         guard = cls(attempts, upstream)
         exchange = attempts.exchange

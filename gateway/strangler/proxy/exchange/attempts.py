@@ -16,13 +16,13 @@ from strangler.model.resilience import Retries
 from strangler.model.route import Route
 from strangler.proxy.exchange.admission import Guard
 from strangler.proxy.exchange.hedging import Hedge, plan_hedge
-from strangler.proxy.exchange.recovery import asked_to_wait, is_failure, recover
+from strangler.proxy.exchange.recovery import asked_to_wait, is_failure, recover, stale_key
 from strangler.resilience.retry import Cause, Failure
 
 if TYPE_CHECKING:
-    from strangler.proxy.exchange.exchange import Exchange
+    from strangler.proxy.exchange.under_way import RequestUnderWay
     from strangler.proxy.upstream.connection import UpstreamConnection
-    from strangler.proxy.upstream.endpoint_pool import EndpointPool
+    from strangler.proxy.upstream.endpoint_pool import EndpointPool, Owner
     from strangler.proxy.upstream.upstream_pool import UpstreamPool
 
 LARGEST_COPY = 1_048_576
@@ -49,6 +49,7 @@ class Attempts:
 
     __slots__ = (
         "_kept_bytes",
+        "_upstream",
         "broken",
         "cause",
         "copy",
@@ -64,7 +65,7 @@ class Attempts:
         "tried",
     )
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: RequestUnderWay) -> None:
         self.exchange = exchange
         self.sent = False
         self.retries = 0
@@ -76,12 +77,13 @@ class Attempts:
         self.broken = False
         self.kept: list[bytes] | None = None
         self._kept_bytes = 0
+        self._upstream: UpstreamPool | None = None
         self.copy: tuple[bytes, list[bytes]] | None = None
         self.guard: Guard | None = None
         self.hedge: Hedge | None = None
 
     @classmethod
-    def late(cls, exchange: Exchange, upstream: UpstreamPool) -> Attempts:
+    def late(cls, exchange: RequestUnderWay, upstream: Owner) -> Attempts:
         """Those of an exchange that is under way, at `upstream`, and was nothing special so far."""
         attempts = cls(exchange)
         if upstream.guarded:
@@ -125,6 +127,7 @@ class Attempts:
             self.exchange.send_body_again(self.kept)
             self.kept = []
             self._kept_bytes = 0
+        self._upstream = upstream
         if upstream.guarded:
             guard = self.guard = Guard(self, upstream)
             refused = guard.enter()
@@ -140,13 +143,15 @@ class Attempts:
         """The turn of this exchange has come at its upstream."""
         guard = self.guard
         assert guard is not None
+        assert self._upstream is not None
         guard.go()
-        self.exchange.send_to(guard.upstream)
+        self.exchange.send_to(self._upstream)
 
     def next(self, upstream: UpstreamPool) -> EndpointPool:
         """The endpoint for the attempt that is made now."""
-        another = upstream.next_but(self.tried, self.exchange) if self.tried else None
-        return another or upstream.next(self.exchange)
+        key = upstream.key_of(self.exchange, self.exchange.identity)
+        another = upstream.next_but(self.tried, key) if self.tried else None
+        return another or upstream.next(key)
 
     def keep_body(self, parts: list[bytes]) -> None:
         """Keep what was sent of the body, to send it again, while it is small enough."""
@@ -233,7 +238,7 @@ class Attempts:
             answers = exchange.client.plane.stale_answers.get(route.name)
             if answers is not None:
                 now = exchange.client.plane.loop.time()
-                answers.keep(exchange.stale_key, exchange.headers, self.copy[0], b"".join(self.copy[1]), now)
+                answers.keep(stale_key(exchange), exchange.headers, self.copy[0], b"".join(self.copy[1]), now)
 
     def _leave_guard(self) -> None:
         if self.guard is not None:

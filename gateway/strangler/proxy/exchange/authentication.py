@@ -14,10 +14,10 @@ from strangler.routing.decide import Refusal
 if TYPE_CHECKING:
     from strangler.auth.identity import Identity
     from strangler.model.auth import AuthRequirement
-    from strangler.proxy.exchange.answered_request import AnsweredRequest
+    from strangler.proxy.exchange.under_way import RequestUnderWay
 
 
-def identify(request: AnsweredRequest, requirement: AuthRequirement) -> Identity | Refusal | None:
+def identify(request: RequestUnderWay, requirement: AuthRequirement) -> Identity | Refusal | None:
     """Verify the one bearer token of `request` against the providers that `requirement` names; None without one.
 
     Where a token is optional, credentials of another scheme are the upstream's
@@ -49,7 +49,7 @@ def identify(request: AnsweredRequest, requirement: AuthRequirement) -> Identity
         raise
 
 
-def _take_upgrade_token(request: AnsweredRequest, requirement: AuthRequirement) -> None:
+def _take_upgrade_token(request: RequestUnderWay, requirement: AuthRequirement) -> None:
     """Move tokens from where the route lets a handshake carry them to the credentials, so that nobody sees them."""
     head = request.head
     for place in requirement.upgrade_token:

@@ -7,7 +7,7 @@ its concurrency limit is reached.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from strangler.model.resilience import Hedging
 from strangler.proxy.exchange.admission import make_room
@@ -15,9 +15,7 @@ from strangler.resilience.breaker import State
 from strangler.resilience.retry import Cause, Failure
 
 if TYPE_CHECKING:
-    from strangler.proxy.client.connection import ClientConnection
-    from strangler.proxy.exchange.attempts import Attempts
-    from strangler.proxy.exchange.exchange import Exchange
+    from strangler.proxy.exchange.under_way import Client, RequestUnderWay
     from strangler.proxy.upstream.connection import UpstreamConnection
     from strangler.proxy.upstream.endpoint_pool import EndpointPool
     from strangler.proxy.upstream.upstream_pool import UpstreamPool
@@ -25,7 +23,20 @@ if TYPE_CHECKING:
 HEDGED = frozenset({"GET", "HEAD"})
 
 
-def plan_hedge(attempts: Attempts, hedging: Hedging, upstream: UpstreamPool) -> None:
+class Hedged(Protocol):
+    """The attempts of an exchange that may have a second try; see Attempts."""
+
+    hedge: Hedge | None
+
+    @property
+    def exchange(self) -> RequestUnderWay: ...
+
+    def take_over(self, pool: EndpointPool, connection: UpstreamConnection | None) -> None: ...
+
+    def hedge_failed(self, failure: Failure) -> None: ...
+
+
+def plan_hedge(attempts: Hedged, hedging: Hedging, upstream: UpstreamPool) -> None:
     """Send the request to another endpoint of `upstream`, too, if it is not answered in time."""
     exchange = attempts.exchange
     if exchange.method not in HEDGED or exchange.head.has_body or exchange.head.upgrade:
@@ -34,14 +45,14 @@ def plan_hedge(attempts: Attempts, hedging: Hedging, upstream: UpstreamPool) -> 
         exchange.client.plane.loop.call_later(hedging.after, _begin, attempts, upstream)
 
 
-def _begin(attempts: Attempts, upstream: UpstreamPool) -> None:
+def _begin(attempts: Hedged, upstream: UpstreamPool) -> None:
     exchange = attempts.exchange
     if exchange.done or exchange.response_started or exchange.connection is None or attempts.hedge is not None:
         return
     if exchange.decision.upstream != upstream.upstream.name:
         # Somebody else was asked instead meanwhile, and an answer of this upstream is no second one of theirs.
         return
-    pool = upstream.next_but({exchange.endpoint_url}, exchange)
+    pool = upstream.next_but({exchange.endpoint_url}, upstream.key_of(exchange, exchange.identity))
     breaker, limit = upstream.breaker, upstream.limit
     plane = exchange.client.plane
     if pool is None or (breaker is not None and breaker.state is not State.CLOSED):
@@ -65,23 +76,21 @@ class Hedge:
         "client",
         "done",
         "method",
-        "pending_out",
         "pool",
         "request_complete",
         "response_started",
         "timeouts",
     )
 
-    def __init__(self, attempts: Attempts, upstream: UpstreamPool, pool: EndpointPool) -> None:
+    def __init__(self, attempts: Hedged, upstream: UpstreamPool, pool: EndpointPool) -> None:
         exchange = attempts.exchange
         self.pool = pool
-        self.client: ClientConnection = exchange.client
+        self.client: Client = exchange.client
         self.method = exchange.method
         self.timeouts = exchange.timeouts
         self.request_complete = True
         self.response_started = False
         self.done = False
-        self.pending_out: list[bytes] = []
         self._attempts = attempts
         self._upstream = upstream
         self._connection: UpstreamConnection | None = None
@@ -115,7 +124,7 @@ class Hedge:
             self._end()
             self._attempts.hedge_failed(Failure(cause, status, detail, True))
 
-    def _win(self, connection: UpstreamConnection | None) -> Exchange:
+    def _win(self, connection: UpstreamConnection | None) -> RequestUnderWay:
         self._end()
         self.client.plane.counters.event("hedges_won", self._upstream.upstream.name)
         self._attempts.take_over(self.pool, connection)

@@ -11,15 +11,17 @@ and keys are the same (`generation`). What came of a random draw is never kept.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from strangler.model.route import NO_ROUTE_ALIKE
 from strangler.observe.access_log import caller_text
 from strangler.routing.decide import Decision
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from strangler.model.changes import Changes
-    from strangler.proxy.client.connection import ClientConnection
+    from strangler.model.snapshot import Snapshot
     from strangler.proxy.exchange.request_head import RequestHead
     from strangler.proxy.upstream.upstream_pool import UpstreamPool
 
@@ -36,6 +38,35 @@ KNOWN_FIELDS = 8_388_608
 What is held for them is eight times that at the most: as received, as fields, as lines, and as sent on.
 """
 NO_ROUTE = NO_ROUTE_ALIKE
+
+
+class Decider(Protocol):
+    """The worker whose snapshot and keys decide."""
+
+    @property
+    def generation(self) -> int: ...
+
+    @property
+    def snapshot(self) -> Snapshot: ...
+
+    @property
+    def pools(self) -> Mapping[str, UpstreamPool]: ...
+
+
+class Sender(Protocol):
+    """The client connection that the fields came over: `forwarded` and `forwarded_element` describe it."""
+
+    @property
+    def peer(self) -> str: ...
+
+    @property
+    def forwarded(self) -> bytes: ...
+
+    @property
+    def forwarded_element(self) -> str: ...
+
+    @property
+    def plane(self) -> Decider: ...
 
 
 class Remembered:
@@ -79,7 +110,7 @@ class KnownFields:
         self.generation = generation
         self.decided: dict[int, Remembered] = {}
 
-    def remember(self, decision: Decision, client: ClientConnection) -> None:
+    def remember(self, decision: Decision, client: Sender) -> None:
         """Keep `decision` for the routes that decide alike, unless it refuses, was drawn, or is outdated by now."""
         route, upstream, choice = decision.route, decision.upstream, decision.choice
         plane = client.plane
@@ -105,7 +136,7 @@ class KnownFields:
         )
 
 
-def fields_sent(head: RequestHead, client: ClientConnection, decision: Decision, changes: Changes | None) -> bytes:
+def fields_sent(head: RequestHead, client: Sender, decision: Decision, changes: Changes | None) -> bytes:
     """The header fields of `head` as the upstream gets them after `changes`, but those of one request alone."""
     identity = decision.identity
     keep_token = identity is None

@@ -8,16 +8,50 @@ from __future__ import annotations
 
 from random import random
 from time import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from strangler.model.resilience import RouteFallback
 from strangler.resilience.fallback import may_answer, may_fall_back
-from strangler.resilience.retry import LONGEST_WAIT, Failure, backoff, may_retry, seconds_of
+from strangler.resilience.retry import LONGEST_WAIT, Cause, Failure, backoff, may_retry, seconds_of
 from strangler.routing.decide import Decision
 
 if TYPE_CHECKING:
-    from strangler.proxy.exchange.attempts import Attempts
+    from strangler.model.resilience import Retries
+    from strangler.proxy.exchange.under_way import RequestUnderWay
     from strangler.proxy.upstream.upstream_pool import UpstreamPool
+
+
+class Recovering(Protocol):
+    """The attempts that have failed; see Attempts."""
+
+    sent: bool
+    retries: int
+    fallback: str
+    cause: Cause | None
+
+    @property
+    def exchange(self) -> RequestUnderWay: ...
+
+    @property
+    def settings(self) -> Retries: ...
+
+    @property
+    def repeatable(self) -> bool: ...
+
+    @property
+    def tried(self) -> set[str]: ...
+
+    def start(self, upstream: UpstreamPool) -> None: ...
+
+
+def stale_key(exchange: RequestUnderWay) -> tuple[bytes, bytes]:
+    """What tells the response to this request from others in what is kept of them: where it was asked, and its line.
+
+    A response may repeat the host and the scheme that a trusted proxy reports, in links for one.
+    """
+    forwarding = exchange.head.forwarding
+    reported = "" if forwarding is None else f" {forwarding.scheme}://{forwarding.host}"
+    return f"{exchange.client.scheme}://{exchange.host}{reported}".lower().encode("latin-1"), exchange.line
 
 
 def is_failure(decision: Decision, status: int) -> bool:
@@ -42,19 +76,19 @@ def asked_to_wait(fields: bytes) -> float | None:
     return None
 
 
-def recover(attempts: Attempts, failure: Failure) -> bool:
+def recover(attempts: Recovering, failure: Failure) -> bool:
     """Have somebody answer all the same; False where nobody may or can."""
     return _retry(attempts, failure) or _ask_legacy(attempts, failure) or _answer(attempts, failure)
 
 
-def _retry(attempts: Attempts, failure: Failure) -> bool:
+def _retry(attempts: Recovering, failure: Failure) -> bool:
     exchange, settings = attempts.exchange, attempts.settings
     plane = exchange.client.plane
     upstream = plane.pools.get(exchange.decision.upstream or "")
     if upstream is None or not may_retry(failure, exchange.method, settings) or not attempts.repeatable:
         return False
     attempts.tried.add(exchange.endpoint_url)
-    another = upstream.next_but(attempts.tried, exchange)
+    another = upstream.next_but(attempts.tried, upstream.key_of(exchange, exchange.identity))
     now = plane.loop.time()
     if failure.cause == "connect" and not failure.sent and another is not None:
         if now >= exchange.ends:
@@ -80,12 +114,12 @@ def _retry(attempts: Attempts, failure: Failure) -> bool:
     return True
 
 
-def _try_again(attempts: Attempts, upstream: UpstreamPool) -> None:
+def _try_again(attempts: Recovering, upstream: UpstreamPool) -> None:
     if not attempts.exchange.done and attempts.exchange.connection is None:
         attempts.start(upstream)
 
 
-def _ask_legacy(attempts: Attempts, failure: Failure) -> bool:
+def _ask_legacy(attempts: Recovering, failure: Failure) -> bool:
     exchange = attempts.exchange
     decision = exchange.decision
     route, choice = decision.route, decision.choice
@@ -109,7 +143,7 @@ def _ask_legacy(attempts: Attempts, failure: Failure) -> bool:
     return True
 
 
-def _answer(attempts: Attempts, failure: Failure) -> bool:
+def _answer(attempts: Recovering, failure: Failure) -> bool:
     route = attempts.exchange.decision.route
     settings = None if route is None else route.fallback
     if route is None or settings is None:
@@ -119,31 +153,31 @@ def _answer(attempts: Attempts, failure: Failure) -> bool:
     return _answer_stale(attempts, failure, route.name) or _answer_static(attempts, failure, settings)
 
 
-def _answer_stale(attempts: Attempts, failure: Failure, route: str) -> bool:
+def _answer_stale(attempts: Recovering, failure: Failure, route: str) -> bool:
     exchange = attempts.exchange
     answers = exchange.client.plane.stale_answers.get(route)
     if answers is None or exchange.method != "GET" or exchange.head.has_body:
         return False
     now = exchange.client.plane.loop.time()
-    kept = answers.find(exchange.stale_key, exchange.headers, now)
+    kept = answers.find(stale_key(exchange), exchange.headers, now)
     if kept is None:
         return False
     _count(attempts, failure, "stale")
-    exchange.answer_instead(200, kept.head(now), kept.body)
+    exchange.respond_instead(200, kept.head(now), kept.body)
     return True
 
 
-def _answer_static(attempts: Attempts, failure: Failure, settings: RouteFallback) -> bool:
+def _answer_static(attempts: Recovering, failure: Failure, settings: RouteFallback) -> bool:
     exchange, static = attempts.exchange, settings.static
     if static is None or not may_answer(static, exchange.method):
         return False
     _count(attempts, failure, "static")
     head = f"Content-Type: {static.content_type}\r\nContent-Length: {len(static.body)}\r\n"
-    exchange.answer_instead(static.status, head.encode("latin-1"), static.body)
+    exchange.respond_instead(static.status, head.encode("latin-1"), static.body)
     return True
 
 
-def _count(attempts: Attempts, failure: Failure, answerer: str) -> None:
+def _count(attempts: Recovering, failure: Failure, answerer: str) -> None:
     route = attempts.exchange.decision.route
     assert route is not None
     migration = "" if route.migration is None else route.migration.name

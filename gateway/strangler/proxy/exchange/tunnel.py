@@ -20,13 +20,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from strangler.proxy.exchange.websocket_frames import FrameWatch, close_frame
 from strangler.proxy.http.broken import ResetWhenSent
 
 if TYPE_CHECKING:
-    from strangler.proxy.exchange.exchange import Exchange
+    from strangler.proxy.exchange.under_way import RequestUnderWay, Worker
     from strangler.proxy.upstream.connection import UpstreamConnection
 
 CLOSING = 5.0
@@ -43,9 +43,9 @@ class Tunnel:
 
     __slots__ = ("_closing", "_exchange", "_unsent", "client", "deadline", "idle", "leaving", "plane", "upstream")
 
-    def __init__(self, exchange: Exchange, connection: UpstreamConnection, *, websocket: bool) -> None:
+    def __init__(self, exchange: RequestUnderWay, connection: UpstreamConnection, *, websocket: bool) -> None:
         timeouts = exchange.timeouts
-        self.plane = exchange.client.plane
+        self.plane: Worker = exchange.client.plane
         self.idle = timeouts.tunnel
         self.deadline = self.plane.now + self.idle
         self.client = TunnelEnd(self, "client", exchange.client.transport, timeouts.idle)
@@ -67,7 +67,7 @@ class Tunnel:
     def start(self, from_client: bytes, from_upstream: bytes, client_is_full: bool, client_has_ended: bool) -> None:
         """Take over both connections; what has come behind the handshake goes first."""
         for end in (self.client, self.upstream):
-            end.transport.set_protocol(end)
+            end.transport.set_protocol(cast(asyncio.Protocol, end))
         if client_is_full:
             self.upstream.transport.pause_reading()
         else:
@@ -147,7 +147,7 @@ class Tunnel:
         exchange.client.connection_lost(exc)
 
 
-class TunnelEnd(asyncio.Protocol):
+class TunnelEnd:
     """One end: hands on to the other what comes; `passed` counts the bytes, `ended` tells that no more will come."""
 
     __slots__ = ("_half_idle", "ended", "gone", "name", "other", "passed", "told", "transport", "tunnel", "watch")

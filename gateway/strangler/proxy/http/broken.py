@@ -46,11 +46,14 @@ class Delivery:
         return max(0, self._left - (now - self._acknowledged))
 
 
-class Worker(Protocol):
-    """The worker that keeps the time of resets, as far as they see it."""
+class Breaking(Protocol):
+    """The worker, which keeps the time of those that are `breaking`."""
 
-    now: float
-    breaking: set[ResetWhenSent]
+    @property
+    def now(self) -> float: ...
+
+    @property
+    def breaking(self) -> set[ResetWhenSent]: ...
 
 
 class ResetWhenSent(asyncio.Protocol):
@@ -58,7 +61,7 @@ class ResetWhenSent(asyncio.Protocol):
 
     __slots__ = ("_left", "_lost", "_plane", "_stalls", "_transport")
 
-    def __init__(self, plane: Worker, transport: asyncio.Transport, lost: Callable[[Exception | None], None]) -> None:
+    def __init__(self, plane: Breaking, transport: asyncio.Transport, lost: Callable[[Exception | None], None]) -> None:
         self._plane = plane
         self._transport = transport
         self._lost = lost

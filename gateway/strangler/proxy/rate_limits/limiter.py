@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from functools import lru_cache, partial
 from hashlib import blake2b
 from time import monotonic_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from strangler.model.rate_limits import RateLimit, Redis
 from strangler.model.route import Route
@@ -30,9 +30,12 @@ from strangler.routing.split import sticky_value
 from strangler.routing.trust import network_of
 
 if TYPE_CHECKING:
-    from strangler.proxy.exchange.exchange import Exchange
-    from strangler.proxy.plane import DataPlane
+    import asyncio
+
+    from strangler.auth.identity import Identity
+    from strangler.observe.counters import Counters
     from strangler.proxy.upstream.upstream_pool import UpstreamPool
+    from strangler.routing.request import Request
 
 RETRY = 0.0005
 STOPPED = 2 * SECOND
@@ -42,10 +45,51 @@ PATIENCE = 5.0
 LONGEST_KEY = 128
 
 
+class Counting(Protocol):
+    """What the limiter needs of its worker."""
+
+    @property
+    def now(self) -> float: ...
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop: ...
+
+    @property
+    def counters(self) -> Counters: ...
+
+
+class Waiting(Protocol):
+    """The connection of a client that waits for a decision until `deadline`."""
+
+    deadline: float
+
+
+class Limited(Protocol):
+    """An exchange that a route holds to rate limits."""
+
+    @property
+    def done(self) -> bool: ...
+
+    @property
+    def request(self) -> Request: ...
+
+    @property
+    def identity(self) -> Identity | None: ...
+
+    @property
+    def client(self) -> Waiting: ...
+
+    def let_in(self, upstream: UpstreamPool, fields: bytes) -> None:
+        """The rate limits let the request in, which `fields` tell the client."""
+
+    def turn_away(self, refusal: Refusal, retry_after: float, fields: bytes = b"") -> None:
+        """The rate limits do not let the request in before `retry_after` seconds from now."""
+
+
 class RateLimiter:
     """Decides by the table behind the descriptor `tally`, one of its own where it is None, or by Redis."""
 
-    def __init__(self, plane: DataPlane, tally: int | None) -> None:
+    def __init__(self, plane: Counting, tally: int | None) -> None:
         self._plane = plane
         self._tally = Tally(new_tally() if tally is None else tally)
         self._redis: Redis | None = None
@@ -83,10 +127,10 @@ class RateLimiter:
         told: dict[str, str | int] = {"cause": trouble.cause, "do": trouble.do, "rate_limits": redis.unavailable}
         counters.notice(Notice(event, told))
 
-    def check(self, exchange: Exchange, route: Route, upstream: UpstreamPool) -> None:
+    def check(self, exchange: Limited, route: Route, upstream: UpstreamPool) -> None:
         """Send `exchange` to `upstream` if the limits of `route` let it in, now or soon; else answer it."""
         limits = route.rate_limits
-        buckets = [bucket_of(limit, exchange) for limit in limits]
+        buckets = [bucket_of(limit, exchange.request, exchange.identity) for limit in limits]
         shared = self._shared
         if shared is None:
             self._decide_here(exchange, limits, buckets, upstream)
@@ -100,7 +144,7 @@ class RateLimiter:
 
     def _answered(
         self,
-        exchange: Exchange,
+        exchange: Limited,
         limits: Sequence[RateLimit],
         buckets: Sequence[str],
         upstream: UpstreamPool,
@@ -114,7 +158,7 @@ class RateLimiter:
             self._settle(exchange, limits, verdicts, upstream)
 
     def _decide_without(
-        self, exchange: Exchange, limits: Sequence[RateLimit], buckets: Sequence[str], upstream: UpstreamPool
+        self, exchange: Limited, limits: Sequence[RateLimit], buckets: Sequence[str], upstream: UpstreamPool
     ) -> None:
         """Redis is away, or a reload put another one, or none, in the place of the one that was asked."""
         if self._redis is None or (self._shared is not None and not self._shared.away):
@@ -129,7 +173,7 @@ class RateLimiter:
 
     def _decide_here(
         self,
-        exchange: Exchange,
+        exchange: Limited,
         limits: Sequence[RateLimit],
         buckets: Sequence[str],
         upstream: UpstreamPool,
@@ -160,7 +204,7 @@ class RateLimiter:
         self._settle(exchange, limits, verdicts, upstream)
 
     def _settle(
-        self, exchange: Exchange, limits: Sequence[RateLimit], verdicts: Sequence[Verdict], upstream: UpstreamPool
+        self, exchange: Limited, limits: Sequence[RateLimit], verdicts: Sequence[Verdict], upstream: UpstreamPool
     ) -> None:
         fields = fields_of(limits, verdicts)
         refusing = [pair for pair in zip(limits, verdicts, strict=False) if not pair[1].allowed]
@@ -173,10 +217,10 @@ class RateLimiter:
         exchange.turn_away(Refusal(429, detail), verdict.wait / SECOND, fields)
 
 
-def bucket_of(limit: RateLimit, exchange: Exchange) -> str:
+def bucket_of(limit: RateLimit, request: Request, identity: Identity | None) -> str:
     """What names the bucket of `limit` that a request takes from."""
     for key in limit.keys:
-        value = sticky_value(key, exchange, exchange.identity)
+        value = sticky_value(key, request, identity)
         if value:
             if key.kind == "ip":
                 value = network_of(value)

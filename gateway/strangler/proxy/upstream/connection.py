@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import select
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import httptools
 
@@ -22,8 +22,9 @@ from strangler.proxy.http.tls import TruncatedError
 from strangler.proxy.upstream.short_response import read_short_response
 
 if TYPE_CHECKING:
-    from strangler.proxy.upstream.endpoint_pool import EndpointPool
-    from strangler.proxy.upstream.requester import Requester
+    from strangler.model.upstream import Upstream
+    from strangler.proxy.upstream.requester import Source
+    from strangler.resilience.retry import Cause
 
 LARGEST_HEAD = 262_144
 
@@ -38,7 +39,60 @@ class BadResponse(Exception):
     """The endpoint's response can't be understood or is ambiguous; the message says how."""
 
 
-class UpstreamConnection(asyncio.Protocol):
+class ConnectionPool(Protocol):
+    """What a connection needs of the pool that it belongs to."""
+
+    @property
+    def upstream(self) -> Upstream: ...
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def date_line(self) -> bytes: ...
+
+    def release(self, connection: UpstreamConnection) -> None: ...
+
+    def lost(self, connection: UpstreamConnection) -> None: ...
+
+
+class Requesting(Protocol):
+    """Has sent one request over a connection and takes its response; the methods are those of Exchange."""
+
+    response_started: bool
+
+    @property
+    def method(self) -> str: ...
+
+    @property
+    def request_complete(self) -> bool: ...
+
+    @property
+    def client(self) -> Source: ...
+
+    def interim_response(self, status: int, line: bytes, fields: bytes) -> None: ...
+
+    def switch_protocols(
+        self, connection: UpstreamConnection, line: bytes, fields: bytes, upgrade: bytes, early: bytes
+    ) -> bool: ...
+
+    def whole_response(self, status: int, line: bytes, fields: bytes, body: bytes) -> None: ...
+
+    def response_head(self, status: int, line: bytes, fields: bytes, delimited: bool) -> None: ...
+
+    def response_body(self, body: bytes) -> None: ...
+
+    def flush(self) -> None:
+        """One piece of input was parsed: hand on what it came to."""
+
+    def response_complete(self) -> None: ...
+
+    def upstream_lost(self) -> None: ...
+
+    def upstream_failed(self, cause: Cause, status: int, detail: str, *, blame: bool = True) -> None: ...
+
+
+class UpstreamConnection:
     """A kept-alive HTTP/1.1 connection to one endpoint, with one exchange at a time.
 
     It is `answering` once a byte of an answer, also of an interim one, has come in,
@@ -75,10 +129,10 @@ class UpstreamConnection(asyncio.Protocol):
         "used",
     )
 
-    def __init__(self, pool: EndpointPool) -> None:
+    def __init__(self, pool: ConnectionPool) -> None:
         self.pool = pool
         self.transport: asyncio.Transport = None  # type: ignore[assignment]
-        self.exchange: Requester | None = None
+        self.exchange: Requesting | None = None
         self.used = False
         self.reusable = True
         self.paused = False
@@ -91,7 +145,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _new_parser(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
-        if self.pool.owner.upstream.bare_lf:
+        if self.pool.upstream.bare_lf:
             self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
 
     def _begin(self) -> None:
@@ -110,7 +164,12 @@ class UpstreamConnection(asyncio.Protocol):
         self.answering = False
         self.until_close = False
 
-    # asyncio.Protocol
+    def __repr__(self) -> str:
+        stands = "idle" if self.exchange is None else "busy"
+        used = " used" if self.used else ""
+        return f"<UpstreamConnection {self.pool.url} {stands}{used}{'' if self.reusable else ' last'}>"
+
+    # What the event loop calls, as of asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -132,7 +191,7 @@ class UpstreamConnection(asyncio.Protocol):
                     self.pool.release(self)
                 else:
                     self.discard()
-                exchange.whole_response(status, line, fields if dated else fields + self.pool.plane.date_line, body)
+                exchange.whole_response(status, line, fields if dated else fields + self.pool.date_line, body)
                 return
         if not self.answering and not data.startswith(b"H"):
             # The parser takes the names of some other protocols for HTTP.
@@ -168,8 +227,7 @@ class UpstreamConnection(asyncio.Protocol):
             # Of a head, chunk extensions or trailers; the parser would gather without end.
             self._malformed(exchange, begun, BadResponse("its head is too large"))
             return
-        if exchange.pending_out:
-            exchange.flush()
+        exchange.flush()
         if self._complete:
             self._finish(exchange)
 
@@ -194,7 +252,7 @@ class UpstreamConnection(asyncio.Protocol):
         if exchange is None:
             return
         self.truncated = isinstance(exc, TruncatedError)
-        optional = self.truncated and self.pool.owner.upstream.tls.close_notify == "optional"
+        optional = self.truncated and self.pool.upstream.tls.close_notify == "optional"
         if self.until_close and (exc is None or optional):
             self._finish(exchange)
         else:
@@ -208,7 +266,7 @@ class UpstreamConnection(asyncio.Protocol):
         if self.exchange is not None:
             self.exchange.client.resume_reading()
 
-    def _finish(self, exchange: Requester) -> None:
+    def _finish(self, exchange: Requesting) -> None:
         self.exchange = None
         clean = self.reusable and not self.until_close and exchange.request_complete
         if self.answering:
@@ -223,7 +281,7 @@ class UpstreamConnection(asyncio.Protocol):
             self.discard()
         exchange.response_complete()
 
-    def _malformed(self, exchange: Requester, begun: bool, cause: Exception) -> None:
+    def _malformed(self, exchange: Requesting, begun: bool, cause: Exception) -> None:
         """Give `exchange` up; `begun` tells whether the client has had a part of the response."""
         exchange.response_started = begun
         exchange.upstream_failed("malformed", 502, f"The upstream's response is malformed: {cause}.")
@@ -310,7 +368,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._complete = True
             self._new_parser()
         if not self._dated:
-            self._lines.append(self.pool.plane.date_line)
+            self._lines.append(self.pool.date_line)
         if status == 426 and self._upgrade is not None:
             # It says to what the client has to switch (RFC 9110 section 15.5.22).
             self._lines.append(b"Connection: Upgrade\r\nUpgrade: %b\r\n" % self._upgrade)

@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Sequence
 from functools import lru_cache
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, cast
 
 from strangler.model.addresses import is_address
 from strangler.model.tls_context import upstream_context
@@ -28,13 +28,15 @@ from strangler.observe.access_log import quoted
 from strangler.observe.descriptors import is_exhaustion
 from strangler.proxy.http.tls import connect, reason_of
 from strangler.proxy.upstream.connecting import AVOIDED, Address, addresses_of, connect_first
-from strangler.proxy.upstream.connection import UpstreamConnection
+from strangler.proxy.upstream.connection import Requesting, UpstreamConnection
 from strangler.resilience.balancing import seed_of
 from strangler.resilience.ejection import EndpointRecord
 
 if TYPE_CHECKING:
-    from strangler.proxy.upstream.requester import Requester
-    from strangler.proxy.upstream.upstream_pool import UpstreamPool
+    from strangler.model.upstream import Timeouts, Upstream
+    from strangler.proxy.upstream.requester import Admitted, UpstreamWorker
+    from strangler.resilience.breaker import Breaker
+    from strangler.resilience.concurrency import ConcurrencyLimit
 
 ALWAYS = float("-inf")
 SETTLING = 0.005
@@ -46,6 +48,61 @@ _RELEASED_AT = attrgetter("released_at")
 
 # Reading the machine's authorities takes 20 ms, and most upstreams have the same settings.
 context_of = lru_cache(64)(upstream_context)
+
+
+class Requester(Requesting, Protocol):
+    """Wants a connection to send one request over; the methods are those of Exchange."""
+
+    @property
+    def done(self) -> bool: ...
+
+    @property
+    def timeouts(self) -> Timeouts: ...
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it is sent once more where its connection turns out to have been closed while it was idle."""
+
+    def waits_for(self, pool: EndpointPool) -> bool: ...
+
+    def move_to(self, pool: EndpointPool) -> None: ...
+
+    def connected(self, connection: UpstreamConnection) -> None: ...
+
+    def connect_failed(self, status: int, detail: str) -> None: ...
+
+    def busy(self, detail: str) -> None: ...
+
+    def out_of_descriptors(self) -> None: ...
+
+
+class Owner(Protocol):
+    """What the pool of an endpoint, and what runs there, need of its upstream; see UpstreamPool."""
+
+    @property
+    def upstream(self) -> Upstream: ...
+
+    @property
+    def plane(self) -> UpstreamWorker: ...
+
+    @property
+    def available(self) -> Sequence[EndpointPool]: ...
+
+    @property
+    def guarded(self) -> bool: ...
+
+    @property
+    def breaker(self) -> Breaker | None: ...
+
+    @property
+    def breakers(self) -> Sequence[Breaker]: ...
+
+    @property
+    def limit(self) -> ConcurrencyLimit[Admitted] | None: ...
+
+    def endpoint_failed(self, pool: EndpointPool) -> None: ...
+
+    def endpoint_answered(self, pool: EndpointPool, status: int) -> None: ...
 
 
 class EndpointPool:
@@ -76,7 +133,7 @@ class EndpointPool:
         "watched",
     )
 
-    def __init__(self, owner: UpstreamPool, endpoint: Endpoint) -> None:
+    def __init__(self, owner: Owner, endpoint: Endpoint) -> None:
         self.owner = owner
         self.plane = owner.plane
         self.endpoint = endpoint
@@ -100,6 +157,21 @@ class EndpointPool:
             f"<EndpointPool {self.endpoint.url} open={self.open} idle={len(self.idle)} "
             f"waiting={len(self.waiting)}{' retired' if self.retired else ''}>"
         )
+
+    @property
+    def upstream(self) -> Upstream:
+        """The upstream that the endpoint belongs to."""
+        return self.owner.upstream
+
+    @property
+    def url(self) -> str:
+        """The endpoint's base URL."""
+        return self.endpoint.url
+
+    @property
+    def date_line(self) -> bytes:
+        """The Date field for a response without one."""
+        return self.plane.date_line
 
     @property
     def busy(self) -> int:
@@ -244,6 +316,10 @@ class EndpointPool:
         else:
             pool.release(connection)
 
+    def _new_connection(self) -> asyncio.Protocol:
+        # It has the methods of one, which is all that event loops ask for.
+        return cast(asyncio.Protocol, UpstreamConnection(self))
+
     async def connect(self, to: str | socket.socket) -> UpstreamConnection:
         """A new connection to an address, or over a socket that is connected; raises OSError."""
         endpoint = self.endpoint
@@ -253,24 +329,24 @@ class EndpointPool:
         try:
             if self._context is not None:
                 server_name = self.owner.upstream.tls.server_name or endpoint.certified_name
-                return await connect(
+                connection = await connect(
                     loop,
-                    lambda: UpstreamConnection(self),
+                    self._new_connection,
                     host,
                     endpoint.port,
                     self._context,
                     server_name,
                     connected,
                 )
-            if connected is None:
-                _, connection = await loop.create_connection(lambda: UpstreamConnection(self), host, endpoint.port)
+            elif connected is None:
+                _, connection = await loop.create_connection(self._new_connection, host, endpoint.port)
             else:
-                _, connection = await loop.create_connection(lambda: UpstreamConnection(self), sock=connected)
+                _, connection = await loop.create_connection(self._new_connection, sock=connected)
         except BaseException:
             if connected is not None:
                 connected.close()
             raise
-        return connection
+        return cast(UpstreamConnection, connection)
 
     def _others(self) -> list[EndpointPool]:
         """The pools of the other addresses of this endpoint's name to which a connection may be made."""

@@ -21,9 +21,9 @@ from strangler.resilience.ejection import Ejections
 from strangler.routing.split import sticky_value
 
 if TYPE_CHECKING:
-    from strangler.proxy.exchange.attempts import Attempts
-    from strangler.proxy.exchange.exchange import Exchange
-    from strangler.proxy.plane import DataPlane
+    from strangler.auth.identity import Identity
+    from strangler.proxy.upstream.requester import Admitted, UpstreamWorker
+    from strangler.routing.request import Request
 
 Balancer = (
     RoundRobin[EndpointPool]
@@ -55,6 +55,7 @@ class UpstreamPool:
         "budget",
         "endpoints",
         "guarded",
+        "keyed",
         "limit",
         "plane",
         "requests",
@@ -63,7 +64,7 @@ class UpstreamPool:
     )
 
     def __init__(
-        self, plane: DataPlane, upstream: Upstream, endpoints: Iterable[Endpoint], before: UpstreamPool | None
+        self, plane: UpstreamWorker, upstream: Upstream, endpoints: Iterable[Endpoint], before: UpstreamPool | None
     ) -> None:
         """`before` is what there was under this name: connections and what is known of endpoints are taken over."""
         self.plane = plane
@@ -73,12 +74,13 @@ class UpstreamPool:
         self.special = False
         self.breaker: Breaker | None = None
         self.breakers: list[Breaker] = []
-        self.limit: ConcurrencyLimit[Attempts] | None = None
+        self.limit: ConcurrencyLimit[Admitted] | None = None
         self.endpoints: tuple[EndpointPool, ...] = ()
         self.available: tuple[EndpointPool, ...] = ()
         self.budget = RetryBudget(upstream.retry_budget, plane.now)
         self._balanced: tuple[EndpointPool, ...] = ()
         self._key = upstream.balancing.key
+        self.keyed = bool(self._key)
         self._ejections: Ejections | None = None
         self._warming = False
         if upstream.breaker is not None:
@@ -230,15 +232,15 @@ class UpstreamPool:
 
     # Whose turn it is
 
-    def next(self, exchange: Exchange | None) -> EndpointPool:
-        """The endpoint for the first attempt of `exchange`, or for a copy of a request."""
+    def next(self, key: str | None) -> EndpointPool:
+        """The endpoint for a first attempt, with consistent hashing that of `key`; see `key_of`."""
         self.requests += 1
         available = self.available
         if len(available) == 1:
             return available[0]
-        return self._balancer.choose(self._key_of(exchange) if self._key and exchange is not None else None)
+        return self._balancer.choose(key)
 
-    def next_but(self, tried: Collection[str], exchange: Exchange) -> EndpointPool | None:
+    def next_but(self, tried: Collection[str], key: str | None) -> EndpointPool | None:
         """The one for another attempt: none whose URL is among `tried`; None if all were tried.
 
         Of those that are left the least busy one is taken, or with consistent
@@ -248,14 +250,15 @@ class UpstreamPool:
         left = left or [pool for pool in self.endpoints if pool.endpoint.url not in tried]
         if not left:
             return None
-        if self._key:
+        if self.keyed:
             weights = [pool.endpoint.weight for pool in left]
-            return ConsistentHash(left, weights, RoundRobin(left)).choose(self._key_of(exchange))
+            return ConsistentHash(left, weights, RoundRobin(left)).choose(key)
         return min(left, key=lambda pool: pool.busy / pool.endpoint.weight)
 
-    def _key_of(self, exchange: Exchange) -> str | None:
+    def key_of(self, request: Request, identity: Identity | None) -> str | None:
+        """What tells which endpoint is the request's with consistent hashing; None for all other ways of choosing."""
         for key in self._key:
-            value = sticky_value(key, exchange, exchange.identity)
+            value = sticky_value(key, request, identity)
             if value:
                 return f"{key}:{value}"
         return None

@@ -49,7 +49,6 @@ class Copy:
         "deadline",
         "done",
         "method",
-        "pending_out",
         "request_complete",
         "response_started",
         "timeouts",
@@ -63,7 +62,6 @@ class Copy:
         self.response_started = False
         self.done = False
         self.deadline = 0.0
-        self.pending_out: list[bytes] = []
         self._recording = recording
         self._lane = recording.lane
         self._request = recording.copied()

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from strangler.model.route import Route
 from strangler.model.snapshot import Snapshot
-from strangler.proxy.exchange.exchange import Exchange
+from strangler.proxy.exchange.under_way import RequestUnderWay
 from strangler.routing.decide import Decision
 from strangler.routing.split import BUCKETS, shadow_bucket
 from strangler.shadow.copying.channel import Channel
@@ -64,8 +64,8 @@ class Mirror:
             if migration.shadow is not None
         }
 
-    def begin(self, exchange: Exchange, decision: Decision) -> None:
-        """Record `exchange`, which is about to be sent, or count why it is not."""
+    def begin(self, exchange: RequestUnderWay, decision: Decision) -> ExchangeRecording | None:
+        """What records `exchange`, which is about to be sent; count why where there is None."""
         route, side = decision.route, decision.side
         assert route is not None
         assert route.migration is not None
@@ -73,25 +73,23 @@ class Mirror:
         lane = self._lanes.get(route.migration.name)
         if lane is None:
             # It waited, for its rate limit or a key, and the shadow ended meanwhile.
-            return
+            return None
         pool = lane.targets.get((side, exchange.method))
         if pool is None:
             if side in lane.sides:
                 lane.count(route, exchange.method, side, Reason.METHOD)
-            return
+            return None
         reason = self._why_not(exchange, decision, lane, route)
         if reason is not None:
             lane.count(route, exchange.method, side, reason)
-            return
+            return None
         fields = ExaminedFields.of(exchange, lane)
         if fields.overridden:
             lane.count(route, exchange.method, side, Reason.METHOD)
-            return
-        exchange.watch(
-            ExchangeRecording(lane, route, exchange.method, pool, fields, side=side, complete=self._complete)
-        )
+            return None
+        return ExchangeRecording(lane, route, exchange.method, pool, fields, side=side, complete=self._complete)
 
-    def _why_not(self, exchange: Exchange, decision: Decision, lane: Lane, route: Route) -> str | None:
+    def _why_not(self, exchange: RequestUnderWay, decision: Decision, lane: Lane, route: Route) -> str | None:
         shadow = lane.shadow
         threshold = lane.threshold
         if threshold < BUCKETS and (not threshold or route.name not in self.favoured):

@@ -16,7 +16,7 @@ from strangler.model.methods import COMPARABLE
 from strangler.model.migration import SideName
 from strangler.model.route import Route
 from strangler.proxy.exchange.exchange import CLIENT_GONE
-from strangler.proxy.exchange.observer import Excuse
+from strangler.proxy.exchange.excuse import Excuse
 from strangler.routing.split import caller_key
 from strangler.shadow.pair import Answered, Reason
 from strangler.shadow.whole import (
@@ -30,7 +30,7 @@ from strangler.shadow.whole import (
 )
 
 if TYPE_CHECKING:
-    from strangler.proxy.exchange.exchange import Exchange
+    from strangler.proxy.exchange.under_way import RequestUnderWay
     from strangler.proxy.upstream.upstream_pool import UpstreamPool
     from strangler.shadow.copying.lane import Lane
     from strangler.shadow.known_pairs import KnownPair
@@ -76,7 +76,7 @@ class ExaminedFields:
                     self.overridden = True
 
     @classmethod
-    def of(cls, exchange: Exchange, lane: Lane) -> ExaminedFields:
+    def of(cls, exchange: RequestUnderWay, lane: Lane) -> ExaminedFields:
         """Those of `exchange`: examined once where the fields are known (decision 0003), for they mean the same again.
 
         A digest of the caller follows from the fields, the connection and the
@@ -142,7 +142,7 @@ class ExchangeRecording:
         self.given_up = False
         self.seconds = 0.0
         self._complete = complete
-        self._exchange: Exchange | None = None
+        self._exchange: RequestUnderWay | None = None
         self._request: list[bytes] = []
         self._request_size = 0
         self._status = 0
@@ -221,7 +221,7 @@ class ExchangeRecording:
         """The gateway responds itself, or breaks off the response that has begun."""
         self._broken = True
 
-    def ended(self, exchange: Exchange, status: int, seconds: float) -> None:
+    def ended(self, exchange: RequestUnderWay, status: int, seconds: float) -> None:
         """The exchange is over after `seconds`, with the status that is logged."""
         if self.given_up:
             return

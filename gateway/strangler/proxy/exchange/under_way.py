@@ -1,0 +1,329 @@
+"""A request on its way, as the parts of an exchange see it, and what it needs of its client and its worker.
+
+Exchange (exchange.py) is the one implementation. Its parts (attempts, recovery,
+hedging, admission, tunnel, response) import this module alone, so that imports
+go one way; what is asked for here stays small for the same reason.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from strangler.routing.request import Request
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from strangler.auth.certificate import ClientCertificate
+    from strangler.auth.identity import Identity
+    from strangler.auth.verify import Verifier
+    from strangler.model.snapshot import Snapshot
+    from strangler.model.upstream import Timeouts
+    from strangler.observe.access_log import AccessLogWriter
+    from strangler.observe.counters import Counters
+    from strangler.proxy.exchange.excuse import Excuse
+    from strangler.proxy.exchange.known_heads import Remembered
+    from strangler.proxy.exchange.request_head import RequestHead
+    from strangler.proxy.http.broken import ResetWhenSent
+    from strangler.proxy.rate_limits.limiter import RateLimiter
+    from strangler.proxy.upstream.connection import UpstreamConnection
+    from strangler.proxy.upstream.endpoint_pool import EndpointPool
+    from strangler.proxy.upstream.requester import Admitted
+    from strangler.proxy.upstream.upstream_pool import UpstreamPool
+    from strangler.resilience.breaker import Breaker
+    from strangler.resilience.concurrency import ConcurrencyLimit
+    from strangler.resilience.stale import StaleAnswers
+    from strangler.routing.decide import Decision
+
+
+class RequestUnderWay(Request):
+    """A request, what is known of its response so far, and how it goes on.
+
+    `entered` is the concurrency limit that it runs under, where no guard of its
+    attempts sees to that. `ends` is when the whole exchange has to be over, by
+    the loop's time. `timeouts` are those of the newest attempt, none before the
+    first. `remembered` is what known fields were decided to mean before.
+    """
+
+    __slots__ = (
+        "bytes_out",
+        "client",
+        "connection",
+        "done",
+        "ends",
+        "entered",
+        "head",
+        "keep_alive",
+        "line",
+        "rate_limit_fields",
+        "refetched",
+        "remembered",
+        "request_complete",
+        "request_id",
+        "response_started",
+        "status",
+        "timeouts",
+    )
+
+    client: Client
+    head: RequestHead
+    line: bytes
+    request_id: bytes
+    keep_alive: bool
+    done: bool
+    request_complete: bool
+    response_started: bool
+    status: int
+    bytes_out: int
+    rate_limit_fields: bytes
+    refetched: bool
+    connection: UpstreamConnection | None
+    remembered: Remembered | None
+    entered: ConcurrencyLimit[Admitted] | None
+    ends: float
+    timeouts: Timeouts
+
+    @property
+    @abstractmethod
+    def decided(self) -> bool:
+        """Whether it is decided where the request goes."""
+
+    @property
+    @abstractmethod
+    def decision(self) -> Decision:
+        """What was decided; asked once it was."""
+
+    @property
+    @abstractmethod
+    def identity(self) -> Identity | None:
+        """Who is calling; asked once it was decided."""
+
+    @property
+    @abstractmethod
+    def endpoint_url(self) -> str:
+        """The endpoint of the newest attempt."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Decide, and send the request on its way or respond to it."""
+
+    @abstractmethod
+    def head_sent(self, pool: EndpointPool | None = None) -> list[bytes]:
+        """The parts of the head as it goes to the endpoint of the newest attempt, or to that of `pool`."""
+
+    # What becomes of attempts
+
+    @abstractmethod
+    def send_to(self, upstream: UpstreamPool) -> None:
+        """Send the request to an endpoint of `upstream`."""
+
+    @abstractmethod
+    def send_body_again(self, parts: list[bytes]) -> None:
+        """Have the next attempt begin its body with what was sent of it before."""
+
+    @abstractmethod
+    def redirect(self, decision: Decision) -> None:
+        """Have the next attempt go where `decision` says."""
+
+    @abstractmethod
+    def change_connection(self, pool: EndpointPool, connection: UpstreamConnection | None) -> None:
+        """Go on with `connection`, of `pool`, where the response has begun; give up the one there is."""
+
+    @abstractmethod
+    def out_of_descriptors(self) -> None:
+        """The gateway itself can open no connection."""
+
+    @abstractmethod
+    def whole_response(self, status: int, line: bytes, fields: bytes, body: bytes) -> None:
+        """A response came in one piece."""
+
+    @abstractmethod
+    def response_head(self, status: int, line: bytes, fields: bytes, delimited: bool) -> None:
+        """The final response's head came in."""
+
+    # Endings
+
+    @abstractmethod
+    def respond_instead(self, status: int, fields: bytes, body: bytes) -> None:
+        """Give a response of the gateway's own; `fields` are whole lines, Content-Length among them."""
+
+    @abstractmethod
+    def fail(self, status: int, detail: str, retry_after: float | None = None) -> None:
+        """Respond with a problem, or break off a response that has begun."""
+
+    @abstractmethod
+    def note(self, reason: str) -> None:
+        """Have the access log say why the gateway itself ended this."""
+
+    @abstractmethod
+    def broken_off(self, lost: int) -> None:
+        """The client's connection is gone after a response that was cut short, `lost` bytes of which never arrived."""
+
+    @abstractmethod
+    def tunnel_over(self, bytes_out: int) -> None:
+        """The tunnel is closed, after the upstream has sent `bytes_out`."""
+
+
+class Client(Protocol):
+    """What an exchange needs of its client's connection."""
+
+    deadline: float
+    requests_left: int
+
+    @property
+    def peer(self) -> str: ...
+
+    @property
+    def scheme(self) -> str: ...
+
+    @property
+    def certificate(self) -> ClientCertificate | None: ...
+
+    @property
+    def forwarded(self) -> bytes: ...
+
+    @property
+    def forwarded_element(self) -> str: ...
+
+    @property
+    def plane(self) -> Worker: ...
+
+    @property
+    def transport(self) -> asyncio.Transport: ...
+
+    @property
+    def is_reading(self) -> bool: ...
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+    def hand_over(self) -> tuple[bytes, bool, bool]: ...
+
+    def exchange_finished(self, exchange: RequestUnderWay) -> None: ...
+
+    def break_off(self, exchange: RequestUnderWay, *, framed: bool) -> None: ...
+
+    def connection_lost(self, exc: Exception | None) -> None: ...
+
+
+class Worker(Protocol):
+    """What an exchange needs of the worker that it runs in."""
+
+    @property
+    def now(self) -> float: ...
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop: ...
+
+    @property
+    def timestamp(self) -> str: ...
+
+    @property
+    def draining(self) -> bool: ...
+
+    @property
+    def snapshot(self) -> Snapshot: ...
+
+    @property
+    def generation(self) -> int: ...
+
+    @property
+    def drawn(self) -> Iterator[bytes]: ...
+
+    @property
+    def pools(self) -> Mapping[str, UpstreamPool]: ...
+
+    @property
+    def side_breakers(self) -> Mapping[tuple[str, str], Breaker]: ...
+
+    @property
+    def stale_answers(self) -> Mapping[str, StaleAnswers]: ...
+
+    @property
+    def verifiers(self) -> Mapping[str, Verifier]: ...
+
+    @property
+    def counters(self) -> Counters: ...
+
+    @property
+    def access_log(self) -> AccessLogWriter | None: ...
+
+    @property
+    def rate_limiter(self) -> RateLimiter: ...
+
+    @property
+    def mirror(self) -> Mirroring | None: ...
+
+    @property
+    def tunnels(self) -> set[OpenTunnel]: ...
+
+    @property
+    def breaking(self) -> set[ResetWhenSent]: ...
+
+    @property
+    def refetch_deadline(self) -> float: ...
+
+    def may_refetch(self, provider: str) -> bool: ...
+
+    def refetch(self, provider: str, exchange: RequestUnderWay) -> None: ...
+
+    def notice(self, event: str, upstream: str, endpoint: str = "", **fields: str | int) -> None: ...
+
+
+class Observer(Protocol):
+    """Sees one exchange in the order in which things happen; an exchange that nobody observes pays one test for it."""
+
+    def request_body(self, part: bytes) -> None:
+        """A part of the request's body, in the framing in which it is sent."""
+
+    def whole_response(self, status: int, fields: bytes, body: bytes) -> None:
+        """A response that came in one piece: `fields` are whole lines."""
+
+    def response_head(self, status: int, fields: bytes) -> None:
+        """The head of a response whose body follows."""
+
+    def response_body(self, part: bytes) -> None:
+        """A part of the response's body, without transfer coding."""
+
+    def next_attempt(self) -> None:
+        """Another attempt is made: the client does not get what came of the one before."""
+
+    def excuse(self, excuse: Excuse) -> None:
+        """The exchange goes on or ends in a way that is not the side's doing."""
+
+    def own_response(self) -> None:
+        """The gateway responds itself, or breaks off the response that has begun."""
+
+    def ended(self, exchange: RequestUnderWay, status: int, seconds: float) -> None:
+        """The exchange is over after `seconds`, with the status that is logged."""
+
+
+class Mirroring(Protocol):
+    """Copies requests of shadowed routes to the other side."""
+
+    def apply(self, snapshot: Snapshot) -> None:
+        """Copy by `snapshot` from the next request on."""
+
+    def begin(self, exchange: RequestUnderWay, decision: Decision) -> Observer | None:
+        """What observes `exchange`, which is about to be sent by a shadowed route; None where it is not copied."""
+
+    def upstreams(self) -> Iterable[UpstreamPool]:
+        """The pools of its own, which learn what becomes of endpoints like all others."""
+
+    def tick(self, now: float) -> None:
+        """Keep deadlines; `now` is the loop's time."""
+
+
+class OpenTunnel(Protocol):
+    """A tunnel, as its worker keeps its time."""
+
+    deadline: float
+
+    def expired(self) -> None: ...
+
+    def go_away(self, reason: Literal["drained", "idle"]) -> None: ...
+
+    def abort(self) -> None: ...
