@@ -50,7 +50,7 @@ def test_two_rsa_keys_under_one_kid_verify_nothing_and_are_named(issuer: Issuer)
     other = SigningKey("rsa-1", "RS256", rsa.generate_private_key(65537, 2048))
     keys = issuer.key_set(issuer.keys["rsa"].public_jwk(), other.public_jwk())
     assert keys.keys == {}
-    assert keys.skipped == ("2 keys rsa-1: they differ, and fit the same algorithms",)
+    assert keys.skipped == ("2 keys rsa-1: they differ but match the same algorithms",)
 
 
 def test_members_that_are_null_are_absent(issuer: Issuer) -> None:
@@ -70,7 +70,7 @@ def test_a_token_without_kid_is_verified_by_the_one_key_that_fits_its_algorithm(
     two = issuer.verifier(issuer.keys["ed"].public_jwk(), other.public_jwk())
     assert refusal(two, token) == "The token does not name its key."
     only_rsa = issuer.verifier(issuer.keys["rsa"].public_jwk())
-    assert refusal(only_rsa, token) == "The token's algorithm does not fit its key."
+    assert refusal(only_rsa, token) == "The token's algorithm does not match its key."
 
 
 @pytest.mark.parametrize("listed", ["EdDSA", "Ed25519"])
@@ -98,7 +98,7 @@ def test_ed25519_is_not_ed448() -> None:
         if fits:
             assert accepted(verifier, token)
         else:
-            assert refusal(verifier, token) == "The token's algorithm does not fit its key."
+            assert refusal(verifier, token) == "The token's algorithm does not match its key."
 
 
 def test_a_set_without_a_usable_key_says_why(issuer: Issuer) -> None:
@@ -145,7 +145,7 @@ def test_a_key_that_the_token_brings_verifies_nothing(issuer: Issuer, kid: str |
 def test_what_changes_the_meaning_of_a_signature_stays_refused(issuer: Issuer, field: str) -> None:
     header = {"alg": "EdDSA", "kid": "ed-1", field: ["jku"] if field == "crit" else True, "jku": "https://id.example"}
     token = compact(header, issuer.bearing(), issuer.keys["ed"].private.sign)
-    assert refusal(issuer.verifier(), token) == "The token's header holds a field that is not accepted."
+    assert refusal(issuer.verifier(), token) == "The token's header has a field that is not accepted."
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
@@ -247,7 +247,7 @@ def test_every_token_must_have_the_claims_that_the_provider_demands() -> None:
     assert accepted(verifier, signed({"sub": "user-17", "token_type": "access"}))
     for claims in ({"sub": "user-17", "token_type": "refresh"}, {"sub": "user-17"}):
         assert refusal(verifier, signed(claims)) == (
-            "The token's claim token_type does not have the value that all tokens need here."
+            "The token's claim token_type does not have the value that this gateway requires."
         )
 
 

@@ -89,7 +89,7 @@ def test_a_point_that_is_not_on_its_curve_is_skipped(issuer: Issuer) -> None:
 @pytest.mark.parametrize(("key", "alg"), [("rsa", "HS256"), ("rsa", "ES256"), ("es256", "ES384"), ("ed", "none")])
 def test_a_key_whose_algorithm_can_not_be_its_own_is_skipped(issuer: Issuer, key: str, alg: str) -> None:
     entry = issuer.keys[key].public_jwk(alg=alg)
-    assert f"alg '{alg}' does not fit the key" in only_skipped(issuer.key_set(entry))
+    assert f"alg '{alg}' does not match the key" in only_skipped(issuer.key_set(entry))
 
 
 def test_of_different_keys_with_one_id_and_algorithm_none_is_used(issuer: Issuer) -> None:
@@ -98,7 +98,7 @@ def test_of_different_keys_with_one_id_and_algorithm_none_is_used(issuer: Issuer
         issuer.keys["es256"].public_jwk(kid="twice"), other.public_jwk(), issuer.keys["rsa"].public_jwk()
     )
     assert list(keys.keys) == ["rsa-1"]
-    assert keys.skipped == ("2 keys twice: they differ, and fit the same algorithms",)
+    assert keys.skipped == ("2 keys twice: they differ but match the same algorithms",)
 
 
 def test_a_key_for_encryption_may_share_the_id_of_one_for_signatures(issuer: Issuer) -> None:
@@ -111,7 +111,7 @@ def test_of_several_keys_without_an_id_for_one_algorithm_none_is_used(issuer: Is
     other = SigningKey("other", "ES256", ec.generate_private_key(ec.SECP256R1()))
     keys = issuer.key_set(issuer.keys["es256"].public_jwk(kid=None), other.public_jwk(kid=None))
     assert not keys.keys
-    assert keys.skipped == ("2 keys without a kid differ, and fit the same algorithms",)
+    assert keys.skipped == ("2 keys without a kid differ but match the same algorithms",)
 
 
 @pytest.mark.parametrize("kid", [1, True, ["es-256"], {"a": 1}, 1.5])

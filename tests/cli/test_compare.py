@@ -130,7 +130,7 @@ def test_the_rules_and_routes_of_a_migration(
     )
     assert said.code == 0, said.out
     assert "1 of 1 requests compared (100 %): 0 matched, 1 ignored, 0 mismatched" in said.out
-    assert "2 not asked: not of migration catalog 2" in said.out
+    assert "2 not replayed: not of migration catalog 2" in said.out
     assert "ignored: stock moves 1" in said.out
     assert "GET /products/{id}" in said.out
     assert "no pair yet" in said.out  # the other route
@@ -158,7 +158,7 @@ def test_unsafe_methods_are_asked_only_where_they_are_named_and_only_once(
 ) -> None:
     answers(legacy, "/orders", {"id": 1}, b"201 Created")
     answers(extracted, "/orders", {"id": 2}, b"201 Created")
-    assert "1 not asked: method POST 1" in compare("POST /orders\n/a").out
+    assert "1 not replayed: method POST 1" in compare("POST /orders\n/a").out
     assert not legacy.requests("/orders")
     said = compare("POST /orders\n/a", "--methods", "post,GET")
     assert said.code == 1
@@ -190,9 +190,7 @@ def test_both_sides_get_the_request_as_it_was_recorded(
         "", "--har", tmp_path / "shop.har", "--methods", "PUT", "-H", "X-Tenant: acme", "--host", "shop.example"
     )
     assert said.code == 0, said.out + said.err
-    assert (
-        "1 requests were recorded without the value of Authorization: give one with -H 'Authorization: …'" in said.out
-    )
+    assert "1 requests were recorded without the value of Authorization: set it with -H 'Authorization: …'" in said.out
     for side in (legacy, extracted):
         (received,) = side.received
         assert received.line == f"PUT {target} HTTP/1.1".encode()
@@ -367,7 +365,7 @@ def test_odd_entries_of_an_archive_do_not_end_the_run(
     said = compare("", "--har", tmp_path / "shop.har")
     assert said.code == 0, said.out + said.err
     assert "2 of 2 requests compared (100 %): 2 matched" in said.out
-    assert "3 not asked: can't be read 2, host other.example 1" in said.out
+    assert "3 not replayed: can't be read 2, host other.example 1" in said.out
     assert f"not read: {tmp_path / 'shop.har'}, entry 1: " in said.out
     assert legacy.last("/fine").value(b"X-A") == b"padded"
     said = compare("", "--har", tmp_path / "shop.har", "--origin", "https://other.example")
@@ -453,14 +451,14 @@ def test_html(compare: Compare, legacy: RecordingUpstream, extracted: RecordingU
         (("--urls", "missing.txt"), "missing.txt"),
         (("--har", "urls.txt"), "urls.txt: not JSON"),
         (("--urls", "urls.txt", "--config", "x.yaml"), "--config and --migration go together"),
-        (("--urls", "urls.txt", "--config", "gateway.yaml", "--migration", "x"), "no migration 'x'; it has catalog"),
+        (("--urls", "urls.txt", "--config", "gateway.yaml", "--migration", "x"), "no migration 'x'; known: catalog"),
         (("--urls", "urls.txt", "--config", "broken.yaml", "--migration", "x"), "broken.yaml:"),
-        (("--urls", "urls.txt", "--legacy", "shop.example"), "--legacy is an http(s) URL"),
-        (("--urls", "urls.txt", "--extracted", "http://x/api"), "--extracted is an http(s) URL"),
+        (("--urls", "urls.txt", "--legacy", "shop.example"), "--legacy must be an http(s) URL"),
+        (("--urls", "urls.txt", "--extracted", "http://x/api"), "--extracted must be an http(s) URL"),
         (("--urls", "urls.txt", "--legacy", "http://a:b@x"), "can't hold a user name"),
         (("--urls", "urls.txt", "-H", "nonsense"), "-H 'nonsense': expected 'NAME: VALUE'"),
         (("--urls", "urls.txt", "-H", "Host: x"), "-H 'Host': expected 'NAME: VALUE' of a header that a client may"),
-        (("--urls", "urls.txt", "--origin", "http://x"), "--origin goes with --har"),
+        (("--urls", "urls.txt", "--origin", "http://x"), "--origin requires --har"),
         (
             ("--har", "urls.txt", "--origin", "https://x/path"),
             "--origin: expected an origin such as https://shop.example",

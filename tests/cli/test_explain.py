@@ -110,7 +110,7 @@ def test_a_header_picks_a_side_for_who_may(strangler: Strangler) -> None:
 @pytest.mark.parametrize(
     ("path", "claims", "status", "detail"),
     [
-        ("/api/orders", [], 401, "This route needs a bearer token."),
+        ("/api/orders", [], 401, "This route requires a bearer token."),
         ("/api/users/7", ["--claim", "sub=user-1"], 403, "The token lacks the scope users:read."),
         ("/api/users/me", ["--claim", "tenant=acme"], 401, "The token has no claim sub."),
     ],
@@ -157,13 +157,13 @@ def test_each_other_route_has_its_reason(strangler: Strangler, write: Write) -> 
     said = strangler("explain", write(CONDITIONS), "GET", "/a/b?page=1", "-H", "Host: shop.example", "--json")
     assert said.json["route"] == "exact"
     assert reasons(said) == {
-        "general": "matches too, but exact is more specific",
+        "general": "also matches, but exact is more specific",
         "writing": "method GET is not among POST, PUT",
         "hosted": "host shop.example is not api.example",
-        "below": "host shop.example is not below api.example",
-        "marked": "header x-kind=new is not there",
-        "present": "header x-any is not there",
-        "paged": "query page=2 is not there",
+        "below": "host shop.example is not a subdomain of api.example",
+        "marked": "header x-kind=new is missing",
+        "present": "header x-any is missing",
+        "paged": "query page=2 is missing",
         "elsewhere": "path does not match /b",
     }
 
@@ -195,8 +195,8 @@ def test_many_other_routes_are_cut_short_but_not_in_json(strangler: Strangler, w
         (["G T", "/"], "expected a method such as GET"),
         (["GET", "/", "-H", "no colon"], "is not 'NAME: VALUE'"),
         (["GET", "/", "-H", ": value"], "is not 'NAME: VALUE'"),
-        (["GET", "/", "-H", "\N{SNOWMAN}: x"], "can't be a header's name"),
-        (["GET", "/", "-H", "Two Words: x"], "can't be a header's name"),
+        (["GET", "/", "-H", "\N{SNOWMAN}: x"], "is not a valid header name"),
+        (["GET", "/", "-H", "Two Words: x"], "is not a valid header name"),
         (["GET", "/", "-H", "X: a\rb"], "holds a value that the gateway would refuse"),
         (["GET", "/", "-H", "Host: a@b"], "holds a value that the gateway would refuse"),
         (["GET", "/", "-H", "Authorization: Bearer x"], "--claim"),
@@ -296,7 +296,7 @@ def test_a_client_certificate_is_told_by_what_it_says(strangler: Strangler, writ
     assert "X-Client-Certificate-Subject: CN=device-7" in said.out
     said = strangler("explain", file, "GET", "/devices")
     assert said.code == 1
-    assert "403 This route needs a client certificate." in said.out
+    assert "403 This route requires a client certificate." in said.out
     assert strangler("explain", file, "GET", "/devices", "--certificate", "issuer=x").code == 2
 
 

@@ -59,7 +59,7 @@ def test_a_refusal_that_nobody_expected_is_explained(strangler: Strangler, write
     said = strangler("test", file)
     assert said.code == 1
     assert "upstream is none, expected monolith" in said.out
-    assert "the gateway refuses with 401: This route needs a bearer token." in said.out
+    assert "the gateway refuses with 401: This route requires a bearer token." in said.out
 
 
 def test_json_says_the_same(strangler: Strangler, write: Write) -> None:
@@ -78,7 +78,7 @@ def test_json_says_the_same(strangler: Strangler, write: Write) -> None:
 def test_a_configuration_without_tests_is_no_success(strangler: Strangler, write: Write) -> None:
     said = strangler("test", write(CONFIGURATION))
     assert said.code == 1
-    assert "has no tests: section" in said.err
+    assert "has no section 'tests'" in said.err
 
 
 @pytest.mark.parametrize(

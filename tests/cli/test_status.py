@@ -61,10 +61,10 @@ def test_a_running_gateway_says_how_it_is(strangler_process: Strangler, gateway:
     assert said.err == ""
     lines = said.out.splitlines()
     assert lines[0] == "ready"
-    assert lines[1].startswith(f"configuration {gateway.path}, version {gateway.version()}, of ")
+    assert lines[1].startswith(f"configuration {gateway.path}, version {gateway.version()}, loaded at ")
     assert lines[2] == "2 workers, 0 replaced"
-    assert any(line.startswith("provider shop: keys of ") for line in lines)
-    assert any(line.startswith("provider away: no keys: its routes refuse (") for line in lines)
+    assert any(line.startswith("provider shop: keys fetched at ") for line in lines)
+    assert any(line.startswith("provider away: no keys: its routes respond 503 (") for line in lines)
     assert any(line.startswith("endpoint http://127.0.0.1:") and " of shop: up (" in line for line in lines)
     assert "migration catalog: canary at 12.5 %, shop → other" in lines
 
@@ -83,7 +83,7 @@ def test_an_outdated_configuration_is_the_answer_no(strangler: Strangler, gatewa
     said = strangler("status", f"http://127.0.0.1:{gateway.admin_port}")
     assert said.code == 1
     assert said.out.startswith("ready\n")
-    assert f"  invalid since, not in use: {gateway.path}:" in said.out
+    assert f"  invalid since then, not in use: {gateway.path}:" in said.out
     assert "did you mean 'default'?" in said.out
 
 
@@ -91,7 +91,7 @@ def test_where_nobody_listens_it_says_so(strangler_process: Strangler, tmp_path:
     said = strangler_process("status", "http://127.0.0.1:1")
     assert said.code == 1
     assert said.out == ""
-    assert said.err.startswith("strangler: no gateway answers at http://127.0.0.1:1/status: ")
+    assert said.err.startswith("strangler: no gateway responds at http://127.0.0.1:1/status: ")
     assert len(said.err.splitlines()) == 1
 
 
@@ -99,7 +99,7 @@ def test_where_nobody_listens_it_says_so(strangler_process: Strangler, tmp_path:
 def test_what_is_no_url_is_said(strangler: Strangler, url: str) -> None:
     said = strangler("status", url)
     assert said.code == 1
-    assert said.err.startswith("strangler: no gateway answers at ")
+    assert said.err.startswith("strangler: no gateway responds at ")
 
 
 def test_what_is_no_gateway_is_said(strangler: Strangler, upstream: RecordingUpstream) -> None:
@@ -109,8 +109,8 @@ def test_what_is_no_gateway_is_said(strangler: Strangler, upstream: RecordingUps
     for path, sentence in (
         ("", "is not the admin API of a gateway"),
         ("/list", "is not the admin API of a gateway"),
-        ("/html", "no gateway answers at"),
-        ("/broken", "no gateway answers at"),
+        ("/html", "no gateway responds at"),
+        ("/broken", "no gateway responds at"),
     ):
         said = strangler("status", upstream.url + path)
         assert said.code == 1

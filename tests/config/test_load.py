@@ -199,7 +199,7 @@ def test_all_problems_are_said_at_once_each_at_its_place(write: Write, problems:
     assert "expected a duration such as 250ms, 5s, 1m or 1h, found the text '5 s'" in found[2]
     assert found[3].endswith("there is no upstream 'monolit' (did you mean 'monolith'?)")
     assert found[4].endswith("(did you mean 'canary'?)")
-    assert "'**' is allowed at the end only" in found[5]
+    assert "'**' is allowed only at the end" in found[5]
 
 
 def test_the_reference_configuration_is_valid() -> None:

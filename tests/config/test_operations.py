@@ -42,7 +42,7 @@ def test_a_missing_driver_of_the_store_is_a_warning_that_says_what_to_install(
     assert load(file, {}).warnings == ()
     monkeypatch.setitem(sys.modules, "psycopg", None)
     (warning,) = load(file, {}).warnings
-    assert "the driver for PostgreSQL can't be loaded" in warning.message
+    assert "the PostgreSQL driver can't be loaded" in warning.message
     assert warning.hint == "pip install 'strangler-gateway[postgresql]'"
     assert (warning.source.line, warning.source.column) == (4, 14)
 
@@ -52,7 +52,7 @@ def test_how_long_a_worker_may_hang_is_a_setting(write: Write, tmp_path: Path, p
     assert load(write(f"version: 1\n{UPSTREAM}workers: {{hang: 2m}}\n"), {}).snapshot.hang == 120
     file = write(f"version: 1\n{UPSTREAM}workers: {{hang: 1s}}\n")
     (problem,) = problems(file)
-    assert "workers report every second, so this is 3 s at the least" in problem
+    assert "must be at least 3 s, because workers report once a second" in problem
 
 
 MIGRATION = 'migrations: {m: {from: a, to: b, stage: "${A_STAGE}", routes: [{match: {path: /m}}]}}\n'

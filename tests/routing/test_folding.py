@@ -108,7 +108,7 @@ def test_routes_that_only_the_ignored_part_tells_apart_are_an_error(configured: 
     (tmp_path / "gateway.yaml").write_text(text)
     with pytest.raises(ConfigurationError, match="'other' can match the same request as 'secret'") as caught:
         load(tmp_path / "gateway.yaml", {})
-    assert "'paths' say that case and a final slash is ignored" in str(caught.value)
+    assert "once case and a final slash is ignored" in str(caught.value)
 
 
 def warnings(tmp_path: Path, paths: str, text: str = CONFIGURATION) -> list[str]:
@@ -122,8 +122,8 @@ def warnings(tmp_path: Path, paths: str, text: str = CONFIGURATION) -> list[str]
     ("paths", "said"),
     [
         ("paths: {}", ["/SECRET and /Secret/"]),
-        ("paths: {case: exact}", ["lets /Secret/ through"]),
-        ("paths: {final_slash: exact}", ["lets /SECRET through"]),
+        ("paths: {case: exact}", ["forwards /Secret/ to"]),
+        ("paths: {final_slash: exact}", ["forwards /SECRET to"]),
         ("paths: {case: exact, final_slash: ignored}", []),
         (BOTH, []),
     ],
@@ -134,7 +134,7 @@ def test_validate_warns_of_a_protected_path_under_a_catch_all_to_the_same_upstre
     found = warnings(tmp_path, paths)
     assert len(found) == len(said)
     for warning, part in zip(found, said, strict=True):
-        assert warning.startswith("the route 'secret' protects /Secret, and 'default' lets")
+        assert warning.startswith("the route 'secret' protects /Secret, but 'default' forwards")
         assert part in warning
 
 
@@ -143,5 +143,5 @@ def test_a_wider_route_is_named_in_the_warning_and_an_optional_token_protects_no
     assert warnings(tmp_path, "paths: {}", text) == []
     wide = text + "  - {name: wide, match: {path: /**}, upstream: monolith, auth: {provider: shop, required: false}}\n"
     [warning] = warnings(tmp_path, "paths: {}", wide)
-    assert "the route 'wide' lets /SECRET and /Secret/ through to 'monolith'" in warning
-    assert "(so it is with 1 more routes)" in warning
+    assert "the route 'wide' forwards /SECRET and /Secret/ to 'monolith'" in warning
+    assert "(and likewise 1 more route)" in warning

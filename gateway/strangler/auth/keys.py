@@ -102,7 +102,7 @@ def parse_key_set(document: bytes) -> KeySet:
     for name, several in named.items():
         keys[name], dropped = _told_apart(several)
         what = "keys without a kid" if name is None else f"keys {name}: they"
-        skipped += [_printable(f"{dropped} {what} differ, and fit the same algorithms")] if dropped else []
+        skipped += [_printable(f"{dropped} {what} differ but match the same algorithms")] if dropped else []
     return KeySet(
         {name: several for name, several in keys.items() if several}, sha256(document).hexdigest(), tuple(skipped)
     )
@@ -174,5 +174,5 @@ def _key(entry: dict[str, Any]) -> Key:
     if named is not None:
         fitting &= meant_by(named) if isinstance(named, str) else frozenset()
         if not fitting:
-            raise ValueError(f"alg {named!r} does not fit the key")
+            raise ValueError(f"alg {named!r} does not match the key")
     return Key(material, fitting)

@@ -19,17 +19,17 @@ def missing(requirement: AuthRequirement, identity: Identity) -> str | None:
         return f"The token lacks the scope {' '.join(sorted(lacking))}."
     for name, wanted in requirement.claims:
         if wanted not in claim_text(identity.claims, name):
-            return f"The token's claim {name} does not have the value that this route needs."
+            return f"The token's claim {name} does not have the value that this route requires."
     return None
 
 
 def missing_certificate(requirement: AuthRequirement, certificate: ClientCertificate | None) -> str | None:
     """What the caller's certificate lacks, as a sentence, or None where the requirement is met."""
     if certificate is None:
-        return "This route needs a client certificate." if requirement.required else None
+        return "This route requires a client certificate." if requirement.required else None
     for name, wanted in requirement.certificate or ():
         if not set(wanted) & set(certificate.values(name)):
-            return f"The client certificate's {name} is not one that this route needs."
+            return f"The client certificate's {name} is not one that this route accepts."
     return None
 
 

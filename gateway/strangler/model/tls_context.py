@@ -101,9 +101,9 @@ def check_pair(certificate: bytes, key: bytes) -> None:
     try:
         private = load_pem_private_key(key, None)
     except TypeError:
-        raise TlsFileError("key", "is encrypted: the gateway has nobody to ask for the password") from None
+        raise TlsFileError("key", "is encrypted; the gateway can't ask for a password") from None
     except (ValueError, UnsupportedAlgorithm):
-        raise TlsFileError("key", "is no private key in PEM") from None
+        raise TlsFileError("key", "is not a private key in PEM") from None
     if _public(first.public_key()) != _public(private.public_key()):
         raise TlsFileError("key", "is not the key of the certificate")
 
@@ -123,7 +123,7 @@ def _certificates(pem: bytes, field: str) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(pem)
     except ValueError:
-        raise TlsFileError(field, "holds no certificate in PEM") from None
+        raise TlsFileError(field, "is not a certificate in PEM") from None
 
 
 def _public(key: object) -> bytes:

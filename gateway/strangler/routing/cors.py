@@ -41,9 +41,9 @@ def preflight_fields(cors: Cors, request: Request, method: str) -> bytes | str:
     """The fields of the answer to a preflight that asks for `method`, or why it is refused."""
     origin = request.header("Origin") or ""
     if not allows(cors, origin):
-        return "Pages of this origin may not ask here."
+        return "Pages of this origin are not allowed to send requests here."
     if method not in cors.methods:
-        return f"Pages of other origins may ask with {', '.join(cors.methods)} here."
+        return f"Pages of other origins are allowed to send {', '.join(cors.methods)} here."
     lines = _origin_lines(cors, origin)
     lines.append(f"Access-Control-Allow-Methods: {', '.join(cors.methods)}")
     asked = request.header("Access-Control-Request-Headers") or ""

@@ -121,7 +121,7 @@ def _sent(request: Request, decision: Decision) -> Decision:
     changes = decision.changes
     if changes is None or changes.rewrite is None or is_cut_alike(request.path):
         return decision
-    refusal = Refusal(400, "The path is rewritten here, and means different ones; send its normal form.")
+    refusal = Refusal(400, "The path is ambiguous on a rewritten route; send its normal form.")
     return Decision(decision.route, None, decision.side, decision.identity, decision.choice, refusal)
 
 
@@ -144,7 +144,7 @@ def check(requirement: AuthRequirement, identity: Identity | None) -> Refusal | 
     """Why `identity` does not satisfy `requirement`, or None if it does."""
     if identity is None:
         if requirement.required:
-            return Refusal(401, "This route needs a bearer token.")
+            return Refusal(401, "This route requires a bearer token.")
         return None
     if not requirement.scopes and not requirement.claims:
         return None
@@ -177,7 +177,7 @@ def find_route(snapshot: Snapshot, request: Request, accepts: Accepts[Request] |
         for reading in others:
             if _read(snapshot, host, reading, request, accepts) is not route:
                 return Refusal(
-                    400, "The path means different routes as sent and in its normal form; send its normal form."
+                    400, "The path matches different routes as sent and in its normal form; send its normal form."
                 )
     except PathError as error:
         return Refusal(400, str(error))
@@ -200,7 +200,9 @@ def _settled(snapshot: Snapshot, request: Request, doubt: InDoubt) -> Route | Re
     candidates = [*possible.values(), surely]
     asked = {route.auth for route in candidates if route is not None and route.auth is not None}
     if len(asked) > 1:
-        return Refusal(400, f"The request has more than one value for {doubt.what}, which decides its route; send one.")
+        return Refusal(
+            400, f"The request has more than one value for {doubt.what}, which determines its route; send one."
+        )
     return next(route for route in candidates if not asked or (route is not None and route.auth is not None))
 
 

@@ -84,7 +84,7 @@ def test_every_setting_arrives(write: Write) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (document("{methods: [GET, POST]}"), "11:29: copies of POST would change what callers see"),
+        (document("{methods: [GET, POST]}"), "11:29: copies of POST requests could change data that callers see"),
         (document("{methods: [TRACE]}"), "TRACE can't be copied"),
         (document("{sandbox: new}"), "'new' serves callers, so it can't be the sandbox"),
         (document("{sandbox: old}"), "'old' serves callers, so it can't be the sandbox"),
@@ -105,7 +105,7 @@ def test_every_setting_arrives(write: Write) -> None:
         (document("{by: visitor}"), "by"),
         (document("{store: everything}"), "store"),
         (document(rest='store: {url: "sqlite://relative"}\n'), "expected sqlite:///PATH or postgresql://HOST/DATABASE"),
-        (document(rest='store: {url: "postgresql://u:secret@db/x"}\n'), "a password doesn't belong into the YAML"),
+        (document(rest='store: {url: "postgresql://u:secret@db/x"}\n'), "a password must not be in the YAML"),
     ],
 )
 def test_what_is_wrong_is_said_at_its_place(write: Write, problems: Problems, text: str, problem: str) -> None:
@@ -116,7 +116,7 @@ def test_what_is_wrong_is_said_at_its_place(write: Write, problems: Problems, te
 @pytest.mark.parametrize(
     ("text", "warning"),
     [
-        (document("{percent: 0}"), "shadows, but copies 0 %"),
+        (document("{percent: 0}"), "shadows but copies 0 %"),
         (document(match=", methods: [POST]"), "copies none of this route's methods"),
     ],
 )

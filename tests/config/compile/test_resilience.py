@@ -84,11 +84,11 @@ default: shop
 @pytest.mark.parametrize(
     ("endpoint", "said"),
     [
-        ("{url: 'http://a:1', weight: 0}", "expected a weight from 1 on"),
-        ("{url: 'http://a:1', weight: 1.5}", "expected a weight from 1 on"),
-        ("{url: 'http://a:1', weight: true}", "expected a weight from 1 on"),
+        ("{url: 'http://a:1', weight: 0}", "expected a whole number from 1 as weight"),
+        ("{url: 'http://a:1', weight: 1.5}", "expected a whole number from 1 as weight"),
+        ("{url: 'http://a:1', weight: true}", "expected a whole number from 1 as weight"),
         ("{weight: 2}", "the key 'url' is missing"),
-        ("{url: 'http://a:1', wieght: 2}", "an endpoint has no 'wieght', but url and weight"),
+        ("{url: 'http://a:1', wieght: 2}", "unknown key 'wieght' in an endpoint; known: url, weight"),
         ("{url: 'ftp://a'}", "expected a URL such as"),
     ],
 )
@@ -141,12 +141,18 @@ def test_balancing(write: Write) -> None:
 @pytest.mark.parametrize(
     ("upstream", "said"),
     [
-        ("balancing: {policy: consistent_hash}", "consistent_hash needs a 'key' (as in key: ['claim:sub', ip])"),
-        ("balancing: {key: ip}", "round_robin has no key; consistent_hash has one"),
-        ("balancing: {policy: consistent_hash, key: none}", "'none' is a new draw for each request, so it is no key"),
-        ("balancing: {policy: consistent_hash, key: ip, slow_start: 5s}", "consistent_hash has no slow start"),
+        ("balancing: {policy: consistent_hash}", "consistent_hash needs a 'key' (for example key: ['claim:sub', ip])"),
+        ("balancing: {key: ip}", "round_robin takes no key; only consistent_hash does"),
+        (
+            "balancing: {policy: consistent_hash, key: none}",
+            "'none' is drawn anew for each request, so it can't be a key",
+        ),
+        (
+            "balancing: {policy: consistent_hash, key: ip, slow_start: 5s}",
+            "consistent_hash does not support slow_start",
+        ),
         ("balancing: {policy: random}", "random"),
-        ("breaker: {slow_percent: 20}", "says nothing without 'slow'"),
+        ("breaker: {slow_percent: 20}", "has no effect without 'slow'"),
         ("ejection: {statuses: [200]}", "at least 400"),
         ("resolve: {nameservers: dns.example}", "expected an address such as 10.0.0.10"),
         ("concurrency: {queue: 5}", "the key 'limit' is missing"),
@@ -161,7 +167,7 @@ def test_what_makes_no_sense_is_explained(write: Write, problems: Problems, upst
 @pytest.mark.parametrize(
     ("fallback", "said"),
     [
-        ("{}", "falls back to nothing: give 'stale' or 'static'"),
+        ("{}", "has no fallback: set 'stale' or 'static'"),
         ("{static: {}}", "the key 'body' is missing"),
         (r'{static: {body: x, content_type: "a\r\nX: y"}}', "content_type"),
     ],
@@ -177,4 +183,4 @@ def test_a_fallback_that_answers_nothing_is_explained(
 
 def test_there_is_nothing_to_look_up_where_every_endpoint_is_an_address(write: Write) -> None:
     warnings = load(write(ONE.format(upstream="    resolve: {interval: 5s}")), {}).warnings
-    assert any("there is nothing to look up" in str(warning) for warning in warnings)
+    assert any("has no effect: every endpoint is an address" in str(warning) for warning in warnings)

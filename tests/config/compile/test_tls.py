@@ -70,18 +70,18 @@ def test_an_expired_certificate_is_a_warning(write: Write) -> None:
     ("text", "problem"),
     [
         (LISTENER.replace("shop.crt", "none.crt") % "", "4:20: tls: tls/none.crt can't be read: No such file"),
-        (LISTENER.replace("shop.crt", "text") % "", "4:20: tls: tls/text holds no certificate in PEM"),
-        (LISTENER.replace("shop.key", "text") % "", "4:39: tls: tls/text is no private key in PEM"),
+        (LISTENER.replace("shop.crt", "text") % "", "4:20: tls: tls/text is not a certificate in PEM"),
+        (LISTENER.replace("shop.key", "text") % "", "4:39: tls: tls/text is not a private key in PEM"),
         (LISTENER.replace("shop.key", "other.key") % "", "tls: tls/other.key is not the key of the certificate"),
         (LISTENER.replace("shop.key", "encrypted.key") % "", "tls: tls/encrypted.key is encrypted"),
-        (LISTENER % ", client_ca: tls/text", "tls: tls/text holds no certificate in PEM"),
-        (LISTENER % ", client_certificate: optional", "says nothing without 'client_ca'"),
+        (LISTENER % ", client_ca: tls/text", "tls: tls/text is not a certificate in PEM"),
+        (LISTENER % ", client_certificate: optional", "has no effect without 'client_ca'"),
         (LISTENER % ", client_certificate: perhaps", "client_certificate"),
         (PLAIN + "tls: {certificate: tls/shop.crt}\n", "key"),
-        (PLAIN.replace("1'}", "1', tls: {ca: tls/ca.crt}}"), "upstreams.a.tls says nothing: no endpoint is https"),
+        (PLAIN.replace("1'}", "1', tls: {ca: tls/ca.crt}}"), "upstreams.a.tls has no effect: no endpoint is https"),
         (
             PLAIN.replace("http:", "https:").replace("1'}", "1', tls: {certificate: tls/shop.crt}}"),
-            "'certificate' and 'key' need each other",
+            "'certificate' and 'key' go together",
         ),
         (
             PLAIN.replace("http:", "https:").replace("1'}", "1', tls: {server_name: 'a b'}}"),
@@ -89,7 +89,7 @@ def test_an_expired_certificate_is_a_warning(write: Write) -> None:
         ),
         (
             PLAIN.replace("http:", "https:").replace("1'}", f"1', tls: {{server_name: {'a' * 64}.example}}}}"),
-            "has a part of more than 63 characters",
+            "has a label longer than 63 characters",
         ),
         (
             PLAIN.replace("http:", "https:").replace("1'}", "1', tls: {ca: tls/none}}"),
@@ -97,16 +97,16 @@ def test_an_expired_certificate_is_a_warning(write: Write) -> None:
         ),
         (
             PLAIN + "routes: [{name: r, match: {path: /}, upstream: a, auth: {certificate: {}}}]\n",
-            "'certificate' can never hold: clients are not asked for a certificate (give 'tls.client_ca')",
+            "'certificate' can never hold: clients are not asked for certificates (set 'tls.client_ca')",
         ),
         (
             PLAIN + "routes: [{name: r, match: {path: /}, upstream: a, auth: {required: false}}]\n",
-            "asks for nothing: give a provider, or a certificate",
+            "requires nothing: set a provider or a certificate",
         ),
         (
             LISTENER % ", client_ca: tls/ca.crt"
             + "routes: [{name: r, match: {path: /}, upstream: a, auth: {certificate: {}, scopes: x}}]\n",
-            "'scopes' is about a token",
+            "'scopes' applies to tokens",
         ),
         (
             LISTENER % ", client_ca: tls/ca.crt"
@@ -135,7 +135,7 @@ def test_a_migrations_rules_about_certificates_need_an_authority(write: Write, p
         f"migrations: {{m: {{from: a, to: b, stage: canary, {part}, routes: [{{match: {{path: /}}}}]}}}}\n"
     )
     (problem,) = problems(write("version: 1\n" + text))
-    assert "can never hold: clients are not asked for a certificate" in problem
+    assert "can never hold: clients are not asked for certificates" in problem
     listener = "tls: {certificate: tls/shop.crt, key: tls/shop.key, client_ca: tls/ca.crt}\n"
     load(write("version: 1\n" + text + listener), {})
 

@@ -118,7 +118,7 @@ def test_aliases_can_not_fill_the_memory(write: Write) -> None:
         (
             "a: {b: ${C}}\n",
             "gateway.yaml:1:9: is not YAML: while parsing a flow mapping, did not find expected ',' or '}'"
-            " (inside { } and [ ] put ${NAME} in quotes)",
+            " (inside { } and [ ], put ${NAME} in quotes)",
         ),
         ("a: \x01\n", "gateway.yaml:1:1: is not YAML"),
         ("[" * 5000, "gateway.yaml"),

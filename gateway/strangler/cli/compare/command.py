@@ -54,7 +54,7 @@ def compare_sides(options: Options) -> int:
         console = output()
         print_report(console, results.report(), options.everything)
         lines = list(_not_asked(results, {name.lower() for name, _ in fields}))
-        for line in listed(console, lines, None if options.everything else _MOST_NOT_ASKED, "requests not asked"):
+        for line in listed(console, lines, None if options.everything else _MOST_NOT_ASKED, "requests not replayed"):
             print(printable(line))
     return 0 if results.equivalent and not interrupted and (written or options.html is None) else 1
 
@@ -89,7 +89,7 @@ def _not_asked(results: Results, given: set[str]) -> Iterator[str]:
     recording = results.recording
     if recording.skipped:
         listed = ", ".join(f"{reason} {count}" for reason, count in recording.skipped.most_common())
-        yield f"{recording.skipped.total()} not asked: {listed}"
+        yield f"{recording.skipped.total()} not replayed: {listed}"
     for title, sentences in (
         ("not filled", recording.unfilled),
         ("not read", recording.unreadable),
@@ -101,4 +101,4 @@ def _not_asked(results: Results, given: set[str]) -> Iterator[str]:
     yield from (f"{reason}: {detail}" for reason, detail in results.unanswered.items())
     redacted = Counter(name for request in recording.requests for name in request.redacted if name.lower() not in given)
     for name, count in redacted.most_common():
-        yield f"{count} requests were recorded without the value of {name}: give one with -H '{name}: …'"
+        yield f"{count} requests were recorded without the value of {name}: set it with -H '{name}: …'"

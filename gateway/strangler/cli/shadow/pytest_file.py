@@ -21,9 +21,9 @@ def test_file(found: Mapping[str, Any], config: Path) -> str:
     """The text of a test file for the stored pair `found`, by the rules of `config`. Raises NoTest."""
     request = found["request"]
     if not found["values"]:
-        raise NoTest(f"of pair {found['id']} only digests are stored: a test needs `store: values` in its migration")
+        raise NoTest(f"only digests of pair {found['id']} are stored; a test requires `store: values` in its migration")
     if request["body"] is None:
-        raise NoTest(f"the body of pair {found['id']} is no text, so it is not stored")
+        raise NoTest(f"the body of pair {found['id']} is not text, so it is not stored")
     return "\n".join([*_lines(found, request, config), ""])
 
 

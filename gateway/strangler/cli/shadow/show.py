@@ -94,7 +94,9 @@ def _print(found: Mapping[str, Any], commands: Mapping[str, str]) -> None:
             table.add_row(plain(line.legacy), plain(line.extracted), style=_STYLES[line.change])
         console.print(table)
     if not found["values"]:
-        console.print("Only digests are stored: with `store: values` values, headers and queries are, redacted.")
+        console.print(
+            "Only digests are stored; with `store: values`, redacted values, headers and queries are stored too."
+        )
     console.print("\nTo repeat it:")
     for command in commands.values():
         print(command)

@@ -32,7 +32,7 @@ def problems(checked: Checked) -> Iterator[Problem]:
                 yield checked.problem(
                     f"'{asked}' can never hold: no token is verified in the migration '{name}'",
                     *place,
-                    hint="give the migration 'auth', with 'required: false' if callers may be anonymous",
+                    hint="add 'auth' to the migration, with 'required: false' if callers may be anonymous",
                 )
 
 
@@ -65,5 +65,5 @@ def _needs_certificates(checked: Checked, what: str, *path: Step) -> Iterator[Pr
     """Client certificates are only there where clients are asked for them."""
     if checked.document.get("tls", "client_ca") is None:
         yield checked.problem(
-            f"{what} can never hold: clients are not asked for a certificate", *path, hint="give 'tls.client_ca'"
+            f"{what} can never hold: clients are not asked for certificates", *path, hint="set 'tls.client_ca'"
         )

@@ -38,14 +38,14 @@ def warnings(checked: Checked) -> Iterator[Problem]:
                 ask = f"; ask {rule.owner}" if rule.owner else ""
                 yield Problem(
                     checked.document.source(*place, "expires"),
-                    f"the rule '{rule.name}' has expired on {rule.expires}, so it lets nothing pass any more{ask}",
+                    f"the rule '{rule.name}' expired on {rule.expires} and no longer accepts differences{ask}",
                 )
             # A rule at the top level may be meant for a migration that compares more.
             for number, header in enumerate(rule.header or () if path else ()):
                 if header.lower() not in compared:
                     yield Problem(
                         checked.document.source(*place, "header", number),
-                        f"the header {header} is not compared, so the rule '{rule.name}' lets nothing pass",
+                        f"the header {header} is not compared, so the rule '{rule.name}' has no effect",
                         "add it to 'headers'",
                     )
 

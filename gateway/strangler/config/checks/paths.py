@@ -60,12 +60,12 @@ def warnings(checked: Checked) -> Iterator[Problem]:
 
 
 def _warning(checked: Checked, upstream: str, route: _Route, wider: str, others: list[str], more: int) -> Problem:
-    also = f" (so it is with {more} more routes)" if more else ""
+    also = f" (and likewise {more} more route{'' if more == 1 else 's'})" if more else ""
     return Problem(
         checked.document.source(*route.place),
-        f"the route '{route.name}' protects {route.path}, and {wider} lets {' and '.join(others)} through to"
-        f" '{upstream}', which may take that for the same{also}",
-        f"write in upstreams.{upstream}.paths whether 'case' and 'final_slash' are exact or ignored there",
+        f"the route '{route.name}' protects {route.path}, but {wider} forwards {' and '.join(others)} to '{upstream}',"
+        f" which may treat it as the same path{also}",
+        f"set 'case' and 'final_slash' in upstreams.{upstream}.paths to exact or ignored",
     )
 
 

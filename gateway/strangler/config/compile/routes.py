@@ -141,7 +141,7 @@ def compile_index(routes: Iterable[Route], problems: list[Problem], folding: int
     except AmbiguityError as error:
         # One problem a route is enough: of a hundred that are the same there are 4,950 pairs.
         told: set[str] = set()
-        said = f", as an upstream's 'paths' say that {WORDS[folding]} is ignored" if folding else ""
+        said = f" once {WORDS[folding]} is ignored, as an upstream's 'paths' say" if folding else ""
         for first, second in error.pairs:
             if second.name not in told:
                 told.add(second.name)
