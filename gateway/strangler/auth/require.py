@@ -1,4 +1,4 @@
-"""What a route requires of a verified caller, and how a refusal is put to the client (RFC 6750 section 3)."""
+"""What a route requires of a verified caller, and the challenge in a refusal (RFC 6750 section 3)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _UNQUOTABLE = re.compile(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
 
 
 def missing(requirement: AuthRequirement, identity: Identity) -> str | None:
-    """What the caller lacks, as a sentence, or None where the requirement is met."""
+    """What the caller lacks, as a sentence, or None if nothing is missing."""
     lacking = requirement.scopes - identity.scopes
     if lacking:
         return f"The token lacks the scope {' '.join(sorted(lacking))}."
@@ -24,7 +24,7 @@ def missing(requirement: AuthRequirement, identity: Identity) -> str | None:
 
 
 def missing_certificate(requirement: AuthRequirement, certificate: ClientCertificate | None) -> str | None:
-    """What the caller's certificate lacks, as a sentence, or None where the requirement is met."""
+    """What the caller's certificate lacks, as a sentence, or None if nothing is missing."""
     if certificate is None:
         return "This route requires a client certificate." if requirement.required else None
     for name, wanted in requirement.certificate or ():

@@ -1,9 +1,9 @@
-"""Verifies bearer tokens (RFC 6750, RFC 7519) as RFC 8725 asks.
+"""Verifies bearer tokens (RFC 6750, RFC 7519) as RFC 8725 requires.
 
-What the token says of itself decides nothing but which key of the provider's
-set is tried: algorithms come from the configuration and must fit the key. Where
-a token brings a key or says where to find one (`jku`, `x5u`, `jwk`, `x5c`),
-that is ignored, and nothing is fetched. `crit` and `b64`, which change what a
+The token's header selects only which key of the provider's set is tried:
+algorithms come from the configuration and must match the key. If a token brings
+a key or a reference to one (`jku`, `x5u`, `jwk`, `x5c`), that is ignored, and
+nothing is fetched. `crit` and `b64`, which change what a
 signature means, are refused. Text is UTF-8 without a byte order mark (RFC 7515
 section 2): parsers differ about anything else. Times must be numbers (RFC 7519
 section 2), and a token that was issued in the future is refused as one that is

@@ -62,7 +62,7 @@ def capture_traffic(config: Path, migration: str, out: Path, requests: int, dura
 
 
 def _captured(database: Database, migration: str, requests: int, seconds: float, most: int) -> list[dict[str, Any]]:
-    """What came by; nothing, and why is said, where nothing did."""
+    """The captured requests; if there are none, the reason is printed."""
     number = order(database, migration, time() + _BEGIN + seconds, requests, most)
     if not _has_begun(database, number):
         collect(database, number)

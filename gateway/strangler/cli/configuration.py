@@ -1,4 +1,4 @@
-"""How every command is told its configuration.
+"""How every command finds its configuration.
 
 The first of these that is there: an argument before the command's own ones, or
 `--config`; the environment variable STRANGLER_CONFIG; `gateway.yaml` in the

@@ -1,6 +1,6 @@
 """The command `strangler`.
 
-Exit codes: 0 fine, 1 the answer is no (invalid, test failed, can't start),
+Exit codes: 0 success, 1 failure (invalid, test failed, can't start),
 2 wrong usage. Every command is a module of its own, imported when it is run,
 so that one command does not wait for the libraries of another.
 """

@@ -1,4 +1,4 @@
-"""`strangler status`: what a running gateway says of itself."""
+"""`strangler status`: the state of a running gateway."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _TIMEOUT = 5.0
 
 
 def admin_address(where: str | None, option: Path | None) -> tuple[str, str]:
-    """The URL of the admin API, and who says so; ends the command with 2 where two places are given.
+    """The URL of the admin API, and where it comes from; exits with 2 if two places are given.
 
-    A configuration need not be valid to say it: one that is not may be why the gateway is asked.
+    The configuration need not be valid: an invalid one may be the reason for the question.
     """
     if where is not None and "://" in where:
         if option is not None:

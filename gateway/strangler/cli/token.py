@@ -1,4 +1,4 @@
-"""`strangler token`: tokens for development, signed with a key that everybody knows."""
+"""`strangler token`: tokens for development, signed with a key that is public."""
 
 from __future__ import annotations
 

@@ -29,8 +29,8 @@ _NOT_ALPHANUMERIC = re.compile(r"[^a-z0-9]+")
 class FieldGroup(NamedTuple):
     """Fields that are dropped for the same reason.
 
-    `proxies` tells what becomes of them where a trusted proxy sends them, in
-    words; `passable` whether `pass_headers` may let them through.
+    `proxies` describes what happens to them if a trusted proxy sends them;
+    `passable` tells whether `pass_headers` may let them through.
     """
 
     title: str

@@ -23,7 +23,7 @@ _NAME = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}")
 
 
 class PatternError(ValueError):
-    """A path pattern that can't be understood; the message says why."""
+    """A path pattern that can't be understood; the message is the reason."""
 
 
 class SegmentKind(Enum):

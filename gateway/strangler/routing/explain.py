@@ -1,7 +1,7 @@
 """Why a route matches a request or does not, condition by condition.
 
-Which route wins is `decide`'s word alone; this module looks at the routes one
-by one, slowly, to say what each of the others lacks.
+Only `decide` determines which route is chosen; this module looks at the routes one
+by one, slowly, to find what each of the others lacks.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class Options:
 
 
 class UsageError(Exception):
-    """The command line asks for what can't be; the message says what."""
+    """The command line can't be carried out; the message is the reason."""
 
 
 def check(options: Options) -> None:
@@ -82,7 +82,7 @@ def given_fields(headers: list[str]) -> list[tuple[str, str]]:
 
 
 def prepare(options: Options) -> tuple[Rules, float, Results]:
-    """The rules, the seconds after which a mismatch is asked again, and the results of nothing asked yet."""
+    """The rules, the seconds after which a mismatch is confirmed, and the results, still empty."""
     recording = _recording(options)
     urls = (options.legacy, options.extracted)
     recording.only_methods(_methods(options.methods))

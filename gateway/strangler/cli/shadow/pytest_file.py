@@ -1,4 +1,4 @@
-"""`strangler shadow show --pytest`: a stored pair as a test file that asks both sides the same again."""
+"""`strangler shadow show --pytest`: a stored pair as a test file that sends the request to both sides again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from strangler.replay.recorded import fields_of
 
 
 class NoTest(Exception):
-    """A pair holds too little for a test; the message says what is missing."""
+    """A pair holds too little for a test; the message names what is missing."""
 
 
 def test_file(found: Mapping[str, Any], config: Path) -> str:

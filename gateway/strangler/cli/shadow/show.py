@@ -55,7 +55,7 @@ def show_pair(config: Path, number: int, as_json: bool, as_pytest: bool = False)
 
 
 def curl(request: Mapping[str, Any], endpoint: str) -> str:
-    """The command that asks `endpoint` the same; $TOKEN stands where the caller's token was."""
+    """The command that repeats the request to `endpoint`; $TOKEN replaces the caller's token."""
     parts = ["curl", "-i"]
     if request["method"] == "HEAD":
         parts.append("--head")

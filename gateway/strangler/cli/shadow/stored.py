@@ -18,14 +18,14 @@ DEADLINE = 60.0
 
 
 class NoSuchMigration(Exception):
-    """The configuration has no migration of that name; the message says which there are."""
+    """The configuration has no migration of that name; the message lists those that it has."""
 
 
 def with_store(config: Path, work: Callable[[Loaded, Database], int], migration: str | None = None) -> int:
     """The exit code of `work` with the configuration and its store; 1, with a message, where one can't be read.
 
-    `migration` is what is asked about: one that there is not is told before the
-    store is looked for, and one that copies nothing at its stage, in addition.
+    A `migration` that does not exist is reported before the store is opened; one
+    that copies nothing at its stage is reported in addition.
     """
     try:
         loaded = load(config)

@@ -130,7 +130,7 @@ def _rewrite(checked: Checked, section: RewriteSection | None, match: MatchSecti
     try:
         matched = parse_pattern(match.path or "/**")
     except PatternError:
-        return  # said at its own place
+        return  # reported at its own place
     if section.strip_prefix is not None:
         literals = [segment.text if segment.kind is SegmentKind.LITERAL else None for segment in matched]
         wanted = [segment.text for segment in parse_pattern(section.strip_prefix)]

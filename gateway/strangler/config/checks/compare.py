@@ -14,7 +14,7 @@ Place = tuple[Step, ...]
 
 
 def problems(checked: Checked) -> Iterator[Problem]:
-    """Two rules of one name: reports could not tell which of them hides something."""
+    """Two rules of one name: reports could not show which of them accepts a difference."""
     general = {rule.name: place for rule, place in _rules(checked, checked.model.compare, ())}
     for path, section in _sections(checked):
         seen = dict(general) if path else {}
@@ -29,7 +29,7 @@ def problems(checked: Checked) -> Iterator[Problem]:
 
 
 def warnings(checked: Checked) -> Iterator[Problem]:
-    """Rules that let nothing pass."""
+    """Rules without effect."""
     today = datetime.now(UTC).date()
     for path, section in _sections(checked):
         compared = _headers(checked, section)

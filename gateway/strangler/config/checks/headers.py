@@ -1,4 +1,4 @@
-"""What may be asked of request headers: not of those that clients can't send, and rarely of those that are dropped.
+"""Checks of conditions on request headers: useless on those that clients can't send, rarely meant on dropped ones.
 
 A condition on an identity header would hold for whatever a client writes there,
 and never for what the gateway itself sets.

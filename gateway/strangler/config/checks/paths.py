@@ -1,8 +1,8 @@
 """Protected paths that an upstream may also serve under another spelling, which a wider route lets through.
 
-A route for `/admin` asks for a token, and everything else goes to the same
-upstream without one. Where that takes `/Admin` or `/admin/` for `/admin`, as
-Express does, these are open; only who runs it knows.
+A route for `/admin` requires a token, and everything else goes to the same
+upstream without one. If that treats `/Admin` or `/admin/` as `/admin`, as
+Express does, these are unprotected; only its operators know.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def _route(
     try:
         pattern = parse_pattern(path or _EVERY_PATH)
     except PatternError:
-        return  # said at its own place
+        return  # reported at its own place
     requirement = next((one for one in auth if one is not None), None)
     protected = requirement is not None and requirement.required
     yield _Route(name, place if path is None else (*place, "path"), path or _EVERY_PATH, pattern, upstreams, protected)

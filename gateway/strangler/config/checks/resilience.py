@@ -1,4 +1,4 @@
-"""What must hold of how failures are met: settings that need each other."""
+"""Checks of how failures are handled: settings that depend on each other."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def warnings(checked: Checked) -> Iterator[Problem]:
 
 
 def _copies_nothing(checked: Checked, name: str, migration: MigrationSection) -> Iterator[Problem]:
-    """A shadow that can find nothing out looks like one that finds nothing wrong."""
+    """A shadow that copies nothing looks like one without mismatches."""
     path = ("migrations", name)
     shadow = migration.shadow or ShadowSection()
     reverse = shadow.reverse and migration.stage in (Stage.CANARY, Stage.EXTRACTED)

@@ -1,4 +1,4 @@
-"""How a provider's tokens are verified: its key set or its secret, from where the configuration says.
+"""How a provider's tokens are verified: its key set or its secret, read from their files or the environment.
 
 A secret never stands in the YAML: it is a whole `${NAME}` or a `file:PATH`. A
 key set in a file is looked at here, so that a missing one is an error at

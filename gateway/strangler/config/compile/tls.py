@@ -79,7 +79,7 @@ class _TlsReader(FileReader):
         return tls
 
     def accept(self, build: Callable[..., object], tls: ListenerTls | UpstreamTls) -> None:
-        """Have OpenSSL look at it, which has a say of its own on key sizes and the like."""
+        """Build a context, since OpenSSL has its own limits on key sizes and the like."""
         import ssl
 
         try:

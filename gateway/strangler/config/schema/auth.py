@@ -1,4 +1,4 @@
-"""`auth:` in the YAML: who may issue tokens, and what a route asks of them."""
+"""`auth:` in the YAML: issuers of tokens, and what a route requires of callers."""
 
 from __future__ import annotations
 

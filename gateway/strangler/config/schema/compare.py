@@ -1,4 +1,4 @@
-"""`compare:` in the YAML: what of two answers is compared, and which differences are let pass."""
+"""`compare:` in the YAML: what is compared of two responses, and which differences are accepted."""
 
 from __future__ import annotations
 
@@ -251,7 +251,7 @@ class NoiseSection(Section):
 
 
 class CompareSection(Section):
-    """How the two sides' answers are compared.
+    """How the two sides' responses are compared.
 
     A migration's own section goes before the one at the top level; the rules
     of both apply.

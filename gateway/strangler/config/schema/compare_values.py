@@ -18,7 +18,7 @@ from strangler.config.text.problems import described
 
 
 class _JsonPaths(JSONPathEnvironment):
-    """Looks deeper than the deepest document that is compared as JSON, so that its own bound is never met."""
+    """Looks deeper than the deepest document that is compared as JSON, so that its own bound is never reached."""
 
     max_recursion_depth = 200
 
@@ -44,7 +44,7 @@ def parse_json_path(value: object) -> str:
 
 
 def split_selector(selector: str) -> tuple[str, str]:
-    """A CSS selector and what of the element is meant: `@NAME`, `text()`, or nothing for all of it."""
+    """A CSS selector and the part of the element that it selects: `@NAME`, `text()`, or nothing for all of it."""
     css, _, part = selector.strip().rpartition(" ")
     if css and (part == "text()" or (part.startswith("@") and len(part) > 1)):
         return css.strip(), part.lower()

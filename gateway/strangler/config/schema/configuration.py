@@ -1,10 +1,10 @@
-"""What the YAML may say: strict models, from which the JSON Schema and the reference come.
+"""The whole YAML: strict models, from which the JSON Schema and the reference are generated.
 
 A model says what a field may hold. What only makes sense across fields (names
 that must exist, settings that need each other) is checked in
 `strangler.config.checks`, where a message can point at both places.
 
-Defaults are those of the snapshot's own classes, so that they are said once.
+Defaults are those of the snapshot's own classes, so that they stand once.
 """
 
 from __future__ import annotations

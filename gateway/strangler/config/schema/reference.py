@@ -87,7 +87,7 @@ _PLAIN = {"string": "text", "integer": "whole number", "number": "number", "bool
 
 
 class Reference:
-    """Writes the sections of one schema, each once, in the order in which they are met."""
+    """Writes the sections of one schema, each once, in the order in which they are first referred to."""
 
     def __init__(self, root: Schema) -> None:
         self.root = root
@@ -115,7 +115,7 @@ class Reference:
             yield f"| {kind} | {_cell(definition['description'])} | {examples} |"
 
     def _name_sections(self, path: str, definition: Schema) -> None:
-        """Give each section the path at which it is met first."""
+        """Give each section the path at which it is referred to first."""
         for name, found in definition["properties"].items():
             here = f"{path}.{name}" if path else name
             for suffix, part in _parts(found):

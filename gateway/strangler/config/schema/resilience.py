@@ -1,4 +1,4 @@
-"""What the YAML may say about failures: of upstreams, of migrations and of routes."""
+"""How failures are handled, in the YAML: of upstreams, of migrations and of routes."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ class RouteTimeoutsSection(Section):
 class RetriesSection(Section):
     """Sending a request again, to another endpoint, where that is safe.
 
-    A request of which nothing was sent goes to each other endpoint in turn, whatever this says.
+    A request of which nothing was sent goes to each other endpoint in turn in any case.
     """
 
     attempts: Annotated[Whole, Field(ge=0)] = Field(

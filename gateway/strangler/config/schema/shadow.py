@@ -1,4 +1,4 @@
-"""`shadow:` of a migration and `store:` in the YAML: which requests both sides are asked, and what is kept of it."""
+"""`shadow:` of a migration and `store:` in the YAML: which requests are copied, and what is stored."""
 
 from __future__ import annotations
 

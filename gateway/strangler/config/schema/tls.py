@@ -1,4 +1,4 @@
-"""`tls:` in the YAML: how clients and endpoints are met where the connection is encrypted.
+"""`tls:` in the YAML: TLS for clients, and for connections to endpoints.
 
 Keys and certificates are PEM files. Their content, not their path, decides
 whether something changed, so a certificate that is renewed in place is taken

@@ -84,7 +84,7 @@ class PathsSection(Section):
 
     @property
     def folding(self) -> int:
-        """What of it is ignored."""
+        """Which differences between paths the upstream ignores."""
         return (CASE if self.case == "ignored" else EXACT) | (FINAL_SLASH if self.final_slash == "ignored" else EXACT)
 
 

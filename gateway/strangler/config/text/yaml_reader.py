@@ -29,7 +29,7 @@ from strangler.config.text.environment import Substituted, substitute
 from strangler.config.text.problems import ConfigurationError, Problem
 from strangler.model.source import Source
 
-# A document of a few kilobytes can say with nested aliases what no memory holds.
+# With nested aliases, a document of a few kilobytes can expand beyond any memory.
 MOST_VALUES = 500_000
 DEEPEST = 64
 SUFFIXES = (".yaml", ".yml")
@@ -208,7 +208,7 @@ def _resolve(node: Any) -> Scalar:
 
 
 def _merge(into: Value, other: Value, path: tuple[str, ...], problems: list[Problem]) -> None:
-    """Add what another file says; what both say is a problem that names both places."""
+    """Merge another file; what both define is a problem that names both places."""
     if not isinstance(into.content, dict) or not isinstance(other.content, dict):
         return
     for name, entry in other.content.items():

@@ -1,4 +1,4 @@
-"""What rules ask of callers: sticky keys, conditions, scopes, names of certificates, places of tokens."""
+"""Rules about callers: sticky keys, conditions, scopes, names in certificates, places of tokens."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def host_of(text: str) -> str:
 
 
 def _in_ascii(name: str) -> str:
-    """How a name with other letters is written in ASCII (RFC 5890), as a hint; "" where that can't be told."""
+    """How a name with other letters is written in ASCII (RFC 5890), as a hint; "" if there is no such form."""
     try:
         return f"; did you mean '{name.encode('idna').decode('ascii')}'?"
     except UnicodeError:

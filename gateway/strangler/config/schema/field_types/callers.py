@@ -1,4 +1,4 @@
-"""What rules ask of callers."""
+"""Conditions on callers, and what identifies a caller."""
 
 from __future__ import annotations
 
