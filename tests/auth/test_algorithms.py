@@ -44,13 +44,13 @@ def test_another_secret_is_refused(issuer: Issuer) -> None:
 
 @pytest.mark.parametrize("name", ["none", "None", "NONE", "nOnE", "none ", ""])
 @pytest.mark.parametrize("signature", [b"", b"x", b"\x00" * 64])
-def test_an_unsigned_token_is_refused_however_none_is_spelt(issuer: Issuer, name: str, signature: bytes) -> None:
+def test_an_unsigned_token_is_refused_in_every_spelling_of_none(issuer: Issuer, name: str, signature: bytes) -> None:
     credentials = compact({"alg": name, "kid": "es-256"}, issuer.bearing(), lambda _: signature)
     refusal(issuer.verifier(), credentials)
 
 
 @pytest.mark.parametrize("algorithm", [None, 5, True, ["ES256"], {"ES256": 1}])
-def test_an_algorithm_that_is_no_text_is_refused(issuer: Issuer, algorithm: Any) -> None:
+def test_an_algorithm_that_is_not_text_is_refused(issuer: Issuer, algorithm: Any) -> None:
     credentials = compact({"alg": algorithm, "kid": "es-256"}, issuer.bearing(), lambda _: b"x" * 64)
     assert refusal(issuer.verifier(), credentials) == "The token's algorithm is not accepted."
 
@@ -88,7 +88,7 @@ def test_an_algorithm_that_is_not_in_the_providers_list_is_refused(issuer: Issue
 
 
 @pytest.mark.parametrize("form", ["pem", "der", "jwk", "modulus"])
-def test_the_public_rsa_key_is_no_hmac_secret(issuer: Issuer, form: str) -> None:
+def test_a_public_rsa_key_is_never_an_hmac_secret(issuer: Issuer, form: str) -> None:
     public = issuer.keys["rsa"].private.public_key()
     entry = issuer.keys["rsa"].public_jwk()
     secret = {

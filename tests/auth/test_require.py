@@ -106,11 +106,11 @@ def test_a_claim_with_another_value_does_not(condition: tuple[str, str]) -> None
     )
 
 
-def test_a_client_that_sent_nothing_is_told_the_scheme_alone() -> None:
+def test_the_challenge_without_credentials_is_the_scheme_alone() -> None:
     assert challenge("", "This route requires a bearer token.", ()) == b"Bearer"
 
 
-def test_a_refused_token_is_answered_with_why() -> None:
+def test_the_challenge_to_a_refused_token_has_the_reason() -> None:
     assert challenge("invalid_token", "The token has expired.", ()) == (
         b'Bearer error="invalid_token", error_description="The token has expired."'
     )

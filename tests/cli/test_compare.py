@@ -137,7 +137,7 @@ def test_the_rules_and_routes_of_a_migration(
     assert not legacy.requests("/other")
 
 
-def test_what_agrees_when_it_is_asked_again_is_racy(
+def test_a_mismatch_that_a_repeat_does_not_confirm_is_racy(
     compare: Compare, legacy: RecordingUpstream, tmp_path: Path
 ) -> None:
     counted = iter(range(100))
@@ -153,7 +153,7 @@ def test_what_agrees_when_it_is_asked_again_is_racy(
     assert len(legacy.requests("/products/1")) == 2
 
 
-def test_unsafe_methods_are_asked_only_where_they_are_named_and_only_once(
+def test_unsafe_methods_are_replayed_only_if_named_and_once(
     compare: Compare, legacy: RecordingUpstream, extracted: RecordingUpstream
 ) -> None:
     answers(legacy, "/orders", {"id": 1}, b"201 Created")
@@ -316,7 +316,7 @@ def test_sigterm_reports_what_was_compared_as_ctrl_c_does(
     assert json.loads(out)["compared"] == 1
 
 
-def test_an_error_of_ours_with_one_request_costs_its_pair_alone(
+def test_an_internal_error_costs_one_pair(
     compare: Compare, legacy: RecordingUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = replaying.compare
@@ -338,7 +338,7 @@ def test_an_error_of_ours_with_one_request_costs_its_pair_alone(
     assert report["not_compared"] == {"failed here": 1}
 
 
-def test_an_error_of_ours_with_an_example_counts_the_pair_once(
+def test_an_internal_error_with_an_example_counts_the_pair_once(
     compare: Compare, legacy: RecordingUpstream, extracted: RecordingUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def failing(*_: object) -> None:
@@ -411,7 +411,7 @@ paths:
     assert [request.target for request in legacy.received] == [b"/products/7"]
 
 
-def test_what_a_side_sends_cannot_move_the_cursor(
+def test_control_characters_of_a_side_are_escaped(
     compare: Compare, legacy: RecordingUpstream, extracted: RecordingUpstream
 ) -> None:
     for side, text in ((legacy, b"a\x1b[2J"), (extracted, "b\x9b2J".encode())):

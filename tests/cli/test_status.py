@@ -54,7 +54,7 @@ def gateway(tmp_path: Path, upstream: RecordingUpstream) -> Iterator[GatewayProc
         yield running
 
 
-def test_a_running_gateway_says_how_it_is(strangler_process: Strangler, gateway: GatewayProcess) -> None:
+def test_status_shows_a_running_gateway(strangler_process: Strangler, gateway: GatewayProcess) -> None:
     wait_for(lambda: all(check["last"] for check in gateway.status()["health"]), "the first health checks")
     said = strangler_process("status", f"http://127.0.0.1:{gateway.admin_port}")
     assert said.code == 0
@@ -76,7 +76,7 @@ def test_json_is_the_admin_apis_document(strangler: Strangler, gateway: GatewayP
     assert [worker["pid"] for worker in said.json["workers"]] == gateway.worker_pids()
 
 
-def test_an_outdated_configuration_is_the_answer_no(strangler: Strangler, gateway: GatewayProcess) -> None:
+def test_an_outdated_configuration_exits_with_1(strangler: Strangler, gateway: GatewayProcess) -> None:
     good = gateway.path.read_text()
     gateway.path.write_text(good + "defualt: shop\n")
     wait_for(lambda: not gateway.status()["configuration"]["valid"], "the problem at /status")
@@ -87,7 +87,7 @@ def test_an_outdated_configuration_is_the_answer_no(strangler: Strangler, gatewa
     assert "did you mean 'default'?" in said.out
 
 
-def test_where_nobody_listens_it_says_so(strangler_process: Strangler, tmp_path: Path) -> None:
+def test_status_reports_that_no_gateway_responds(strangler_process: Strangler, tmp_path: Path) -> None:
     said = strangler_process("status", "http://127.0.0.1:1")
     assert said.code == 1
     assert said.out == ""
@@ -96,13 +96,13 @@ def test_where_nobody_listens_it_says_so(strangler_process: Strangler, tmp_path:
 
 
 @pytest.mark.parametrize("url", ["nonsense", "http://", "ftp://127.0.0.1", "http://127.0.0.1:x", "http://a\nb"])
-def test_what_is_no_url_is_said(strangler: Strangler, url: str) -> None:
+def test_status_reports_an_invalid_url(strangler: Strangler, url: str) -> None:
     said = strangler("status", url)
     assert said.code == 1
     assert said.err.startswith("strangler: no gateway responds at ")
 
 
-def test_what_is_no_gateway_is_said(strangler: Strangler, upstream: RecordingUpstream) -> None:
+def test_status_reports_a_server_that_is_not_a_gateway(strangler: Strangler, upstream: RecordingUpstream) -> None:
     upstream.on("/list/status")(lambda call: call.answer(b"[]"))
     upstream.on("/html/status")(lambda call: call.answer(b"<html>"))
     upstream.on("/broken/status")(lambda call: call.answer(status=b"500 Internal Server Error"))

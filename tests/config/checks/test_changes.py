@@ -69,20 +69,20 @@ def problems(tmp_path: Path, lines: str) -> list[str]:
         ("limits: {}", "the key 'body_bytes' is missing"),
     ],
 )
-def test_it_is_an_error(tmp_path: Path, lines: str, said: str) -> None:
+def test_invalid_changes_are_errors(tmp_path: Path, lines: str, said: str) -> None:
     found = problems(tmp_path, lines)
     assert len(found) == 1, found
     assert said in found[0]
 
 
-def test_the_rest_needs_to_be_in_the_match_too(tmp_path: Path) -> None:
+def test_a_rewrite_to_the_rest_needs_a_match_of_the_rest(tmp_path: Path) -> None:
     file = tmp_path / "gateway.yaml"
     file.write_text(BASE.replace("/{id}/**", "/{id}") + "    rewrite: {path: '/a/{id}/**'}\n")
     with pytest.raises(ConfigurationError, match=r"ends with '\*\*', but match.path does not"):
         load(file)
 
 
-def test_routes_that_change_differently_are_not_alike_and_others_are(tmp_path: Path) -> None:
+def test_routes_are_alike_only_if_their_changes_are_equal(tmp_path: Path) -> None:
     route = "  - {{name: {0}, match: {{path: /{0}}}, upstream: {1}, {2}}}\n"
     written = [
         ("a", "legacy", ""),

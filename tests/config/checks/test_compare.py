@@ -70,9 +70,7 @@ def rule(text: str) -> str:
         ("json: $.a; ignroe: all", "11:7: unknown key 'ignroe' in compare.rules[0] (did you mean 'ignore'?)"),
     ],
 )
-def test_what_is_wrong_with_a_rule_is_said_where_it_stands(
-    write: Write, problems: Problems, text: str, problem: str
-) -> None:
+def test_an_invalid_rule_is_reported_at_its_place(write: Write, problems: Problems, text: str, problem: str) -> None:
     found = problems(write(rule(text)))
     assert any(said.startswith(f"gateway.yaml:{problem}") for said in found), found
 
@@ -92,7 +90,7 @@ def warnings(file: Path) -> list[str]:
     return [str(warning).partition("gateway.yaml:")[2] for warning in load(file, {}).warnings]
 
 
-def test_a_rule_whose_time_is_over_is_a_warning(write: Write) -> None:
+def test_an_expired_rule_is_a_warning(write: Write) -> None:
     assert warnings(write(rule("json: $.a; ignore: all; expires: 2020-12-31; owner: billing"))) == [
         "12:16: the rule 'a' expired on 2020-12-31 and no longer accepts differences; ask billing"
     ]

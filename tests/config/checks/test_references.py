@@ -117,7 +117,9 @@ CANARY = "from: old\nto: new\nstage: canary\ncanary: {percent: 10}\n"
         (BASE + "tests: [{request: GET /, expect: {route: r}}]\n", "6:42: there is no route 'r'"),
     ],
 )
-def test_what_does_not_fit_is_said_where_it_stands(write: Write, problems: Problems, text: str, problem: str) -> None:
+def test_settings_that_contradict_are_reported_at_their_place(
+    write: Write, problems: Problems, text: str, problem: str
+) -> None:
     (found,) = problems(write(text))
     assert found.startswith(f"gateway.yaml:{problem}")
 
@@ -127,18 +129,18 @@ def test_a_migration_may_have_claims_where_a_provider_verifies_them(write: Write
     assert load(write(text), {}).snapshot.migrations["m"].override is not None
 
 
-def test_names_of_broken_sections_are_known_all_the_same(write: Write, problems: Problems) -> None:
+def test_names_of_invalid_sections_count_as_defined(write: Write, problems: Problems) -> None:
     text = BASE.replace("http://127.0.0.1:1", "ftp://127.0.0.1:1") + "tests: [{request: GET /, expect: {route: x}}]\n"
     (found,) = problems(write(text))
     assert found.startswith("gateway.yaml:3:20: upstreams.old.endpoints[0]: expected a URL")
 
 
-def test_a_hundred_routes_that_tie_are_told_once_each(write: Write, problems: Problems) -> None:
+def test_each_of_a_hundred_tied_routes_is_reported_once(write: Write, problems: Problems) -> None:
     routes = "".join(f"  - {{name: r{n}, match: {{path: /a}}, upstream: new}}\n" for n in range(100))
     assert len(problems(write(BASE + "routes:\n" + routes))) == 99
 
 
-def test_what_is_probably_not_meant_is_a_warning(write: Write) -> None:
+def test_probable_mistakes_are_warnings(write: Write) -> None:
     text = BASE + PROVIDER + "admin: 0.0.0.0:8081\ntrusted_proxies: [0.0.0.0/0]\n"
     assert [str(warning).partition("gateway.yaml:")[2] for warning in load(write(text), {}).warnings] == [
         "4:3: the upstream 'new' is not used",
@@ -180,7 +182,7 @@ TRUSTING = BASE + "trusted_proxies: [10.0.0.0/8]\n"
         (migration(CANARY + "override: {header: NAME, permitted: scope:x}"), "13:24"),
     ],
 )
-def test_nothing_may_be_asked_of_an_identity_header(
+def test_conditions_on_identity_headers_are_refused(
     write: Write, problems: Problems, text: str, place: str, name: str
 ) -> None:
     found = problems(write(text.replace("NAME", name)))
@@ -201,7 +203,7 @@ def test_nothing_may_be_asked_of_an_identity_header(
         (TRUSTING + "pass_headers: {SCRIPT_NAME: everybody}\n", "7:29: pass_headers.SCRIPT_NAME"),
     ],
 )
-def test_headers_that_can_not_be_passed_are_refused(write: Write, problems: Problems, text: str, problem: str) -> None:
+def test_pass_headers_refuses_what_can_not_pass(write: Write, problems: Problems, text: str, problem: str) -> None:
     found = problems(write(text))
     assert len(found) == 1
     assert problem in found[0]

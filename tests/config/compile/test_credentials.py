@@ -87,7 +87,9 @@ def test_a_secret_comes_from_a_file(write: Write, tmp_path: Path) -> None:
         ("secret: ${EMPTY}\nalgorithms: [HS256]", "8:15: auth.providers.shop"),
     ],
 )
-def test_what_could_not_verify_tokens_is_refused(write: Write, problems: Problems, rest: str, problem: str) -> None:
+def test_providers_that_can_not_verify_tokens_are_refused(
+    write: Write, problems: Problems, rest: str, problem: str
+) -> None:
     (found,) = problems(write(provider(rest)), {"S": LONG, "SHORT": "12345", "EMPTY": ""})
     assert found.startswith(f"gateway.yaml:{problem}")
     assert LONG not in found
@@ -108,7 +110,7 @@ def own_secret(*lines: str) -> str:
     return UNCHECKED % "\n      ".join(["secret: ${SECRET}", "algorithms: [HS256]", *lines])
 
 
-def test_tokens_of_an_own_secret_may_go_without_issuer_and_audience(write: Write) -> None:
+def test_tokens_of_a_secret_may_lack_issuer_and_audience(write: Write) -> None:
     found = compiled(write(own_secret("unchecked: [issuer, audience]", "subject_claim: user_id")), {"SECRET": LONG})
     assert (found.issuer, found.audiences, found.subject_claim) == (None, None, "user_id")
 
@@ -131,7 +133,7 @@ def test_tokens_of_an_own_secret_may_go_without_issuer_and_audience(write: Write
         ),
     ],
 )
-def test_issuer_and_audience_are_left_out_only_by_the_yamls_word(
+def test_issuer_and_audience_are_required_unless_unchecked(
     write: Write, problems: Problems, lines: list[str], said: str
 ) -> None:
     assert problems(write(own_secret(*lines)), {"SECRET": LONG})[0].endswith(said)

@@ -71,7 +71,7 @@ def test_a_password_comes_from_the_environment_alone(tmp_path: Path, monkeypatch
         ("{per: 1s}", "requests"),
     ],
 )
-def test_limits_that_make_no_sense_are_refused(tmp_path: Path, written: str, said: str) -> None:
+def test_rate_limits_without_effect_are_refused(tmp_path: Path, written: str, said: str) -> None:
     with pytest.raises(ConfigurationError) as error:
         load(loaded(tmp_path, BASE.replace("{requests: 5, burst: 10}", written)))
     assert said in str(error.value.problems[0])

@@ -115,7 +115,9 @@ def test_an_expired_certificate_is_a_warning(write: Write) -> None:
         ),
     ],
 )
-def test_what_is_wrong_is_said_at_its_place(write: Write, problems: Problems, text: str, problem: str) -> None:
+def test_invalid_settings_are_reported_at_their_place(
+    write: Write, problems: Problems, text: str, problem: str
+) -> None:
     (found,) = problems(write(text))
     assert problem in found
 
@@ -148,10 +150,10 @@ def test_an_https_endpoint_has_its_own_usual_port(write: Write) -> None:
 
 
 @pytest.mark.parametrize("protocol", ["h2c", "HTTP/2.0", "TLS/1.0", "h2", "web socket", ""])
-def test_some_protocols_can_not_be_switched_to(write: Write, problems: Problems, protocol: str) -> None:
+def test_upgrades_that_bypass_rules_are_refused(write: Write, problems: Problems, protocol: str) -> None:
     assert problems(write(PLAIN.replace("1'}", f"1', upgrades: ['{protocol}']}}")))
 
 
-def test_protocols_to_switch_to_are_known_in_any_case(write: Write) -> None:
+def test_upgrade_protocols_are_case_insensitive(write: Write) -> None:
     text = PLAIN.replace("1'}", "1', upgrades: [WebSocket, SPDY/3.1]}")
     assert load(write(text), {}).snapshot.upstreams["a"].upgrades == {"websocket", "spdy/3.1"}

@@ -54,7 +54,7 @@ Parse = Callable[[object], object]
         (parse_match_host, "shop.example.", "shop.example"),
     ],
 )
-def test_what_is_written_becomes_what_is_meant(parse: Parse, written: object, meant: object) -> None:
+def test_values_are_parsed(parse: Parse, written: object, meant: object) -> None:
     assert parse(written) == meant
 
 
@@ -98,12 +98,12 @@ def test_what_is_written_becomes_what_is_meant(parse: Parse, written: object, me
         (parse_method, "get", "did you mean 'GET'"),
     ],
 )
-def test_what_can_not_be_meant_is_refused_with_the_reason(parse: Parse, written: object, message: str) -> None:
+def test_invalid_values_are_refused_with_the_reason(parse: Parse, written: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         parse(written)
 
 
-def test_this_machine_is_known_by_its_names() -> None:
+def test_loopback_is_known_by_all_its_names() -> None:
     assert all(map(is_loopback, ("localhost", "a.localhost", "127.3.2.1", "::1")))
     assert not any(map(is_loopback, ("0.0.0.0", "::", "shop.example", "10.0.0.1")))
 
