@@ -44,13 +44,13 @@ def test_another_secret_is_refused(issuer: Issuer) -> None:
 
 @pytest.mark.parametrize("name", ["none", "None", "NONE", "nOnE", "none ", ""])
 @pytest.mark.parametrize("signature", [b"", b"x", b"\x00" * 64])
-def test_an_unsigned_token_is_refused_however_none_is_spelt(issuer: Issuer, name: str, signature: bytes) -> None:
+def test_an_unsigned_token_is_refused_in_every_spelling_of_none(issuer: Issuer, name: str, signature: bytes) -> None:
     credentials = compact({"alg": name, "kid": "es-256"}, issuer.bearing(), lambda _: signature)
     refusal(issuer.verifier(), credentials)
 
 
 @pytest.mark.parametrize("algorithm", [None, 5, True, ["ES256"], {"ES256": 1}])
-def test_an_algorithm_that_is_no_text_is_refused(issuer: Issuer, algorithm: Any) -> None:
+def test_an_algorithm_that_is_not_text_is_refused(issuer: Issuer, algorithm: Any) -> None:
     credentials = compact({"alg": algorithm, "kid": "es-256"}, issuer.bearing(), lambda _: b"x" * 64)
     assert refusal(issuer.verifier(), credentials) == "The token's algorithm is not accepted."
 
@@ -88,7 +88,7 @@ def test_an_algorithm_that_is_not_in_the_providers_list_is_refused(issuer: Issue
 
 
 @pytest.mark.parametrize("form", ["pem", "der", "jwk", "modulus"])
-def test_the_public_rsa_key_is_no_hmac_secret(issuer: Issuer, form: str) -> None:
+def test_a_public_rsa_key_is_never_an_hmac_secret(issuer: Issuer, form: str) -> None:
     public = issuer.keys["rsa"].private.public_key()
     entry = issuer.keys["rsa"].public_jwk()
     secret = {
@@ -105,7 +105,7 @@ def test_the_public_rsa_key_is_no_hmac_secret(issuer: Issuer, form: str) -> None
     assert refusal(issuer.verifier(), credentials) == "The token's algorithm is not accepted."
     # Not even where somebody has listed both kinds, which the configuration forbids.
     both = issuer.verifier(algorithms=("RS256", "HS256"))
-    assert refusal(both, credentials) == "The token's algorithm does not fit its key."
+    assert refusal(both, credentials) == "The token's algorithm does not match its key."
 
 
 @pytest.mark.parametrize(("alg", "signed_with"), [("RS256", "PS256"), ("PS256", "RS256")])
@@ -113,20 +113,20 @@ def test_a_key_that_names_its_algorithm_is_used_with_no_other(issuer: Issuer, al
     verifier = issuer.verifier(issuer.keys["rsa"].public_jwk(alg=alg))
     assert verifier.verify(issuer.credentials("rsa", algorithm=alg), NOW).subject == "user-17"
     credentials = issuer.credentials("rsa", algorithm=signed_with)
-    assert refusal(verifier, credentials) == "The token's algorithm does not fit its key."
+    assert refusal(verifier, credentials) == "The token's algorithm does not match its key."
 
 
 @pytest.mark.parametrize(("key", "kid"), [("es256", "es-384"), ("es384", "es-256"), ("ed", "es-256"), ("rsa", "ed-1")])
 def test_a_key_of_another_curve_or_kind_is_not_tried(issuer: Issuer, key: str, kid: str) -> None:
     credentials = issuer.credentials(key, header={"kid": kid})
-    assert refusal(issuer.verifier(), credentials) == "The token's algorithm does not fit its key."
+    assert refusal(issuer.verifier(), credentials) == "The token's algorithm does not match its key."
 
 
 def test_es256_over_another_curve_is_refused(issuer: Issuer) -> None:
     header = {"alg": "ES256", "kid": "es-384"}
     es384 = jwt.get_algorithm_by_name("ES384")
     credentials = compact(header, issuer.bearing(), lambda signed: es384.sign(signed, issuer.keys["es384"].private))
-    assert refusal(issuer.verifier(), credentials) == "The token's algorithm does not fit its key."
+    assert refusal(issuer.verifier(), credentials) == "The token's algorithm does not match its key."
 
 
 @pytest.mark.parametrize("zeros", [1, 32, 66])

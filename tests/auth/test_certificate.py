@@ -56,7 +56,7 @@ def test_a_workload_is_named_by_its_uri() -> None:
     assert found.header_line == b""
 
 
-def test_what_is_no_certificate_is_not_read() -> None:
+def test_invalid_der_is_an_unreadable_certificate() -> None:
     with pytest.raises(UnreadableCertificate):
         certificate_of(b"\x30\x03\x02\x01\x00")
 
@@ -79,6 +79,6 @@ def test_all_names_must_hold_one_of_their_values(
     assert found is None if lacking is None else lacking in (found or "")
 
 
-def test_without_a_certificate_only_a_route_that_asks_for_none_is_open() -> None:
+def test_without_a_certificate_only_optional_routes_are_open() -> None:
     assert missing_certificate(AuthRequirement((), True, certificate=()), None)
     assert missing_certificate(AuthRequirement((), False, certificate=()), None) is None

@@ -51,13 +51,13 @@ def test_a_token_from_the_future_is_refused(issuer: Issuer, name: str) -> None:
     assert verifier.verify(issuer.credentials(**{name: NOW + 10}), NOW).subject == "user-17"
 
 
-def test_a_token_that_does_not_say_since_when_is_valid_at_once(issuer: Issuer) -> None:
+def test_a_token_without_nbf_is_valid_at_once(issuer: Issuer) -> None:
     assert issuer.verifier().verify(issuer.credentials(iat=None), NOW).subject == "user-17"
 
 
 @pytest.mark.parametrize("value", [*NOT_TIMES, int("9" * 400), -int("9" * 400)])
 @pytest.mark.parametrize("name", ["exp", "nbf", "iat"])
-def test_a_time_that_is_no_finite_number_is_refused(issuer: Issuer, name: str, value: Any) -> None:
+def test_a_time_that_is_not_a_finite_number_is_refused(issuer: Issuer, name: str, value: Any) -> None:
     credentials = raw(issuer, {**issuer.claims, name: value})
     assert refusal(issuer.verifier(), credentials) == f"The token's claim {name} is not a time."
 
@@ -126,5 +126,5 @@ def test_a_subject_that_is_neither_text_nor_a_whole_number_is_refused(issuer: Is
     "claims",
     [b"[]", b'"text"', b"5", b"null", b"{", b"\xff\xff", b"{}{}", b"[" * 3000, b'{"exp": ' + b"9" * 5000 + b"}"],
 )
-def test_claims_that_are_no_json_object_are_refused(issuer: Issuer, claims: bytes) -> None:
+def test_claims_that_are_not_a_json_object_are_refused(issuer: Issuer, claims: bytes) -> None:
     assert refusal(issuer.verifier(), raw(issuer, claims)) == "The token can't be verified."

@@ -28,7 +28,7 @@ INJECTED = [
 ]
 
 
-def test_the_headers_say_who_may_do_what_and_who_says_so() -> None:
+def test_identity_headers_hold_subject_scopes_and_issuer() -> None:
     identity = identity_of(CLAIMS, PROVIDER, NOW)
     assert identity.header_lines == (
         b"X-Auth-Subject: user-17\r\n"
@@ -48,7 +48,7 @@ def test_a_subject_that_is_not_plain_visible_text_is_refused(subject: Any) -> No
         identity_of({**CLAIMS, "sub": subject}, PROVIDER, NOW)
 
 
-def test_claims_without_a_subject_name_nobody() -> None:
+def test_claims_without_a_subject_are_refused() -> None:
     with pytest.raises(ClaimsRefused, match=r"^The token has no claim sub\.$"):
         identity_of({"scope": "a"}, PROVIDER, NOW)
 

@@ -102,15 +102,15 @@ def test_a_claim_with_the_wanted_value_satisfies(condition: tuple[str, str]) -> 
 )
 def test_a_claim_with_another_value_does_not(condition: tuple[str, str]) -> None:
     assert lacks(claims=(("sub", "user-17"), condition)) == (
-        f"The token's claim {condition[0]} does not have the value that this route needs."
+        f"The token's claim {condition[0]} does not have the value that this route requires."
     )
 
 
-def test_a_client_that_sent_nothing_is_told_the_scheme_alone() -> None:
-    assert challenge("", "This route needs a bearer token.", ()) == b"Bearer"
+def test_the_challenge_without_credentials_is_the_scheme_alone() -> None:
+    assert challenge("", "This route requires a bearer token.", ()) == b"Bearer"
 
 
-def test_a_refused_token_is_answered_with_why() -> None:
+def test_the_challenge_to_a_refused_token_has_the_reason() -> None:
     assert challenge("invalid_token", "The token has expired.", ()) == (
         b'Bearer error="invalid_token", error_description="The token has expired."'
     )

@@ -36,7 +36,7 @@ def test_a_parameter_is_taken_however_it_is_encoded(query: str, found: list[str]
 
 
 @given(st.text("abt=&%;+ok en.", max_size=60))
-def test_what_is_left_of_a_query_holds_no_token_and_is_otherwise_the_same(query: str) -> None:
+def test_a_token_is_removed_from_the_query_and_the_rest_kept(query: str) -> None:
     found, left = take_from_query(query, "t")
     assert take_from_query(left, "t") == ([], left)
     assert (left == query) or found
@@ -96,7 +96,7 @@ def test_the_form_of_kubernetes_is_decoded(token: bytes) -> None:
 
 
 @pytest.mark.parametrize("entry", [b"", b"a", b"a!bc", b"%41", b"a.b.c"])
-def test_what_is_no_base64url_is_an_empty_token_and_is_not_sent_on(entry: bytes) -> None:
+def test_invalid_base64url_is_an_empty_token_and_not_forwarded(entry: bytes) -> None:
     fields = [(NAME, b"chat, " + KUBERNETES + entry)]
     assert take_from_subprotocols(fields, parse_token_place("kubernetes")) == ([""], [(NAME, b"chat")])
 

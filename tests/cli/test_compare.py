@@ -130,14 +130,14 @@ def test_the_rules_and_routes_of_a_migration(
     )
     assert said.code == 0, said.out
     assert "1 of 1 requests compared (100 %): 0 matched, 1 ignored, 0 mismatched" in said.out
-    assert "2 not asked: not of migration catalog 2" in said.out
+    assert "2 not replayed: not of migration catalog 2" in said.out
     assert "ignored: stock moves 1" in said.out
     assert "GET /products/{id}" in said.out
     assert "no pair yet" in said.out  # the other route
     assert not legacy.requests("/other")
 
 
-def test_what_agrees_when_it_is_asked_again_is_racy(
+def test_a_mismatch_that_a_repeat_does_not_confirm_is_racy(
     compare: Compare, legacy: RecordingUpstream, tmp_path: Path
 ) -> None:
     counted = iter(range(100))
@@ -153,12 +153,12 @@ def test_what_agrees_when_it_is_asked_again_is_racy(
     assert len(legacy.requests("/products/1")) == 2
 
 
-def test_unsafe_methods_are_asked_only_where_they_are_named_and_only_once(
+def test_unsafe_methods_are_replayed_only_if_named_and_once(
     compare: Compare, legacy: RecordingUpstream, extracted: RecordingUpstream
 ) -> None:
     answers(legacy, "/orders", {"id": 1}, b"201 Created")
     answers(extracted, "/orders", {"id": 2}, b"201 Created")
-    assert "1 not asked: method POST 1" in compare("POST /orders\n/a").out
+    assert "1 not replayed: method POST 1" in compare("POST /orders\n/a").out
     assert not legacy.requests("/orders")
     said = compare("POST /orders\n/a", "--methods", "post,GET")
     assert said.code == 1
@@ -190,9 +190,7 @@ def test_both_sides_get_the_request_as_it_was_recorded(
         "", "--har", tmp_path / "shop.har", "--methods", "PUT", "-H", "X-Tenant: acme", "--host", "shop.example"
     )
     assert said.code == 0, said.out + said.err
-    assert (
-        "1 requests were recorded without the value of Authorization: give one with -H 'Authorization: …'" in said.out
-    )
+    assert "1 requests were recorded without the value of Authorization: set it with -H 'Authorization: …'" in said.out
     for side in (legacy, extracted):
         (received,) = side.received
         assert received.line == f"PUT {target} HTTP/1.1".encode()
@@ -327,7 +325,7 @@ def test_sigterm_reports_what_was_compared_as_ctrl_c_does(
     assert json.loads(out)["compared"] == 1
 
 
-def test_an_error_of_ours_with_one_request_costs_its_pair_alone(
+def test_an_internal_error_costs_one_pair(
     compare: Compare, legacy: RecordingUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = replaying.compare
@@ -349,7 +347,7 @@ def test_an_error_of_ours_with_one_request_costs_its_pair_alone(
     assert report["not_compared"] == {"failed here": 1}
 
 
-def test_an_error_of_ours_with_an_example_counts_the_pair_once(
+def test_an_internal_error_with_an_example_counts_the_pair_once(
     compare: Compare, legacy: RecordingUpstream, extracted: RecordingUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def failing(*_: object) -> None:
@@ -376,7 +374,7 @@ def test_odd_entries_of_an_archive_do_not_end_the_run(
     said = compare("", "--har", tmp_path / "shop.har")
     assert said.code == 0, said.out + said.err
     assert "2 of 2 requests compared (100 %): 2 matched" in said.out
-    assert "3 not asked: can't be read 2, host other.example 1" in said.out
+    assert "3 not replayed: can't be read 2, host other.example 1" in said.out
     assert f"not read: {tmp_path / 'shop.har'}, entry 1: " in said.out
     assert legacy.last("/fine").value(b"X-A") == b"padded"
     said = compare("", "--har", tmp_path / "shop.har", "--origin", "https://other.example")
@@ -422,7 +420,7 @@ paths:
     assert [request.target for request in legacy.received] == [b"/products/7"]
 
 
-def test_what_a_side_sends_cannot_move_the_cursor(
+def test_control_characters_of_a_side_are_escaped(
     compare: Compare, legacy: RecordingUpstream, extracted: RecordingUpstream
 ) -> None:
     for side, text in ((legacy, b"a\x1b[2J"), (extracted, "b\x9b2J".encode())):
@@ -462,14 +460,14 @@ def test_html(compare: Compare, legacy: RecordingUpstream, extracted: RecordingU
         (("--urls", "missing.txt"), "missing.txt"),
         (("--har", "urls.txt"), "urls.txt: not JSON"),
         (("--urls", "urls.txt", "--config", "x.yaml"), "--config and --migration go together"),
-        (("--urls", "urls.txt", "--config", "gateway.yaml", "--migration", "x"), "no migration 'x'; it has catalog"),
+        (("--urls", "urls.txt", "--config", "gateway.yaml", "--migration", "x"), "no migration 'x'; known: catalog"),
         (("--urls", "urls.txt", "--config", "broken.yaml", "--migration", "x"), "broken.yaml:"),
-        (("--urls", "urls.txt", "--legacy", "shop.example"), "--legacy is an http(s) URL"),
-        (("--urls", "urls.txt", "--extracted", "http://x/api"), "--extracted is an http(s) URL"),
+        (("--urls", "urls.txt", "--legacy", "shop.example"), "--legacy must be an http(s) URL"),
+        (("--urls", "urls.txt", "--extracted", "http://x/api"), "--extracted must be an http(s) URL"),
         (("--urls", "urls.txt", "--legacy", "http://a:b@x"), "can't hold a user name"),
         (("--urls", "urls.txt", "-H", "nonsense"), "-H 'nonsense': expected 'NAME: VALUE'"),
         (("--urls", "urls.txt", "-H", "Host: x"), "-H 'Host': expected 'NAME: VALUE' of a header that a client may"),
-        (("--urls", "urls.txt", "--origin", "http://x"), "--origin goes with --har"),
+        (("--urls", "urls.txt", "--origin", "http://x"), "--origin requires --har"),
         (
             ("--har", "urls.txt", "--origin", "https://x/path"),
             "--origin: expected an origin such as https://shop.example",

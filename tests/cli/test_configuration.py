@@ -35,7 +35,7 @@ COMMANDS = {
         (),
         ("--legacy", "http://127.0.0.1:1", "--extracted", "http://127.0.0.1:2", "--urls", "urls", "--migration", "x"),
         2,
-        "has no migration 'x'; it has catalog",
+        "has no migration 'x'; known: catalog",
     ),
 }
 
@@ -74,7 +74,7 @@ def test_every_command_takes_its_configuration_in_every_way(
 
 
 @pytest.mark.parametrize("command", [name for name in COMMANDS if name != "status"])
-def test_every_command_says_what_it_looked_for_in_vain(strangler: Strangler, command: str) -> None:
+def test_every_command_reports_a_missing_configuration(strangler: Strangler, command: str) -> None:
     own, options, _, _ = COMMANDS[command]
     said = strangler(*command.split(), *own, *options)
     assert said.code == 2
@@ -82,22 +82,22 @@ def test_every_command_says_what_it_looked_for_in_vain(strangler: Strangler, com
     assert f"there is no ./gateway.yaml or ./config/gateway.yaml in {Path.cwd()}" in said.err
 
 
-def test_status_without_a_configuration_asks_the_default_and_says_so(strangler: Strangler) -> None:
+def test_status_without_a_configuration_uses_the_default_address(strangler: Strangler) -> None:
     said = strangler("status")
     assert "http://127.0.0.1:8081/status" in said.out + said.err or said.code == 0
     assert said.code == 0 or "the default: STRANGLER_CONFIG is not set, and there is no ./gateway.yaml" in said.err
 
 
-def test_status_asks_where_an_invalid_configuration_says(strangler: Strangler, tmp_path: Path) -> None:
+def test_status_reads_the_address_of_an_invalid_configuration(strangler: Strangler, tmp_path: Path) -> None:
     """That it is invalid may be why the gateway is asked."""
     (tmp_path / "gateway.yaml").write_text("admin: 0.0.0.0:1\nupstreams: 7\n")
     said = strangler("status", tmp_path / "gateway.yaml")
     assert "http://127.0.0.1:1/status" in said.err
     (tmp_path / "gateway.yaml").write_text("admin: [\n")
-    assert "does not say where" in strangler("status", tmp_path / "gateway.yaml").err
+    assert "can't be read: " in strangler("status", tmp_path / "gateway.yaml").err
 
 
-def test_a_variable_that_names_no_file_is_said(strangler: Strangler, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_that_names_no_file_is_reported(strangler: Strangler, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STRANGLER_CONFIG", "nowhere.yaml")
     said = strangler("validate")
     assert (said.code, said.err) == (
@@ -106,7 +106,7 @@ def test_a_variable_that_names_no_file_is_said(strangler: Strangler, monkeypatch
     )
 
 
-def test_what_is_given_goes_before_the_variable_and_the_folder(
+def test_an_argument_overrides_the_variable_and_the_folder(
     strangler: Strangler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STRANGLER_CONFIG", "nowhere.yaml")
@@ -125,10 +125,12 @@ def test_what_is_given_goes_before_the_variable_and_the_folder(
         (("explain", REFERENCE, "GET", "/x", "/y"), "too many arguments"),
         (("shadow", "report", REFERENCE), "MIGRATION is missing"),
         (("shadow", "show", "seven", "--config", REFERENCE), "'seven' is not the number of a pair"),
-        (("status", "http://127.0.0.1:1", "--config", REFERENCE), "a URL and --config are given"),
+        (("status", "http://127.0.0.1:1", "--config", REFERENCE), "give either a URL or --config"),
     ],
 )
-def test_what_can_not_be_meant_is_wrong_usage(strangler: Strangler, arguments: tuple[str, ...], message: str) -> None:
+def test_contradicting_arguments_are_wrong_usage(
+    strangler: Strangler, arguments: tuple[str, ...], message: str
+) -> None:
     said = strangler(*arguments)
     assert said.code == 2
     assert said.out == ""

@@ -60,7 +60,7 @@ def test_a_request_is_a_line() -> None:
     assert request_line(REQUEST).split() == ["200", "GET", "/x", "users", "(extracted)", "user-1", "3.1", "ms"]
 
 
-def test_an_endpoint_whose_last_checks_failed_is_not_said_to_be_up_by_them() -> None:
+def test_an_endpoint_whose_last_checks_failed_is_shown_so() -> None:
     health = EndpointHealth()
     check = HealthCheck(path="/", unhealthy_after=3, healthy_after=2)
 
@@ -69,7 +69,7 @@ def test_an_endpoint_whose_last_checks_failed_is_not_said_to_be_up_by_them() -> 
             {"up": health.up, "last": health.last, "last_good": health.well, "in_a_row": health.in_a_row}
         )
 
-    assert said() == "up as long as nothing else is known (not checked yet)"
+    assert said() == "assumed up (not checked yet)"
     health.note(True, "status 200", check)
     assert said() == "up (status 200)"
     health.note(False, "ConnectError: Connection refused", check)

@@ -55,7 +55,7 @@ def test_a_caller_on_the_other_side(strangler: Strangler) -> None:
     assert "monolith  (http://127.0.0.1:8100)" in said.out
 
 
-def test_json_says_the_same(strangler: Strangler) -> None:
+def test_json_holds_the_same(strangler: Strangler) -> None:
     said = strangler("explain", REFERENCE, "GET", PRODUCT, "--claim", "sub=user-18", "--claim", "scope=a b", "--json")
     assert said.code == 0
     found = said.json
@@ -110,14 +110,12 @@ def test_a_header_picks_a_side_for_who_may(strangler: Strangler) -> None:
 @pytest.mark.parametrize(
     ("path", "claims", "status", "detail"),
     [
-        ("/api/orders", [], 401, "This route needs a bearer token."),
+        ("/api/orders", [], 401, "This route requires a bearer token."),
         ("/api/users/7", ["--claim", "sub=user-1"], 403, "The token lacks the scope users:read."),
         ("/api/users/me", ["--claim", "tenant=acme"], 401, "The token has no claim sub."),
     ],
 )
-def test_a_refusal_is_the_answer_no(
-    strangler: Strangler, path: str, claims: list[str], status: int, detail: str
-) -> None:
+def test_a_refusal_exits_with_1(strangler: Strangler, path: str, claims: list[str], status: int, detail: str) -> None:
     said = strangler("explain", REFERENCE, "GET", path, *claims)
     assert said.code == 1
     assert f"refused    {status} {detail}" in said.out
@@ -128,7 +126,7 @@ def test_a_refusal_is_the_answer_no(
     assert as_json.json["upstream"] is None
 
 
-def test_what_no_route_matches_goes_to_the_default(strangler: Strangler) -> None:
+def test_a_request_without_a_route_goes_to_the_default(strangler: Strangler) -> None:
     said = strangler("explain", REFERENCE, "GET", "/cart/")
     assert said.code == 0
     assert "no route matches: the default upstream serves it" in said.out
@@ -157,18 +155,18 @@ def test_each_other_route_has_its_reason(strangler: Strangler, write: Write) -> 
     said = strangler("explain", write(CONDITIONS), "GET", "/a/b?page=1", "-H", "Host: shop.example", "--json")
     assert said.json["route"] == "exact"
     assert reasons(said) == {
-        "general": "matches too, but exact is more specific",
+        "general": "also matches, but exact is more specific",
         "writing": "method GET is not among POST, PUT",
         "hosted": "host shop.example is not api.example",
-        "below": "host shop.example is not below api.example",
-        "marked": "header x-kind=new is not there",
-        "present": "header x-any is not there",
-        "paged": "query page=2 is not there",
+        "below": "host shop.example is not a subdomain of api.example",
+        "marked": "header x-kind=new is missing",
+        "present": "header x-any is missing",
+        "paged": "query page=2 is missing",
         "elsewhere": "path does not match /b",
     }
 
 
-def test_without_a_default_the_answer_is_404(strangler: Strangler, write: Write) -> None:
+def test_without_a_default_the_request_is_refused_with_404(strangler: Strangler, write: Write) -> None:
     said = strangler("explain", write(CONDITIONS), "GET", "/nowhere", "--json")
     assert said.code == 1
     assert said.json["refused"]["status"] == 404
@@ -195,8 +193,8 @@ def test_many_other_routes_are_cut_short_but_not_in_json(strangler: Strangler, w
         (["G T", "/"], "expected a method such as GET"),
         (["GET", "/", "-H", "no colon"], "is not 'NAME: VALUE'"),
         (["GET", "/", "-H", ": value"], "is not 'NAME: VALUE'"),
-        (["GET", "/", "-H", "\N{SNOWMAN}: x"], "can't be a header's name"),
-        (["GET", "/", "-H", "Two Words: x"], "can't be a header's name"),
+        (["GET", "/", "-H", "\N{SNOWMAN}: x"], "is not a valid header name"),
+        (["GET", "/", "-H", "Two Words: x"], "is not a valid header name"),
         (["GET", "/", "-H", "X: a\rb"], "holds a value that the gateway would refuse"),
         (["GET", "/", "-H", "Host: a@b"], "holds a value that the gateway would refuse"),
         (["GET", "/", "-H", "Authorization: Bearer x"], "--claim"),
@@ -205,14 +203,14 @@ def test_many_other_routes_are_cut_short_but_not_in_json(strangler: Strangler, w
         (["GET", "/", "--address", "nonsense"], "'nonsense' does not appear to be an IPv4 or IPv6 address"),
     ],
 )
-def test_what_can_be_no_request_is_wrong_usage(strangler: Strangler, arguments: list[str], said_of: str) -> None:
+def test_an_impossible_request_is_wrong_usage(strangler: Strangler, arguments: list[str], said_of: str) -> None:
     said = strangler("explain", REFERENCE, *arguments)
     assert said.code == 2
     assert said.out == ""
     assert said_of in said.err
 
 
-def test_an_invalid_configuration_is_said_as_validate_says_it(strangler: Strangler, write: Write) -> None:
+def test_an_invalid_configuration_is_reported_as_by_validate(strangler: Strangler, write: Write) -> None:
     file = write("version: 1\nupstream: {}\n")
     said = strangler("explain", file, "GET", "/")
     assert said.code == 1
@@ -225,9 +223,7 @@ def test_an_invalid_configuration_is_said_as_validate_says_it(strangler: Strangl
 @pytest.mark.parametrize(
     ("trusted", "header"), [(False, "X-Forwarded-For"), (True, "X-Forwarded-For"), (False, "Forwarded")]
 )
-def test_what_is_explained_is_what_the_gateway_does(
-    strangler: Strangler, tmp_path: Path, trusted: bool, header: str
-) -> None:
+def test_the_gateway_does_what_explain_shows(strangler: Strangler, tmp_path: Path, trusted: bool, header: str) -> None:
     issuer = Issuer()
     issuer.write_key_set(tmp_path)
     token = {"issuer": ISSUER, "audience": AUDIENCE, "algorithms": ["ES256"], "jwks": "jwks.json"}
@@ -273,7 +269,7 @@ def test_what_is_explained_is_what_the_gateway_does(
             assert sides == {"legacy", "extracted"}
 
 
-def test_a_client_certificate_is_told_by_what_it_says(strangler: Strangler, write: Write, tmp_path: Path) -> None:
+def test_a_client_certificate_is_given_by_its_names(strangler: Strangler, write: Write, tmp_path: Path) -> None:
     Authority().write(tmp_path, "shop", "shop.example")
     config = {
         "version": 1,
@@ -296,7 +292,7 @@ def test_a_client_certificate_is_told_by_what_it_says(strangler: Strangler, writ
     assert "X-Client-Certificate-Subject: CN=device-7" in said.out
     said = strangler("explain", file, "GET", "/devices")
     assert said.code == 1
-    assert "403 This route needs a client certificate." in said.out
+    assert "403 This route requires a client certificate." in said.out
     assert strangler("explain", file, "GET", "/devices", "--certificate", "issuer=x").code == 2
 
 
@@ -393,7 +389,7 @@ def test_limits_and_deadlines_are_explained(strangler: Strangler, write: Write) 
     assert "timeouts connect 2 s, response 5 s, idle 60 s, tunnel 3600 s, total 20 s" in lines
 
 
-def test_who_answers_where_the_upstream_cannot_is_explained(strangler: Strangler, write: Write) -> None:
+def test_fallbacks_are_explained(strangler: Strangler, write: Write) -> None:
     found, lines = bounded(strangler, write, "extracted", "GET")
     assert found["retries"] == {
         "attempts": 2,
@@ -408,7 +404,7 @@ def test_who_answers_where_the_upstream_cannot_is_explained(strangler: Strangler
     assert "fallback old, also after 502, 503, 504" in lines
 
 
-def test_nothing_is_promised_for_what_may_have_had_an_effect(strangler: Strangler, write: Write) -> None:
+def test_requests_that_may_have_had_an_effect_are_not_retried(strangler: Strangler, write: Write) -> None:
     found, lines = bounded(strangler, write, "extracted", "POST")
     assert (found["retries"]["attempts"], found["retries"]["sent"], found["retries"]["statuses"]) == (0, False, [])
     assert found["fallback"] == [{"answers": "old", "sent": False, "statuses": []}]

@@ -41,9 +41,7 @@ def test_the_tests_of_the_reference_configuration_pass(strangler_process: Strang
     assert said.out == "13 passed, 0 failed\n"
 
 
-def test_a_test_that_fails_is_said_with_its_place_and_what_is_there_instead(
-    strangler_process: Strangler, write: Write
-) -> None:
+def test_a_failed_routing_test_is_reported_with_place_and_decision(strangler_process: Strangler, write: Write) -> None:
     file = write(CONFIGURATION + PASSING + FAILING)
     said = strangler_process("test", file)
     assert said.code == 1
@@ -53,16 +51,16 @@ def test_a_test_that_fails_is_said_with_its_place_and_what_is_there_instead(
     ]
 
 
-def test_a_refusal_that_nobody_expected_is_explained(strangler: Strangler, write: Write) -> None:
+def test_an_unexpected_refusal_is_explained(strangler: Strangler, write: Write) -> None:
     text = Path(REFERENCE).read_text().partition("tests:\n")[0]
     file = write(text + "tests:\n  - request: GET /api/orders\n    expect: {upstream: monolith}\n")
     said = strangler("test", file)
     assert said.code == 1
     assert "upstream is none, expected monolith" in said.out
-    assert "the gateway refuses with 401: This route needs a bearer token." in said.out
+    assert "the gateway refuses with 401: This route requires a bearer token." in said.out
 
 
-def test_json_says_the_same(strangler: Strangler, write: Write) -> None:
+def test_json_holds_the_same(strangler: Strangler, write: Write) -> None:
     file = write(CONFIGURATION + PASSING + FAILING)
     said = strangler("test", file, "--json")
     assert said.code == 1
@@ -78,23 +76,21 @@ def test_json_says_the_same(strangler: Strangler, write: Write) -> None:
 def test_a_configuration_without_tests_is_no_success(strangler: Strangler, write: Write) -> None:
     said = strangler("test", write(CONFIGURATION))
     assert said.code == 1
-    assert "has no tests: section" in said.err
+    assert "has no section 'tests'" in said.err
 
 
 @pytest.mark.parametrize(
     "request_line",
     ["GET", "GET relative", "GET /a b", "GET /#a", "GET /\N{SNOWMAN}", '"GET /\\u0001"', "G\N{BULLET}T /"],
 )
-def test_a_request_that_no_client_could_send_is_a_problem_at_its_place(
-    strangler: Strangler, write: Write, request_line: str
-) -> None:
+def test_an_impossible_request_is_reported_at_its_place(strangler: Strangler, write: Write, request_line: str) -> None:
     file = write(CONFIGURATION + f"tests:\n  - request: {request_line}\n    expect: {{upstream: shop}}\n")
     said = strangler("test", file)
     assert said.code == 1
     assert said.err.startswith(f"{file}:11:14: tests[0].request: expected a method and a path")
 
 
-def test_an_invalid_configuration_is_said_as_validate_says_it(strangler: Strangler, write: Write) -> None:
+def test_an_invalid_configuration_is_reported_as_by_validate(strangler: Strangler, write: Write) -> None:
     file = write(CONFIGURATION + "defualt: shop\n")
     assert strangler("test", file).code == 1
     assert strangler("test", file).err == strangler("validate", file).err

@@ -10,7 +10,7 @@ from tests.cli.conftest import Strangler
 Write = Callable[[str], Path]
 
 
-def test_an_invalid_file_is_said_with_its_places(strangler_process: Strangler, write: Write) -> None:
+def test_run_reports_an_invalid_file_with_places(strangler_process: Strangler, write: Write) -> None:
     file = write("version: 1\nupstreams:\n  shop: {endpoint: []}\ndefault: shpo\n")
     said = strangler_process("run", file)
     assert said.code == 1
@@ -21,13 +21,13 @@ def test_an_invalid_file_is_said_with_its_places(strangler_process: Strangler, w
     assert lines[-1] == f"{len(lines) - 1} problems"
 
 
-def test_a_file_that_is_not_there_is_said(strangler_process: Strangler, tmp_path: Path) -> None:
+def test_run_reports_a_missing_file(strangler_process: Strangler, tmp_path: Path) -> None:
     said = strangler_process("run", tmp_path / "nothing.yaml")
     assert said.code == 1
     assert said.err == f"{tmp_path / 'nothing.yaml'}:1:1: can't be read: No such file or directory\n1 problem\n"
 
 
-def test_a_key_file_that_is_not_there_is_said_at_its_place(strangler_process: Strangler, write: Write) -> None:
+def test_run_reports_a_missing_key_file_at_its_place(strangler_process: Strangler, write: Write) -> None:
     file = write(
         "version: 1\nupstreams: {shop: {endpoints: ['http://127.0.0.1:1']}}\nauth:\n  providers:\n    shop:\n"
         "      issuer: https://id.shop.example\n      audience: shop\n      algorithms: [ES256]\n"
@@ -39,7 +39,7 @@ def test_a_key_file_that_is_not_there_is_said_at_its_place(strangler_process: St
     assert "keys.json can't be read: No such file or directory" in said.err
 
 
-def test_an_address_that_is_not_of_this_machine_is_said(strangler_process: Strangler, write: Write) -> None:
+def test_run_reports_an_address_of_another_machine(strangler_process: Strangler, write: Write) -> None:
     file = write("version: 1\nlisten: 192.0.2.1:80\nupstreams: {shop: {endpoints: ['http://127.0.0.1:1']}}\n")
     said = strangler_process("run", file)
     assert said.code == 1
@@ -47,7 +47,7 @@ def test_an_address_that_is_not_of_this_machine_is_said(strangler_process: Stran
     assert "Traceback" not in said.err
 
 
-def test_an_address_that_is_none_is_wrong_usage(strangler_process: Strangler, write: Write) -> None:
+def test_an_invalid_address_is_wrong_usage(strangler_process: Strangler, write: Write) -> None:
     file = write("version: 1\nupstreams: {shop: {endpoints: ['http://127.0.0.1:1']}}\n")
     said = strangler_process("run", file, "--listen", "anywhere")
     assert said.code == 2

@@ -46,7 +46,7 @@ def test_the_version_is_that_of_the_package(strangler_process: Strangler) -> Non
         ["demo", "--workers", "0"],
     ],
 )
-def test_wrong_usage_is_said_on_standard_error(strangler: Strangler, arguments: list[str]) -> None:
+def test_wrong_usage_is_reported_on_standard_error(strangler: Strangler, arguments: list[str]) -> None:
     said = strangler(*arguments)
     assert said.code == 2
     assert said.out == ""

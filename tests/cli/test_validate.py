@@ -30,14 +30,14 @@ routes:
 """
 
 
-def test_a_valid_configuration_is_said_to_be_valid_and_counted(strangler_process: Strangler) -> None:
+def test_a_valid_configuration_is_reported_with_counts(strangler_process: Strangler) -> None:
     said = strangler_process("validate", REFERENCE)
     assert said.code == 0
     assert said.out.startswith(f"{REFERENCE} is valid: 5 routes, 2 migrations, 3 upstreams, 13 tests (version ")
     assert said.err == ""
 
 
-def test_all_problems_are_said_at_their_places(strangler_process: Strangler, write: Write) -> None:
+def test_all_problems_are_reported_at_their_places(strangler_process: Strangler, write: Write) -> None:
     file = write(BAD)
     said = strangler_process("validate", file)
     assert said.code == 1
@@ -49,7 +49,7 @@ def test_all_problems_are_said_at_their_places(strangler_process: Strangler, wri
     assert lines[-1] == f"{len(lines) - 1} problems"
 
 
-def test_what_is_no_yaml_is_said_at_its_place(strangler: Strangler, write: Write) -> None:
+def test_invalid_yaml_is_reported_with_its_place(strangler: Strangler, write: Write) -> None:
     file = write("version: 1\nupstreams: [\n")
     said = strangler("validate", file)
     assert said.code == 1
@@ -57,7 +57,7 @@ def test_what_is_no_yaml_is_said_at_its_place(strangler: Strangler, write: Write
     assert said.err.endswith("\n1 problem\n")
 
 
-def test_json_says_the_same(strangler: Strangler, write: Write) -> None:
+def test_json_holds_the_same(strangler: Strangler, write: Write) -> None:
     file = write(BAD)
     said = strangler("validate", file, "--json")
     assert said.code == 1
@@ -87,7 +87,7 @@ def test_a_folder_is_validated_as_a_whole(strangler: Strangler, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("what", ["nothing.yaml", "."])
-def test_what_is_not_there_is_said(strangler: Strangler, tmp_path: Path, what: str) -> None:
+def test_a_missing_file_is_reported(strangler: Strangler, tmp_path: Path, what: str) -> None:
     said = strangler("validate", tmp_path / what)
     assert said.code == 1
     assert said.err.startswith(f"{tmp_path / what}:1:1: ")

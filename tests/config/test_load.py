@@ -78,7 +78,7 @@ def good(write: Write) -> Loaded:
     return load(write(GOOD), {})
 
 
-def test_a_good_file_becomes_a_snapshot(good: Loaded) -> None:
+def test_a_valid_file_becomes_a_snapshot(good: Loaded) -> None:
     snapshot = good.snapshot
     assert (snapshot.listen, snapshot.admin) == (Listener("127.0.0.1", 8080), Listener("127.0.0.1", 8081))
     assert snapshot.default == "monolith"
@@ -145,7 +145,7 @@ def test_the_split_sticks_to_the_caller_or_else_to_the_visitor(
     assert load(write(text), {}).snapshot.migrations["m"].sticky == sticky
 
 
-def test_tests_come_along(good: Loaded) -> None:
+def test_routing_tests_are_loaded(good: Loaded) -> None:
     (test,) = good.tests
     assert (test.method, test.target) == ("GET", "/api/catalog/products/1?page=2")
     assert test.headers == (("Host", "shop.example"),)
@@ -158,7 +158,7 @@ def test_tests_come_along(good: Loaded) -> None:
     assert test.expect.route is None
 
 
-def test_a_snapshot_travels_to_workers(good: Loaded) -> None:
+def test_a_snapshot_can_be_pickled(good: Loaded) -> None:
     again = pickle.loads(pickle.dumps(good.snapshot))
     assert again.version == good.snapshot.version
     assert again.routes == good.snapshot.routes
@@ -168,7 +168,7 @@ def test_files_to_watch_are_named(good: Loaded, tmp_path: Path) -> None:
     assert set(good.watched) == {tmp_path / "gateway.yaml", tmp_path / "dev/jwks.json"}
 
 
-def test_the_version_is_that_of_the_content_and_not_of_the_layout(write: Write) -> None:
+def test_the_version_depends_on_content_and_not_on_layout(write: Write) -> None:
     version = load(write(GOOD), {}).snapshot.version
     assert len(version) == 12
     assert load(write("# a comment\n" + GOOD.replace("[GET, HEAD]", "['GET',  HEAD]")), {}).snapshot.version == version
@@ -176,7 +176,7 @@ def test_the_version_is_that_of_the_content_and_not_of_the_layout(write: Write) 
     assert load(write(GOOD.replace("12.34", "12.35")), {}).snapshot.version != version
 
 
-def test_all_problems_are_said_at_once_each_at_its_place(write: Write, problems: Problems) -> None:
+def test_all_problems_are_reported_at_once_with_their_places(write: Write, problems: Problems) -> None:
     text = (
         GOOD.replace("monolith: {endpoints:", "monolith: {endpionts:")  # its name is known all the same
         .replace("interval: 5s", "interval: 5 s")
@@ -199,7 +199,7 @@ def test_all_problems_are_said_at_once_each_at_its_place(write: Write, problems:
     assert "expected a duration such as 250ms, 5s, 1m or 1h, found the text '5 s'" in found[2]
     assert found[3].endswith("there is no upstream 'monolit' (did you mean 'monolith'?)")
     assert found[4].endswith("(did you mean 'canary'?)")
-    assert "'**' is allowed at the end only" in found[5]
+    assert "'**' is allowed only at the end" in found[5]
 
 
 def test_the_reference_configuration_is_valid() -> None:
@@ -223,7 +223,7 @@ def test_the_reference_configuration_is_valid() -> None:
         ),
     ],
 )
-def test_what_came_from_the_environment_is_told_by_its_name(
+def test_values_from_the_environment_are_shown_by_name(
     write: Write, problems: Problems, section: str, said: str
 ) -> None:
     (found,) = problems(

@@ -35,24 +35,24 @@ def test_a_name_defined_in_a_yml_and_a_yaml_file_is_refused(write: Write, tmp_pa
     ]
 
 
-def test_a_missing_driver_of_the_store_is_a_warning_that_says_what_to_install(
+def test_a_missing_store_driver_is_a_warning_with_the_package_to_install(
     write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = write(f'version: 1\n{UPSTREAM}default: a\nstore: {{url: "postgresql://a@b/c"}}\n')
     assert load(file, {}).warnings == ()
     monkeypatch.setitem(sys.modules, "psycopg", None)
     (warning,) = load(file, {}).warnings
-    assert "the driver for PostgreSQL can't be loaded" in warning.message
+    assert "the PostgreSQL driver can't be loaded" in warning.message
     assert warning.hint == "pip install 'strangler-gateway[postgresql]'"
     assert (warning.source.line, warning.source.column) == (4, 14)
 
 
-def test_how_long_a_worker_may_hang_is_a_setting(write: Write, tmp_path: Path, problems: Problems) -> None:
+def test_the_hang_limit_of_workers_is_configurable(write: Write, tmp_path: Path, problems: Problems) -> None:
     assert load(write(f"version: 1\n{UPSTREAM}"), {}).snapshot.hang == 30
     assert load(write(f"version: 1\n{UPSTREAM}workers: {{hang: 2m}}\n"), {}).snapshot.hang == 120
     file = write(f"version: 1\n{UPSTREAM}workers: {{hang: 1s}}\n")
     (problem,) = problems(file)
-    assert "workers report every second, so this is 3 s at the least" in problem
+    assert "must be at least 3 s, because workers report once a second" in problem
 
 
 MIGRATION = 'migrations: {m: {from: a, to: b, stage: "${A_STAGE}", routes: [{match: {path: /m}}]}}\n'
@@ -60,9 +60,7 @@ BOTH = 'upstreams: {a: {endpoints: "http://127.0.0.1:1"}, b: {endpoints: "http:/
 
 
 @pytest.mark.parametrize("value", ["a", "m", "e", "s", "one", "no", "text", "not", "stage", "legacyy"])
-def test_the_value_of_a_variable_is_masked_where_it_stands_and_nowhere_else(
-    write: Write, problems: Problems, value: str
-) -> None:
+def test_a_variables_value_is_masked_only_where_it_was_used(write: Write, problems: Problems, value: str) -> None:
     file = write(f"version: 1\n{BOTH}{MIGRATION}")
     (said,) = problems(file, {"A_STAGE": value})
     assert said.startswith("gateway.yaml:3:")
@@ -71,7 +69,7 @@ def test_the_value_of_a_variable_is_masked_where_it_stands_and_nowhere_else(
 
 
 @pytest.mark.parametrize("value", ["a", "1x", "least"])
-def test_a_word_of_the_message_that_is_the_value_by_chance_stays(write: Write, problems: Problems, value: str) -> None:
+def test_a_word_that_equals_the_value_by_chance_is_not_masked(write: Write, problems: Problems, value: str) -> None:
     file = write(f'version: 1\n{BOTH}default: a\nworkers: {{hang: "${{HANG}}"}}\n')
     (said,) = problems(file, {"HANG": value})
     assert "'${HANG}'" in said
@@ -88,12 +86,12 @@ def test_a_word_of_the_message_that_is_the_value_by_chance_stays(write: Write, p
         ("written-here", "the password written-here of somebody"),
     ],
 )
-def test_messages_about_other_places_keep_their_words_and_hold_no_secret(write: Write, value: str, said: str) -> None:
+def test_messages_about_other_places_hide_secrets_and_keep_words(write: Write, value: str, said: str) -> None:
     document = read_document(write('a: "${VALUE}"\nb: written-here\n'), {"VALUE": value}, [])
     (problem,) = Masking(document).masked([Problem(Source("elsewhere", 1, 1), f"the password {value} of somebody")])
     assert problem.message == said
 
 
-def test_a_number_from_a_variable_is_masked_behind_the_bound(write: Write, problems: Problems) -> None:
+def test_a_number_from_a_variable_is_masked_after_the_bound(write: Write, problems: Problems) -> None:
     file = write(f'version: 1\n{BOTH}default: a\nlimits: {{connections: "${{MOST}}"}}\n')
     assert problems(file, {"MOST": "0"}) == ["gateway.yaml:4:23: limits.connections: must be at least 1, found ${MOST}"]

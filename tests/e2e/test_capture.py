@@ -134,8 +134,8 @@ def test_where_nothing_comes_by_there_is_no_file(gateway: GatewayProcess, tmp_pa
     said = capture(gateway, "items", tmp_path / "traffic.har", "--duration", "100ms")
     assert said.returncode == 1
     assert said.stderr.splitlines() == [
-        "capturing items, for 0.1 s at the most: send requests now",
-        "strangler: no pair of items came by in 0.1 s",
+        "capturing items for at most 0.1 s: send requests now",
+        "strangler: no pair of items within 0.1 s",
     ]
     assert not list(tmp_path.glob("*.har*"))
     assert not list(tmp_path.glob(".traffic*"))

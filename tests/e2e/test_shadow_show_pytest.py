@@ -109,5 +109,5 @@ def test_digests_are_too_little_for_a_test(
     said = strangler("show", number, "--pytest", "--config", gateway.path)
     assert said.returncode == 1
     assert said.stderr == (
-        f"strangler: of pair {number} only digests are stored: a test needs `store: values` in its migration\n"
+        f"strangler: only digests of pair {number} are stored; a test requires `store: values` in its migration\n"
     )

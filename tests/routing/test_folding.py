@@ -49,9 +49,7 @@ def route_of(snapshot: Snapshot, path: str) -> str | int:
 
 
 @pytest.mark.parametrize("path", ["/SECRET", "/secret", "/sEcReT/", "/Secret/", "/%73ecret", "/secret%2f"])
-def test_other_spellings_of_an_exact_protected_path_are_protected_where_the_upstream_ignores_them(
-    configured: Configured, path: str
-) -> None:
+def test_spellings_that_the_upstream_ignores_are_protected_too(configured: Configured, path: str) -> None:
     snapshot = configured(BOTH)
     decision = rehearse(snapshot, "GET", path).decision
     assert decision.refusal is not None
@@ -76,13 +74,11 @@ def test_other_spellings_of_an_exact_protected_path_are_protected_where_the_upst
         (BOTH, "/secret/x", "default"),
     ],
 )
-def test_case_and_final_slash_count_as_the_upstream_says(
-    configured: Configured, paths: str, path: str, route: str
-) -> None:
+def test_case_and_final_slash_match_as_configured(configured: Configured, paths: str, path: str, route: str) -> None:
     assert route_of(configured(paths), path) == route
 
 
-def test_a_route_that_has_moved_to_a_strict_upstream_is_still_found_as_the_monolith_would(
+def test_a_route_moved_to_a_strict_upstream_still_folds_as_the_monolith(
     configured: Configured,
 ) -> None:
     """Else the default would send `/MOVED/1` to the monolith, which still has the page."""
@@ -97,18 +93,18 @@ def test_routes_of_a_strict_upstream_alone_take_paths_as_they_are(configured: Co
 
 
 @pytest.mark.parametrize("path", ["/x/../SECRET", "/SECRET/.", "//SECRET", "/x%2f..%2fsecret", "/open/..;/secret"])
-def test_every_reading_of_a_path_is_looked_up_as_the_upstream_does(configured: Configured, path: str) -> None:
+def test_every_reading_of_a_path_is_folded(configured: Configured, path: str) -> None:
     assert route_of(configured(BOTH), path) == 400
 
 
-def test_routes_that_only_the_ignored_part_tells_apart_are_an_error(configured: Configured, tmp_path: Path) -> None:
+def test_routes_that_differ_only_in_what_is_ignored_are_an_error(configured: Configured, tmp_path: Path) -> None:
     (tmp_path / "jwks.json").write_text('{"keys": []}')
     text = CONFIGURATION.replace("PATHS", BOTH)
     text += "  - {name: other, match: {path: /secret/}, upstream: strict}\n"
     (tmp_path / "gateway.yaml").write_text(text)
     with pytest.raises(ConfigurationError, match="'other' can match the same request as 'secret'") as caught:
         load(tmp_path / "gateway.yaml", {})
-    assert "'paths' say that case and a final slash is ignored" in str(caught.value)
+    assert "once case and a final slash is ignored" in str(caught.value)
 
 
 def warnings(tmp_path: Path, paths: str, text: str = CONFIGURATION) -> list[str]:
@@ -122,26 +118,24 @@ def warnings(tmp_path: Path, paths: str, text: str = CONFIGURATION) -> list[str]
     ("paths", "said"),
     [
         ("paths: {}", ["/SECRET and /Secret/"]),
-        ("paths: {case: exact}", ["lets /Secret/ through"]),
-        ("paths: {final_slash: exact}", ["lets /SECRET through"]),
+        ("paths: {case: exact}", ["forwards /Secret/ to"]),
+        ("paths: {final_slash: exact}", ["forwards /SECRET to"]),
         ("paths: {case: exact, final_slash: ignored}", []),
         (BOTH, []),
     ],
 )
-def test_validate_warns_of_a_protected_path_under_a_catch_all_to_the_same_upstream(
-    tmp_path: Path, paths: str, said: list[str]
-) -> None:
+def test_a_protected_path_under_a_catch_all_is_a_warning(tmp_path: Path, paths: str, said: list[str]) -> None:
     found = warnings(tmp_path, paths)
     assert len(found) == len(said)
     for warning, part in zip(found, said, strict=True):
-        assert warning.startswith("the route 'secret' protects /Secret, and 'default' lets")
+        assert warning.startswith("the route 'secret' protects /Secret, but 'default' forwards")
         assert part in warning
 
 
-def test_a_wider_route_is_named_in_the_warning_and_an_optional_token_protects_nothing(tmp_path: Path) -> None:
+def test_the_warning_names_the_wider_route_without_required_auth(tmp_path: Path) -> None:
     text = CONFIGURATION.replace("default: monolith\n", "")
     assert warnings(tmp_path, "paths: {}", text) == []
     wide = text + "  - {name: wide, match: {path: /**}, upstream: monolith, auth: {provider: shop, required: false}}\n"
     [warning] = warnings(tmp_path, "paths: {}", wide)
-    assert "the route 'wide' lets /SECRET and /Secret/ through to 'monolith'" in warning
-    assert "(so it is with 1 more routes)" in warning
+    assert "the route 'wide' forwards /SECRET and /Secret/ to 'monolith'" in warning
+    assert "(and likewise 1 more route)" in warning

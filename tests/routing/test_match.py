@@ -74,7 +74,7 @@ def test_a_literal_early_on_outranks_one_later_on() -> None:
     assert names(routes, "GET /a/b/c") == "early"
 
 
-def test_a_longer_literal_that_leads_nowhere_does_not_hide_a_shorter_one() -> None:
+def test_a_literal_dead_end_does_not_hide_a_shorter_match() -> None:
     routes = (
         a_route("/a/b/c/d", upstream="deep"),
         a_route("/a/**", upstream="rest"),
@@ -105,7 +105,7 @@ def test_the_more_specific_host_outranks_the_more_specific_path() -> None:
     assert names(routes, "GET /a/b", host="other.test") == "any"
 
 
-def test_a_host_whose_routes_do_not_match_falls_back_to_the_less_specific() -> None:
+def test_a_host_without_a_matching_route_yields_to_a_less_specific_one() -> None:
     routes = (
         a_route("/a", host="shop.example", upstream="exact"),
         a_route("/b", host="*.example", upstream="suffix"),
@@ -115,7 +115,7 @@ def test_a_host_whose_routes_do_not_match_falls_back_to_the_less_specific() -> N
     assert names(routes, "GET /c", host="shop.example") == "any"
 
 
-def test_a_star_host_is_every_name_below_and_not_the_name_itself() -> None:
+def test_a_star_host_matches_subdomains_only() -> None:
     snapshot = a_snapshot(a_route("/**", host="*.shop.example"))
     assert chosen(snapshot, a_request(host="www.shop.example")) == "/**"
     assert chosen(snapshot, a_request(host="a.b.shop.example")) == "/**"
@@ -230,7 +230,7 @@ DIFFERENT = (
 
 @pytest.mark.parametrize(("target", "headers"), DIFFERENT)
 @pytest.mark.parametrize("condition", ["query", "headers"])
-def test_values_that_differ_dodge_no_protected_condition(
+def test_repeated_values_never_bypass_a_protected_condition(
     target: str, headers: tuple[tuple[str, str], ...], condition: str
 ) -> None:
     """`?v=0&v=1` is v=0 to one server and v=1 to another."""
@@ -249,7 +249,7 @@ def test_values_that_differ_dodge_no_protected_condition(
     assert "more than one value for the" in refused.detail
 
 
-def test_a_request_that_may_be_for_several_routes_is_for_the_one_that_asks_for_a_token() -> None:
+def test_a_request_in_doubt_gets_the_route_that_requires_a_token() -> None:
     open_one, guarded = a_route("/q", query={"v": "1"}), a_route("/q", query={"v": "2"}, auth=ADMIN)
     for routes in ((open_one, guarded), (guarded, open_one)):
         assert find_route(a_snapshot(*routes), a_request("GET /q?v=1&v=2")) is guarded
@@ -263,7 +263,7 @@ def test_a_condition_in_doubt_decides_nothing_where_another_fails() -> None:
     assert find_route(a_snapshot(*routes), a_request("POST /q?v=1&v=0")) is routes[1]
 
 
-def test_a_condition_without_a_value_asks_that_it_is_there() -> None:
+def test_a_condition_without_a_value_requires_presence() -> None:
     snapshot = a_snapshot(a_route("/a", headers={"X-A": None}, query={"q": None}))
     assert chosen(snapshot, a_request("GET /a?q", ("X-A", ""))) == "/a"
     assert chosen(snapshot, a_request("GET /a?p", ("X-A", ""))) is None
@@ -320,7 +320,7 @@ def test_two_routes_that_no_request_could_tie_are_accepted(first: Route, second:
     build_index([first, second])
 
 
-def test_a_host_of_many_labels_costs_no_more_than_the_longest_configured_one() -> None:
+def test_the_cost_of_a_host_is_bounded_by_configured_labels() -> None:
     """Each label of a client's Host was once a look-up with a copy of what follows it."""
     snapshot = a_snapshot(a_route("/**", host="*.shop.example"))
     looked_up: list[str] = []

@@ -144,7 +144,7 @@ def test_the_order_of_the_routes_decides_nothing(routes: list[Route], requests: 
 
 @settings(max_examples=80, deadline=None)
 @given(routes=ROUTES)
-def test_of_two_routes_that_are_called_ambiguous_one_request_shows_it(routes: list[Route]) -> None:
+def test_ambiguous_routes_match_a_common_request(routes: list[Route]) -> None:
     try:
         build_index(routes)
     except AmbiguityError as error:

@@ -37,12 +37,12 @@ CAPTURES = rewrite("/users/{id}/orders/{order}/**", path="/o/{order}/of/{id}/**"
         (rewrite("/old/{id}", path="/new/{id}"), "/old/1", "/new/1"),
     ],
 )
-def test_a_path_goes_in_and_comes_back(rule: Rewrite, outer: str, inner: str) -> None:
+def test_a_path_is_rewritten_and_back(rule: Rewrite, outer: str, inner: str) -> None:
     assert inner_path(rule, outer) == inner
     assert outer_path(rule, inner) == outer
 
 
-def test_what_stands_in_front_of_the_prefix_alone_is_the_root() -> None:
+def test_the_prefix_alone_becomes_the_root() -> None:
     assert inner_path(STRIP, "/shop") == "/"
 
 
@@ -61,14 +61,12 @@ def test_what_stands_in_front_of_the_prefix_alone_is_the_root() -> None:
         (rewrite("/users/{id}", path="/people/{id}"), "/people/8/more", None),
     ],
 )
-def test_a_path_of_the_upstream_becomes_the_clients_where_there_is_one(
-    rule: Rewrite, inner: str, outer: str | None
-) -> None:
+def test_an_upstream_path_is_rewritten_back_if_clients_have_one(rule: Rewrite, inner: str, outer: str | None) -> None:
     assert outer_path(rule, inner) == outer
 
 
 @pytest.mark.parametrize("path", ["/a/b", "/a%20b", "/.well-known/x", "/a..b", "/%252e%252e/x", "/a;v=1", "/a/"])
-def test_paths_that_everybody_cuts_alike(path: str) -> None:
+def test_unambiguous_paths_are_cut_alike(path: str) -> None:
     assert is_cut_alike(path)
 
 
@@ -76,5 +74,5 @@ def test_paths_that_everybody_cuts_alike(path: str) -> None:
     "path",
     ["/a/../b", "/a/%2e%2e/b", "/a/.%2E/b", "/a/..", "/a/..;x/b", "/a//b", "/a%2fb", "/a%5Cb", "/a\\b", "/a/./b"],
 )
-def test_paths_that_somebody_would_cut_otherwise(path: str) -> None:
+def test_ambiguous_paths_are_not_cut_alike(path: str) -> None:
     assert not is_cut_alike(path)

@@ -73,7 +73,7 @@ def test_a_trusted_proxy_is_known_in_every_spelling(address: str) -> None:
 
 
 @pytest.mark.parametrize("address", ["11.0.0.1", "2001:db8::7", "", "10.0.0", "nobody"])
-def test_nobody_else_is_trusted(address: str) -> None:
+def test_no_other_peer_is_trusted(address: str) -> None:
     assert address not in proxies()
 
 
@@ -94,7 +94,9 @@ def test_nobody_else_is_trusted(address: str) -> None:
         (["[2001:db8::9]:80, [2001:db8:ffff::1]:80"], "2001:db8::9", ("2001:db8:ffff::1", PEER)),
     ],
 )
-def test_the_client_is_the_last_that_is_no_trusted_proxy(lines: list[str], client: str, hops: tuple[str, ...]) -> None:
+def test_the_client_is_the_last_address_that_is_not_trusted(
+    lines: list[str], client: str, hops: tuple[str, ...]
+) -> None:
     fields = [(b"X-Forwarded-For", line.encode("latin-1")) for line in lines]
     found = forwarding(proxies(), PEER, fields)
     assert (found.address, found.hops) == (client, hops)
@@ -106,7 +108,7 @@ def test_a_list_without_end_is_read_to_a_bound() -> None:
     assert len(found.hops) == MOST_HOPS
 
 
-def test_scheme_and_host_of_a_peer_that_names_no_client_are_its_own_last_word() -> None:
+def test_a_proxy_that_names_no_client_still_sets_scheme_and_host() -> None:
     once = [(b"x-forwarded-proto", b"HTTPS"), (b"X-Forwarded-Host", b"shop.example")]
     assert (forwarding(proxies(), PEER, once).scheme, forwarding(proxies(), PEER, once).host) == (
         "https",
@@ -151,15 +153,13 @@ def test_elements_of_forwarded(value: str, elements: list[dict[str, str]] | None
         (['for="[2001:db8::9]"'], "2001:db8::9", "", ""),
     ],
 )
-def test_forwarded_says_it_where_it_is_the_trusted_header(
-    lines: list[str], client: str, scheme: str, host: str
-) -> None:
+def test_forwarded_is_read_if_it_is_the_trusted_header(lines: list[str], client: str, scheme: str, host: str) -> None:
     fields = [(b"Forwarded", line.encode()) for line in lines] + [(b"X-Forwarded-For", b"6.6.6.6")]
     found = forwarding(proxies("Forwarded"), PEER, fields)
     assert (found.address, found.scheme, found.host) == (client, scheme, host)
 
 
-def test_the_header_that_is_not_trusted_says_nothing() -> None:
+def test_the_other_header_is_ignored() -> None:
     assert forwarding(proxies(), PEER, [(b"Forwarded", b"for=6.6.6.6")]).address == PEER
 
 
@@ -169,7 +169,7 @@ NODES = st.lists(st.sampled_from(WRITTEN))
 
 @settings(deadline=None)
 @given(st.sampled_from(["X-Forwarded-For", "Forwarded"]), st.lists(NODES, max_size=3), st.binary(max_size=40))
-def test_whatever_a_proxy_says_the_client_has_an_address(
+def test_the_client_has_an_address_whatever_a_proxy_sends(
     header: TrustedHeader, lines: list[list[str]], noise: bytes
 ) -> None:
     name = header.encode()

@@ -85,7 +85,7 @@ def test_a_proxy_that_sets_another_field_alone_is_understood(claim: str) -> None
         (THREE_PROXIES, "evil.example, www.shop.example", ""),
     ],
 )
-def test_the_host_is_the_one_that_the_client_asked_for(proxies: str, value: str, host: str) -> None:
+def test_the_host_is_the_one_that_the_client_sent(proxies: str, value: str, host: str) -> None:
     assert told(proxies, f"X-Forwarded-Host: {value}").host == host
 
 
@@ -104,5 +104,5 @@ def test_the_port_is_one_number(value: str, port: bytes) -> None:
         ("for=_hidden;proto=https", ""),
     ],
 )
-def test_forwarded_tells_the_scheme_of_the_same_hop(value: str, scheme: str) -> None:
+def test_the_scheme_in_forwarded_is_that_of_the_same_hop(value: str, scheme: str) -> None:
     assert told(f"Forwarded: {value}", header="Forwarded").scheme == scheme

@@ -1,6 +1,6 @@
 """Who the caller is by its client certificate, once TLS has verified it.
 
-Facts: a subject is written as RFC 4514 says, most specific part first, as in
+Facts: a subject is written as in RFC 4514, most specific part first, as in
 `CN=device-7,O=Acme`. What is not visible ASCII in it becomes `\\XX`, one for
 each byte of UTF-8, which RFC 4514 reads back, so that it can stand in a header.
 Workloads (SPIFFE) are named by a URI among the alternative names instead.
@@ -31,11 +31,11 @@ class ClientCertificate:
 
     @property
     def name(self) -> str:
-        """What tells one caller from another: the subject, without one the first URI or DNS name."""
+        """What identifies the caller: the subject, or else the first URI or DNS name."""
         return next(iter((*filter(None, (self.subject,)), *self.uri, *self.dns)), "")
 
     def values(self, name: str) -> tuple[str, ...]:
-        """What the certificate says under `name`: `subject`, `dns` or `uri`."""
+        """The certificate's values of `name`: `subject`, `dns` or `uri`."""
         match name:
             case "subject":
                 return (self.subject,) if self.subject else ()
@@ -46,17 +46,17 @@ class ClientCertificate:
 
     @property
     def header_line(self) -> bytes:
-        """The line that tells upstreams the subject, ended by CRLF; empty without one."""
+        """The header line with the subject for upstreams, ended by CRLF; empty without a subject."""
         return f"{CERTIFICATE_SUBJECT}: {self.subject}\r\n".encode("ascii") if self.subject else b""
 
 
 def certificate_from(values: Mapping[str, tuple[str, ...]]) -> ClientCertificate:
-    """The certificate of which the `values` by name are told, for explanations and routing tests."""
+    """A certificate with these `values` by name, for explanations and routing tests."""
     return ClientCertificate(next(iter(values.get("subject", ())), ""), values.get("dns", ()), values.get("uri", ()))
 
 
 def certificate_of(der: bytes) -> ClientCertificate:
-    """What the certificate in `der` says; TLS has verified it before.
+    """Read the certificate in `der`, which TLS has already verified.
 
     Raises UnreadableCertificate.
     """

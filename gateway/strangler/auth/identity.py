@@ -16,7 +16,7 @@ _VISIBLE_TEXT = re.compile(r"[\x20-\x7e]*")
 
 
 class ClaimsRefused(ValueError):
-    """Claims that can't become identity headers; the message says which and holds nothing of them."""
+    """Claims that can't become identity headers; the message names the claim and contains nothing of its value."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Key sets: which keys of a JSON Web Key Set may verify signatures, and which of them a token means.
 
 Facts (RFC 7517, RFC 7518, RFC 8725 section 3.1): a key says what it is for in
-`use`, `key_ops` and `alg`; a symmetric key in a published set is known to
-everybody; RSA keys below 2,048 bits are too weak. An algorithm belongs to the
+`use`, `key_ops` and `alg`; a symmetric key in a published set is
+public; RSA keys below 2,048 bits are too weak. An algorithm belongs to the
 key, so a public key can never be taken for an HMAC secret.
 
 Issuers publish one key twice (once for each `alg`), keys of different types
@@ -29,7 +29,7 @@ MINIMUM_RSA_BITS = 2048
 
 
 class KeySetError(ValueError):
-    """A key set that can't be read at all; the message says why."""
+    """A key set that can't be read at all; the message is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
-    """The usable keys by `kid`; `skipped` says which others there were and why they are not used.
+    """The usable keys by `kid`; `skipped` lists the others with the reason why they are not used.
 
     Of several keys under one `kid` each algorithm belongs to one.
     """
@@ -102,7 +102,7 @@ def parse_key_set(document: bytes) -> KeySet:
     for name, several in named.items():
         keys[name], dropped = _told_apart(several)
         what = "keys without a kid" if name is None else f"keys {name}: they"
-        skipped += [_printable(f"{dropped} {what} differ, and fit the same algorithms")] if dropped else []
+        skipped += [_printable(f"{dropped} {what} differ but match the same algorithms")] if dropped else []
     return KeySet(
         {name: several for name, several in keys.items() if several}, sha256(document).hexdigest(), tuple(skipped)
     )
@@ -174,5 +174,5 @@ def _key(entry: dict[str, Any]) -> Key:
     if named is not None:
         fitting &= meant_by(named) if isinstance(named, str) else frozenset()
         if not fitting:
-            raise ValueError(f"alg {named!r} does not fit the key")
+            raise ValueError(f"alg {named!r} does not match the key")
     return Key(material, fitting)

@@ -1,4 +1,4 @@
-"""Verified callers that are remembered by their credentials: so many, and in so much memory.
+"""Verified callers, cached by their credentials: bounded in number and in memory.
 
 Callers choose how long their tokens are, as far as their issuer lets them, and
 claims of few bytes (`[[],[],[]]`) take many once they are read.
@@ -15,12 +15,12 @@ from cachetools import LRUCache
 from strangler.auth.identity import Identity
 
 REMEMBERED_BYTES = 67_108_864
-"""What the callers of one provider take in one worker at the most."""
+"""The maximum memory for the callers of one provider in one worker."""
 _ENTRY = 512
 
 
 class RememberedCallers(LRUCache[bytes, Identity]):
-    """At most `count` callers, and REMEMBERED_BYTES of them; those that were not seen for longest go first."""
+    """At most `count` callers, and REMEMBERED_BYTES of them; the least recently seen go first."""
 
     def __init__(self, count: int, memory: int = REMEMBERED_BYTES) -> None:
         super().__init__(memory, self._size)

@@ -1,4 +1,4 @@
-"""What a route requires of a verified caller, and how a refusal is put to the client (RFC 6750 section 3)."""
+"""What a route requires of a verified caller, and the challenge in a refusal (RFC 6750 section 3)."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ _UNQUOTABLE = re.compile(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
 
 
 def missing(requirement: AuthRequirement, identity: Identity) -> str | None:
-    """What the caller lacks, as a sentence, or None where the requirement is met."""
+    """What the caller lacks, as a sentence, or None if nothing is missing."""
     lacking = requirement.scopes - identity.scopes
     if lacking:
         return f"The token lacks the scope {' '.join(sorted(lacking))}."
     for name, wanted in requirement.claims:
         if wanted not in claim_text(identity.claims, name):
-            return f"The token's claim {name} does not have the value that this route needs."
+            return f"The token's claim {name} does not have the value that this route requires."
     return None
 
 
 def missing_certificate(requirement: AuthRequirement, certificate: ClientCertificate | None) -> str | None:
-    """What the caller's certificate lacks, as a sentence, or None where the requirement is met."""
+    """What the caller's certificate lacks, as a sentence, or None if nothing is missing."""
     if certificate is None:
-        return "This route needs a client certificate." if requirement.required else None
+        return "This route requires a client certificate." if requirement.required else None
     for name, wanted in requirement.certificate or ():
         if not set(wanted) & set(certificate.values(name)):
-            return f"The client certificate's {name} is not one that this route needs."
+            return f"The client certificate's {name} is not one that this route accepts."
     return None
 
 

@@ -1,7 +1,7 @@
-"""Verify a token that one of several providers may have issued, as during a change of the identity provider.
+"""Verify a token that one of several providers may have issued, for example while changing the identity provider.
 
-The token's own `iss`, not verified yet, only chooses which provider is asked:
-that provider then verifies all of the token, its `iss` too.
+The token's own `iss`, not verified yet, only selects the provider: that
+provider then verifies the whole token, including its `iss`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def verify_with_one_of(verifiers: Sequence[Verifier], credentials: bytes, now: f
     if not asked:
         if isinstance(issuer, str):
             raise TokenRefused("The token is from another issuer.")
-        # One of them says what is wrong with it.
+        # One of them gives the reason for the refusal.
         asked = [*verifiers[:1]]
     refused: TokenRefused | None = None
     unanswered: UnknownKey | NoKeys | None = None
@@ -40,7 +40,7 @@ def verify_with_one_of(verifiers: Sequence[Verifier], credentials: bytes, now: f
             refused = refused or error
         except (UnknownKey, NoKeys) as error:
             unanswered = unanswered or error
-    # Where newer keys may decide otherwise, the token is not refused before they were asked for.
+    # Newer keys may accept the token, so it is not refused before they have been requested.
     reason = unanswered or refused
     assert reason is not None, "every verifier returns or raises"
     raise reason

@@ -1,4 +1,4 @@
-"""The token of a request that asks for an upgrade, where it does not stand in Authorization.
+"""The token of an upgrade request that is not in Authorization.
 
 Browsers can't set header fields on a WebSocket handshake, so their token comes
 in a query parameter or as an entry of Sec-WebSocket-Protocol (RFC 6455 section

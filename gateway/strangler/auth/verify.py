@@ -1,9 +1,9 @@
-"""Verifies bearer tokens (RFC 6750, RFC 7519) as RFC 8725 asks.
+"""Verifies bearer tokens (RFC 6750, RFC 7519) as RFC 8725 requires.
 
-What the token says of itself decides nothing but which key of the provider's
-set is tried: algorithms come from the configuration and must fit the key. Where
-a token brings a key or says where to find one (`jku`, `x5u`, `jwk`, `x5c`),
-that is ignored, and nothing is fetched. `crit` and `b64`, which change what a
+The token's header selects only which key of the provider's set is tried:
+algorithms come from the configuration and must match the key. If a token brings
+a key or a reference to one (`jku`, `x5u`, `jwk`, `x5c`), that is ignored, and
+nothing is fetched. `crit` and `b64`, which change what a
 signature means, are refused. Text is UTF-8 without a byte order mark (RFC 7515
 section 2): parsers differ about anything else. Times must be numbers (RFC 7519
 section 2), and a token that was issued in the future is refused as one that is
@@ -104,7 +104,7 @@ class Verifier:
         scheme, _, rest = credentials.partition(b" ")
         if scheme.lower() != b"bearer":
             # Without an error code, as where nothing was sent at all (RFC 6750 section 3.1).
-            raise TokenRefused("The Authorization field holds no bearer token.", "")
+            raise TokenRefused("The Authorization header has no bearer token.", "")
         token = rest.strip(b" ").decode("latin-1")
         if len(token) > self.provider.token_bytes:
             raise TokenRefused("The token is too long.")
@@ -131,7 +131,7 @@ class Verifier:
 
     def _key_for(self, header: dict[str, Any]) -> Key:
         if any(field in header for field in _REFUSED_FIELDS):
-            raise TokenRefused("The token's header holds a field that is not accepted.")
+            raise TokenRefused("The token's header has a field that is not accepted.")
         algorithm, kid = header.get("alg"), header.get("kid")
         meant = self._accepted & meant_by(algorithm) if isinstance(algorithm, str) else None
         if not meant:
@@ -147,7 +147,7 @@ class Verifier:
         if len(fitting) > 1:
             raise TokenRefused("The token does not name its key.")
         if not fitting:
-            raise TokenRefused("The token's algorithm does not fit its key.")
+            raise TokenRefused("The token's algorithm does not match its key.")
         return fitting[0]
 
     def _check_issuer(self, claims: Mapping[str, Any]) -> None:
@@ -182,7 +182,7 @@ class Verifier:
                 raise TokenRefused("The token is not valid yet.")
         for name, wanted in self.provider.claims:
             if wanted not in claim_text(claims, name):
-                raise TokenRefused(f"The token's claim {name} does not have the value that all tokens need here.")
+                raise TokenRefused(f"The token's claim {name} does not have the value that this gateway requires.")
         try:
             return identity_of(claims, self.provider, expires_at)
         except ClaimsRefused as refused:

@@ -62,23 +62,23 @@ def capture_traffic(config: Path, migration: str, out: Path, requests: int, dura
 
 
 def _captured(database: Database, migration: str, requests: int, seconds: float, most: int) -> list[dict[str, Any]]:
-    """What came by; nothing, and why is said, where nothing did."""
+    """The captured requests; if there are none, the reason is printed."""
     number = order(database, migration, time() + _BEGIN + seconds, requests, most)
     if not _has_begun(database, number):
         collect(database, number)
         print(
-            f"strangler: no gateway takes pairs of {migration}: is one running, with this store and this stage?",
+            f"strangler: no gateway records pairs of {migration}. Is one running, with this store and this stage?",
             file=sys.stderr,
         )
         return []
-    print(f"capturing {migration}, for {seconds:g} s at the most: send requests now", file=sys.stderr)
+    print(f"capturing {migration} for at most {seconds:g} s: send requests now", file=sys.stderr)
     try:
         _wait(database, number, requests, seconds)
     except KeyboardInterrupt:
-        print("interrupted: what has come by until now is kept", file=sys.stderr)
+        print("interrupted: keeping the requests captured so far", file=sys.stderr)
     documents = collect(database, number)
     if not documents:
-        print(f"strangler: no pair of {migration} came by in {seconds:g} s", file=sys.stderr)
+        print(f"strangler: no pair of {migration} within {seconds:g} s", file=sys.stderr)
     return documents
 
 

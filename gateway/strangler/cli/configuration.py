@@ -1,4 +1,4 @@
-"""How every command is told its configuration.
+"""How every command finds its configuration.
 
 The first of these that is there: an argument before the command's own ones, or
 `--config`; the environment variable STRANGLER_CONFIG; `gateway.yaml` in the
@@ -19,11 +19,12 @@ from typer.core import TyperCommand
 VARIABLE = "STRANGLER_CONFIG"
 PLACES = (Path("gateway.yaml"), Path("config/gateway.yaml"))
 
-_HELP = f"The YAML file, or a folder of them; else {VARIABLE} names it, else it is ./{PLACES[0]}."
+_HELP = f"The YAML file, or a folder of YAML files. Default: {VARIABLE}, then ./{PLACES[0]}."
 
 Config = Annotated[Path | None, typer.Argument(metavar="CONFIG", help=_HELP, show_default=False)]
 ConfigOption = Annotated[
-    Path | None, typer.Option("--config", "-c", metavar="CONFIG", help="The same as an option.", show_default=False)
+    Path | None,
+    typer.Option("--config", "-c", metavar="CONFIG", help="The configuration, as an option.", show_default=False),
 ]
 
 
@@ -55,7 +56,7 @@ def split(given: Sequence[str], own: str, option: Path | None) -> tuple[Path, li
         missing = " ".join(names[len(given) :])
         fail(f"{missing} is missing" if surplus < 0 else f"too many arguments: {' '.join(given)}", own)
     if surplus == 0 and Path(given[0]).suffix in SUFFIXES and Path(given[0]).exists():
-        fail(f"{names[-1]} is missing: {given[0]} is a file, so it would be CONFIG", own)
+        fail(f"{names[-1]} is missing: {given[0]} is a file, so it was read as CONFIG", own)
     return configuration(Path(given[0]) if surplus else None, option), list(given[surplus:])
 
 
@@ -68,8 +69,8 @@ def configuration(argument: Path | None, option: Path | None) -> Path:
     if found is None:
         places = " or ".join(f"./{place}" for place in PLACES)
         fail(
-            f"there is no configuration: none is given (as an argument or by --config), {VARIABLE} is not set,"
-            f" and there is no {places} in {here()}"
+            f"no configuration found: none given as an argument or by --config, {VARIABLE} is not set, and there"
+            f" is no {places} in {here()}"
         )
     if named is None and not found.exists():
         fail(f"there is no {found}, which {VARIABLE} names, in {here()}")
@@ -88,7 +89,7 @@ def here() -> str:
     try:
         return str(Path.cwd())
     except OSError:
-        return "a folder that is gone"
+        return "a folder that no longer exists"
 
 
 def fail(message: str, own: str = "") -> NoReturn:

@@ -1,6 +1,6 @@
 """The command `strangler`.
 
-Exit codes: 0 fine, 1 the answer is no (invalid, test failed, can't start),
+Exit codes: 0 success, 1 failure (invalid, test failed, can't start),
 2 wrong usage. Every command is a module of its own, imported when it is run,
 so that one command does not wait for the libraries of another.
 """
@@ -21,7 +21,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="One URL in front of a monolith and of the services extracted from it.",
+    help="A gateway in front of a monolith and the services extracted from it.",
 )
 
 app.add_typer(shadow, name="shadow")
@@ -52,13 +52,15 @@ def _options(
 def run(
     config: Config = None,
     config_option: ConfigOption = None,
-    workers: Annotated[int, typer.Option(min=1, help="Worker processes; one a core is a good number.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes; one per core is a good number.")] = 1,
     listen: Annotated[
         str | None,
-        typer.Option(metavar="HOST:PORT", help="Listen here, whatever the configuration says; port 0 is any free one."),
+        typer.Option(
+            metavar="HOST:PORT", help="Listen at this address instead of the configured one; port 0 is any free port."
+        ),
     ] = None,
     admin: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="The same for the admin API; the log says where it is.")
+        str | None, typer.Option(metavar="HOST:PORT", help="The same for the admin API; the log reports the address.")
     ] = None,
 ) -> None:
     """Run the gateway until SIGTERM or Ctrl-C."""
@@ -69,7 +71,7 @@ def run(
 
 @app.command()
 def validate(config: Config = None, config_option: ConfigOption = None, as_json: AsJson = False) -> None:
-    """Say all that is wrong with a configuration."""
+    """Check a configuration and report every problem."""
     from strangler.cli.validate import validate_configuration
 
     raise typer.Exit(validate_configuration(configuration(config, config_option), as_json))
@@ -94,7 +96,7 @@ def explain(
     address: Annotated[str, typer.Option(help="The caller's address.")] = "127.0.0.1",
     as_json: AsJson = False,
 ) -> None:
-    """Show what becomes of a request, and why: route, side, upstream, headers."""
+    """Show how the gateway handles a request, and why: route, side, upstream, headers."""
     from strangler.cli.explain.command import Question, explain_request
 
     file, (method, target) = split(given, "METHOD PATH", config)
@@ -117,13 +119,13 @@ def token(
         typer.Option(metavar="NAME=VALUE", help="A further claim; may be repeated."),
     ] = None,
     subject: Annotated[str, typer.Option(help="The claim sub.")] = "user-1",
-    scope: Annotated[str, typer.Option(help="The claim scope: names with spaces between.")] = "profile orders",
+    scope: Annotated[str, typer.Option(help="The claim scope: names separated by spaces.")] = "profile orders",
     issuer: Annotated[str, typer.Option(help="The claim iss.")] = "https://id.shop.example",
     audience: Annotated[str, typer.Option(help="The claim aud.")] = "shop",
-    lifetime: Annotated[int, typer.Option(help="Seconds until it expires; negative for one that has expired.")] = 3600,
+    lifetime: Annotated[int, typer.Option(help="Seconds until it expires; negative for an expired token.")] = 3600,
     key: Annotated[Path, typer.Option(help="The private key, PEM.")] = Path("config/dev/signing-key.pem"),
 ) -> None:
-    """Mint a token for development, signed with the development key."""
+    """Issue a token for development, signed with the development key."""
     from strangler.cli.token import mint_token
 
     raise typer.Exit(mint_token(key, subject, scope, issuer, audience, lifetime, claim or []))
@@ -135,15 +137,15 @@ def status(
         str | None,
         typer.Argument(
             metavar="CONFIG|URL",
-            help="The gateway's configuration, which says where its admin API is, or the URL of that;"
-            " named as for all commands, else http://127.0.0.1:8081.",
+            help="The gateway's configuration, which names the address of its admin API, or that API's URL; found as"
+            " for all commands, else http://127.0.0.1:8081.",
             show_default=False,
         ),
     ] = None,
     config: ConfigOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show how a running gateway is: configuration, workers, keys, endpoints, migrations."""
+    """Show the state of a running gateway: configuration, workers, keys, endpoints, migrations."""
     from strangler.cli.status import admin_address, show_status
 
     url, source = admin_address(where, config)
@@ -154,36 +156,48 @@ def status(
 def compare(
     legacy: Annotated[str, typer.Option(metavar="URL", help="The legacy side.", show_default=False)],
     extracted: Annotated[str, typer.Option(metavar="URL", help="The extracted side.", show_default=False)],
-    har: Annotated[Path | None, typer.Option(help="Ask what this HTTP Archive holds.")] = None,
+    har: Annotated[Path | None, typer.Option(help="Replay the requests of this HTTP Archive.")] = None,
     origin: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="URL", help="Of an archive, ask what went to this origin instead of the page's; may be repeated."
+            metavar="URL", help="With --har: replay the requests to this origin instead of the page's; may be repeated."
         ),
     ] = None,
-    openapi: Annotated[Path | None, typer.Option(help="Ask the GET operations of this OpenAPI 3 description.")] = None,
-    urls: Annotated[Path | None, typer.Option(help="Ask these URLs or paths, one a line; - is standard input.")] = None,
+    openapi: Annotated[
+        Path | None, typer.Option(help="Replay the GET operations of this OpenAPI 3 description.")
+    ] = None,
+    urls: Annotated[
+        Path | None, typer.Option(help="Replay these URLs or paths, one per line; - is standard input.")
+    ] = None,
     named: Config = None,
     config: ConfigOption = None,
     migration: Annotated[
-        str | None, typer.Option(help="The migration of the configuration: its rules, and only its routes.")
+        str | None, typer.Option(help="Use this migration's rules, and replay only requests of its routes.")
     ] = None,
     methods: Annotated[
-        str | None, typer.Option(help="Ask these methods, with commas between; GET,HEAD,OPTIONS unless given.")
+        str | None, typer.Option(help="The methods to replay, separated by commas. Default: GET,HEAD,OPTIONS.")
     ] = None,
     header: Annotated[
         list[str] | None,
-        typer.Option("--header", "-H", metavar="'NAME: VALUE'", help="Send this, too; may be repeated."),
+        typer.Option(
+            "--header", "-H", metavar="'NAME: VALUE'", help="Add this header to every request; may be repeated."
+        ),
     ] = None,
-    host: Annotated[str | None, typer.Option(help="Host to send to both; that of the legacy URL unless given.")] = None,
-    concurrency: Annotated[int, typer.Option(min=1, help="Requests at a time.")] = 8,
-    rate: Annotated[float, typer.Option(min=0, help="Most requests a second; 0 for as many as are answered.")] = 0,
-    timeout: Annotated[float, typer.Option(min=0.001, help="Seconds that a side may be silent.")] = 30,
+    host: Annotated[
+        str | None, typer.Option(help="The Host to send to both sides. Default: that of the legacy URL.")
+    ] = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="Maximum concurrent requests.")] = 8,
+    rate: Annotated[float, typer.Option(min=0, help="Maximum requests per second; 0 for no limit.")] = 0,
+    timeout: Annotated[float, typer.Option(min=0.001, help="Seconds to wait for a side before giving up.")] = 30,
     as_json: AsJson = False,
-    html: Annotated[Path | None, typer.Option(help="Write one self-contained HTML file.", show_default=False)] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Print all of it, however long that is.")] = False,
+    html: Annotated[
+        Path | None, typer.Option(help="Write the report as one self-contained HTML file.", show_default=False)
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Print complete lists instead of the first entries.")
+    ] = False,
 ) -> None:
-    """Ask both sides what was recorded, and say what of their answers differs."""
+    """Replay recorded requests against both sides and report differences."""
     from strangler.cli.compare.command import compare_sides
     from strangler.cli.compare.options import Options
 
@@ -199,12 +213,12 @@ def compare(
 
 @app.command(cls=Command)
 def capture(
-    given: Annotated[list[str], arguments("MIGRATION", "The migration, which must be shadowed.")],
+    given: Annotated[list[str], arguments("MIGRATION", "The migration; it must be shadowing.")],
     out: Annotated[Path, typer.Option(help="The HTTP Archive to write.", show_default=False)],
     config: ConfigOption = None,
-    requests: Annotated[int, typer.Option(min=1, help="Most requests.")] = 1000,
-    duration: Annotated[str, typer.Option(help="Longest time, such as 30s or 10m.")] = "1m",
-    size: Annotated[str, typer.Option(help="Most bytes of what is taken.")] = "16MiB",
+    requests: Annotated[int, typer.Option(min=1, help="Maximum number of requests.")] = 1000,
+    duration: Annotated[str, typer.Option(help="Maximum time, such as 30s or 10m.")] = "1m",
+    size: Annotated[str, typer.Option(help="Maximum size of the captured requests and responses.")] = "16MiB",
 ) -> None:
     """Write a sample of live traffic to an HTTP Archive, without credentials."""
     from strangler.cli.capture import capture_traffic
@@ -217,7 +231,7 @@ def capture(
 def demo(
     workers: Annotated[int, typer.Option(min=1, help="Worker processes of the gateway.")] = 2,
 ) -> None:
-    """Start gateway, monolith and extracted services of this checkout; Ctrl-C stops them."""
+    """Start the gateway, monolith and extracted services of this checkout; Ctrl-C stops them."""
     from strangler.cli.demo.command import run_demo
 
     raise typer.Exit(run_demo(workers))

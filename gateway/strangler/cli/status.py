@@ -1,4 +1,4 @@
-"""`strangler status`: what a running gateway says of itself."""
+"""`strangler status`: the state of a running gateway."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _TIMEOUT = 5.0
 
 
 def admin_address(where: str | None, option: Path | None) -> tuple[str, str]:
-    """The URL of the admin API, and who says so; ends the command with 2 where two places are given.
+    """The URL of the admin API, and where it comes from; exits with 2 if two places are given.
 
-    A configuration need not be valid to say it: one that is not may be why the gateway is asked.
+    The configuration need not be valid: an invalid one may be the reason for the question.
     """
     if where is not None and "://" in where:
         if option is not None:
-            fail(f"a URL and --config are given: {where} and {option}")
+            fail(f"give either a URL or --config, not both: {where} and {option}")
         return where, ""
     named = Path(where) if where is not None else None
     if named is None and option is None and configured(os.environ) is None:
@@ -41,7 +41,7 @@ def admin_address(where: str | None, option: Path | None) -> tuple[str, str]:
         listener = Configuration.model_fields["admin"].default if entry is None else parse_listener(str(entry))
     except (ConfigurationError, ValueError, AttributeError) as error:
         reason = error.problems[0] if isinstance(error, ConfigurationError) else error
-        return DEFAULT, f"the default, because {path} does not say where: {reason}"
+        return DEFAULT, f"the default, because {path} can't be read: {reason}"
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(listener.host, listener.host)
     return f"http://{Listener(host, listener.port)}", f"`admin` of {path}"
 
@@ -55,10 +55,10 @@ def show_status(admin: str, source: str, as_json: bool) -> int:
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         # httpx adds a second line to the error of a status, about what statuses mean, and has errors without a text.
         reason = next(iter(str(error).splitlines()), type(error).__name__)
-        print(f"strangler: no gateway answers at {url}{f' ({source})' if source else ''}: {reason}", file=sys.stderr)
+        print(f"strangler: no gateway responds at {url}{f' ({source})' if source else ''}: {reason}", file=sys.stderr)
         return 1
     if not isinstance(status, dict) or not {"ready", "configuration"} <= status.keys():
-        print(f"strangler: what answers at {url} is not the admin API of a gateway", file=sys.stderr)
+        print(f"strangler: {url} is not the admin API of a gateway", file=sys.stderr)
         return 1
     if as_json:
         print(orjson.dumps(status, option=orjson.OPT_INDENT_2).decode())
@@ -72,13 +72,14 @@ def _print(status: dict[str, Any]) -> None:
     print("ready" if status["ready"] else "not ready")
     for problem in status.get("degraded", []):
         print(f"degraded: {problem}")
-    print(f"configuration {configuration['path']}, version {configuration['version']}, of {configuration['loaded_at']}")
+    version = f"version {configuration['version']}, loaded at {configuration['loaded_at']}"
+    print(f"configuration {configuration['path']}, {version}")
     for problem in configuration["problems"]:
-        print(f"  invalid since, not in use: {problem}")
+        print(f"  invalid since then, not in use: {problem}")
     workers = len(status["workers"])
     print(f"{workers} worker{'' if workers == 1 else 's'}, {status['worker_restarts']} replaced")
     for name, provider in status["providers"].items():
-        state = f"keys of {provider['fetched_at']}" if provider["keys"] else "no keys: its routes refuse"
+        state = f"keys fetched at {provider['fetched_at']}" if provider["keys"] else "no keys: its routes respond 503"
         print(f"provider {name}: {state}" + (f" ({provider['last_error']})" if provider["last_error"] else ""))
     for check in status["health"]:
         print(f"endpoint {check['endpoint']} of {check['upstream']}: {health_text(check)}")
@@ -93,7 +94,7 @@ def _print(status: dict[str, Any]) -> None:
         percent = f" at {migration['percent']:g} %" if migration["stage"] == "canary" else ""
         print(f"migration {name}: {migration['stage']}{percent}, {migration['legacy']} → {migration['extracted']}")
         if migration["fallbacks"]:
-            print(f"  answered by {migration['legacy']} instead: {sum(migration['fallbacks'].values())} requests")
+            print(f"  served by {migration['legacy']} as fallback: {sum(migration['fallbacks'].values())} requests")
     for name, shadow in status["shadow"].get("migrations", {}).items():
         print(f"shadow of {name}: {_shadow(shadow)}")
 
@@ -102,7 +103,7 @@ def health_text(check: dict[str, Any]) -> str:
     """How an endpoint is: some checks must fail, or go well, before it counts as the other."""
     good, last = check.get("last_good", check["up"]), check["last"]
     if good is None:
-        return "up as long as nothing else is known (not checked yet)"
+        return "assumed up (not checked yet)"
     if good == check["up"]:
         return f"{'up' if check['up'] else 'down'} ({last})"
     row = check.get("in_a_row", 1)

@@ -38,6 +38,6 @@ def run_tests(config: Path, as_json: bool) -> int:
                 print(f"{test.source}: {test}: {sentence}")
         print(f"{len(results) - failed} passed, {failed} failed")
     if not results:
-        print(f"strangler: {config} has no tests: section", file=sys.stderr)
+        print(f"strangler: {config} has no section 'tests'", file=sys.stderr)
         return 1
     return 1 if failed else 0

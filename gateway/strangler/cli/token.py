@@ -1,4 +1,4 @@
-"""`strangler token`: tokens for development, signed with a key that everybody knows."""
+"""`strangler token`: tokens for development, signed with a key that is public."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def mint_token(
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         print(
-            f"strangler: the key {key} can't be read: {reason}; call it in the checkout, or name a key by --key",
+            f"strangler: the key {key} can't be read: {reason}; run this in the checkout, or set --key",
             file=sys.stderr,
         )
         return 1
@@ -53,7 +53,7 @@ def mint_token(
             algorithm = "EdDSA"
             public = OKPAlgorithm.to_jwk(private.public_key(), as_dict=True)
         case _:
-            print(f"strangler: the key {key} is of a kind that signs no tokens", file=sys.stderr)
+            print(f"strangler: the key {key} is of a type that can't sign tokens", file=sys.stderr)
             return 1
     print(jwt.encode(content, private, algorithm, headers={"kid": _thumbprint(public)}))
     return 0

@@ -1,4 +1,4 @@
-"""`strangler validate`: everything that is wrong with a configuration, each at its place."""
+"""`strangler validate`: every problem of a configuration, with its place."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def print_problems(error: ConfigurationError) -> None:
 
 
 def validate_configuration(config: Path, as_json: bool) -> int:
-    """0 where nothing is wrong; warnings do not count."""
+    """0 if nothing is wrong; warnings do not count."""
     try:
         loaded = load(config)
     except ConfigurationError as error:

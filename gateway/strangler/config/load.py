@@ -63,7 +63,7 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Loaded:
     document = read_document(path, environment, problems)
     found: list[Problem] = []
     loaded = _load(path, document, found)
-    # What could not be read is no longer what was written, so nothing more is said about it.
+    # What could not be read is not what was written, so no further problems are reported for it.
     unread = {problem.source for problem in problems}
     problems += [problem for problem in found if problem.source not in unread]
     if loaded is None or problems:

@@ -1,4 +1,4 @@
-"""Addresses and URLs: which are of this machine alone, and which can be trusted unread."""
+"""Addresses and URLs: which are loopback, and which can be trusted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def is_address(host: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether `host` is this machine alone."""
+    """Whether `host` is a loopback address or name."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -26,7 +26,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_trustworthy(url: str) -> bool:
-    """Whether what `url` answers can't have been changed on the way: https, or http on this machine alone."""
+    """Whether responses of `url` can't be changed on the way: https, or http on loopback."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port

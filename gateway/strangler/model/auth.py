@@ -1,4 +1,4 @@
-"""Who may issue tokens, and what a route requires of a caller."""
+"""Issuers of tokens, and what a route requires of a caller."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Provider:
     Exactly one of `jwks_file`, `jwks_url`, `discovery_url` and `secret` is set:
     the key set's file, its URL, the OpenID discovery document's URL, or the
     shared secret of HS algorithms. `issuer` and `audiences` are None where a
-    token of an own secret need not say who issued it, and for whom. `claims` are
+    token of an own secret need not name its issuer and audience. `claims` are
     those that every token must have, with their values.
     """
 
@@ -57,15 +57,15 @@ class TokenPlace:
 
 @dataclass(frozen=True, slots=True)
 class AuthRequirement:
-    """What a route asks of a caller's token and client certificate; at least one of the two.
+    """What a route requires of a caller's token and client certificate; at least one of the two.
 
-    `providers` are those of which one must have issued the token, none where no
-    token is asked for. `required` false lets a caller without a token or
-    certificate through as anonymous, also one who authenticates in another way
-    (Basic); a bearer token that is present must be valid all the same. `certificate` are names and values that
-    the client certificate must hold, of several values one; empty for any
-    certificate, None where none is asked for. `upgrade_token` are other places
-    for the token of a request that asks for an upgrade.
+    One of `providers` must have issued the token; empty if no token is required.
+    If `required` is false, a caller without a token or certificate is let
+    through as anonymous, also one who authenticates in another way (Basic); a
+    bearer token that is present must still be valid. `certificate` are names and
+    values that the client certificate must contain, of several values one; empty
+    for any certificate, None if none is required. `upgrade_token` are other
+    places for the token of an upgrade request.
     """
 
     providers: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""What rules may ask about a caller: conditions, and the key by which it stays on its side."""
+"""Rules about callers: conditions, and the key by which a caller stays on its side."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Condition:
     """One entry of an allow or deny list or of an override: `claim:tenant=acme`.
 
     `kind` is `claim`, `scope`, `certificate`, `header`, `cookie` or `ip`;
-    `value` None asks only that it is there.
+    `value` None matches any value.
     """
 
     kind: Literal["claim", "scope", "certificate", "header", "cookie", "ip"]

@@ -26,10 +26,10 @@ class FieldChanges:
 
 @dataclass(frozen=True, slots=True)
 class Cors:
-    """Which pages of other origins may ask (Fetch standard, section 3.2).
+    """Which pages of other origins may send requests (Fetch standard, section 3.2).
 
     `origins` are exact, `suffixes` what follows the star of `https://*.shop.example`
-    with its scheme before. `headers` None allows whatever is asked for.
+    with its scheme before. `headers` None allows every header.
     `max_age` is in seconds.
     """
 

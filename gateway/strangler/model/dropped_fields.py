@@ -29,8 +29,8 @@ _NOT_ALPHANUMERIC = re.compile(r"[^a-z0-9]+")
 class FieldGroup(NamedTuple):
     """Fields that are dropped for the same reason.
 
-    `proxies` tells what becomes of them where a trusted proxy sends them, in
-    words; `passable` whether `pass_headers` may let them through.
+    `proxies` describes what happens to them if a trusted proxy sends them;
+    `passable` tells whether `pass_headers` may let them through.
     """
 
     title: str
@@ -42,28 +42,29 @@ class FieldGroup(NamedTuple):
 
 IDENTITY_GROUP = FieldGroup(
     "Identity, set by the gateway",
-    "The gateway alone sets these, from a verified token or certificate; RFC 9440 has the last two dropped.",
+    "The gateway alone sets these, from a verified token or certificate; RFC 9440 requires that the"
+    " last two are dropped.",
     "dropped",
     False,
     IDENTITY_HEADERS,
 )
 FORWARDING_GROUP = FieldGroup(
     "Forwarding, written by the gateway",
-    "The gateway writes these itself, from the connection or from what a trusted proxy says.",
-    "read, and written anew",
+    "The gateway writes these itself, from the connection or from what a trusted proxy reports.",
+    "read and rewritten",
     False,
     ("Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"),
 )
 PLACE_GROUP = FieldGroup(
     "Forwarding, from trusted proxies",
     "Applications build links from these. A trusted proxy must overwrite what its clients send.",
-    "passed on as sent; of a list of ports, that of the client's connection",
+    "forwarded as sent; of a list of ports, that of the client's connection",
     True,
     ("X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Server"),
 )
 ADDRESS_GROUP = FieldGroup(
     "Client address",
-    "Applications take these for the client's address, for limits, logs and access rules.",
+    "Applications use these as the client's address, for limits, logs and access rules.",
     "replaced by the client's address",
     True,
     (
@@ -131,8 +132,8 @@ AGREEING_GROUP = FieldGroup(
 )
 SCHEME_GROUP = FieldGroup(
     "Scheme",
-    "gunicorn, Rack, IIS and applications take a request with one of these for one that came over https."
-    " The gateway says it in X-Forwarded-Proto.",
+    "gunicorn, Rack, IIS and applications treat a request with one of these as received over https. The"
+    " gateway reports the scheme in X-Forwarded-Proto.",
     "dropped",
     True,
     (
@@ -148,8 +149,8 @@ SCHEME_GROUP = FieldGroup(
 )
 USER_GROUP = FieldGroup(
     "User",
-    "Applications behind a single sign-on proxy (Apache, oauth2-proxy, Authelia, Kong, identity-aware proxies) take"
-    " the user's name from these.",
+    "Applications behind a single sign-on proxy (Apache, oauth2-proxy, Authelia, Kong, identity-aware"
+    " proxies) read the user's name from these.",
     "dropped",
     True,
     (
@@ -197,7 +198,7 @@ USER_GROUP = FieldGroup(
 )
 CERTIFICATE_GROUP = FieldGroup(
     "Client certificate",
-    "Applications take a client certificate from these, as proxies that end TLS send it.",
+    "Applications read the client certificate from these, as proxies that terminate TLS send it.",
     "dropped",
     True,
     (
@@ -233,8 +234,8 @@ CERTIFICATE_GROUP = FieldGroup(
 )
 CGI_GROUP = FieldGroup(
     "CGI variables",
-    "A server may make the variable of the same name of these (RFC 3875, CVE-2016-5385), as gunicorn does of"
-    " those in its `forwarder_headers`.",
+    "A server may set the CGI variable of the same name from these (RFC 3875, CVE-2016-5385), as"
+    " gunicorn does for those in its `forwarder_headers`.",
     "dropped",
     True,
     (

@@ -1,4 +1,4 @@
-"""The YAML's `tests:` section: requests, and what must become of them."""
+"""The YAML's `tests:` section: requests, and the decisions expected for them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from strangler.model.source import Source
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What must become of a request; None says nothing about it.
+    """The expected decision about a request; None expects nothing.
 
-    `route` is `default` where no route may match; `status` is that of the
-    gateway's own answer.
+    `route` is `default` if no route may match; `status` is that of the gateway's
+    own response.
     """
 
     route: str | None = None

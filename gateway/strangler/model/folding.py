@@ -1,10 +1,10 @@
-"""Paths that an upstream takes for the same: in another case, or with another slash at the end.
+"""Paths that an upstream treats as the same: in another case, or with another slash at the end.
 
-Express serves `/Admin/` where `/admin` is asked for, IIS files in any case. Such
-an upstream says so in its `paths`, and routes are then found as it finds them:
+Express serves `/admin` for `/Admin/`, IIS serves files in any case. The `paths` of
+such an upstream say so, and routes are then matched as it matches paths:
 a request that a route to it would take is looked up again in an index whose
 patterns are folded, and the route found there counts. So a path that the
-upstream takes for a protected one is protected.
+upstream treats as a protected one is protected.
 """
 
 from __future__ import annotations

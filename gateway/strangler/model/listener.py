@@ -8,7 +8,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class ListenerTls:
-    """How clients are met: PEM of the certificate chain and its key, and of the authorities of client certificates."""
+    """TLS for clients: PEM of the certificate chain and its key, and of the authorities of client certificates."""
 
     certificate: bytes
     key: bytes = field(repr=False)
@@ -20,12 +20,13 @@ class ListenerTls:
 class Limits:
     """What a worker accepts from a client.
 
-    A target of 8,000 bytes is what RFC 9110 section 4.1 wants everybody to
-    take; servers behind often take little more (gunicorn: a line of 8,190).
+    RFC 9110 section 4.1 recommends that servers accept targets of 8,000 bytes;
+    upstreams often accept little more (gunicorn: a line of 8,190).
     `requests` bounds those of one connection, `connections_per_address` the
     connections of one client address that is not a trusted proxy's. Bodies
-    flow and fill no memory, so their limit is wide. `half_close` tells whether a
-    client that has ended its side of a connection still gets its responses.
+    flow and fill no memory, so their limit is wide. With
+    `half_close`, a client that has closed its sending side still gets its
+    responses.
     """
 
     target_bytes: int = 8000
@@ -64,8 +65,8 @@ class AccessLog:
 class VisitorCookie:
     """How the cookie of the sticky key `visitor` is set.
 
-    `shared_caches` tells what becomes of a response that shared caches may
-    keep: it gets no cookie (`skip`), or gets it and is made private.
+    `shared_caches` is about responses that shared caches may store: they get no
+    cookie (`skip`), or get it and are made private.
     """
 
     same_site: Literal["lax", "strict", "none"] = "lax"

@@ -31,8 +31,8 @@ class Migration:
     `threshold` is the share of callers on the extracted side in 1/100 of a
     percent, 0 to 10,000; it is meant for stage canary alone. `shadow` is set
     where requests are copied at this stage. Each side has a breaker of its own
-    by `breaker`. `fallback` None never has the legacy side answer for the
-    extracted one.
+    by `breaker`. With `fallback` None the legacy side never
+    serves requests in place of the extracted one.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Migration:
 
     @property
     def copied_sides(self) -> tuple[SideName, ...]:
-        """The sides of which requests that they serve are copied to the other."""
+        """The sides whose requests are copied to the other side."""
         if self.shadow is None:
             return ()
         legacy: tuple[SideName, ...] = ("legacy",) if self.stage is Stage.SHADOW else ()
@@ -59,7 +59,7 @@ class Migration:
     def copied_to(self, side: SideName, method: str) -> str | None:
         """The upstream that gets copies of requests that `side` serves; None where no such request is copied.
 
-        Only a sandbox ever gets one that may change something.
+        Only a sandbox gets copies of requests that may change data.
         """
         shadow = self.shadow
         if shadow is None or side not in self.copied_sides or method not in shadow.methods:

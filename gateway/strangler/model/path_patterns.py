@@ -23,7 +23,7 @@ _NAME = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}")
 
 
 class PatternError(ValueError):
-    """A path pattern that can't be understood; the message says why."""
+    """A path pattern that can't be understood; the message is the reason."""
 
 
 class SegmentKind(Enum):
@@ -50,7 +50,7 @@ def parse_pattern(pattern: str) -> tuple[Segment, ...]:
     if not pattern.startswith("/"):
         raise PatternError(f"path {pattern!r} must start with '/'")
     if "?" in pattern or "#" in pattern:
-        raise PatternError(f"path {pattern!r} must not hold '?' or '#'; use match.query for the query")
+        raise PatternError(f"path {pattern!r} must not contain '?' or '#'; use match.query for the query")
     parts = pattern.split("/")[1:]
     names: set[str] = set()
     segments = []
@@ -67,7 +67,7 @@ def parse_pattern(pattern: str) -> tuple[Segment, ...]:
 def _parse_segment(pattern: str, part: str, last: bool) -> Segment:
     if part == "**":
         if not last:
-            raise PatternError(f"path {pattern!r}: '**' is allowed at the end only")
+            raise PatternError(f"path {pattern!r}: '**' is allowed only at the end")
         return Segment(SegmentKind.REST)
     if part == "*":
         return Segment(SegmentKind.ONE)
@@ -77,5 +77,5 @@ def _parse_segment(pattern: str, part: str, last: bool) -> Segment:
         raise PatternError(f"path {pattern!r}: '*', '**' and '{{name}}' must each be a whole segment")
     text = unquote(part, errors="surrogateescape")
     if text in (".", "..") or (not part and not last) or any(mark in text for mark in "/\\;"):
-        raise PatternError(f"path {pattern!r} is not in normal form, so nothing could match it")
+        raise PatternError(f"path {pattern!r} is not in normal form, so no request could match it")
     return Segment(SegmentKind.LITERAL, text)

@@ -1,4 +1,4 @@
-"""What a configuration says about failures, compiled: a part of the snapshot.
+"""How failures are handled, compiled from the configuration: a part of the snapshot.
 
 Defaults stand here alone; the YAML's models take theirs from these classes.
 Units: durations are seconds, sizes are bytes, percentages are 0 to 100.
@@ -49,8 +49,8 @@ class Resolve:
 class Ejection:
     """When an endpoint that fails requests gets none for a while.
 
-    `error_percent` None leaves only failures in a row. `statuses` are answers
-    that count as failures.
+    With `error_percent` None only consecutive failures count. `statuses` are
+    response statuses that count as failures.
     """
 
     consecutive_failures: int = 5
@@ -97,10 +97,10 @@ class Concurrency:
 class Retries:
     """When a request is sent again; `attempts` are those after the first.
 
-    `timeouts` tells whether one that was not answered in time is sent again.
-    `statuses` are answers after which a request with one of `methods` is.
-    `body` is how much of a request's body is kept for that, in bytes.
-    `same_endpoint` lets one that failed be tried again where no other is left.
+    If `timeouts` is true, a request that timed out is sent again. `statuses` are
+    response statuses after which a request with one of `methods` is. `body` is
+    the maximum request body that is kept for that, in bytes. With
+    `same_endpoint`, the endpoint that failed is tried again if no other is left.
     """
 
     attempts: int = 1
@@ -115,7 +115,7 @@ class Retries:
 
 @dataclass(frozen=True, slots=True)
 class LegacyFallback:
-    """When the legacy side answers because the extracted side can't."""
+    """When the legacy side serves a request because the extracted side can't."""
 
     methods: frozenset[str] = SAFE
     statuses: frozenset[int] = CANNOT_ANSWER
@@ -123,7 +123,7 @@ class LegacyFallback:
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """How long, and in how much memory of one worker, answers are kept for when nobody can answer."""
+    """How long responses are stored for use when no upstream responds, and in how much memory of one worker."""
 
     if_error: float = 300.0
     memory: int = 16 * MIB
@@ -131,7 +131,7 @@ class Stale:
 
 @dataclass(frozen=True, slots=True)
 class StaticResponse:
-    """An answer of the gateway's own, whole: status, content type and body."""
+    """A fixed response of the gateway: status, content type and body."""
 
     status: int
     content_type: str
@@ -140,7 +140,7 @@ class StaticResponse:
 
 @dataclass(frozen=True, slots=True)
 class RouteFallback:
-    """What answers on a route when nobody else can: what was kept, else `static`."""
+    """The response of a route when no upstream gives one: a stored response, else `static`."""
 
     statuses: frozenset[int] = CANNOT_ANSWER
     stale: Stale | None = None
@@ -149,6 +149,6 @@ class RouteFallback:
 
 @dataclass(frozen=True, slots=True)
 class Hedging:
-    """After how long a read that is not answered yet is sent to another endpoint, too."""
+    """After how long a read without a response yet is also sent to another endpoint."""
 
     after: float

@@ -22,7 +22,7 @@ NO_ROUTE_ALIKE = -1
 
 @dataclass(frozen=True, slots=True)
 class FieldMatch:
-    """A header or query condition of a route; `value` None asks only that it is there."""
+    """A header or query condition of a route; `value` None matches any value."""
 
     name: str
     value: str | None = None
@@ -32,14 +32,14 @@ class FieldMatch:
 class Route:
     """A match and what serves it: an upstream, or a migration's two sides.
 
-    Routes of the same number `alike` have the same upstream or migration and
-    ask the same of a token, so they decide alike for the same header fields.
+    Routes of the same number `alike` have the same upstream or migration and the
+    same requirement, so they decide alike for the same header fields.
     `body_bytes` None is the limit of all routes. `changes` are by upstream, None
     where nothing is changed on the way.
     `shadowed` tells whether its migration copies requests at its stage.
     `timeouts` are by upstream, empty where they are the upstream's own. `plain`
-    tells that an exchange by it needs nothing beside being sent and answered,
-    `careful` that something may have to be done beside its first attempt, or kept.
+    tells that its exchanges need nothing besides one attempt, `careful` that
+    something may have to be done besides the first attempt, or stored.
     `folding` is that of its upstreams together.
     """
 

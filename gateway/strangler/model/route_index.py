@@ -200,7 +200,7 @@ def _tie(first: Route, second: Route) -> bool:
 
 
 def _contradict(first: Sequence[FieldMatch], second: Sequence[FieldMatch], fold: bool) -> bool:
-    """Whether no request could satisfy both: one field asked to be two values."""
+    """Whether no request could satisfy both: one field would need two values."""
     wanted = {field.name.lower() if fold else field.name: field.value for field in first}
     for field in second:
         value = wanted.get(field.name.lower() if fold else field.name)

@@ -18,7 +18,7 @@ class Keep:
 
 @dataclass(frozen=True, slots=True)
 class Redact:
-    """What is never kept of pairs beside credentials: fields of these `names`, and what looks like a card's number."""
+    """What is never stored of pairs besides credentials: fields of these `names`, and payment card numbers."""
 
     names: frozenset[str] = frozenset()
     card_numbers: bool = True
@@ -31,7 +31,7 @@ class Shadow:
     `threshold` is the share of callers or requests in 1/100 of a percent.
     `request_body` and `response_body` are bytes, `concurrency` and `queue`
     copies of one worker. `sandbox` alone gets copies of unsafe methods.
-    `reverse` tells whether legacy is asked where extracted serves.
+    With `reverse`, requests that extracted serves are copied to legacy.
     `conditions` tells whether copies keep conditional and range fields.
     `version_header` is the response header by which a side tells its version,
     in lower case. `least_compared` is the share of the sampled requests, in

@@ -1,4 +1,4 @@
-"""Where in the configuration something was said."""
+"""Places in the configuration."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where in the configuration something was said, for messages to people."""
+    """A place in the configuration, for messages."""
 
     file: str
     line: int

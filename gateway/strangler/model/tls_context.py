@@ -29,7 +29,7 @@ LISTENER_ALPN = ["http/1.1", "http/1.0"]
 
 
 class TlsFileError(Exception):
-    """A PEM file can't be used; `field` is `certificate`, `key` or `ca`, the message says why."""
+    """A PEM file can't be used; `field` is `certificate`, `key` or `ca`, the message is the reason."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
@@ -37,7 +37,7 @@ class TlsFileError(Exception):
 
 
 def listener_context(tls: ListenerTls) -> ssl.SSLContext:
-    """The context that meets clients; raises ssl.SSLError for what OpenSSL does not take."""
+    """The context for connections from clients; raises ssl.SSLError for what OpenSSL rejects."""
     context = _context(ssl.PROTOCOL_TLS_SERVER)
     context.set_alpn_protocols(LISTENER_ALPN)
     _load_pair(context, tls.certificate, tls.key)
@@ -48,7 +48,7 @@ def listener_context(tls: ListenerTls) -> ssl.SSLContext:
 
 
 def upstream_context(tls: UpstreamTls) -> ssl.SSLContext:
-    """The context that meets endpoints; raises ssl.SSLError for what OpenSSL does not take."""
+    """The context for connections to endpoints; raises ssl.SSLError for what OpenSSL rejects."""
     context = _context(ssl.PROTOCOL_TLS_CLIENT)
     if not tls.verify:
         context.check_hostname = False
@@ -101,9 +101,9 @@ def check_pair(certificate: bytes, key: bytes) -> None:
     try:
         private = load_pem_private_key(key, None)
     except TypeError:
-        raise TlsFileError("key", "is encrypted: the gateway has nobody to ask for the password") from None
+        raise TlsFileError("key", "is encrypted; the gateway can't ask for a password") from None
     except (ValueError, UnsupportedAlgorithm):
-        raise TlsFileError("key", "is no private key in PEM") from None
+        raise TlsFileError("key", "is not a private key in PEM") from None
     if _public(first.public_key()) != _public(private.public_key()):
         raise TlsFileError("key", "is not the key of the certificate")
 
@@ -123,7 +123,7 @@ def _certificates(pem: bytes, field: str) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(pem)
     except ValueError:
-        raise TlsFileError(field, "holds no certificate in PEM") from None
+        raise TlsFileError(field, "is not a certificate in PEM") from None
 
 
 def _public(key: object) -> bytes:

@@ -44,12 +44,12 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamTls:
-    """How https endpoints are met.
+    """TLS settings for connections to https endpoints.
 
-    `ca` None trusts whom the machine trusts, `server_name` None takes the
-    endpoint's host. `certificate` and `key` are what the gateway shows.
-    `close_notify` tells whether a response that the end of the connection ends
-    is whole without that alert.
+    With `ca` None the machine's authorities are trusted; `server_name` None is
+    the endpoint's host. `certificate` and `key` are those that the gateway
+    presents. If `close_notify` is required, a response that ends with the
+    connection is complete only with that alert.
     """
 
     ca: bytes | None = None
@@ -62,7 +62,7 @@ class UpstreamTls:
 
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
-    """How the control process asks an endpoint whether it is well."""
+    """Active health checks, made by the control process."""
 
     path: str
     interval: float = 5.0
@@ -78,9 +78,9 @@ class Upstream:
 
     `connections` bounds the connections of one worker to one endpoint;
     `queue` bounds the requests of one worker that wait for one of them.
-    `host` tells whose Host it sees, the client's or the endpoint's.
+    `host` selects the Host that it gets, the client's or the endpoint's.
     `upgrades` are the protocols, in lower case, to which a request may switch.
-    `folding` tells which paths it takes for the same (`strangler.model.folding`).
+    `folding` are the paths that it treats as the same (`strangler.model.folding`).
     `bare_lf` accepts lines of a response that end without a carriage return.
     `ejection`, `breaker` and `concurrency` None do without; `resolve` None
     looks a name up when a connection is made, and takes the first address that

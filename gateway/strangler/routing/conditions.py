@@ -1,4 +1,4 @@
-"""Whether a request meets a route's header and query conditions, where servers may differ over what it says.
+"""Whether a route's header and query conditions hold for a request that servers may read differently.
 
 Facts: of several query parameters of one name Django takes the last, Go the
 first, Express all. Some servers split a query at `;`, too, and some drop white

@@ -1,9 +1,9 @@
-"""Cross-origin requests of web pages: the gateway's answer to a preflight, and the fields of real responses.
+"""Cross-origin requests of web pages: the gateway's response to a preflight, and the fields of other responses.
 
 Facts (Fetch standard, sections 3.2 and 4.8): before a page of another origin
-sends anything but a simple request, its browser asks by OPTIONS with Origin and
+sends anything but a simple request, its browser sends OPTIONS with Origin and
 Access-Control-Request-Method, without credentials, so this comes before any
-token is looked at. A response names one origin or `*`; with credentials it must
+token is verified. A response names one origin or `*`; with credentials it must
 be the one. It depends on Origin, which caches learn from Vary.
 """
 
@@ -19,14 +19,14 @@ _HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
 
 
 def asked_method(request: Request) -> str | None:
-    """The method that a preflight asks for; None where `request` is none."""
+    """The method that a preflight is about; None if `request` is not a preflight."""
     if request.method != "OPTIONS" or request.header("Origin") is None:
         return None
     return request.header("Access-Control-Request-Method")
 
 
 def allows(cors: Cors, origin: str) -> bool:
-    """Whether pages of `origin` may ask."""
+    """Whether pages of `origin` may send requests."""
     if cors.any_origin or origin in cors.origins:
         return True
     return any(
@@ -38,12 +38,12 @@ def allows(cors: Cors, origin: str) -> bool:
 
 
 def preflight_fields(cors: Cors, request: Request, method: str) -> bytes | str:
-    """The fields of the answer to a preflight that asks for `method`, or why it is refused."""
+    """The fields of the response to a preflight for `method`, or why it is refused."""
     origin = request.header("Origin") or ""
     if not allows(cors, origin):
-        return "Pages of this origin may not ask here."
+        return "Pages of this origin are not allowed to send requests here."
     if method not in cors.methods:
-        return f"Pages of other origins may ask with {', '.join(cors.methods)} here."
+        return f"Pages of other origins are allowed to send {', '.join(cors.methods)} here."
     lines = _origin_lines(cors, origin)
     lines.append(f"Access-Control-Allow-Methods: {', '.join(cors.methods)}")
     asked = request.header("Access-Control-Request-Headers") or ""

@@ -1,9 +1,8 @@
-"""decide(snapshot, request, identify) → Decision: the one place where a request's fate is decided.
+"""decide(snapshot, request, identify) → Decision: the one place where it is decided what happens to a request.
 
 The proxy, `strangler explain` and the routing tests of the YAML call this
 same function. It does no I/O and keeps no state. How a caller is identified is
-handed in, because the proxy verifies a token where `explain` is told the
-claims.
+passed in, because the proxy verifies a token and `explain` is given the claims.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from strangler.routing.split import Choice, choose
 
 
 class Refusal:
-    """An answer of the gateway's own: an HTTP status and what a problem document says.
+    """The gateway refuses a request: an HTTP status and the detail of a problem document.
 
     `error` and `scopes` go into WWW-Authenticate (RFC 6750) where the status
     is 401 or 403.
@@ -45,11 +44,11 @@ class Refusal:
 
 
 class Decision:
-    """What the snapshot says about one request.
+    """What the snapshot decides about one request.
 
     Either `refusal` is set, or `preflight` holds the fields of the gateway's own
-    answer, or `upstream` names who answers. `side`, `choice` belong to a route
-    of a migration alone. `changes` are made on the way to `upstream` and back.
+    response, or `upstream` serves the request. Only a route of a migration has
+    `side` and `choice`. `changes` are made on the way to `upstream` and back.
     """
 
     __slots__ = ("changes", "choice", "identity", "preflight", "refusal", "route", "side", "upstream")
@@ -121,12 +120,12 @@ def _sent(request: Request, decision: Decision) -> Decision:
     changes = decision.changes
     if changes is None or changes.rewrite is None or is_cut_alike(request.path):
         return decision
-    refusal = Refusal(400, "The path is rewritten here, and means different ones; send its normal form.")
+    refusal = Refusal(400, "The path is ambiguous on a rewritten route; send its normal form.")
     return Decision(decision.route, None, decision.side, decision.identity, decision.choice, refusal)
 
 
 def _preflight(snapshot: Snapshot, request: Request) -> Decision | None:
-    """The answer to a preflight, where the route that it asks for has a policy for other origins."""
+    """The response to a preflight, if the route that it is about has a CORS policy."""
     method = asked_method(request)
     if method is None:
         return None
@@ -144,7 +143,7 @@ def check(requirement: AuthRequirement, identity: Identity | None) -> Refusal | 
     """Why `identity` does not satisfy `requirement`, or None if it does."""
     if identity is None:
         if requirement.required:
-            return Refusal(401, "This route needs a bearer token.")
+            return Refusal(401, "This route requires a bearer token.")
         return None
     if not requirement.scopes and not requirement.claims:
         return None
@@ -157,7 +156,7 @@ def check(requirement: AuthRequirement, identity: Identity | None) -> Refusal | 
 def find_route(snapshot: Snapshot, request: Request, accepts: Accepts[Request] | None = None) -> Route | Refusal | None:
     """The best route for `request`, None if none matches, or a refusal where readings of the request differ in that.
 
-    `accepts` tells whether the conditions of a route beside host and path hold, `_accepts` unless given.
+    `accepts` tests the conditions of a route besides host and path; the default is `_accepts`.
     """
     index = snapshot.index
     host = host_name(request.host) if index.has_hosts else ""
@@ -177,7 +176,7 @@ def find_route(snapshot: Snapshot, request: Request, accepts: Accepts[Request] |
         for reading in others:
             if _read(snapshot, host, reading, request, accepts) is not route:
                 return Refusal(
-                    400, "The path means different routes as sent and in its normal form; send its normal form."
+                    400, "The path matches different routes as sent and in its normal form; send its normal form."
                 )
     except PathError as error:
         return Refusal(400, str(error))
@@ -187,11 +186,11 @@ def find_route(snapshot: Snapshot, request: Request, accepts: Accepts[Request] |
 
 
 def _settled(snapshot: Snapshot, request: Request, doubt: InDoubt) -> Route | Refusal | None:
-    """The route of a request with a condition in doubt: the most specific of those that ask the caller for most.
+    """The route of a request with a condition in doubt: the most specific of those that require authentication.
 
-    Whichever route the upstream's reading of the request is, the caller has then
-    shown what it asks. Where two of them ask for different things, nothing is
-    sure.
+    Whichever route the upstream's reading of the request leads to, the caller has
+    then met its requirement. If two of the routes have different requirements,
+    the request is refused.
     """
     possible: dict[int, Route] = {}
     surely = find_route(snapshot, request, partial(_accepts_surely, possible))
@@ -200,7 +199,9 @@ def _settled(snapshot: Snapshot, request: Request, doubt: InDoubt) -> Route | Re
     candidates = [*possible.values(), surely]
     asked = {route.auth for route in candidates if route is not None and route.auth is not None}
     if len(asked) > 1:
-        return Refusal(400, f"The request has more than one value for {doubt.what}, which decides its route; send one.")
+        return Refusal(
+            400, f"The request has more than one value for {doubt.what}, which determines its route; send one."
+        )
     return next(route for route in candidates if not asked or (route is not None and route.auth is not None))
 
 

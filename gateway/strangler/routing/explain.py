@@ -1,7 +1,7 @@
 """Why a route matches a request or does not, condition by condition.
 
-Which route wins is `decide`'s word alone; this module looks at the routes one
-by one, slowly, to say what each of the others lacks.
+Only `decide` determines which route is chosen; this module looks at the routes one
+by one, slowly, to find what each of the others lacks.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def candidates(snapshot: Snapshot, request: Request, chosen: Route | None) -> li
         elif lacking is not None:
             found.append(Candidate(route, False, lacking))
         elif chosen is not None:
-            found.append(Candidate(route, False, f"matches too, but {chosen.name} is more specific"))
+            found.append(Candidate(route, False, f"also matches, but {chosen.name} is more specific"))
         else:
             found.append(Candidate(route, False, "matches as sent, but the request is refused"))
     return found
@@ -67,7 +67,7 @@ def _lacking(route: Route, request: Request, segments: Sequence[str] | None, fol
     host = host_name(request.host)
     if route.host.startswith("*."):
         if not host.endswith(route.host[1:].lower()):
-            return f"host {host} is not below {route.host[2:]}"
+            return f"host {host} is not a subdomain of {route.host[2:]}"
     elif route.host and host != route.host.lower():
         return f"host {host} is not {route.host}"
     if segments is None:
@@ -78,10 +78,10 @@ def _lacking(route: Route, request: Request, segments: Sequence[str] | None, fol
         return f"method {request.method} is not among {', '.join(sorted(route.methods))}"
     for condition in route.headers:
         if header_holds(condition, request) is False:
-            return f"header {_field(condition)} is not there"
+            return f"header {_field(condition)} is missing"
     for condition in route.query:
         if query_holds(condition, request) is False:
-            return f"query {_field(condition)} is not there"
+            return f"query {_field(condition)} is missing"
     return None
 
 

@@ -73,11 +73,11 @@ def readings(path: str) -> list[Segments]:
     if is_plain(path):
         return [tuple(path.split("/")[1:])]
     if "%00" in path:
-        raise PathError("A path holds no NUL.")
+        raise PathError("The path must not contain NUL.")
     decoded = _decoded(path)
     separators = sum(map(decoded.count, ("/", "\\", _SLASH, _BACKSLASH)))
     if separators > MOST_SEGMENTS:
-        raise PathError(f"A path that could be read in more than one way has at most {MOST_SEGMENTS} segments.")
+        raise PathError(f"A path that can be read in more than one way must have at most {MOST_SEGMENTS} segments.")
     found = dict.fromkeys([tuple(text.split("/")[1:]) for text in _texts(decoded)])
     for step in _STEPS:
         found |= dict.fromkeys([read for reading in found for read in step(reading)])
@@ -93,7 +93,7 @@ def readings(path: str) -> list[Segments]:
 
 
 def _too_many() -> PathError:
-    return PathError("The path could be read in too many ways; send its normal form.")
+    return PathError("The path can be read in too many ways; send its normal form.")
 
 
 def _decoded(path: str) -> str:

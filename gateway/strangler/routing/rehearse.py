@@ -1,6 +1,6 @@
-"""Decide about a request that nobody sent: for `strangler explain`, routing tests and other what-ifs.
+"""Decide about a hypothetical request: for `strangler explain`, routing tests and other what-ifs.
 
-The decision is the proxy's own `decide`; only the caller is told instead of
+The decision is the proxy's own `decide`; only the caller is given instead of
 read from a verified token.
 """
 

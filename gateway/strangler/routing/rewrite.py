@@ -1,4 +1,4 @@
-"""The path that an upstream sees where it is not the client's, and the way back for what the upstream answers.
+"""Rewrites the client's path into the upstream's, and paths in the upstream's responses back.
 
 Segments are taken as sent and never decoded, so what a client encoded stays
 encoded. A path that a server could read in another way than it is cut up here
@@ -17,7 +17,7 @@ _READ_OTHERWISE = re.compile(r"%2f|%5c|\\|//|/(?:\.|%2e){1,2}(?:[/;]|$)", re.IGN
 
 
 def is_cut_alike(path: str) -> bool:
-    """Whether everybody finds the same segments in `path`."""
+    """Whether every server finds the same segments in `path`."""
     return is_plain(path) or _READ_OTHERWISE.search(path) is None
 
 
@@ -33,7 +33,7 @@ def inner_path(rewrite: Rewrite, path: str) -> str:
 def outer_path(rewrite: Rewrite, path: str) -> str | None:
     """The client's path for the upstream's `path`; None where clients have none for it, or it is theirs already.
 
-    An upstream that reads X-Forwarded-Prefix answers with the client's paths.
+    An upstream that reads X-Forwarded-Prefix responds with the client's paths.
     """
     segments = path.split("/")[1:]
     outer = rewrite.outer

@@ -35,8 +35,8 @@ _VISITOR = re.compile(r"[0-9a-f]{32}")
 class Choice:
     """A side, and why: the reason, the bucket and key that it came from, the new visitor id if one was made.
 
-    `drawn` tells that the bucket came of a random draw: the same request again
-    may get the other side. `overridden` tells that the caller picked the side.
+    `drawn` means that the bucket was drawn at random: the same request may get the
+    other side next time. `overridden` means that the caller chose the side.
     """
 
     __slots__ = ("bucket", "drawn", "key", "overridden", "reason", "side", "visitor")
@@ -127,7 +127,7 @@ def sticky_value(key: StickyKey, request: Request, identity: Identity | None) ->
 
 
 def caller_key(migration: Migration, request: Request, identity: Identity | None) -> str:
-    """What tells a caller from others in shadow evidence: the sticky key, or the address where there is none."""
+    """What identifies a caller in shadow evidence: the sticky key, or the address without one."""
     for sticky in migration.sticky:
         value = sticky_value(sticky, request, identity)
         if value:

@@ -1,6 +1,6 @@
-"""Who the client is where proxies stand in front of the gateway, and what of their word is believed.
+"""Who the client is if proxies stand in front of the gateway, and which of their header fields are trusted.
 
-Facts: a proxy adds the address of whoever spoke to it at the end of
+Facts: a proxy appends the address of its own peer to
 X-Forwarded-For, or of Forwarded (RFC 7239). So the list is read from its end:
 what a trusted proxy added is true, and the first address from the end that is
 not a trusted proxy's is the client. What stands before it is what the client
@@ -24,10 +24,10 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Literal
 
 MOST_HOPS = 32
-"""So many trusted proxies in a row are looked through; a list of more is a loop or an attack."""
+"""The maximum number of trusted proxies in a row that are followed; a longer list is a loop or an attack."""
 REMEMBERED_ADDRESSES = 4096
 LONGEST_ADDRESS = 64
-"""An address has 45 characters at most, and the name of an interface behind it is short."""
+"""An address has at most 45 characters, and the name of an interface after it is short."""
 
 TrustedHeader = Literal["X-Forwarded-For", "Forwarded"]
 Fields = list[tuple[bytes, bytes]]
@@ -132,10 +132,10 @@ class Forwarding:
 
 
 def forwarding(proxies: TrustedProxies, peer: str, fields: Fields) -> Forwarding:
-    """What a trusted `peer` says in `fields` of where a request came from.
+    """Where a request came from, as a trusted `peer` reports it in `fields`.
 
     Where the list can't be read any further, the last proxy that could be is
-    taken for the client: whoever is behind it is its to answer for.
+    used as the client: that proxy is responsible for its own clients.
     """
     if proxies.header == "Forwarded":
         return _by_forwarded(proxies, peer, fields)

@@ -64,7 +64,7 @@ def printed() -> Callable[..., str]:
     return text
 
 
-def test_a_report_has_fewer_than_200_lines_whatever_is_found(printed: Callable[..., str]) -> None:
+def test_a_report_has_fewer_than_200_lines(printed: Callable[..., str]) -> None:
     text = printed(report())
     assert len(text.splitlines()) < 200
     for rest in ("980 more kinds of difference", "980 more routes", "990 more operations"):
@@ -76,7 +76,7 @@ def test_a_value_of_many_lines_takes_one(printed: Callable[..., str]) -> None:
     assert len(printed(found).splitlines()) < 200
 
 
-def test_a_report_prints_everything_where_that_is_asked_for(printed: Callable[..., str]) -> None:
+def test_a_report_prints_everything_with_all(printed: Callable[..., str]) -> None:
     text = printed(report(), everything=True)
     assert "--all" not in text
     assert all(f"$.results[*].field{number}\n" in text.replace("  GET", "\n") for number in range(MANY))
@@ -94,7 +94,7 @@ def test_the_label_of_a_signature_is_general_and_its_example_is_not(printed: Cal
     assert "$.results[3].field7: legacy 1, extracted 2" in text
 
 
-def test_differences_beyond_those_that_are_told_apart_are_named_as_such(printed: Callable[..., str]) -> None:
+def test_differences_beyond_the_counted_kinds_are_named_as_such(printed: Callable[..., str]) -> None:
     text = printed(report(signatures=(signature(7, OTHERS),)))
     assert "5 x other differences: too many kinds were found to be counted one by one" in text
     assert "$.results[*].field7" not in text

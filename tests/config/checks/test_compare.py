@@ -31,33 +31,46 @@ def rule(text: str) -> str:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("json: $.a[; ignore: all", "10:13: compare.rules[0].json[0]: '$.a[' is no JSONPath: unexpected end of query"),
-        ("json: a.b; ignore: all", "10:13: compare.rules[0].json[0]: a JSONPath begins with $ (did you mean '$.a.b'?)"),
-        ("json: [$.a, $.b']; ignore: all", "10:19: compare.rules[0].json[1]: '$.b'' is no JSONPath"),
-        ("json: $.a; regex: '[a'", "11:14: compare.rules[0].regex: '[a' is no regular expression: unterminated"),
-        ("line: '('; ignore: all", "10:13: compare.rules[0].line[0]: '(' is no regular expression: missing )"),
-        ("html: 'p[['; ignore: all", "10:13: compare.rules[0].html[0]: 'p[[' is no CSS selector; expected one such"),
-        ("json: $.a; tolerance: -1", "11:18: compare.rules[0].tolerance: a tolerance can't be negative, as -1 is"),
+        (
+            "json: $.a[; ignore: all",
+            "10:13: compare.rules[0].json[0]: '$.a[' is not a JSONPath: unexpected end of query",
+        ),
+        ("json: a.b; ignore: all", "10:13: compare.rules[0].json[0]: a JSONPath starts with $ (did you mean '$.a.b'?)"),
+        ("json: [$.a, $.b']; ignore: all", "10:19: compare.rules[0].json[1]: '$.b'' is not a JSONPath"),
+        ("json: $.a; regex: '[a'", "11:14: compare.rules[0].regex: '[a' is not a regular expression: unterminated"),
+        ("line: '('; ignore: all", "10:13: compare.rules[0].line[0]: '(' is not a regular expression: missing )"),
+        ("html: 'p[['; ignore: all", "10:13: compare.rules[0].html[0]: 'p[[' is not a CSS selector; expected one such"),
+        ("json: $.a; tolerance: -1", "11:18: compare.rules[0].tolerance: a tolerance can't be negative: -1"),
         ("json: $.a; tolerance: much", "11:18: compare.rules[0].tolerance: expected a number such as 0.01 or a perc"),
         (
             "json: $.a; ignore: values",
             "11:15: compare.rules[0].ignore[0]: the text 'values' is not one of all, missing",
         ),
-        ("status: 400; ignore: all", "10:15: compare.rules[0].status[0]: expected the two sides' statuses as in 400/4"),
-        ("status: 400/400; ignore: all", "10:15: compare.rules[0].status[0]: '400/400' names one status twice"),
+        (
+            "status: 400; ignore: all",
+            "10:15: compare.rules[0].status[0]: expected the two sides' statuses, such as 400/4",
+        ),
+        ("status: 400/400; ignore: all", "10:15: compare.rules[0].status[0]: '400/400' names the same status twice"),
         ("cookie: a b; ignore: all", "10:15: compare.rules[0].cookie[0]: expected a cookie such as 'theme'"),
-        ("json: $.a; ignore: all; expires: soon", "12:16: compare.rules[0].expires: expected a day such as 2027-03-31"),
-        ("json: $.a; ignore: all; expires: 2027-02-31", "12:16: compare.rules[0].expires: '2027-02-31' is no day: day"),
-        ("ignore: all", "9:7: compare.rules[0]: says not where: give one of json, html, header, cookie, line, status"),
-        ("json: $.a", "9:7: compare.rules[0]: lets nothing pass: give one of ignore, tolerance, time_tolerance, regex"),
-        ("json: $.a; uuid: true; ignore: all", "9:7: compare.rules[0]: says ignore and uuid: give one of ignore"),
-        ("header: etag; unordered: true", "9:7: compare.rules[0]: 'unordered' means nothing for 'header'"),
+        (
+            "json: $.a; ignore: all; expires: soon",
+            "12:16: compare.rules[0].expires: expected a date such as 2027-03-31",
+        ),
+        (
+            "json: $.a; ignore: all; expires: 2027-02-31",
+            "12:16: compare.rules[0].expires: '2027-02-31' is not a date: day",
+        ),
+        (
+            "ignore: all",
+            "9:7: compare.rules[0]: does not say where it applies: set one of json, html, header, cookie, line, status",
+        ),
+        ("json: $.a", "9:7: compare.rules[0]: accepts nothing: set one of ignore, tolerance, time_tolerance, regex"),
+        ("json: $.a; uuid: true; ignore: all", "9:7: compare.rules[0]: sets ignore and uuid: set one of ignore"),
+        ("header: etag; unordered: true", "9:7: compare.rules[0]: 'unordered' can't be used with 'header'"),
         ("json: $.a; ignroe: all", "11:7: unknown key 'ignroe' in compare.rules[0] (did you mean 'ignore'?)"),
     ],
 )
-def test_what_is_wrong_with_a_rule_is_said_where_it_stands(
-    write: Write, problems: Problems, text: str, problem: str
-) -> None:
+def test_an_invalid_rule_is_reported_at_its_place(write: Write, problems: Problems, text: str, problem: str) -> None:
     found = problems(write(rule(text)))
     assert any(said.startswith(f"gateway.yaml:{problem}") for said in found), found
 
@@ -77,9 +90,9 @@ def warnings(file: Path) -> list[str]:
     return [str(warning).partition("gateway.yaml:")[2] for warning in load(file, {}).warnings]
 
 
-def test_a_rule_whose_time_is_over_is_a_warning(write: Write) -> None:
+def test_an_expired_rule_is_a_warning(write: Write) -> None:
     assert warnings(write(rule("json: $.a; ignore: all; expires: 2020-12-31; owner: billing"))) == [
-        "12:16: the rule 'a' has expired on 2020-12-31, so it lets nothing pass any more; ask billing"
+        "12:16: the rule 'a' expired on 2020-12-31 and no longer accepts differences; ask billing"
     ]
     assert warnings(write(rule("json: $.a; ignore: all; expires: 2999-12-31"))) == []
 
@@ -87,6 +100,6 @@ def test_a_rule_whose_time_is_over_is_a_warning(write: Write) -> None:
 def test_a_rule_for_a_header_that_is_not_compared_is_a_warning(write: Write) -> None:
     own = "rules: [{name: a, header: [Location, ETag], ignore: all}]"
     (warning,) = warnings(write(BASE % own))
-    assert warning.endswith("the header ETag is not compared, so the rule 'a' lets nothing pass (add it to 'headers')")
+    assert warning.endswith("the header ETag is not compared, so the rule 'a' has no effect (add it to 'headers')")
     assert warnings(write(BASE % ("headers: [location, etag], " + own))) == []
     assert warnings(write(BASE % own + "compare: {headers: [location, etag]}\n")) == []

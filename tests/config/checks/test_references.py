@@ -47,16 +47,19 @@ CANARY = "from: old\nto: new\nstage: canary\ncanary: {percent: 10}\n"
         (BASE.replace("version: 1", "version: 2"), "1:10: version: must be at most 1, found 2"),
         (BASE.replace("version: 1\n", ""), "1:1: the key 'version' is missing"),
         (BASE.replace("default: old", "default: odl"), "5:10: there is no upstream 'odl' (did you mean 'old'?)"),
-        (BASE + "admin: 127.0.0.1:8080\n", "6:8: the admin address can't be the one that clients use"),
+        (BASE + "admin: 127.0.0.1:8080\n", "6:8: the admin address must differ from the address for clients"),
         (BASE + "listen: 127.0.0.1:2\n", "4:20: the endpoint http://127.0.0.1:2 is this gateway itself"),
         (
             BASE.replace('"http://127.0.0.1:2"', '["http://a:2", "http://A:2/"]'),
             "4:35: the endpoint http://a:2 is listed twice",
         ),
-        (BASE + "routes: [{name: a, match: {}, upstream: old}]\n", "6:20: routes[0].match: matches nothing in part"),
+        (
+            BASE + "routes: [{name: a, match: {}, upstream: old}]\n",
+            "6:20: routes[0].match: matches every request: set a p",
+        ),
         (
             BASE + "routes:\n  - {name: default, match: {path: /a}, upstream: old}\n",
-            "7:12: 'default' means that no route matches",
+            "7:12: the name 'default' is reserved",
         ),
         (
             BASE + "routes:\n  - {name: a, match: {path: /a}, upstream: old}\n"
@@ -85,7 +88,7 @@ CANARY = "from: old\nto: new\nstage: canary\ncanary: {percent: 10}\n"
             "6:23: access_log.enabled: expected true or false, found the text 'off' (write",
         ),
         (migration("from: old\nto: old\nstage: legacy"), "10:9: 'from' and 'to' are the same upstream, 'old'"),
-        (migration("from: old\nto: new\nstage: canary"), "11:12: migrations.m: stage canary needs the section"),
+        (migration("from: old\nto: new\nstage: canary"), "11:12: migrations.m: stage canary requires the section"),
         (
             migration("from: old\nto: new\nstage: cannary"),
             "11:12: migrations.m.stage: the text 'cannary' is not one of",
@@ -114,7 +117,9 @@ CANARY = "from: old\nto: new\nstage: canary\ncanary: {percent: 10}\n"
         (BASE + "tests: [{request: GET /, expect: {route: r}}]\n", "6:42: there is no route 'r'"),
     ],
 )
-def test_what_does_not_fit_is_said_where_it_stands(write: Write, problems: Problems, text: str, problem: str) -> None:
+def test_settings_that_contradict_are_reported_at_their_place(
+    write: Write, problems: Problems, text: str, problem: str
+) -> None:
     (found,) = problems(write(text))
     assert found.startswith(f"gateway.yaml:{problem}")
 
@@ -124,23 +129,23 @@ def test_a_migration_may_have_claims_where_a_provider_verifies_them(write: Write
     assert load(write(text), {}).snapshot.migrations["m"].override is not None
 
 
-def test_names_of_broken_sections_are_known_all_the_same(write: Write, problems: Problems) -> None:
+def test_names_of_invalid_sections_count_as_defined(write: Write, problems: Problems) -> None:
     text = BASE.replace("http://127.0.0.1:1", "ftp://127.0.0.1:1") + "tests: [{request: GET /, expect: {route: x}}]\n"
     (found,) = problems(write(text))
     assert found.startswith("gateway.yaml:3:20: upstreams.old.endpoints[0]: expected a URL")
 
 
-def test_a_hundred_routes_that_tie_are_told_once_each(write: Write, problems: Problems) -> None:
+def test_each_of_a_hundred_tied_routes_is_reported_once(write: Write, problems: Problems) -> None:
     routes = "".join(f"  - {{name: r{n}, match: {{path: /a}}, upstream: new}}\n" for n in range(100))
     assert len(problems(write(BASE + "routes:\n" + routes))) == 99
 
 
-def test_what_is_probably_not_meant_is_a_warning(write: Write) -> None:
+def test_probable_mistakes_are_warnings(write: Write) -> None:
     text = BASE + PROVIDER + "admin: 0.0.0.0:8081\ntrusted_proxies: [0.0.0.0/0]\n"
     assert [str(warning).partition("gateway.yaml:")[2] for warning in load(write(text), {}).warnings] == [
         "4:3: the upstream 'new' is not used",
         "6:20: the provider 'shop' is not used",
-        "7:8: the admin address 0.0.0.0:8081 can be reached from other machines, and asks nobody who they are",
+        "7:8: the admin address 0.0.0.0:8081 is reachable from other machines and requires no authentication",
         "8:19: every peer is trusted, so any client can claim any address",
     ]
 
@@ -177,13 +182,13 @@ TRUSTING = BASE + "trusted_proxies: [10.0.0.0/8]\n"
         (migration(CANARY + "override: {header: NAME, permitted: scope:x}"), "13:24"),
     ],
 )
-def test_nothing_may_be_asked_of_an_identity_header(
+def test_conditions_on_identity_headers_are_refused(
     write: Write, problems: Problems, text: str, place: str, name: str
 ) -> None:
     found = problems(write(text.replace("NAME", name)))
     assert [problem for problem in found if f"the header {name} is set by the gateway" in problem] == [
-        f"gateway.yaml:{place}: the header {name} is set by the gateway, so a client's says nothing"
-        " (ask for a claim or a scope)"
+        f"gateway.yaml:{place}: the header {name} is set by the gateway alone; what a client sends is dropped"
+        " (use a claim or a scope)"
     ]
 
 
@@ -192,13 +197,13 @@ def test_nothing_may_be_asked_of_an_identity_header(
     [
         (BASE + "pass_headers: {X-Auth-Subject: anyone}\n", "6:16: the header X-Auth-Subject can't be passed on"),
         (BASE + "pass_headers: {x-forwarded-for: anyone}\n", "6:16: the header x-forwarded-for can't be passed on"),
-        (BASE + "pass_headers: {X-Custom: anyone}\n", "6:16: the header X-Custom is not one that the gateway drops"),
+        (BASE + "pass_headers: {X-Custom: anyone}\n", "6:16: the gateway does not drop the header X-Custom"),
         (BASE + "pass_headers: {SCRIPT_NAMES: anyone}\n", "(did you mean 'SCRIPT_NAME'?)"),
-        (BASE + "pass_headers: {SCRIPT_NAME: proxies}\n", "6:29: nobody may send the header SCRIPT_NAME"),
+        (BASE + "pass_headers: {SCRIPT_NAME: proxies}\n", "6:29: the header SCRIPT_NAME can never pass"),
         (TRUSTING + "pass_headers: {SCRIPT_NAME: everybody}\n", "7:29: pass_headers.SCRIPT_NAME"),
     ],
 )
-def test_headers_that_can_not_be_passed_are_refused(write: Write, problems: Problems, text: str, problem: str) -> None:
+def test_pass_headers_refuses_what_can_not_pass(write: Write, problems: Problems, text: str, problem: str) -> None:
     found = problems(write(text))
     assert len(found) == 1
     assert problem in found[0]
@@ -216,7 +221,7 @@ def test_passed_headers_are_in_the_snapshot_in_any_spelling(write: Write) -> Non
             BASE + "routes: [{name: a, match: {path: /a, headers: {X-Forwarded-Proto: https}}, upstream: old}]\n",
             "6:48: any client can send the header X-Forwarded-Proto",
         ),
-        (BASE + "pass_headers: {Script-Name: anyone}\n", "6:29: with the header Script-Name any client chooses"),
+        (BASE + "pass_headers: {Script-Name: anyone}\n", "6:29: with the header Script-Name, any client can choose"),
         (TRUSTING + "pass_headers: {Script-Name: proxies}\n", None),
         (BASE + "pass_headers: {X-Client-IP: anyone}\n", None),
     ],

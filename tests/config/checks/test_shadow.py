@@ -44,7 +44,7 @@ def shadow_of(path: Path) -> Shadow | None:
     return load(path, {}).snapshot.migrations["m"].shadow
 
 
-def test_stage_shadow_copies_all_safe_requests_without_being_told_more(write: Write) -> None:
+def test_stage_shadow_copies_safe_requests_by_default(write: Write) -> None:
     shadow = shadow_of(write(document()))
     assert shadow is not None
     assert shadow.threshold == 10_000
@@ -62,7 +62,7 @@ def test_reverse_copies_where_extracted_serves(write: Write, stage: str) -> None
     assert shadow_of(write(document("{reverse: true}", stage=stage))) is not None
 
 
-def test_every_setting_arrives(write: Write) -> None:
+def test_every_shadow_setting_reaches_the_snapshot(write: Write) -> None:
     shadow = shadow_of(
         write(
             document(
@@ -84,7 +84,7 @@ def test_every_setting_arrives(write: Write) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (document("{methods: [GET, POST]}"), "11:29: copies of POST would change what callers see"),
+        (document("{methods: [GET, POST]}"), "11:29: copies of POST requests could change data that callers see"),
         (document("{methods: [TRACE]}"), "TRACE can't be copied"),
         (document("{sandbox: new}"), "'new' serves callers, so it can't be the sandbox"),
         (document("{sandbox: old}"), "'old' serves callers, so it can't be the sandbox"),
@@ -105,10 +105,12 @@ def test_every_setting_arrives(write: Write) -> None:
         (document("{by: visitor}"), "by"),
         (document("{store: everything}"), "store"),
         (document(rest='store: {url: "sqlite://relative"}\n'), "expected sqlite:///PATH or postgresql://HOST/DATABASE"),
-        (document(rest='store: {url: "postgresql://u:secret@db/x"}\n'), "a password doesn't belong into the YAML"),
+        (document(rest='store: {url: "postgresql://u:secret@db/x"}\n'), "a password must not be in the YAML"),
     ],
 )
-def test_what_is_wrong_is_said_at_its_place(write: Write, problems: Problems, text: str, problem: str) -> None:
+def test_invalid_settings_are_reported_at_their_place(
+    write: Write, problems: Problems, text: str, problem: str
+) -> None:
     found = problems(write(text))
     assert any(problem in line for line in found), found
 
@@ -116,11 +118,11 @@ def test_what_is_wrong_is_said_at_its_place(write: Write, problems: Problems, te
 @pytest.mark.parametrize(
     ("text", "warning"),
     [
-        (document("{percent: 0}"), "shadows, but copies 0 %"),
+        (document("{percent: 0}"), "shadows but copies 0 %"),
         (document(match=", methods: [POST]"), "copies none of this route's methods"),
     ],
 )
-def test_a_shadow_that_can_copy_nothing_is_warned_of(write: Write, text: str, warning: str) -> None:
+def test_a_shadow_that_copies_nothing_is_a_warning(write: Write, text: str, warning: str) -> None:
     warnings = [str(one) for one in load(write(text), {}).warnings]
     assert any(warning in line for line in warnings), warnings
 
@@ -136,7 +138,7 @@ def test_the_stores_path_is_relative_to_the_file(write: Write, tmp_path: Path) -
     assert load(path, {}).snapshot.store.url == "sqlite:////srv/x.sqlite3"
 
 
-def test_a_database_password_comes_from_the_environment_and_is_shown_to_nobody(write: Write) -> None:
+def test_a_database_password_comes_from_the_environment_and_stays_hidden(write: Write) -> None:
     path = write(document(rest="store: {url: '${STORE}'}\n"))
     snapshot = load(path, {"STORE": "postgresql://u:secret@db/x"}).snapshot
     assert snapshot.store.url == "postgresql://u:secret@db/x"
@@ -153,7 +155,7 @@ def test_a_database_password_comes_from_the_environment_and_is_shown_to_nobody(w
         ("{names: [phone], card_numbers: false}", Redact(frozenset({"phone"}), card_numbers=False)),
     ],
 )
-def test_what_is_redacted_is_names_or_more(write: Write, said: str, expected: Redact) -> None:
+def test_redact_is_a_list_of_names_or_a_mapping(write: Write, said: str, expected: Redact) -> None:
     shadow = shadow_of(write(document(f"{{redact: {said}}}")))
     assert shadow is not None
     assert shadow.redact == expected
@@ -172,9 +174,7 @@ def test_what_is_redacted_is_names_or_more(write: Write, said: str, expected: Re
         ("['']", "redact"),
     ],
 )
-def test_what_is_wrong_with_redaction_is_said_at_its_place(
-    write: Write, problems: Problems, said: str, problem: str
-) -> None:
+def test_invalid_redaction_is_reported_at_its_place(write: Write, problems: Problems, said: str, problem: str) -> None:
     (found,) = problems(write(document(f"{{redact: {said}}}")))
     assert problem in found
     print(found)

@@ -67,7 +67,7 @@ def test_a_secret_comes_from_a_file(write: Write, tmp_path: Path) -> None:
     [
         ("algorithms: [RS256]", "5:5: auth.providers.shop: has no keys"),
         ("jwks: dev/jwks.json\ndiscovery: true\nalgorithms: [RS256]", "9:18: auth.providers.shop: 'jwks' and 'disco"),
-        ("jwks: dev/jwks.json\nalgorithms: [HS256]", "9:7: auth.providers.shop: HS256 needs 'secret'"),
+        ("jwks: dev/jwks.json\nalgorithms: [HS256]", "9:7: auth.providers.shop: HS256 requires 'secret'"),
         ("jwks: dev/jwks.json\nalgorithms: [RS256, HS256]", "9:7: auth.providers.shop: HS algorithms can't be mixed"),
         ("jwks: dev/jwks.json\nalgorithms: [none]", "9:20: auth.providers.shop.algorithms[0]: the text 'none' is not"),
         ("jwks: dev/jwks.json\nalgorithms: []", "9:7: auth.providers.shop.algorithms: must hold at least one"),
@@ -75,19 +75,21 @@ def test_a_secret_comes_from_a_file(write: Write, tmp_path: Path) -> None:
         ("jwks: gateway.yaml\nalgorithms: [RS256]", "8:13: auth.providers.shop: gateway.yaml is not JSON"),
         (
             "jwks: http://id.example/k\nalgorithms: [RS256]",
-            "8:13: auth.providers.shop: 'http://id.example/k': keys may",
+            "8:13: auth.providers.shop: 'http://id.example/k': keys are",
         ),
-        ("secret: ${S}\nalgorithms: [RS256]", "9:7: auth.providers.shop: RS256 needs 'jwks' or 'discovery'"),
-        (f"secret: {LONG}\nalgorithms: [HS256]", "8:15: auth.providers.shop: a secret can't stand in the config"),
-        (f"secret: '${{X:-{LONG}}}'\nalgorithms: [HS256]", "8:15: auth.providers.shop: a secret can't stand in the"),
+        ("secret: ${S}\nalgorithms: [RS256]", "9:7: auth.providers.shop: RS256 requires 'jwks' or 'discovery'"),
+        (f"secret: {LONG}\nalgorithms: [HS256]", "8:15: auth.providers.shop: a secret must not be in the config"),
+        (f"secret: '${{X:-{LONG}}}'\nalgorithms: [HS256]", "8:15: auth.providers.shop: a secret must not be in the"),
         ("secret: file:none\nalgorithms: [HS256]", "8:15: auth.providers.shop: none can't be read"),
         ("secret: ${NONE}\nalgorithms: [HS256]", "8:15: the environment variable NONE is not set"),
-        ("secret: ${SHORT}\nalgorithms: [HS256]", "8:15: auth.providers.shop: the secret has 5 bytes where 32 are"),
-        ("secret: ${S}\nalgorithms: [HS512]", "8:15: auth.providers.shop: the secret has 32 bytes where 64 are"),
+        ("secret: ${SHORT}\nalgorithms: [HS256]", "8:15: auth.providers.shop: the secret has 5 bytes; 32 are"),
+        ("secret: ${S}\nalgorithms: [HS512]", "8:15: auth.providers.shop: the secret has 32 bytes; 64 are"),
         ("secret: ${EMPTY}\nalgorithms: [HS256]", "8:15: auth.providers.shop"),
     ],
 )
-def test_what_could_not_verify_tokens_is_refused(write: Write, problems: Problems, rest: str, problem: str) -> None:
+def test_providers_that_can_not_verify_tokens_are_refused(
+    write: Write, problems: Problems, rest: str, problem: str
+) -> None:
     (found,) = problems(write(provider(rest)), {"S": LONG, "SHORT": "12345", "EMPTY": ""})
     assert found.startswith(f"gateway.yaml:{problem}")
     assert LONG not in found
@@ -108,7 +110,7 @@ def own_secret(*lines: str) -> str:
     return UNCHECKED % "\n      ".join(["secret: ${SECRET}", "algorithms: [HS256]", *lines])
 
 
-def test_tokens_of_an_own_secret_may_go_without_issuer_and_audience(write: Write) -> None:
+def test_tokens_of_a_secret_may_lack_issuer_and_audience(write: Write) -> None:
     found = compiled(write(own_secret("unchecked: [issuer, audience]", "subject_claim: user_id")), {"SECRET": LONG})
     assert (found.issuer, found.audiences, found.subject_claim) == (None, None, "user_id")
 
@@ -118,19 +120,20 @@ def test_tokens_of_an_own_secret_may_go_without_issuer_and_audience(write: Write
     [
         (
             ["audience: a"],
-            "auth.providers.shop: 'issuer' is missing (where tokens of this secret have none: unchecked: [issuer])",
+            "auth.providers.shop: 'issuer' is missing (if tokens signed with this secret lack it: unchecked: [issuer])",
         ),
         (
             ["issuer: a"],
-            "auth.providers.shop: 'audience' is missing (where tokens of this secret have none: unchecked: [audience])",
+            "auth.providers.shop: 'audience' is missing"
+            " (if tokens signed with this secret lack it: unchecked: [audience])",
         ),
         (
             ["issuer: a", "audience: a", "unchecked: [issuer]"],
-            "auth.providers.shop: 'issuer' is both given and unchecked: leave out one of the two",
+            "auth.providers.shop: 'issuer' is both set and unchecked: remove one of the two",
         ),
     ],
 )
-def test_issuer_and_audience_are_left_out_only_by_the_yamls_word(
+def test_issuer_and_audience_are_required_unless_unchecked(
     write: Write, problems: Problems, lines: list[str], said: str
 ) -> None:
     assert problems(write(own_secret(*lines)), {"SECRET": LONG})[0].endswith(said)
@@ -142,7 +145,7 @@ def test_tokens_of_a_key_set_are_never_unchecked(write: Write, problems: Problem
         [source, "algorithms: [ES256]", "issuer: https://id.example", "unchecked: [audience]"]
     )
     assert problems(write(text))[0].endswith(
-        "auth.providers.shop: only tokens of an own 'secret' may go unchecked: the key set also signs tokens that are"
-        " meant for others"
+        "auth.providers.shop: only tokens signed with 'secret' may go unchecked: a key set also signs tokens for other"
+        " audiences"
     )
     assert problems(write(UNCHECKED % f"{source}\n      algorithms: [ES256]"))[0].endswith("'issuer' is missing")

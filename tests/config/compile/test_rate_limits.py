@@ -56,22 +56,22 @@ def test_a_password_comes_from_the_environment_alone(tmp_path: Path, monkeypatch
     assert snapshot.redis is not None
     assert snapshot.redis.url == "rediss://:secret@redis.example/0"
     assert "secret" not in repr(snapshot.redis)
-    with pytest.raises(ConfigurationError, match="a password doesn't belong into the YAML"):
+    with pytest.raises(ConfigurationError, match="a password must not be in the YAML"):
         load(loaded(tmp_path, BASE + "redis: {url: 'redis://:secret@redis.example/0'}\n"))
 
 
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        ("{requests: 1, key: visitor}", "limits nobody"),
-        ("{requests: 1, key: none}", "limits nobody"),
+        ("{requests: 1, key: visitor}", "would limit no caller"),
+        ("{requests: 1, key: none}", "would limit no caller"),
         ("{requests: 0}", "requests"),
         ("{requests: 1, per: 0s}", "per"),
         ("{requests: 1, key: []}", "key"),
         ("{per: 1s}", "requests"),
     ],
 )
-def test_limits_that_make_no_sense_are_refused(tmp_path: Path, written: str, said: str) -> None:
+def test_rate_limits_without_effect_are_refused(tmp_path: Path, written: str, said: str) -> None:
     with pytest.raises(ConfigurationError) as error:
         load(loaded(tmp_path, BASE.replace("{requests: 5, burst: 10}", written)))
     assert said in str(error.value.problems[0])

@@ -70,18 +70,18 @@ def test_an_expired_certificate_is_a_warning(write: Write) -> None:
     ("text", "problem"),
     [
         (LISTENER.replace("shop.crt", "none.crt") % "", "4:20: tls: tls/none.crt can't be read: No such file"),
-        (LISTENER.replace("shop.crt", "text") % "", "4:20: tls: tls/text holds no certificate in PEM"),
-        (LISTENER.replace("shop.key", "text") % "", "4:39: tls: tls/text is no private key in PEM"),
+        (LISTENER.replace("shop.crt", "text") % "", "4:20: tls: tls/text is not a certificate in PEM"),
+        (LISTENER.replace("shop.key", "text") % "", "4:39: tls: tls/text is not a private key in PEM"),
         (LISTENER.replace("shop.key", "other.key") % "", "tls: tls/other.key is not the key of the certificate"),
         (LISTENER.replace("shop.key", "encrypted.key") % "", "tls: tls/encrypted.key is encrypted"),
-        (LISTENER % ", client_ca: tls/text", "tls: tls/text holds no certificate in PEM"),
-        (LISTENER % ", client_certificate: optional", "says nothing without 'client_ca'"),
+        (LISTENER % ", client_ca: tls/text", "tls: tls/text is not a certificate in PEM"),
+        (LISTENER % ", client_certificate: optional", "has no effect without 'client_ca'"),
         (LISTENER % ", client_certificate: perhaps", "client_certificate"),
         (PLAIN + "tls: {certificate: tls/shop.crt}\n", "key"),
-        (PLAIN.replace("1'}", "1', tls: {ca: tls/ca.crt}}"), "upstreams.a.tls says nothing: no endpoint is https"),
+        (PLAIN.replace("1'}", "1', tls: {ca: tls/ca.crt}}"), "upstreams.a.tls has no effect: no endpoint is https"),
         (
             PLAIN.replace("http:", "https:").replace("1'}", "1', tls: {certificate: tls/shop.crt}}"),
-            "'certificate' and 'key' need each other",
+            "'certificate' and 'key' go together",
         ),
         (
             PLAIN.replace("http:", "https:").replace("1'}", "1', tls: {server_name: 'a b'}}"),
@@ -89,7 +89,7 @@ def test_an_expired_certificate_is_a_warning(write: Write) -> None:
         ),
         (
             PLAIN.replace("http:", "https:").replace("1'}", f"1', tls: {{server_name: {'a' * 64}.example}}}}"),
-            "has a part of more than 63 characters",
+            "has a label longer than 63 characters",
         ),
         (
             PLAIN.replace("http:", "https:").replace("1'}", "1', tls: {ca: tls/none}}"),
@@ -97,16 +97,16 @@ def test_an_expired_certificate_is_a_warning(write: Write) -> None:
         ),
         (
             PLAIN + "routes: [{name: r, match: {path: /}, upstream: a, auth: {certificate: {}}}]\n",
-            "'certificate' can never hold: clients are not asked for a certificate (give 'tls.client_ca')",
+            "'certificate' can never hold: clients are not asked for certificates (set 'tls.client_ca')",
         ),
         (
             PLAIN + "routes: [{name: r, match: {path: /}, upstream: a, auth: {required: false}}]\n",
-            "asks for nothing: give a provider, or a certificate",
+            "requires nothing: set a provider or a certificate",
         ),
         (
             LISTENER % ", client_ca: tls/ca.crt"
             + "routes: [{name: r, match: {path: /}, upstream: a, auth: {certificate: {}, scopes: x}}]\n",
-            "'scopes' is about a token",
+            "'scopes' applies to tokens",
         ),
         (
             LISTENER % ", client_ca: tls/ca.crt"
@@ -115,7 +115,9 @@ def test_an_expired_certificate_is_a_warning(write: Write) -> None:
         ),
     ],
 )
-def test_what_is_wrong_is_said_at_its_place(write: Write, problems: Problems, text: str, problem: str) -> None:
+def test_invalid_settings_are_reported_at_their_place(
+    write: Write, problems: Problems, text: str, problem: str
+) -> None:
     (found,) = problems(write(text))
     assert problem in found
 
@@ -135,7 +137,7 @@ def test_a_migrations_rules_about_certificates_need_an_authority(write: Write, p
         f"migrations: {{m: {{from: a, to: b, stage: canary, {part}, routes: [{{match: {{path: /}}}}]}}}}\n"
     )
     (problem,) = problems(write("version: 1\n" + text))
-    assert "can never hold: clients are not asked for a certificate" in problem
+    assert "can never hold: clients are not asked for certificates" in problem
     listener = "tls: {certificate: tls/shop.crt, key: tls/shop.key, client_ca: tls/ca.crt}\n"
     load(write("version: 1\n" + text + listener), {})
 
@@ -148,10 +150,10 @@ def test_an_https_endpoint_has_its_own_usual_port(write: Write) -> None:
 
 
 @pytest.mark.parametrize("protocol", ["h2c", "HTTP/2.0", "TLS/1.0", "h2", "web socket", ""])
-def test_some_protocols_can_not_be_switched_to(write: Write, problems: Problems, protocol: str) -> None:
+def test_upgrades_that_bypass_rules_are_refused(write: Write, problems: Problems, protocol: str) -> None:
     assert problems(write(PLAIN.replace("1'}", f"1', upgrades: ['{protocol}']}}")))
 
 
-def test_protocols_to_switch_to_are_known_in_any_case(write: Write) -> None:
+def test_upgrade_protocols_are_case_insensitive(write: Write) -> None:
     text = PLAIN.replace("1'}", "1', upgrades: [WebSocket, SPDY/3.1]}")
     assert load(write(text), {}).snapshot.upstreams["a"].upgrades == {"websocket", "spdy/3.1"}

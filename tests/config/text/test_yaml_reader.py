@@ -75,7 +75,7 @@ def test_a_key_given_twice_is_refused(write: Write) -> None:
     ]
 
 
-def test_a_key_that_is_no_text_is_refused(write: Write) -> None:
+def test_a_key_that_is_not_text_is_refused(write: Write) -> None:
     assert read(write("1: a\ntrue: b\n"))[1] == [
         'gateway.yaml:1:1: the key 1 is read as a number (put it in quotes: "1")',
         'gateway.yaml:2:1: the key true is read as a boolean (put it in quotes: "true")',
@@ -98,7 +98,7 @@ def test_an_alias_of_itself_is_refused(write: Write) -> None:
     assert read(write("a: &a [*a]\n"))[1] == ["gateway.yaml:1:4: this alias contains itself"]
 
 
-def test_aliases_can_not_fill_the_memory(write: Write) -> None:
+def test_nested_aliases_are_bounded(write: Write) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
     with pytest.raises(ConfigurationError, match="more values than a configuration may"):
@@ -118,31 +118,33 @@ def test_aliases_can_not_fill_the_memory(write: Write) -> None:
         (
             "a: {b: ${C}}\n",
             "gateway.yaml:1:9: is not YAML: while parsing a flow mapping, did not find expected ',' or '}'"
-            " (inside { } and [ ] put ${NAME} in quotes)",
+            " (inside { } and [ ], put ${NAME} in quotes)",
         ),
         ("a: \x01\n", "gateway.yaml:1:1: is not YAML"),
         ("[" * 5000, "gateway.yaml"),
     ],
 )
-def test_what_is_no_yaml_is_refused_at_its_place(write: Write, problems: Problems, text: str, problem: str) -> None:
+def test_invalid_yaml_is_reported_at_its_place(write: Write, problems: Problems, text: str, problem: str) -> None:
     assert any(found.startswith(problem) for found in problems(write(text)))
 
 
 @pytest.mark.parametrize("number", ["9" * 5000, "!!float .", "!!float e5", "!!int " + "1" * 101])
-def test_what_is_no_number_after_all_is_a_problem_at_its_place(write: Write, problems: Problems, number: str) -> None:
+def test_a_variable_that_is_not_a_number_is_reported_at_its_place(
+    write: Write, problems: Problems, number: str
+) -> None:
     text = f"version: 1\nupstreams: {{a: {{endpoints: 'http://a:1'}}}}\ndefault: a\nlimits: {{requests: {number}}}\n"
     (found,) = problems(write(text))
     assert found.startswith("gateway.yaml:4:20: limits.requests: expected")
 
 
-def test_what_is_not_utf_8_is_refused(tmp_path: Path, problems: Problems) -> None:
+def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path, problems: Problems) -> None:
     file = tmp_path / "a.yaml"
     file.write_bytes(b"a: 1\nb: \xff\n")
     assert problems(file) == ["a.yaml:2:1: is not UTF-8 text"]
     assert problems(tmp_path / "none.yaml") == ["none.yaml:1:1: can't be read: No such file or directory"]
 
 
-def test_the_environment_is_put_in(write: Write) -> None:
+def test_environment_variables_are_substituted(write: Write) -> None:
     text = (
         "version: 1\nlisten: '${HOST}:${PORT:-8080}'\nupstreams:\n"
         "  a: {endpoints: 'http://${HOST}:81', connections: '${MANY}', queue: '${MANY}'}\n"
@@ -156,7 +158,7 @@ def test_the_environment_is_put_in(write: Write) -> None:
     assert loaded.snapshot.access_log.path == "${HOST}.log"
 
 
-def test_a_missing_variable_is_one_problem_at_its_place(write: Write, problems: Problems) -> None:
+def test_a_missing_variable_is_reported_once_at_its_place(write: Write, problems: Problems) -> None:
     text = f"version: 1\nlisten: ${{HOST}}\n{UPSTREAM}limits: {{connections: 0}}\n"
     assert problems(write(text)) == [
         "gateway.yaml:2:9: the environment variable HOST is not set",

@@ -54,7 +54,7 @@ Parse = Callable[[object], object]
         (parse_match_host, "shop.example.", "shop.example"),
     ],
 )
-def test_what_is_written_becomes_what_is_meant(parse: Parse, written: object, meant: object) -> None:
+def test_values_are_parsed(parse: Parse, written: object, meant: object) -> None:
     assert parse(written) == meant
 
 
@@ -63,8 +63,8 @@ def test_what_is_written_becomes_what_is_meant(parse: Parse, written: object, me
     [
         (parse_duration, "5 s", "expected a duration"),
         (parse_duration, "-1s", "expected a duration"),
-        (parse_duration, "nan", "can't be"),
-        (parse_duration, "inf", "can't be"),
+        (parse_duration, "nan", "is not a valid duration"),
+        (parse_duration, "inf", "is not a valid duration"),
         (parse_duration, True, "found the boolean true"),
         (parse_positive_duration, "0s", "longer than 0s"),
         (parse_size, "8KB", "8KiB"),
@@ -78,16 +78,16 @@ def test_what_is_written_becomes_what_is_meant(parse: Parse, written: object, me
         (parse_listener, "127.0.0.300:80", "not an IPv4 address"),
         (parse_listener, False, "the boolean false"),
         (parse_endpoint, "ftp://a", "expected a URL"),
-        (parse_endpoint, "http://a/b", "scheme, host and port alone"),
-        (parse_endpoint, "http://a?b", "scheme, host and port alone"),
+        (parse_endpoint, "http://a/b", "scheme, host and port only"),
+        (parse_endpoint, "http://a?b", "scheme, host and port only"),
         (parse_endpoint, "http://u:p@a", "user name or password"),
         (parse_endpoint, "http://a:x", "is not a URL"),
         (parse_endpoint, "http://a:0", "port 0"),
         (parse_endpoint, "a:80", "expected a URL"),
         (parse_endpoint, "http://a b", "not a host name"),
-        (parse_sticky, "claim", "is no sticky key"),
-        (parse_sticky, "cookie:", "needs a name"),
-        (parse_sticky, "header:a b", "can't be the name of a header"),
+        (parse_sticky, "claim", "is not a sticky key"),
+        (parse_sticky, "cookie:", "requires a name"),
+        (parse_sticky, "header:a b", "is not a valid header name"),
         (parse_condition, "claims:a=b", "did you mean 'claim'"),
         (parse_condition, "ip:nowhere", "expected an address"),
         (parse_permission, "header:X-Me", "only a claim, a scope or a certificate"),
@@ -98,12 +98,12 @@ def test_what_is_written_becomes_what_is_meant(parse: Parse, written: object, me
         (parse_method, "get", "did you mean 'GET'"),
     ],
 )
-def test_what_can_not_be_meant_is_refused_with_the_reason(parse: Parse, written: object, message: str) -> None:
+def test_invalid_values_are_refused_with_the_reason(parse: Parse, written: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         parse(written)
 
 
-def test_this_machine_is_known_by_its_names() -> None:
+def test_loopback_is_known_by_all_its_names() -> None:
     assert all(map(is_loopback, ("localhost", "a.localhost", "127.3.2.1", "::1")))
     assert not any(map(is_loopback, ("0.0.0.0", "::", "shop.example", "10.0.0.1")))
 
@@ -122,7 +122,7 @@ def test_sizes_are_spelled_as_they_are_written(spelled: str) -> None:
     ("url", "said"),
     [
         ("https://bücher.example", "did you mean 'xn--bcher-kva.example'"),
-        (f"https://{'a' * 64}.example", "more than 63 characters"),
+        (f"https://{'a' * 64}.example", "longer than 63 characters"),
     ],
 )
 def test_names_are_written_as_in_dns_and_certificates(url: str, said: str) -> None:

@@ -346,7 +346,7 @@ def test_the_commands_read_the_store_that_the_configuration_names(tmp_path: Path
     assert run("report", "items", *config, "--epoch", json.loads(output)[0]["id"][:6])[0] == 1
     assert run("report", "items", *config, "--epoch", "none")[0] == 2
     code, output = run("reset", "items", *config, "--reason", "another release")
-    assert (code, "begins anew (reset 1)" in output) == (0, True)
+    assert (code, "has begun (reset 1)" in output) == (0, True)
     number = str(found["signatures"][0]["examples"][0])
     assert run("report", "items", *config, "--html", str(tmp_path / "report.html"))[0] == 1
     assert "Shadow report: items" in (tmp_path / "report.html").read_text()

@@ -23,13 +23,13 @@ from strangler.replay.recorded import RecordingError
 from strangler.replay.results import Results
 
 _MOST_NOT_ASKED = 15
-"""Lines about what was not asked, without --all."""
+"""Lines about requests that were not replayed, without --all."""
 
 
 def compare_sides(options: Options) -> int:
     """Print the report; 2 for wrong usage.
 
-    1 where a pair differs, an answer is missing, nothing was compared, or Ctrl-C ended it early.
+    1 if a pair differs, a response is missing, nothing was compared, or Ctrl-C ended the run early.
     """
     try:
         check(options)
@@ -54,7 +54,7 @@ def compare_sides(options: Options) -> int:
         console = output()
         print_report(console, results.report(), options.everything)
         lines = list(_not_asked(results, {name.lower() for name, _ in fields}))
-        for line in listed(console, lines, None if options.everything else _MOST_NOT_ASKED, "requests not asked"):
+        for line in listed(console, lines, None if options.everything else _MOST_NOT_ASKED, "requests not replayed"):
             print(printable(line))
     return 0 if results.equivalent and not interrupted and (written or options.html is None) else 1
 
@@ -64,7 +64,7 @@ def _write_page(file: Path, results: Results) -> bool:
     from strangler.shadow.report.page import page
 
     try:
-        # Answers in JSON may hold lone surrogates.
+        # JSON responses may hold lone surrogates.
         file.write_text(page(results.report()), "utf-8", "backslashreplace")
     except OSError as error:
         print(f"strangler: {file} can't be written: {error.strerror}", file=sys.stderr)
@@ -74,7 +74,7 @@ def _write_page(file: Path, results: Results) -> bool:
 
 
 def _json(value: Any) -> str:
-    """`value` as JSON; lone surrogates, which JSON of an answer may hold, are escaped."""
+    """`value` as JSON; lone surrogates, which the JSON of a response may hold, are escaped."""
     try:
         return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
     except TypeError:
@@ -82,14 +82,14 @@ def _json(value: Any) -> str:
 
 
 def _not_asked(results: Results, given: set[str]) -> Iterator[str]:
-    """What the report does not say: what is missing of the recording, and of the answers.
+    """What the report leaves out: requests of the recording that were not replayed, and missing responses.
 
     `given` are the names of headers on the command line.
     """
     recording = results.recording
     if recording.skipped:
         listed = ", ".join(f"{reason} {count}" for reason, count in recording.skipped.most_common())
-        yield f"{recording.skipped.total()} not asked: {listed}"
+        yield f"{recording.skipped.total()} not replayed: {listed}"
     for title, sentences in (
         ("not filled", recording.unfilled),
         ("not read", recording.unreadable),
@@ -101,4 +101,4 @@ def _not_asked(results: Results, given: set[str]) -> Iterator[str]:
     yield from (f"{reason}: {detail}" for reason, detail in results.unanswered.items())
     redacted = Counter(name for request in recording.requests for name in request.redacted if name.lower() not in given)
     for name, count in redacted.most_common():
-        yield f"{count} requests were recorded without the value of {name}: give one with -H '{name}: …'"
+        yield f"{count} requests were recorded without the value of {name}: set it with -H '{name}: …'"

@@ -47,24 +47,24 @@ class Options:
 
 
 class UsageError(Exception):
-    """The command line asks for what can't be; the message says what."""
+    """The command line can't be carried out; the message is the reason."""
 
 
 def check(options: Options) -> None:
     for name, url in (("--legacy", options.legacy), ("--extracted", options.extracted)):
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/") or parts.query:
-            raise UsageError(f"{name} is an http(s) URL of scheme, host and port alone, not {url!r}")
+            raise UsageError(f"{name} must be an http(s) URL of scheme, host and port only, not {url!r}")
         if parts.username is not None:
-            raise UsageError(f"{name} can't hold a user name: give -H 'Authorization: …'")
+            raise UsageError(f"{name} can't hold a user name: use -H 'Authorization: …'")
     if sum(file is not None for file in (options.har, options.openapi, options.urls)) != 1:
         raise UsageError("give one of --har, --openapi and --urls")
     if options.html is not None and not options.html.absolute().parent.is_dir():
         raise UsageError(f"--html: there is no folder {options.html.absolute().parent}")
     if options.origins and options.har is None:
-        raise UsageError("--origin goes with --har: of a list of URLs only path and query count")
+        raise UsageError("--origin requires --har: of other sources only path and query are used")
     if (options.config is None) is not (options.migration is None):
-        raise UsageError("--config and --migration go together: the rules are those of a migration")
+        raise UsageError("--config and --migration go together: rules belong to a migration")
 
 
 def given_fields(headers: list[str]) -> list[tuple[str, str]]:
@@ -82,7 +82,7 @@ def given_fields(headers: list[str]) -> list[tuple[str, str]]:
 
 
 def prepare(options: Options) -> tuple[Rules, float, Results]:
-    """The rules, the seconds after which a mismatch is asked again, and the results of nothing asked yet."""
+    """The rules, the seconds after which a mismatch is confirmed, and the results, still empty."""
     recording = _recording(options)
     urls = (options.legacy, options.extracted)
     recording.only_methods(_methods(options.methods))
@@ -92,7 +92,7 @@ def prepare(options: Options) -> tuple[Rules, float, Results]:
     loaded = load(options.config)
     if options.migration not in loaded.model.migrations:
         known = ", ".join(loaded.model.migrations) or "none"
-        raise UsageError(f"{options.config} has no migration {options.migration!r}; it has {known}")
+        raise UsageError(f"{options.config} has no migration {options.migration!r}; known: {known}")
     only_migration(recording, loaded.snapshot, options.migration, options.host)
     migration = loaded.snapshot.migrations[options.migration]
     shadow = migration.shadow or Shadow()
@@ -113,7 +113,7 @@ def _recording(options: Options) -> Recording:
         return read_url_list(options.urls.read_bytes(), str(options.urls))
     except OSError as error:
         is_url = str(error.filename).startswith(("http:", "https:"))
-        hint = "; it has to be a file: fetch the URL into one first" if is_url else ""
+        hint = "; it must be a file: download the URL first" if is_url else ""
         raise RecordingError(f"{error.filename}: {error.strerror}{hint}") from None
 
 

@@ -22,7 +22,7 @@ async def replay_requests(
     options: Options, fields: list[tuple[str, str]], rules: Rules, confirm_after: float, results: Results
 ) -> None:
     if threading.current_thread() is threading.main_thread():
-        # What stops a job of CI ends the run as Ctrl-C does: with the report of what was asked until then.
+        # What stops a job of CI ends the run as Ctrl-C does: with a report of what was replayed until then.
         running = asyncio.current_task()
         assert running is not None
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)

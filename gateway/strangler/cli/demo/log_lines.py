@@ -13,7 +13,7 @@ _SHOWN = frozenset(
         "the store answers again",
     }
 )
-"""Of the events that are no warnings, those that follow from what somebody in front of the terminal does."""
+"""Of the events at level info, those that follow from an action of the user."""
 
 
 def request_line(entry: dict[str, Any]) -> str:
@@ -27,7 +27,7 @@ def request_line(entry: dict[str, Any]) -> str:
 
 
 def event_lines(entry: dict[str, Any]) -> str:
-    """The lines of an event of the event log, "" for one that nobody in front of a terminal waits for."""
+    """The lines of an event of the event log, "" for one that does not concern the user."""
     event, level = entry["event"], entry["level"]
     if level == "info" and event not in _SHOWN:
         return ""

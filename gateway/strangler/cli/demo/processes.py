@@ -27,7 +27,7 @@ _POLL = 0.05
 
 
 class DemoError(Exception):
-    """The demo can't go on; the message says why."""
+    """The demo can't go on; the message is the reason."""
 
 
 @dataclass(slots=True)

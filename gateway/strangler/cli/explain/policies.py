@@ -17,7 +17,7 @@ from strangler.routing.decide import Decision
 
 @dataclass(frozen=True, slots=True)
 class RateLimitPolicy:
-    """How many requests each caller may send, told apart by `key`."""
+    """How many requests each caller may send; `key` identifies callers."""
 
     requests: int
     per: float

@@ -28,7 +28,7 @@ from strangler.shadow.report.words import (
 )
 
 MOST_ROWS = 20
-"""Rows of a list that are shown unless all are asked for: a report stays below 200 lines whatever is found."""
+"""Rows of a list that are shown without --all: a report stays below 200 lines whatever its contents."""
 _MOST_LATENCIES = 10
 """Of these, which take two lines each."""
 
@@ -41,7 +41,7 @@ _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def printable(text: str) -> str:
-    """What somebody sent, without anything that a terminal would obey."""
+    """Text from a request or response, without control characters that a terminal would obey."""
     return _UNPRINTABLE.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 

@@ -9,11 +9,11 @@ import typer
 
 from strangler.cli.configuration import Command, ConfigOption, arguments, fail, split
 
-app = typer.Typer(no_args_is_help=True, help="What comparing both sides of a migration has found.")
+app = typer.Typer(no_args_is_help=True, help="Show what comparing both sides of a migration has found.")
 
 Migration = Annotated[list[str], arguments("MIGRATION", "The migration.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Everything = Annotated[bool, typer.Option("--all", help="Print all of it, however long that is.")]
+Everything = Annotated[bool, typer.Option("--all", help="Print complete lists instead of the first entries.")]
 
 
 @app.command(cls=Command)
@@ -22,7 +22,7 @@ def report(
     config: ConfigOption = None,
     since: Annotated[
         str | None,
-        typer.Option(metavar="DURATION", help="Only evidence of this last time, in steps of ten minutes: 30m, 24h."),
+        typer.Option(metavar="DURATION", help="Only evidence of the last 30m, 24h and so on, in steps of ten minutes."),
     ] = None,
     target: Annotated[
         float, typer.Option(min=0.0001, max=50, help="The share of wrong responses to rule out, in percent.")
@@ -31,12 +31,14 @@ def report(
         str | None, typer.Option(metavar="ID", help="An older epoch; 'strangler shadow epochs' lists them.")
     ] = None,
     as_json: AsJson = False,
-    html: Annotated[Path | None, typer.Option(help="Write one self-contained HTML file.", show_default=False)] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write the report as one self-contained HTML file.", show_default=False)
+    ] = None,
     everything: Everything = False,
 ) -> None:
-    """Show what is proven: pairs, differences with examples, latency, the verdict, what is missing.
+    """Show what is proven: pairs, differences with examples, latency, the verdict, and what is missing.
 
-    Exits with 0 where the target is proven and 1 where it is not.
+    The exit code is 0 if the target is proven and 1 if it is not.
     """
     from strangler.cli.shadow.report import ReportOptions, show_report
 
@@ -47,7 +49,7 @@ def report(
 
 @app.command(cls=Command)
 def epochs(given: Migration, config: ConfigOption = None, as_json: AsJson = False) -> None:
-    """List the epochs of the evidence: one for each version of both sides and of the rules. * marks the present one."""
+    """List the epochs of the evidence: one for each version of both sides and of the rules. * marks the current one."""
     from strangler.cli.shadow.report import show_epochs
 
     file, (migration,) = split(given, "MIGRATION", config)
@@ -57,10 +59,10 @@ def epochs(given: Migration, config: ConfigOption = None, as_json: AsJson = Fals
 @app.command(cls=Command)
 def reset(
     given: Migration,
-    reason: Annotated[str, typer.Option(help="Why; reports say it.", show_default=False)],
+    reason: Annotated[str, typer.Option(help="The reason; reports show it.", show_default=False)],
     config: ConfigOption = None,
 ) -> None:
-    """Begin the evidence anew, as after a release that tells no version. What was found before stays readable."""
+    """Start a new epoch of evidence, as after a release without a version header. Older epochs stay readable."""
     from strangler.cli.shadow.report import reset_evidence
 
     file, (migration,) = split(given, "MIGRATION", config)
@@ -72,14 +74,16 @@ def show(
     given: Annotated[list[str], arguments("ID", "The number of a stored pair.")],
     config: ConfigOption = None,
     as_json: AsJson = False,
-    as_pytest: Annotated[bool, typer.Option("--pytest", help="Print a test file that asks both sides again.")] = False,
+    as_pytest: Annotated[
+        bool, typer.Option("--pytest", help="Print a test file that sends the request to both sides again.")
+    ] = False,
 ) -> None:
     """Show a stored pair, and a curl command for each side to repeat it."""
     from strangler.cli.shadow.show import show_pair
 
     file, (text,) = split(given, "ID", config)
     if not text.isascii() or not text.isdigit():
-        fail(f"{text!r} is not the number of a pair: `strangler shadow report` names some")
+        fail(f"{text!r} is not the number of a pair; `strangler shadow report` lists some")
     raise typer.Exit(show_pair(file, int(text), as_json, as_pytest))
 
 
@@ -89,12 +93,12 @@ def rejudge(
     config: ConfigOption = None,
     rules: Annotated[
         Path | None,
-        typer.Option(help="A configuration with changed rules; that of --config unless given.", show_default=False),
+        typer.Option(help="A configuration with changed rules. Default: that of --config.", show_default=False),
     ] = None,
     as_json: AsJson = False,
     everything: Everything = False,
 ) -> None:
-    """Compare the stored pairs by changed rules: what these would hide, and what they would find."""
+    """Compare the stored pairs by changed rules: what they would hide, and what they would find."""
     from strangler.cli.shadow.rejudge import show_rejudged
 
     file, (migration,) = split(given, "MIGRATION", config)
@@ -103,7 +107,7 @@ def rejudge(
 
 @app.command(cls=Command)
 def suggest(given: Migration, config: ConfigOption = None) -> None:
-    """Print rules, as YAML, that would let pass what legacy differs in from itself."""
+    """Print rules, as YAML, that would accept the differences between legacy's own responses."""
     from strangler.cli.shadow.suggest import print_suggestions
 
     file, (migration,) = split(given, "MIGRATION", config)

@@ -1,4 +1,4 @@
-"""`strangler shadow show --pytest`: a stored pair as a test file that asks both sides the same again."""
+"""`strangler shadow show --pytest`: a stored pair as a test file that sends the request to both sides again."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from strangler.replay.recorded import fields_of
 
 
 class NoTest(Exception):
-    """A pair holds too little for a test; the message says what is missing."""
+    """A pair holds too little for a test; the message names what is missing."""
 
 
 def test_file(found: Mapping[str, Any], config: Path) -> str:
     """The text of a test file for the stored pair `found`, by the rules of `config`. Raises NoTest."""
     request = found["request"]
     if not found["values"]:
-        raise NoTest(f"of pair {found['id']} only digests are stored: a test needs `store: values` in its migration")
+        raise NoTest(f"only digests of pair {found['id']} are stored; a test requires `store: values` in its migration")
     if request["body"] is None:
-        raise NoTest(f"the body of pair {found['id']} is no text, so it is not stored")
+        raise NoTest(f"the body of pair {found['id']} is not text, so it is not stored")
     return "\n".join([*_lines(found, request, config), ""])
 
 

@@ -62,9 +62,9 @@ def _print(found: Rejudged, most: int | None) -> None:
     hidden = [
         (signature, rule, numbers) for signature, by_rule in found.hidden.items() for rule, numbers in by_rule.items()
     ]
-    for signature, rule, numbers in listed(console, hidden, most, "that are hidden"):
+    for signature, rule, numbers in listed(console, hidden, most, "hidden differences"):
         console.print(f"hidden: {escape(signature)}, by the rule {escape(rule)}, in {_pairs(numbers)}")
-    for signature, numbers in listed(console, list(found.found.items()), most, "that are found"):
+    for signature, numbers in listed(console, list(found.found.items()), most, "differences found"):
         console.print(f"found: {escape(signature)}, in {_pairs(numbers)}")
     if not found.hidden and not found.found:
         console.print("Nothing changes.")

@@ -66,7 +66,7 @@ def show_report(config: Path, migration: str, options: ReportOptions) -> int:
             print_report(output(), found, options.everything)
         if not found.compared and not found.not_compared:
             print(
-                "Evidence is written every few seconds: for requests just sent, try again in a moment.",
+                "Evidence is written every few seconds: if requests were just sent, try again in a moment.",
                 file=sys.stderr,
             )
         return 0 if found.proven else 1
@@ -107,8 +107,8 @@ def reset_evidence(config: Path, migration: str, reason: str) -> int:
     def work(loaded: Loaded, database: Database) -> int:
         number = database.read(lambda connection: reset(database, connection, migration, reason, time()))
         print(
-            f"The evidence about '{migration}' begins anew (reset {number}). A running gateway notices within seconds;"
-            " 'strangler shadow epochs' lists what was found before."
+            f"A new epoch of evidence about '{migration}' has begun (reset {number}). A running gateway notices"
+            " within seconds; 'strangler shadow epochs' lists the older ones."
         )
         return 0
 

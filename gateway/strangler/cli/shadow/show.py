@@ -55,7 +55,7 @@ def show_pair(config: Path, number: int, as_json: bool, as_pytest: bool = False)
 
 
 def curl(request: Mapping[str, Any], endpoint: str) -> str:
-    """The command that asks `endpoint` the same; $TOKEN stands where the caller's token was."""
+    """The command that repeats the request to `endpoint`; $TOKEN replaces the caller's token."""
     parts = ["curl", "-i"]
     if request["method"] == "HEAD":
         parts.append("--head")
@@ -94,7 +94,9 @@ def _print(found: Mapping[str, Any], commands: Mapping[str, str]) -> None:
             table.add_row(plain(line.legacy), plain(line.extracted), style=_STYLES[line.change])
         console.print(table)
     if not found["values"]:
-        console.print("Only digests are stored: with `store: values` values, headers and queries are, redacted.")
+        console.print(
+            "Only digests are stored; with `store: values`, redacted values, headers and queries are stored too."
+        )
     console.print("\nTo repeat it:")
     for command in commands.values():
         print(command)

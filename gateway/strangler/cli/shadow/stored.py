@@ -18,14 +18,14 @@ DEADLINE = 60.0
 
 
 class NoSuchMigration(Exception):
-    """The configuration has no migration of that name; the message says which there are."""
+    """The configuration has no migration of that name; the message lists those that it has."""
 
 
 def with_store(config: Path, work: Callable[[Loaded, Database], int], migration: str | None = None) -> int:
     """The exit code of `work` with the configuration and its store; 1, with a message, where one can't be read.
 
-    `migration` is what is asked about: one that there is not is told before the
-    store is looked for, and one that copies nothing at its stage, in addition.
+    A `migration` that does not exist is reported before the store is opened; one
+    that copies nothing at its stage is reported in addition.
     """
     try:
         loaded = load(config)
@@ -48,11 +48,11 @@ def _tell_of_no_copies(loaded: Loaded, name: str) -> None:
     migration = loaded.snapshot.migrations[name]
     if migration.shadow is None:
         both_serve = migration.stage in (Stage.CANARY, Stage.EXTRACTED)
-        also = ", or in this one `shadow: {reverse: true}`" if both_serve else ""
+        also = ", or `shadow: {reverse: true}` in this stage" if both_serve else ""
         print(
-            f"strangler: the migration '{name}' is in stage {migration.stage.value} here, in which nothing is copied:"
-            f" it needs `stage: shadow`{also}."
-            " Variables that the configuration takes from the environment must be set here as for the running gateway.",
+            f"strangler: the migration '{name}' is in stage {migration.stage.value} here, which copies no"
+            f" requests: set `stage: shadow`{also}. Environment variables that the configuration uses must be"
+            " set here as for the running gateway.",
             file=sys.stderr,
         )
 
@@ -61,5 +61,5 @@ def check_migration(loaded: Loaded, name: str) -> None:
     """Raises NoSuchMigration unless there is a migration `name`."""
     names = loaded.snapshot.migrations
     if name not in names:
-        hint = suggestion(name, names) or f"there are {', '.join(names) or 'none'}"
+        hint = suggestion(name, names) or f"known: {', '.join(names) or 'none'}"
         raise NoSuchMigration(f"there is no migration '{name}' ({hint})")

@@ -27,8 +27,8 @@ def print_suggestions(config: Path, migration: str) -> int:
             return 0
         twice = sum(operation.asked_twice for operation in noise.operations.values())
         print(
-            f"Nothing to suggest: legacy was asked twice {twice} times, and no difference is noise for sure"
-            f" (an operation needs {thresholds.pairs} pairs, and as many requests asked twice; see"
+            f"Nothing to suggest: {twice} requests were sent to legacy twice, and no difference is certain to be"
+            f" noise (an operation needs {thresholds.pairs} pairs and as many repeated requests; see"
             " shadow.noise_percent).",
             file=sys.stderr,
         )

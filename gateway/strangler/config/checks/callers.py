@@ -1,4 +1,4 @@
-"""Checks of what is asked about callers: a claim needs a token that is verified, a certificate a client that is asked.
+"""Checks of conditions on callers: a claim needs a verified token, a certificate needs `tls.client_ca`.
 
 A condition that can never hold looks like protection and is none.
 """
@@ -32,7 +32,7 @@ def problems(checked: Checked) -> Iterator[Problem]:
                 yield checked.problem(
                     f"'{asked}' can never hold: no token is verified in the migration '{name}'",
                     *place,
-                    hint="give the migration 'auth', with 'required: false' if callers may be anonymous",
+                    hint="add 'auth' to the migration, with 'required: false' if callers may be anonymous",
                 )
 
 
@@ -62,8 +62,8 @@ def _asked(name: str, migration: MigrationSection) -> Iterator[tuple[Condition |
 
 
 def _needs_certificates(checked: Checked, what: str, *path: Step) -> Iterator[Problem]:
-    """Client certificates are only there where clients are asked for them."""
+    """Client certificates are present only if clients are asked for them."""
     if checked.document.get("tls", "client_ca") is None:
         yield checked.problem(
-            f"{what} can never hold: clients are not asked for a certificate", *path, hint="give 'tls.client_ca'"
+            f"{what} can never hold: clients are not asked for certificates", *path, hint="set 'tls.client_ca'"
         )

@@ -12,8 +12,8 @@ from strangler.config.text.problems import Problem, suggestion
 from strangler.model.dropped_fields import FORWARDING_GROUP, IDENTITY, folded, folded_names
 from strangler.model.path_patterns import PatternError, SegmentKind, parse_pattern
 
-_FRAMING = "it says how messages are framed or what the connection is for"
-_OWN = "it is the gateway's own"
+_FRAMING = "it frames messages or controls the connection"
+_OWN = "the gateway writes it"
 _BOTH_WAYS = {
     **dict.fromkeys(
         (
@@ -36,13 +36,13 @@ _BOTH_WAYS = {
 }
 REQUEST_FIELDS_KEPT = {
     **_BOTH_WAYS,
-    "host": "upstreams have 'host: preserve' or 'host: endpoint' for it",
+    "host": "set 'host: preserve' or 'host: endpoint' on the upstream instead",
     "x-shadow": _OWN,
     "traceparent": _OWN,
     "max-forwards": _FRAMING,
-    **dict.fromkeys(IDENTITY, "it says who the caller is"),
-    **dict.fromkeys(folded_names(FORWARDING_GROUP), "it says where the request came from"),
-    **dict.fromkeys(("x-forwarded-prefix", "x-real-ip"), "it says where the request came from"),
+    **dict.fromkeys(IDENTITY, "it identifies the caller"),
+    **dict.fromkeys(folded_names(FORWARDING_GROUP), "it identifies where the request came from"),
+    **dict.fromkeys(("x-forwarded-prefix", "x-real-ip"), "it identifies where the request came from"),
 }
 _CORS_FIELDS = "access-control-"
 
@@ -89,10 +89,10 @@ def _fields(
         if reason is not None:
             yield checked.problem(f"the header {name} can't be changed: {reason}", *place, key=kind != "remove")
         elif cors and lower.startswith(_CORS_FIELDS):
-            yield checked.problem(f"the header {name} comes from 'cors' here", *place, key=kind != "remove")
+            yield checked.problem(f"the header {name} is written by 'cors' on this route", *place, key=kind != "remove")
         elif seen.setdefault(lower, kind) != kind:
             yield checked.problem(
-                f"the header {name} stands under '{seen[lower]}' and '{kind}'", *place, key=kind != "remove"
+                f"the header {name} is in both '{seen[lower]}' and '{kind}'", *place, key=kind != "remove"
             )
 
 
@@ -103,13 +103,15 @@ def _cors(checked: Checked, section: CorsSection | None, *path: Step) -> Iterato
         place = (*path, "origins")
         if section.credentials:
             yield checked.problem(
-                "any origin with credentials would let every page act as its visitor", *place, hint="list origins"
+                "any origin together with credentials would let every page act as its visitor",
+                *place,
+                hint="list origins",
             )
         elif len(section.origins) > 1:
-            yield checked.problem("'*' is every origin already", *place)
+            yield checked.problem("'*' already covers every origin", *place)
     elif "null" in section.origins and section.credentials:
         yield checked.problem(
-            "any page can open a frame whose origin is null: with credentials every page could act as its visitor",
+            "any page can open a frame whose origin is null: with credentials, every page could act as its visitor",
             *path,
             "origins",
             section.origins.index("null"),
@@ -123,18 +125,18 @@ def _rewrite(checked: Checked, section: RewriteSection | None, match: MatchSecti
     for name in ("strip_prefix", "add_prefix"):
         prefix = getattr(section, name)
         if prefix is not None and not _is_prefix(prefix):
-            yield checked.problem(f"{name} '{prefix}' is not whole segments such as /shop", *path, name)
+            yield checked.problem(f"{name} '{prefix}' must be whole segments, such as /shop", *path, name)
             return
     try:
         matched = parse_pattern(match.path or "/**")
     except PatternError:
-        return  # said at its own place
+        return  # reported at its own place
     if section.strip_prefix is not None:
         literals = [segment.text if segment.kind is SegmentKind.LITERAL else None for segment in matched]
         wanted = [segment.text for segment in parse_pattern(section.strip_prefix)]
         if literals[: len(wanted)] != wanted:
             yield checked.problem(
-                f"not every path of the route begins with '{section.strip_prefix}'",
+                f"the route also matches paths that do not begin with '{section.strip_prefix}'",
                 *path,
                 "strip_prefix",
                 hint=f"match {section.strip_prefix}/**",
@@ -150,10 +152,10 @@ def _rewrite(checked: Checked, section: RewriteSection | None, match: MatchSecti
     for segment in target:
         if segment.kind is SegmentKind.ONE and segment.text not in names:
             said = f"{{{segment.text}}}" if segment.text else "*"
-            hint = suggestion(segment.text, names) if segment.text else "give the segment a name"
-            yield checked.problem(f"the path has {said}, which match.path does not", *path, "path", hint=hint)
+            hint = suggestion(segment.text, names) if segment.text else "name the segment"
+            yield checked.problem(f"the path has {said}, but match.path does not", *path, "path", hint=hint)
         if segment.kind is SegmentKind.REST and matched[-1].kind is not SegmentKind.REST:
-            yield checked.problem("the path ends with '**', and match.path does not", *path, "path")
+            yield checked.problem("the path ends with '**', but match.path does not", *path, "path")
 
 
 def _is_prefix(prefix: str) -> bool:

@@ -14,7 +14,7 @@ Place = tuple[Step, ...]
 
 
 def problems(checked: Checked) -> Iterator[Problem]:
-    """Two rules of one name: reports could not tell which of them hides something."""
+    """Two rules of one name: reports could not show which of them accepts a difference."""
     general = {rule.name: place for rule, place in _rules(checked, checked.model.compare, ())}
     for path, section in _sections(checked):
         seen = dict(general) if path else {}
@@ -29,7 +29,7 @@ def problems(checked: Checked) -> Iterator[Problem]:
 
 
 def warnings(checked: Checked) -> Iterator[Problem]:
-    """Rules that let nothing pass."""
+    """Rules without effect."""
     today = datetime.now(UTC).date()
     for path, section in _sections(checked):
         compared = _headers(checked, section)
@@ -38,14 +38,14 @@ def warnings(checked: Checked) -> Iterator[Problem]:
                 ask = f"; ask {rule.owner}" if rule.owner else ""
                 yield Problem(
                     checked.document.source(*place, "expires"),
-                    f"the rule '{rule.name}' has expired on {rule.expires}, so it lets nothing pass any more{ask}",
+                    f"the rule '{rule.name}' expired on {rule.expires} and no longer accepts differences{ask}",
                 )
             # A rule at the top level may be meant for a migration that compares more.
             for number, header in enumerate(rule.header or () if path else ()):
                 if header.lower() not in compared:
                     yield Problem(
                         checked.document.source(*place, "header", number),
-                        f"the header {header} is not compared, so the rule '{rule.name}' lets nothing pass",
+                        f"the header {header} is not compared, so the rule '{rule.name}' has no effect",
                         "add it to 'headers'",
                     )
 

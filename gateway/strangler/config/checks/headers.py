@@ -1,4 +1,4 @@
-"""What may be asked of request headers: not of those that clients can't send, and rarely of those that are dropped.
+"""Checks of conditions on request headers: useless on those that clients can't send, rarely meant on dropped ones.
 
 A condition on an identity header would hold for whatever a client writes there,
 and never for what the gateway itself sets.
@@ -32,17 +32,17 @@ def problems(checked: Checked) -> Iterator[Problem]:
     for name, place in _asked(checked):
         if folded(name) in IDENTITY:
             yield checked.problem(
-                f"the header {name} is set by the gateway, so a client's says nothing",
+                f"the header {name} is set by the gateway alone; what a client sends is dropped",
                 *place,
                 key="headers" in place,
-                hint="ask for a claim or a scope",
+                hint="use a claim or a scope",
             )
     for name, sender in checked.model.pass_headers.items():
         if folded(name) not in PASSABLE:
             yield _not_passable(checked, name)
         elif sender == "proxies" and not checked.model.trusted_proxies:
             yield checked.problem(
-                f"nobody may send the header {name}: there are no trusted proxies",
+                f"the header {name} can never pass: there are no trusted proxies",
                 "pass_headers",
                 name,
                 hint="list them in 'trusted_proxies', or write 'anyone'",
@@ -55,18 +55,18 @@ def warnings(checked: Checked) -> Iterator[Problem]:
     for name, place in _asked(checked):
         if folded(name) in (FORWARDED | BELIEVED) - passed:
             yield checked.problem(
-                f"any client can send the header {name}, and its upstream never gets it",
+                f"any client can send the header {name}, and the upstream never receives it",
                 *place,
                 key="headers" in place,
-                hint="ask for something that a token or a certificate proves",
+                hint="use a condition that a token or a certificate proves",
             )
     for name, sender in checked.model.pass_headers.items():
         if sender == "anyone" and folded(name) in _PATHS:
             yield checked.problem(
-                f"with the header {name} any client chooses what the upstream serves, past routes and 'auth'",
+                f"with the header {name}, any client can choose what the upstream serves and bypass routes and 'auth'",
                 "pass_headers",
                 name,
-                hint="write 'proxies', where a trusted proxy sends it",
+                hint="write 'proxies' if a trusted proxy sends it",
             )
 
 
@@ -77,7 +77,7 @@ def _not_passable(checked: Checked, name: str) -> Problem:
         )
     known = [one for group in GROUPS if group.passable for one in group.names]
     return checked.problem(
-        f"the header {name} is not one that the gateway drops because upstreams may believe it",
+        f"the gateway does not drop the header {name}, so there is nothing to pass",
         "pass_headers",
         name,
         key=True,

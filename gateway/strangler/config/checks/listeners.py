@@ -13,10 +13,10 @@ def problems(checked: Checked) -> Iterator[Problem]:
     """Listeners that can't be used together, or by no one."""
     model = checked.model
     if model.listen.port and model.listen == model.admin:
-        yield checked.problem(f"the admin address can't be the one that clients use, {model.listen}", "admin")
+        yield checked.problem(f"the admin address must differ from the address for clients, {model.listen}", "admin")
     if model.proxy_protocol and not model.trusted_proxies:
         yield checked.problem(
-            "every connection would be closed: the PROXY protocol is taken from trusted proxies alone",
+            "every connection would be closed: the PROXY protocol is accepted from trusted proxies only",
             "proxy_protocol",
             hint="list the load balancer's addresses in 'trusted_proxies'",
         )
@@ -27,7 +27,7 @@ def warnings(checked: Checked) -> Iterator[Problem]:
     admin = checked.model.admin
     if not is_loopback(admin.host):
         yield checked.problem(
-            f"the admin address {admin} can be reached from other machines, and asks nobody who they are", "admin"
+            f"the admin address {admin} is reachable from other machines and requires no authentication", "admin"
         )
     for number, network in enumerate(checked.model.trusted_proxies):
         if network.endswith("/0"):

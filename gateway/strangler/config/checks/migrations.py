@@ -19,8 +19,8 @@ def problems(checked: Checked) -> Iterator[Problem]:
             yield checked.problem(f"'from' and 'to' are the same upstream, '{migration.to}'", *path, "to")
         if migration.stage is Stage.CANARY and migration.canary is None:
             yield checked.problem(
-                f"{'.'.join(path)}: stage canary needs the section 'canary'",
+                f"{'.'.join(path)}: stage canary requires the section 'canary'",
                 *path,
                 "stage",
-                hint="as in canary: {percent: 10}",
+                hint="for example canary: {percent: 10}",
             )

@@ -1,8 +1,8 @@
 """Protected paths that an upstream may also serve under another spelling, which a wider route lets through.
 
-A route for `/admin` asks for a token, and everything else goes to the same
-upstream without one. Where that takes `/Admin` or `/admin/` for `/admin`, as
-Express does, these are open; only who runs it knows.
+A route for `/admin` requires a token, and everything else goes to the same
+upstream without one. If that treats `/Admin` or `/admin/` as `/admin`, as
+Express does, these are unprotected; only its operators know.
 """
 
 from __future__ import annotations
@@ -60,12 +60,12 @@ def warnings(checked: Checked) -> Iterator[Problem]:
 
 
 def _warning(checked: Checked, upstream: str, route: _Route, wider: str, others: list[str], more: int) -> Problem:
-    also = f" (so it is with {more} more routes)" if more else ""
+    also = f" (and likewise {more} more route{'' if more == 1 else 's'})" if more else ""
     return Problem(
         checked.document.source(*route.place),
-        f"the route '{route.name}' protects {route.path}, and {wider} lets {' and '.join(others)} through to"
-        f" '{upstream}', which may take that for the same{also}",
-        f"write in upstreams.{upstream}.paths whether 'case' and 'final_slash' are exact or ignored there",
+        f"the route '{route.name}' protects {route.path}, but {wider} forwards {' and '.join(others)} to '{upstream}',"
+        f" which may treat it as the same path{also}",
+        f"set 'case' and 'final_slash' in upstreams.{upstream}.paths to exact or ignored",
     )
 
 
@@ -98,7 +98,7 @@ def _route(
     try:
         pattern = parse_pattern(path or _EVERY_PATH)
     except PatternError:
-        return  # said at its own place
+        return  # reported at its own place
     requirement = next((one for one in auth if one is not None), None)
     protected = requirement is not None and requirement.required
     yield _Route(name, place if path is None else (*place, "path"), path or _EVERY_PATH, pattern, upstreams, protected)

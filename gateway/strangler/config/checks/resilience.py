@@ -1,4 +1,4 @@
-"""What must hold of how failures are met: settings that need each other."""
+"""Checks of how failures are handled: settings that depend on each other."""
 
 from __future__ import annotations
 
@@ -25,25 +25,27 @@ def warnings(checked: Checked) -> Iterator[Problem]:
     """What is allowed and probably not meant."""
     for name, upstream in checked.model.upstreams.items():
         if upstream.resolve is not None and all(is_address(endpoint.host) for endpoint in upstream.endpoints):
-            yield checked.problem(
-                "there is nothing to look up: every endpoint is an address", "upstreams", name, "resolve"
-            )
+            yield checked.problem("has no effect: every endpoint is an address", "upstreams", name, "resolve")
 
 
 def _balancing(checked: Checked, balancing: BalancingSection, *path: Step) -> Iterator[Problem]:
     if balancing.policy is not Policy.CONSISTENT_HASH:
         if balancing.key:
-            yield checked.problem(f"{balancing.policy} has no key; consistent_hash has one", *path, "key")
+            yield checked.problem(f"{balancing.policy} takes no key; only consistent_hash does", *path, "key")
         return
     if not balancing.key:
-        yield checked.problem("consistent_hash needs a 'key'", *path, hint="as in key: ['claim:sub', ip]")
+        yield checked.problem("consistent_hash needs a 'key'", *path, hint="for example key: ['claim:sub', ip]")
     if balancing.slow_start:
-        yield checked.problem("consistent_hash has no slow start: keys would move back and forth", *path, "slow_start")
+        yield checked.problem(
+            "consistent_hash does not support slow_start: keys would move back and forth", *path, "slow_start"
+        )
     for number, key in enumerate(balancing.key):
         if key.kind == "none":
-            yield checked.problem("'none' is a new draw for each request, so it is no key", *path, "key", number)
+            yield checked.problem("'none' is drawn anew for each request, so it can't be a key", *path, "key", number)
 
 
 def _breaker(checked: Checked, breaker: BreakerSection | None, *path: Step) -> Iterator[Problem]:
     if breaker is not None and breaker.slow is None and "slow_percent" in breaker.model_fields_set:
-        yield checked.problem("says nothing without 'slow', from when on an answer is slow", *path, "slow_percent")
+        yield checked.problem(
+            "has no effect without 'slow', the time after which a response counts as slow", *path, "slow_percent"
+        )

@@ -26,7 +26,9 @@ def problems(checked: Checked) -> Iterator[Problem]:
                 hint=f"first at {checked.document.source('routes', first, 'name')}",
             )
         if route.name == NO_ROUTE:
-            yield checked.problem(f"'{NO_ROUTE}' means that no route matches: choose another name", *path, "name")
+            yield checked.problem(
+                f"the name '{NO_ROUTE}' is reserved for requests that no route matches", *path, "name"
+            )
         yield from checked.upstream(route.upstream, *path, "upstream")
         yield from _pattern(checked, route.match, *path, "match")
     for name, migration in checked.model.migrations.items():

@@ -30,11 +30,11 @@ def _shadow(checked: Checked, name: str, shadow: ShadowSection) -> Iterator[Prob
             yield checked.problem(f"{method} can't be copied", *path, "methods", number)
         elif method not in COMPARABLE and shadow.sandbox is None:
             yield checked.problem(
-                f"copies of {method} would change what callers see",
+                f"copies of {method} requests could change data that callers see",
                 *path,
                 "methods",
                 number,
-                hint="name a 'sandbox' upstream that serves nobody else, or leave the method out",
+                hint="name a 'sandbox' upstream that serves no callers, or remove the method",
             )
     if shadow.sandbox is not None:
         yield from checked.upstream(shadow.sandbox, *path, "sandbox")
@@ -76,24 +76,26 @@ def warnings(checked: Checked) -> Iterator[Problem]:
 
 
 def _copies_nothing(checked: Checked, name: str, migration: MigrationSection) -> Iterator[Problem]:
-    """A shadow that can find nothing out looks like one that finds nothing wrong."""
+    """A shadow that copies nothing looks like one without mismatches."""
     path = ("migrations", name)
     shadow = migration.shadow or ShadowSection()
     reverse = shadow.reverse and migration.stage in (Stage.CANARY, Stage.EXTRACTED)
     if migration.stage is not Stage.SHADOW and not reverse:
         return
     if shadow.percent == 0:
-        yield checked.problem(f"the migration '{name}' shadows, but copies 0 %", *path, "shadow", "percent")
+        yield checked.problem(
+            f"the migration '{name}' shadows but copies 0 % of the requests", *path, "shadow", "percent"
+        )
         return
     copied = COMPARABLE & set(shadow.methods) if reverse else set(shadow.methods)
     for number, route in enumerate(migration.routes):
         if route.match.methods and not copied & set(route.match.methods):
             yield checked.problem(
-                f"the migration '{name}' shadows, but copies none of this route's methods",
+                f"the migration '{name}' shadows but copies none of this route's methods",
                 *path,
                 "routes",
                 number,
-                hint="name them in shadow.methods",
+                hint="add them to shadow.methods",
             )
 
 
@@ -105,7 +107,7 @@ def _store(checked: Checked) -> Iterator[Problem]:
         importlib.import_module("psycopg")
     except ImportError as error:
         yield checked.problem(
-            f"the driver for PostgreSQL can't be loaded on this machine, so no evidence would be stored: {error}",
+            f"the PostgreSQL driver can't be loaded on this machine, so no evidence would be stored: {error}",
             "store",
             "url",
             hint="pip install 'strangler-gateway[postgresql]'",

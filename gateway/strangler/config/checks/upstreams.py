@@ -16,7 +16,7 @@ def problems(checked: Checked) -> Iterator[Problem]:
     """Upstreams that are missing, and endpoints that can't serve."""
     model = checked.model
     if not model.upstreams and not checked.names.upstreams:
-        yield checked.problem("there are no upstreams, so nothing could answer", "upstreams")
+        yield checked.problem("there are no upstreams, so no request could be served", "upstreams")
     if model.default is not None:
         yield from checked.upstream(model.default, "default")
     for name, upstream in model.upstreams.items():
@@ -30,7 +30,7 @@ def problems(checked: Checked) -> Iterator[Problem]:
                 yield checked.problem(f"the endpoint {endpoint.url} is this gateway itself", *path)
         if upstream.tls.model_fields_set and not any(endpoint.tls for endpoint in upstream.endpoints):
             yield checked.problem(
-                f"upstreams.{name}.tls says nothing: no endpoint is https", "upstreams", name, "tls", key=True
+                f"upstreams.{name}.tls has no effect: no endpoint is https", "upstreams", name, "tls", key=True
             )
 
 
@@ -40,7 +40,7 @@ def warnings(checked: Checked) -> Iterator[Problem]:
     for name, upstream in checked.model.upstreams.items():
         if not upstream.tls.verify:
             yield checked.problem(
-                f"the certificates of '{name}' are not verified, so anybody on the way can answer for it",
+                f"the certificates of '{name}' are not verified, so anyone on the network path can impersonate it",
                 "upstreams",
                 name,
                 "tls",

@@ -1,6 +1,6 @@
 """What routes do with requests beside sending them somewhere: compiled, and added to the routes.
 
-What a migration says holds for those of its routes that say nothing themselves.
+A migration's settings apply to those of its routes that have none of their own.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def changes_of_host(model: Configuration, upstream: str) -> Changes:
 
 
 def default_changes(model: Configuration, upstream: str) -> Changes | None:
-    """What is changed where no route matches and `upstream` answers."""
+    """What is changed where no route matches and the default `upstream` serves the request."""
     changes = changes_of_host(model, upstream)
     return None if changes == _NOTHING else changes
 
@@ -70,7 +70,7 @@ def _with_changes(route: Route, part: Part, migration: MigrationSection | None, 
     rewrite = None if part.rewrite is None else compile_rewrite(part.rewrite, part.match.path or "/**")
     sides = {route.upstream: rewrite}
     if migration is not None:
-        # Clients ask for the monolith's paths.
+        # Clients use the monolith's paths.
         sides = {str(migration.from_): None, str(migration.to): rewrite}
         if migration.shadow is not None and migration.shadow.sandbox is not None:
             sides[str(migration.shadow.sandbox)] = rewrite

@@ -1,7 +1,7 @@
 """From `compare:` sections to the rules that a comparison applies.
 
-The general section comes first; what a migration's own section says goes
-before it, and the rules of both add up.
+The general section comes first; a migration's own section overrides it, and the
+rules of both are combined.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ _DEFAULT_RULES = [
 def compile_rules(*sections: CompareSection, redact: Redact | None = None) -> Rules:
     """The rules of `compare:` sections, the general one first.
 
-    What a later section says goes before what an earlier one says; their
-    rules add up. `redact` is what the migration's `shadow:` says of redaction.
+    A later section overrides an earlier one; their rules are combined. `redact`
+    is the redaction of the migration's `shadow:`.
     """
     said: dict[str, object] = {}
     risks: dict[str, str] = CompareSection().risks.model_dump(by_alias=True)
@@ -157,4 +157,4 @@ def _kinds(names: Sequence[str]) -> list[str]:
 
 
 DEFAULT_RULES = compile_rules()
-"""What is used where the configuration says nothing."""
+"""The rules without a configuration."""

@@ -1,4 +1,4 @@
-"""How a provider's tokens are verified: its key set or its secret, from where the configuration says.
+"""How a provider's tokens are verified: its key set or its secret, read from their files or the environment.
 
 A secret never stands in the YAML: it is a whole `${NAME}` or a `file:PATH`. A
 key set in a file is looked at here, so that a missing one is an error at
@@ -76,18 +76,18 @@ class _ProviderReader(FileReader):
             if there
         ]
         if not given:
-            self.complain("", "has no keys: give one of 'jwks', 'discovery: true' and 'secret'")
+            self.complain("", "has no keys: set one of 'jwks', 'discovery: true' and 'secret'")
         elif len(given) > 1:
-            self.complain(given[1], f"'{given[0]}' and '{given[1]}' are both given; one source of keys is enough")
+            self.complain(given[1], f"'{given[0]}' and '{given[1]}' are both set; use one source of keys")
         symmetric = [name for name in section.algorithms if name.startswith("HS")]
         asymmetric = [name for name in section.algorithms if not name.startswith("HS")]
         # Both kinds in one provider is how a public key comes to be used as an HMAC secret.
         if symmetric and asymmetric:
-            self.complain("algorithms", "HS algorithms can't be mixed with others: use two providers")
+            self.complain("algorithms", "HS algorithms can't be mixed with others in one provider: use two")
         elif symmetric and given and "secret" not in given:
-            self.complain("algorithms", f"{symmetric[0]} needs 'secret', not '{given[0]}'")
+            self.complain("algorithms", f"{symmetric[0]} requires 'secret', not '{given[0]}'")
         elif asymmetric and "secret" in given:
-            self.complain("algorithms", f"{asymmetric[0]} needs 'jwks' or 'discovery', not 'secret'")
+            self.complain("algorithms", f"{asymmetric[0]} requires 'jwks' or 'discovery', not 'secret'")
         if len(set(section.algorithms)) < len(section.algorithms):
             self.complain("algorithms", "an algorithm is listed twice")
 
@@ -96,16 +96,15 @@ class _ProviderReader(FileReader):
         for field, given in (("issuer", section.issuer is not None), ("audience", section.audience is not None)):
             unchecked = field in section.unchecked
             if given and unchecked:
-                self.complain("unchecked", f"'{field}' is both given and unchecked: leave out one of the two")
+                self.complain("unchecked", f"'{field}' is both set and unchecked: remove one of the two")
             elif not given and not unchecked:
                 own = section.secret is not None
-                hint = f"where tokens of this secret have none: unchecked: [{field}]" if own else None
+                hint = f"if tokens signed with this secret lack it: unchecked: [{field}]" if own else None
                 self.complain("", f"'{field}' is missing", hint)
         if section.unchecked and section.secret is None:
             self.complain(
                 "unchecked",
-                "only tokens of an own 'secret' may go unchecked: the key set also signs tokens that are meant for"
-                " others",
+                "only tokens signed with 'secret' may go unchecked: a key set also signs tokens for other audiences",
             )
 
     def key_set(self, value: str) -> tuple[str | None, str | None]:
@@ -122,7 +121,7 @@ class _ProviderReader(FileReader):
                 self.complain("jwks", f"{file} is not JSON: {error}")
             else:
                 if not listed:
-                    self.complain("jwks", f"{file} is not a key set: it has no list 'keys'")
+                    self.complain("jwks", f"{file} is not a key set: the list 'keys' is missing")
         return str(file), None
 
     def discovery_url(self, issuer: str) -> str | None:
@@ -140,7 +139,7 @@ class _ProviderReader(FileReader):
         if not possible:
             self.complain(field, f"'{url}' is not a URL")
             return False
-        self.complain(field, f"'{url}': keys may come by https only; http is for this machine alone")
+        self.complain(field, f"'{url}': keys are fetched over https only; http is allowed on loopback")
         return False
 
     def secret(self, section: ProviderSection) -> bytes | None:
@@ -157,11 +156,11 @@ class _ProviderReader(FileReader):
         elif isinstance(content, Substituted) and content.whole:
             secret = content.encode("utf-8", "surrogateescape")
         else:
-            self.complain("secret", "a secret can't stand in the configuration", "write ${NAME} or file:PATH")
+            self.complain("secret", "a secret must not be in the configuration", "write ${NAME} or file:PATH")
             return None
         needed = max((_SECRET_BYTES.get(name, 0) for name in section.algorithms), default=0)
         if len(secret) < max(needed, 1):
-            what = "is empty" if not secret else f"has {len(secret)} bytes where {needed} are needed"
+            what = "is empty" if not secret else f"has {len(secret)} bytes; {needed} are required"
             self.complain("secret", f"the secret {what}")
             return None
         return secret

@@ -47,7 +47,7 @@ def _migration(name: str, section: MigrationSection) -> Migration:
 
 
 def compile_shadow(section: ShadowSection | None) -> Shadow:
-    """What `section` says of shadowing; the defaults where there is none."""
+    """The shadowing of `section`; the defaults without one."""
     if section is None:
         return Shadow()
     said = {name: getattr(section, name) for name in ShadowSection.model_fields}

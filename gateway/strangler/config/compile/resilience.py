@@ -1,4 +1,4 @@
-"""From what the YAML says about failures to what the snapshot holds."""
+"""How failures are handled: from the sections to the model."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from strangler.model.upstream import Timeouts
 def route_timeouts(
     upstreams: Mapping[str, Timeouts], said: Iterable[RouteTimeoutsSection | None]
 ) -> dict[str, Timeouts]:
-    """The deadlines of a route by upstream; empty where they are the upstreams' own. What is `said` last counts."""
+    """The deadlines of a route by upstream; empty if they are the upstreams' own. The last of `said` wins."""
     changes = {
         name: value
         for section in said
@@ -74,14 +74,14 @@ def compile_retries(section: RetriesSection) -> Retries:
 
 
 def compile_legacy_fallback(section: LegacyFallbackSection) -> LegacyFallback | None:
-    """When the legacy side answers for the extracted one, None for never."""
+    """When the legacy side serves requests in place of the extracted one; None for never."""
     if not section.enabled:
         return None
     return LegacyFallback(frozenset(map(str, section.methods)), frozenset(section.statuses))
 
 
 def compile_route_fallback(section: RouteFallbackSection | None) -> RouteFallback | None:
-    """What answers on a route when nobody else can."""
+    """The response of a route when no upstream gives one."""
     if section is None:
         return None
     static = section.static

@@ -40,7 +40,7 @@ class _Written:
 
 @dataclass(frozen=True, slots=True)
 class _Policies:
-    """What a route says of failures and limits, with what its migration says for all of its routes."""
+    """A route's policies for failures and limits, including those of its migration."""
 
     sides: tuple[str, ...]
     rate_limits: tuple[RateLimit, ...]
@@ -134,14 +134,14 @@ def compile_index(routes: Iterable[Route], problems: list[Problem], folding: int
         try:
             parse_pattern(route.path)
         except PatternError:
-            continue  # the checks have said so, at its place
+            continue  # reported by the checks, at its place
         sound.append(route)
     try:
         return build_index(sound, folding)
     except AmbiguityError as error:
         # One problem a route is enough: of a hundred that are the same there are 4,950 pairs.
         told: set[str] = set()
-        said = f", as an upstream's 'paths' say that {WORDS[folding]} is ignored" if folding else ""
+        said = f" once {WORDS[folding]} is ignored, as an upstream's 'paths' say" if folding else ""
         for first, second in error.pairs:
             if second.name not in told:
                 told.add(second.name)

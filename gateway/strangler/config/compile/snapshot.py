@@ -102,7 +102,7 @@ def compile_test(section: TestSection, source: Source) -> RoutingTest:
 
 
 def version_of(content: Mapping[str, Any], read: Mapping[str, bytes]) -> str:
-    """The digest of what a configuration says: the same for the same content, however it is laid out.
+    """The digest of a configuration's content, independent of its layout.
 
     Tests are left out: they change nothing that is served. `read` are the
     secrets and certificates that were read from elsewhere, so that a new one is

@@ -50,7 +50,9 @@ class _TlsReader(FileReader):
         certificate, key = self.pair(section.certificate, section.key)
         client_ca = self.authorities("client_ca", section.client_ca)
         if section.client_ca is None and "client_certificate" in section.model_fields_set:
-            self.complain("client_certificate", "says nothing without 'client_ca': clients are not asked")
+            self.complain(
+                "client_certificate", "has no effect without 'client_ca': clients are not asked for certificates"
+            )
         if certificate is None or key is None:
             return None
         tls = ListenerTls(certificate, key, client_ca, section.client_certificate)
@@ -77,13 +79,13 @@ class _TlsReader(FileReader):
         return tls
 
     def accept(self, build: Callable[..., object], tls: ListenerTls | UpstreamTls) -> None:
-        """Have OpenSSL look at it, which has a say of its own on key sizes and the like."""
+        """Build a context, since OpenSSL has its own limits on key sizes and the like."""
         import ssl
 
         try:
             build(tls)
         except ssl.SSLError as error:
-            self.complain("certificate", f"OpenSSL does not take it: {error.reason or error}")
+            self.complain("certificate", f"OpenSSL rejects it: {error.reason or error}")
 
     def pair(self, certificate: str | None, key: str | None) -> tuple[bytes | None, bytes | None]:
         if certificate is None or key is None:

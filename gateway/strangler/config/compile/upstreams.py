@@ -50,6 +50,6 @@ def compile_timeouts(section: UpstreamSection) -> Timeouts:
 
 
 def folding_of(model: Configuration, *upstreams: str) -> int:
-    """What of a path these upstreams ignore together; those that are not there ignore nothing."""
+    """Which differences between paths these upstreams ignore together; undefined upstreams ignore none."""
     sections = [model.upstreams[name] for name in upstreams if name in model.upstreams]
     return reduce(or_, [section.paths.folding for section in sections], EXACT)

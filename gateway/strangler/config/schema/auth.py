@@ -1,4 +1,4 @@
-"""`auth:` in the YAML: who may issue tokens, and what a route asks of them."""
+"""`auth:` in the YAML: issuers of tokens, and what a route requires of callers."""
 
 from __future__ import annotations
 
@@ -34,24 +34,25 @@ Algorithm = Literal[
 
 
 class ProviderSection(Section):
-    """Who issues tokens, and how they are verified."""
+    """An issuer of tokens, and how its tokens are verified."""
 
     issuer: Text | None = Field(
-        default=None, description="The `iss` that tokens must have, character for character. Needed, unless unchecked."
+        default=None,
+        description="The `iss` that tokens must have, compared character by character. Required unless unchecked.",
     )
     audience: Annotated[list[Text], OneOrMany(), Field(min_length=1)] | None = Field(
         default=None,
-        description="The `aud` that tokens must have; of several, one is enough. Needed, unless unchecked.",
+        description="The `aud` that tokens must have; of several, one is enough. Required unless unchecked.",
         examples=["shop"],
     )
     unchecked: list[Literal["issuer", "audience"]] = Field(
         default=[],
-        description="Which of `issuer` and `audience` is left out, because tokens do not have the claim. For tokens of"
-        " an own `secret` alone: a key set also signs tokens that are meant for others.",
+        description="Which of `issuer` and `audience` are not checked, because tokens lack the claim. Only with"
+        " `secret`: a key set also signs tokens for other audiences.",
     )
     subject_claim: Text = Field(
         default=_PROVIDER.subject_claim,
-        description="The claim that names the caller; a number becomes text. Dots reach into objects.",
+        description="The claim that identifies the caller; a number is converted to text. Dots reach into objects.",
         examples=["user_id"],
     )
     audience_claim: Text = Field(
@@ -61,8 +62,8 @@ class ProviderSection(Section):
     )
     scopes_claim: Annotated[list[Text], OneOrMany(), Field(min_length=1)] = Field(
         default=list(_PROVIDER.scopes_claim),
-        description="The claims that hold scopes, roles or permissions: a text with spaces between them, or a list."
-        " Those of all claims count; `scope` and `scp` unless given. Dots reach into objects.",
+        description="The claims that hold scopes, roles or permissions, as a text separated by spaces or as a list. The"
+        " values of all these claims are combined. Default: `scope` and `scp`. Dots reach into objects.",
         examples=[["scope", "realm_access.roles"]],
     )
     claims: dict[Text, str] = Field(
@@ -71,78 +72,82 @@ class ProviderSection(Section):
         " key also signs refresh tokens.",
     )
     algorithms: Annotated[list[Algorithm], Field(min_length=1)] = Field(
-        description="The signature algorithms that are accepted. HS algorithms need `secret`, all others a key set."
+        description="The accepted signature algorithms. HS algorithms require `secret`, all others a key set."
     )
     jwks: Text | None = Field(
         default=None,
-        description="The key set: a file, relative to this one, or an https URL (http for this "
-        "machine alone). Exactly one of `jwks`, `discovery` and `secret` is given.",
+        description="The key set: a file, relative to this one, or an https URL (http only on loopback). Exactly one of"
+        " `jwks`, `discovery` and `secret` must be set.",
         examples=["dev/jwks.json", "https://id.shop.example/.well-known/jwks.json"],
     )
     discovery: Flag | None = Field(
         default=None,
-        description="Whether to find the key set by the issuer's `/.well-known/openid-configuration`.",
+        description="Whether to find the key set through the issuer's `/.well-known/openid-configuration`.",
     )
     secret: Text | None = Field(
         default=None,
-        description="The shared secret of HS algorithms: `${NAME}` from the environment or `file:PATH`, "
-        "never the secret itself. At least as long as the hash (32 bytes for HS256).",
+        description="The shared secret of HS algorithms: `${NAME}` from the environment or `file:PATH`, never the"
+        " secret itself. It must be at least as long as the hash (32 bytes for HS256).",
         examples=["${SHOP_SECRET}", "file:/run/secrets/shop"],
     )
     leeway: DurationOrZero = Field(
         default=_PROVIDER.leeway,
-        description="How far the issuer's clock may be off when `exp` and `nbf` are checked.",
+        description="How much the issuer's clock may differ when `exp` and `nbf` are checked.",
     )
-    refresh: Duration = Field(default=_PROVIDER.refresh, description="How often the key set is fetched again.")
-    timeout: Duration = Field(default=_PROVIDER.timeout, description="How long fetching the key set may take.")
+    refresh: Duration = Field(default=_PROVIDER.refresh, description="The interval between fetches of the key set.")
+    timeout: Duration = Field(default=_PROVIDER.timeout, description="The deadline for fetching the key set.")
     refetch_floor: Duration = Field(
         default=_PROVIDER.refetch_floor,
-        description="The shortest time between two fetches for a token whose `kid` is unknown.",
+        description="The minimum time between two fetches that a token with an unknown `kid` triggers.",
     )
-    token_bytes: Size = Field(default=_PROVIDER.token_bytes, description="The longest token that is looked at.")
+    token_bytes: Size = Field(
+        default=_PROVIDER.token_bytes, description="The maximum size of a token; a longer one is refused."
+    )
     remembered: Annotated[Whole, Field(ge=0)] = Field(
-        default=_PROVIDER.remembered, description="How many verified tokens each worker remembers."
+        default=_PROVIDER.remembered, description="How many verified tokens each worker caches."
     )
     forward_token: Flag = Field(
-        default=_PROVIDER.forward_token, description="Whether upstreams see the Authorization header as well."
+        default=_PROVIDER.forward_token, description="Whether the Authorization header is forwarded to upstreams, too."
     )
 
 
 class AuthSection(Section):
-    """Who may issue tokens."""
+    """The issuers of tokens that are accepted."""
 
     providers: dict[Name, ProviderSection] = Field(default={}, description="The providers, by name.")
 
 
 class RequirementSection(Section):
-    """What is asked of a caller: a token, a client certificate, or both."""
+    """What a caller must present: a token, a client certificate, or both."""
 
     provider: Annotated[list[Text], OneOrMany()] = Field(
         default=[],
-        description="The provider whose tokens count, or several, as during a change of the identity provider. Needed"
-        " unless `certificate` is given.",
+        description="The provider whose tokens are accepted, or several, for example while changing the identity"
+        " provider. Required unless `certificate` is set.",
         examples=["shop", ["old", "new"]],
     )
     required: Flag = Field(
         default=True,
-        description="Whether a token or certificate must be there. One that is there must be valid in any case. Where"
-        " it is false, Authorization of another scheme (Basic) is passed on, and its caller is anonymous here.",
+        description="Whether a token or certificate is required. One that is present must be valid in any case. If"
+        " false, Authorization of another scheme (Basic) is forwarded, and its caller is anonymous to the"
+        " gateway.",
     )
     scopes: Annotated[list[Scope], OneOrMany()] = Field(
-        default=[], description="Scopes of which the token must have all."
+        default=[], description="Scopes that the token must have, all of them."
     )
     claims: dict[Text, str] = Field(
-        default={}, description="Claims that must have the value, or hold it where they are lists."
+        default={}, description="Claims that must have this value, or contain it if they are lists."
     )
     certificate: dict[CertificateName, Annotated[list[Text], OneOrMany(), Field(min_length=1)]] | None = Field(
         default=None,
-        description="What the client certificate must hold: its `subject` (RFC 4514), or one of its alternative"
-        " names, `dns` or `uri`; of several values one is enough. `{}` takes any certificate of `tls.client_ca`.",
+        description="What the client certificate must contain: its `subject` (RFC 4514), or one of its alternative"
+        " names, `dns` or `uri`; of several values one is enough. `{}` accepts any certificate issued by"
+        " `tls.client_ca`.",
         examples=[{"uri": "spiffe://shop.example/device-7"}],
     )
     upgrade_token: Annotated[list[UpgradeToken], OneOrMany()] = Field(
         default=[],
-        description="Where else the token of a WebSocket handshake may stand, as browsers can't set Authorization"
+        description="Where else the token of a WebSocket handshake may be, since browsers can't set Authorization"
         " there. It is not forwarded.",
     )
 
@@ -150,8 +155,8 @@ class RequirementSection(Section):
     def _something(self) -> RequirementSection:
         if not self.provider:
             if self.certificate is None:
-                raise ValueError("asks for nothing: give a provider, or a certificate")
+                raise ValueError("requires nothing: set a provider or a certificate")
             for field in ("scopes", "claims", "upgrade_token"):
                 if getattr(self, field):
-                    raise ValueError(f"'{field}' is about a token: give the provider whose tokens count")
+                    raise ValueError(f"'{field}' applies to tokens: set the provider that issues them")
         return self

@@ -16,60 +16,70 @@ _CORS = Cors()
 
 
 class FieldChangesSection(Section):
-    """Header fields that are taken off, then those that are put on."""
+    """Header fields that are removed, then those that are set and added."""
 
-    set: dict[HeaderName, HeaderValue] = Field(default={}, description="Fields that replace those of their name.")
-    add: dict[HeaderName, HeaderValue] = Field(default={}, description="Fields that come beside those of their name.")
-    remove: Annotated[list[HeaderName], OneOrMany()] = Field(default=[], description="Fields that are taken off.")
+    set: dict[HeaderName, HeaderValue] = Field(
+        default={}, description="Fields to set, replacing fields of the same name."
+    )
+    add: dict[HeaderName, HeaderValue] = Field(
+        default={}, description="Fields to add, keeping fields of the same name."
+    )
+    remove: Annotated[list[HeaderName], OneOrMany()] = Field(default=[], description="Fields to remove.")
 
 
 class HeaderChangesSection(Section):
-    """Header fields of requests and responses that are changed on the way."""
+    """Changes to the header fields of requests and responses."""
 
-    request: FieldChangesSection = Field(default=FieldChangesSection(), description="Of requests, for the upstream.")
-    response: FieldChangesSection = Field(default=FieldChangesSection(), description="Of responses, for the client.")
+    request: FieldChangesSection = Field(
+        default=FieldChangesSection(), description="Changes to requests, as the upstream receives them."
+    )
+    response: FieldChangesSection = Field(
+        default=FieldChangesSection(), description="Changes to responses, as the client receives them."
+    )
 
 
 class CorsSection(Section):
-    """Which pages of other origins may ask; the gateway answers their preflights."""
+    """Which pages of other origins may send requests; the gateway responds to their preflights."""
 
     origins: Annotated[list[Origin], OneOrMany(), Field(min_length=1)] = Field(
-        description="The origins, as `https://app.example` or `capacitor://localhost`; `https://*.app.example` is every"
-        ' name below it, `*` any, `"null"` pages without one.'
+        description="The allowed origins, such as `https://app.example` or `capacitor://localhost`;"
+        ' `https://*.app.example` is every subdomain, `*` every origin, `"null"` pages without an origin.'
     )
     methods: Annotated[list[Method], OneOrMany(), Field(min_length=1)] | None = Field(
-        default=None, description="The methods that may be asked with; those of `match` unless given."
+        default=None, description="The allowed methods. Default: those of `match`."
     )
     headers: Annotated[list[HeaderName], OneOrMany()] = Field(
-        default=[], description="Request headers that may be sent beside the simple ones; `*` allows any."
+        default=[], description="The allowed request headers besides the safelisted ones; `*` allows all."
     )
     expose: Annotated[list[HeaderName], OneOrMany()] = Field(
-        default=[], description="Response headers that a page may read beside the simple ones."
+        default=[], description="The response headers that a page may read besides the safelisted ones."
     )
-    credentials: Flag = Field(default=_CORS.credentials, description="Whether cookies may come along.")
+    credentials: Flag = Field(default=_CORS.credentials, description="Whether requests may carry cookies.")
     max_age: Duration = Field(
-        default=float(_CORS.max_age), description="How long a browser may remember the answer to a preflight."
+        default=float(_CORS.max_age), description="How long a browser may cache the response to a preflight."
     )
 
 
 class RewriteSection(Section):
-    """The path that the upstream sees, where it is not the client's; in a migration, the extracted side alone."""
+    """The path that the upstream gets in place of the client's; in a migration, the extracted side only."""
 
-    strip_prefix: Text | None = Field(default=None, description="Taken off the front of the path.", examples=["/shop"])
-    add_prefix: Text | None = Field(default=None, description="Put before the path then.", examples=["/v2"])
+    strip_prefix: Text | None = Field(
+        default=None, description="The prefix to remove from the path.", examples=["/shop"]
+    )
+    add_prefix: Text | None = Field(default=None, description="The prefix to add then.", examples=["/v2"])
     path: Text | None = Field(
         default=None,
-        description="The whole path instead, with the `{name}` and `**` of `match.path`.",
+        description="The whole new path, using `{name}` and `**` of `match.path`.",
         examples=["/items/{id}/**"],
     )
     cookie_domains: dict[Text, Text] = Field(
-        default={}, description="Domains of the upstream's cookies, and those that clients get instead."
+        default={}, description="A mapping from domains of the upstream's cookies to those that clients get instead."
     )
 
     @model_validator(mode="after")
     def _something(self) -> RewriteSection:
         if not self.model_fields_set:
-            raise ValueError("rewrites nothing: give strip_prefix, add_prefix or path")
+            raise ValueError("rewrites nothing: set strip_prefix, add_prefix or path")
         if self.path is not None and (self.strip_prefix is not None or self.add_prefix is not None):
-            raise ValueError("path is the whole path, so strip_prefix and add_prefix can't stand beside it")
+            raise ValueError("path replaces the whole path, so it excludes strip_prefix and add_prefix")
         return self

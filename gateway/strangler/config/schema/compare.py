@@ -1,4 +1,4 @@
-"""`compare:` in the YAML: what of two answers is compared, and which differences are let pass."""
+"""`compare:` in the YAML: what is compared of two responses, and which differences are accepted."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ Selector = TypeAliasType(
         WithJsonSchema(
             {
                 "type": "string",
-                "description": "A CSS selector for elements; after a space `@NAME` for an attribute of theirs, or"
-                " `text()` for the texts in them.",
+                "description": "A CSS selector for elements, optionally followed by a space and `@NAME` for an"
+                " attribute of theirs, or `text()` for their text.",
                 "examples": ["footer", "input[name=token] @value", "#made text()"],
             }
         ),
@@ -63,7 +63,8 @@ Cookie = TypeAliasType(
         WithJsonSchema(
             {
                 "type": "string",
-                "description": "A cookie's name, or `*` for every cookie; after a space `@NAME` for an attribute.",
+                "description": "A cookie's name, or `*` for every cookie, optionally followed by a space and `@NAME`"
+                " for an attribute.",
                 "examples": ["theme", "theme @path", "* @expires"],
             }
         ),
@@ -98,7 +99,7 @@ Tolerance = TypeAliasType(
                     {"type": "number", "minimum": 0},
                     {"type": "string", "pattern": r"^[0-9.]+([eE][-+]?[0-9]+)?%?$"},
                 ],
-                "description": "How far two numbers may be apart: a number, or a percentage of the larger.",
+                "description": "How much two numbers may differ: a number, or a percentage of the larger one.",
                 "examples": [0.01, "1%"],
             }
         ),
@@ -123,66 +124,67 @@ _TREATMENTS = (
 
 
 class RuleSection(Section):
-    """Differences that are let pass: where they are, and how far they may go."""
+    """Differences that are accepted: where they are, and how large they may be."""
 
     name: Text = Field(
-        description="What it is for; reports say it beside what it hides.", examples=["legacy rounds VAT wrongly"]
+        description="The name; reports show it beside the differences that it accepts.",
+        examples=["legacy rounds VAT wrongly"],
     )
     json_: Annotated[list[JsonPath], OneOrMany(), Field(min_length=1)] | None = Field(
-        default=None, alias="json", description="Where: values of JSON bodies."
+        default=None, alias="json", description="Applies to values in JSON bodies."
     )
     html: Annotated[list[Selector], OneOrMany(), Field(min_length=1)] | None = Field(
-        default=None, description="Where: elements, attributes or texts of HTML bodies."
+        default=None, description="Applies to elements, attributes or texts in HTML bodies."
     )
     header: Annotated[list[HeaderName], OneOrMany(), Field(min_length=1)] | None = Field(
-        default=None, description="Where: headers."
+        default=None, description="Applies to headers."
     )
     cookie: Annotated[list[Cookie], OneOrMany(), Field(min_length=1)] | None = Field(
-        default=None, description="Where: cookies that are set, or attributes of theirs."
+        default=None, description="Applies to cookies in Set-Cookie, or to their attributes."
     )
     line: Annotated[list[Regex], OneOrMany(), Field(min_length=1)] | None = Field(
-        default=None, description="Where: lines of text bodies that hold a match of this."
+        default=None, description="Applies to lines of text bodies that contain a match of this."
     )
     status: Annotated[list[Statuses], OneOrMany(), Field(min_length=1)] | None = Field(
-        default=None, description="Where: the two sides' statuses."
+        default=None, description="Applies to the two sides' statuses."
     )
-    body: Literal[True] | None = Field(default=None, description="Where: the whole body, of whatever kind.")
+    body: Literal[True] | None = Field(default=None, description="Applies to the whole body, of any type.")
     ignore: Annotated[list[Ignored], OneOrMany(), Field(min_length=1)] | None = Field(
         default=None,
-        description="Differences of these kinds pass, there and below; `redacted` are values that are the same but "
-        "for what is redacted in them.",
+        description="Accepts differences of these kinds, there and below; `redacted` are values that are equal except"
+        " for what is redacted in them.",
     )
-    tolerance: Tolerance | None = Field(default=None, description="Numbers pass that are no further apart.")
+    tolerance: Tolerance | None = Field(default=None, description="Accepts numbers that differ by no more than this.")
     time_tolerance: DurationOrZero | None = Field(
-        default=None, description="Times pass that are no further apart, whatever their zone or spelling."
+        default=None, description="Accepts times that differ by no more than this, whatever their zone or format."
     )
-    regex: Regex | None = Field(default=None, description="Two texts pass that both match this as a whole.")
+    regex: Regex | None = Field(default=None, description="Accepts two texts that both match this as a whole.")
     mask: Regex | None = Field(
-        default=None, description="Two texts pass that are the same but for the parts that match this."
+        default=None, description="Accepts two texts that are equal except for the parts that match this."
     )
-    uuid: Literal[True] | None = Field(default=None, description="Two UUIDs pass.")
+    uuid: Literal[True] | None = Field(default=None, description="Accepts any two UUIDs.")
     null_equals_missing: Literal[True] | None = Field(
-        default=None, description="Null passes where the other side has nothing."
+        default=None, description="Accepts null on one side if the other side has no value."
     )
     unordered: Literal[True] | None = Field(
         default=None,
-        description="Elements of a list are compared in whatever order they are; how often each is there counts.",
+        description="Compares the elements of a list in any order; how often each occurs counts.",
     )
     key: Text | None = Field(
         default=None,
-        description="Elements of a list are objects that belong together where this field of theirs is the same,"
-        " in whatever order they are.",
+        description="Compares objects of a list in any order, matching those that are equal in this field.",
         examples=["id"],
     )
     lag: Annotated[Duration, Field(le=60)] | None = Field(
         default=None,
-        description="The extracted side may be this far behind legacy, 60 s at the most: a response passes that legacy "
-        "gave shortly before, if the extracted side has caught up after this time. Stands alone, without a place.",
+        description="How far the extracted side may be behind legacy, 60 s at most: accepts a response that legacy gave"
+        " shortly before, if the extracted side has caught up after this time. Excludes all other keys but"
+        " `name`, `owner` and `expires`.",
         examples=["2s"],
     )
-    owner: Text | None = Field(default=None, description="Who answers for accepting this difference.")
+    owner: Text | None = Field(default=None, description="Who is responsible for accepting this difference.")
     expires: Day | None = Field(
-        default=None, description="The last day on which it lets anything pass.", examples=["2027-03-31"]
+        default=None, description="The last day on which the rule applies.", examples=["2027-03-31"]
     )
 
     @model_validator(mode="after")
@@ -192,17 +194,17 @@ class RuleSection(Section):
         treatments = [treatment for treatment in _TREATMENTS if treatment in given]
         if "lag" in given:
             if targets or treatments:
-                raise ValueError(f"'lag' stands alone: leave out {', '.join([*targets, *treatments])}")
+                raise ValueError(f"'lag' excludes everything else: remove {', '.join([*targets, *treatments])}")
             return self
         if not targets:
-            raise ValueError(f"says not where: give one of {', '.join(_TARGETS)}")
+            raise ValueError(f"does not say where it applies: set one of {', '.join(_TARGETS)}")
         if len(treatments) != 1:
-            said = f"says {' and '.join(treatments)}" if treatments else "lets nothing pass"
-            raise ValueError(f"{said}: give one of {', '.join(_TREATMENTS)}")
+            said = f"sets {' and '.join(treatments)}" if treatments else "accepts nothing"
+            raise ValueError(f"{said}: set one of {', '.join(_TREATMENTS)}")
         treatment = treatments[0]
         for target in targets:
             if treatment not in _FITTING[target]:
-                raise ValueError(f"'{treatment}' means nothing for '{target}'")
+                raise ValueError(f"'{treatment}' can't be used with '{target}'")
         return self
 
 
@@ -220,51 +222,58 @@ _FITTING = {
 class RisksSection(Section):
     """How likely a difference of each kind breaks a caller."""
 
-    missing: RiskName = Field(default="high", description="Something is gone.")
-    extra: RiskName = Field(default="low", description="Something is new.")
+    missing: RiskName = Field(default="high", description="A value is missing.")
+    extra: RiskName = Field(default="low", description="A value is new.")
     type: RiskName = Field(default="high", description="A value has another type.")
-    value: RiskName = Field(default="medium", description="A value is another.")
-    order: RiskName = Field(default="medium", description="Elements are in another order.")
-    length: RiskName = Field(default="high", description="There are many more or fewer elements, or other bytes.")
+    value: RiskName = Field(default="medium", description="A value differs.")
+    order: RiskName = Field(default="medium", description="Elements are in a different order.")
+    length: RiskName = Field(default="high", description="There are many more or fewer elements, or the bytes differ.")
     number_form: RiskName = Field(
-        default="low", alias="number form", description="A number is written in another way, as 1.0 and 1."
+        default="low", alias="number form", description="A number is written differently, such as 1.0 and 1."
     )
-    status: RiskName = Field(default="high", description="The status is another.")
+    status: RiskName = Field(default="high", description="The status differs.")
 
 
 class NoiseSection(Section):
-    """When a difference is taken for noise: legacy asked twice differs there as often as the two sides do."""
+    """When a difference counts as noise: legacy differs from itself there as often as the two sides differ."""
 
     relative: Annotated[Number, Field(ge=0, le=100)] = Field(
         default=20,
         description="How much more often the two sides must differ than legacy from itself, in percent of both rates"
-        " together, for it not to be noise.",
+        " together, to count as a difference and not as noise.",
     )
-    absolute: Annotated[Number, Field(ge=0, le=100)] = Field(default=0.03, description="And in percent of all pairs.")
-    pairs: Count = Field(default=50, description="Pairs, and requests asked twice, before anything is decided.")
+    absolute: Annotated[Number, Field(ge=0, le=100)] = Field(
+        default=0.03, description="The same in percent of all pairs; both must be exceeded."
+    )
+    pairs: Count = Field(
+        default=50, description="How many pairs, and repeated requests, are needed before anything counts as noise."
+    )
 
 
 class CompareSection(Section):
-    """How the two sides' answers are compared.
+    """How the two sides' responses are compared.
 
     A migration's own section goes before the one at the top level; the rules
     of both apply.
     """
 
     status: Literal["exact", "class"] = Field(
-        default="exact", description="Whether statuses must be the same, or of the same class, as 200 and 201."
+        default="exact", description="Whether statuses must be equal, or only of the same class, such as 200 and 201."
     )
     headers: Annotated[list[HeaderName], OneOrMany()] = Field(
         default=["content-type", "location", "cache-control", "set-cookie"],
-        description="The headers that are compared: content-type, location, cache-control and set-cookie unless given.",
+        description="The headers that are compared. Default: content-type, location, cache-control and set-cookie.",
     )
     cookie_values: Annotated[list[Text], OneOrMany()] = Field(
-        default=[], description="Cookies whose values are compared, too, and not only their attributes."
+        default=[], description="Cookies whose values are compared as well as their attributes."
     )
-    decoded_body: Size = Field(default=8 * 1024 * 1024, description="The largest body that is compared, decoded.")
-    risks: RisksSection = Field(default=RisksSection(), description="How bad differences are.")
-    noise: NoiseSection = Field(default=NoiseSection(), description="When a difference is taken for noise.")
+    decoded_body: Size = Field(
+        default=8 * 1024 * 1024, description="The maximum size of a body that is compared, after decoding."
+    )
+    risks: RisksSection = Field(default=RisksSection(), description="The risk of each kind of difference.")
+    noise: NoiseSection = Field(default=NoiseSection(), description="When a difference counts as noise.")
     default_rules: Flag = Field(
-        default=True, description="Whether CSRF tokens and nonces of pages and the expiry of cookies are let pass."
+        default=True,
+        description="Whether differences in CSRF tokens and nonces of pages and in the expiry of cookies are accepted.",
     )
-    rules: list[RuleSection] = Field(default=[], description="Differences that are let pass.")
+    rules: list[RuleSection] = Field(default=[], description="Differences that are accepted.")

@@ -18,7 +18,7 @@ from strangler.config.text.problems import described
 
 
 class _JsonPaths(JSONPathEnvironment):
-    """Looks deeper than the deepest document that is compared as JSON, so that its own bound is never met."""
+    """Looks deeper than the deepest document that is compared as JSON, so that its own bound is never reached."""
 
     max_recursion_depth = 200
 
@@ -35,16 +35,16 @@ def parse_json_path(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError(f"expected a JSONPath such as $.items[*].price, found {described(value)}")
     if not value.startswith("$"):
-        raise ValueError(f"a JSONPath begins with $; did you mean '$.{value.lstrip('.')}'?")
+        raise ValueError(f"a JSONPath starts with $; did you mean '$.{value.lstrip('.')}'?")
     try:
         JSON_PATHS.compile(value)
     except JSONPathError as error:
-        raise ValueError(f"'{value}' is no JSONPath: {str(error).partition(chr(10))[0]}") from None
+        raise ValueError(f"'{value}' is not a JSONPath: {str(error).partition(chr(10))[0]}") from None
     return str(value)
 
 
 def split_selector(selector: str) -> tuple[str, str]:
-    """A CSS selector and what of the element is meant: `@NAME`, `text()`, or nothing for all of it."""
+    """A CSS selector and the part of the element that it selects: `@NAME`, `text()`, or nothing for all of it."""
     css, _, part = selector.strip().rpartition(" ")
     if css and (part == "text()" or (part.startswith("@") and len(part) > 1)):
         return css.strip(), part.lower()
@@ -59,7 +59,7 @@ def parse_selector(value: object) -> str:
         _NOTHING.css(split_selector(value)[0])
     except SelectolaxError:
         raise ValueError(
-            f"'{value}' is no CSS selector; expected one such as 'div.price', 'a @href' or '#made text()'"
+            f"'{value}' is not a CSS selector; expected one such as 'div.price', 'a @href' or '#made text()'"
         ) from None
     return str(value)
 
@@ -71,7 +71,7 @@ def parse_regex(value: object) -> str:
     try:
         re.compile(value)
     except (re.error, RecursionError, OverflowError) as error:
-        raise ValueError(f"'{value}' is no regular expression: {error}") from None
+        raise ValueError(f"'{value}' is not a regular expression: {error}") from None
     return str(value)
 
 
@@ -85,7 +85,7 @@ def parse_tolerance(value: object) -> str:
     if not number.is_finite():
         raise ValueError(f"expected a number such as 0.01 or a percentage such as 1%, found {described(value)}")
     if number < 0:
-        raise ValueError(f"a tolerance can't be negative, as {value} is")
+        raise ValueError(f"a tolerance can't be negative: {value}")
     return text
 
 
@@ -93,9 +93,9 @@ def parse_statuses(value: object) -> str:
     """`400/422`: the status of the legacy side and that of the extracted side."""
     match = _STATUSES.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise ValueError(f"expected the two sides' statuses as in 400/422, found {described(value)}")
+        raise ValueError(f"expected the two sides' statuses, such as 400/422, found {described(value)}")
     if match[1] == match[2]:
-        raise ValueError(f"'{value}' names one status twice, and there is no difference in that")
+        raise ValueError(f"'{value}' names the same status twice, which is no difference")
     return str(value)
 
 
@@ -112,5 +112,5 @@ def parse_day(value: object) -> date:
         if isinstance(value, str) and len(value) == 10:
             return date.fromisoformat(value)
     except ValueError as error:
-        raise ValueError(f"'{value}' is no day: {error}") from None
-    raise ValueError(f"expected a day such as 2027-03-31, found {described(value)}")
+        raise ValueError(f"'{value}' is not a date: {error}") from None
+    raise ValueError(f"expected a date such as 2027-03-31, found {described(value)}")

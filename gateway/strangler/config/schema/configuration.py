@@ -1,10 +1,10 @@
-"""What the YAML may say: strict models, from which the JSON Schema and the reference come.
+"""The whole YAML: strict models, from which the JSON Schema and the reference are generated.
 
 A model says what a field may hold. What only makes sense across fields (names
 that must exist, settings that need each other) is checked in
 `strangler.config.checks`, where a message can point at both places.
 
-Defaults are those of the snapshot's own classes, so that they are said once.
+Defaults are those of the snapshot's own classes, so that they stand once.
 """
 
 from __future__ import annotations
@@ -38,50 +38,55 @@ Version = Annotated[Whole, Field(ge=1, le=1), WithJsonSchema({"const": 1})]
 
 def _long_enough_for_a_report(seconds: float) -> float:
     if seconds < SHORTEST_HANG:
-        raise ValueError(f"workers report every second, so this is {SHORTEST_HANG:g} s at the least")
+        raise ValueError(f"must be at least {SHORTEST_HANG:g} s, because workers report once a second")
     return seconds
 
 
 class LimitsSection(Section):
     """What one worker accepts from clients."""
 
-    target_bytes: Size = Field(default=_LIMITS.target_bytes, description="Longest request target.")
-    header_bytes: Size = Field(default=_LIMITS.header_bytes, description="Most bytes of all headers of a request.")
-    header_count: Count = Field(default=_LIMITS.header_count, description="Most headers of a request.")
+    target_bytes: Size = Field(default=_LIMITS.target_bytes, description="The maximum length of a request target.")
+    header_bytes: Size = Field(
+        default=_LIMITS.header_bytes, description="The maximum total size of a request's headers."
+    )
+    header_count: Count = Field(default=_LIMITS.header_count, description="The maximum number of headers of a request.")
     header_timeout: Duration = Field(
-        default=_LIMITS.header_timeout, description="How long a request's head may take to arrive."
+        default=_LIMITS.header_timeout, description="The deadline for receiving a request's head."
     )
     body_bytes: Size = Field(
-        default=_LIMITS.body_bytes, description="Largest body of a request, where its route says nothing else."
+        default=_LIMITS.body_bytes, description="The maximum size of a request body, unless its route sets its own."
     )
     body_timeout: Duration = Field(
         default=_LIMITS.body_timeout,
-        description="The longest silence within a request's body, where the upstream's `timeouts.idle` is not shorter.",
+        description="The maximum time without data within a request body, unless the upstream's `timeouts.idle` is"
+        " shorter.",
     )
     keep_alive: Duration = Field(
-        default=_LIMITS.keep_alive, description="How long a connection may wait for its next request."
+        default=_LIMITS.keep_alive, description="How long an idle client connection is kept open."
     )
     requests: Count = Field(
-        default=_LIMITS.requests, description="Most requests of one connection; it is closed after the last of them."
+        default=_LIMITS.requests,
+        description="The maximum number of requests on one connection; it is closed after the last.",
     )
-    connections: Count = Field(default=_LIMITS.connections, description="Most client connections.")
+    connections: Count = Field(default=_LIMITS.connections, description="The maximum number of client connections.")
     connections_per_address: Count = Field(
         default=_LIMITS.connections_per_address,
-        description="Most connections of one client address, of IPv6 of one network of 64 bits; trusted proxies may"
-        " have more.",
+        description="The maximum number of connections from one client address, with IPv6 from one /64 network; trusted"
+        " proxies are exempt.",
     )
     half_close: bool = Field(
         default=_LIMITS.half_close,
-        description="Whether a client that ends its side of the connection after its request gets the response. Such a "
-        "client can't be told from one that has gone; if false, the upstream's work ends at once.",
+        description="Whether a client that closes its sending side after the request still gets the response. Such a"
+        " client can't be distinguished from one that is gone; if false, the request to the upstream is"
+        " aborted at once.",
     )
 
 
 class AccessLogSection(Section):
-    """The access log, a line of JSON for each request."""
+    """The access log: one line of JSON per request."""
 
-    enabled: Flag = Field(default=True, description="Whether to write it.")
-    path: Text | None = Field(default=None, description="The file to append to; standard output unless given.")
+    enabled: Flag = Field(default=True, description="Whether to write the access log.")
+    path: Text | None = Field(default=None, description="The file to append to. Default: standard output.")
 
 
 class VisitorCookieSection(Section):
@@ -89,11 +94,12 @@ class VisitorCookieSection(Section):
 
     same_site: Literal["lax", "strict", "none"] = Field(
         default=_VISITOR_COOKIE.same_site,
-        description="`none` where pages of other sites embed these; over plain http, `lax` is sent instead of `none`.",
+        description="The SameSite attribute; `none` if pages of other sites embed this one. Over plain http, `lax` is"
+        " sent instead of `none`.",
     )
     partitioned: Flag = Field(
         default=_VISITOR_COOKIE.partitioned,
-        description="Whether browsers keep one cookie for each embedding site (CHIPS); needs `same_site: none`.",
+        description="Whether browsers keep one cookie per embedding site (CHIPS); requires `same_site: none`.",
     )
     shared_caches: Literal["skip", "private"] = Field(
         default=_VISITOR_COOKIE.shared_caches,
@@ -104,51 +110,53 @@ class VisitorCookieSection(Section):
     @model_validator(mode="after")
     def _embedded(self) -> VisitorCookieSection:
         if self.partitioned and self.same_site != "none":
-            raise ValueError("'partitioned' is for pages that other sites embed: it needs 'same_site: none'")
+            raise ValueError("'partitioned' requires 'same_site: none': it is for pages that other sites embed")
         return self
 
 
 class ShutdownSection(Section):
-    """What happens on SIGTERM."""
+    """How the gateway shuts down on SIGTERM."""
 
     delay: DurationOrZero = Field(
         default=0.0,
-        description="How long connections are still accepted while /readyz says 503, so that a load balancer can "
-        "notice; longer than the interval of its checks.",
+        description="How long connections are still accepted while /readyz responds 503, so that a load balancer can"
+        " notice; it must be longer than the interval of the load balancer's checks.",
     )
-    drain: DurationOrZero = Field(default=30.0, description="How long requests in flight may take to end after that.")
+    drain: DurationOrZero = Field(
+        default=30.0, description="How long requests in flight may take to finish after that."
+    )
 
 
 class WorkersSection(Section):
-    """How the worker processes are kept."""
+    """Supervision of the worker processes."""
 
     hang: Annotated[Duration, AfterValidator(_long_enough_for_a_report)] = Field(
         default=30.0,
-        description="A worker whose event loop stands for so long is killed and replaced; at least 3 s. Raise it where"
-        " the machine itself stops for longer, such as while a virtual machine is moved.",
+        description="A worker whose event loop is blocked for this long is killed and replaced; at least 3 s. Increase"
+        " it if the machine itself pauses for longer, such as during live migration of a virtual machine.",
     )
 
 
 class ExpectSection(Section):
-    """What must become of a tested request; at least one of these."""
+    """The expected decision about a tested request; set at least one of these."""
 
-    route: Text | None = Field(default=None, description="The route that matches; `default` for none.")
+    route: Text | None = Field(default=None, description="The route that matches; `default` if none does.")
     migration: Text | None = Field(default=None, description="The migration that it belongs to.")
     side: Literal["legacy", "extracted"] | None = Field(default=None, description="The side that serves it.")
     upstream: Text | None = Field(default=None, description="The upstream that serves it.")
     status: Annotated[Whole, Field(ge=100, le=599)] | None = Field(
-        default=None, description="The status of the gateway's own answer, where it refuses."
+        default=None, description="The status of the gateway's own response, if it refuses the request."
     )
 
     @model_validator(mode="after")
     def _something(self) -> ExpectSection:
         if not self.model_fields_set:
-            raise ValueError("expects nothing: give a route, migration, side, upstream or status")
+            raise ValueError("expects nothing: set a route, migration, side, upstream or status")
         return self
 
 
 class TestSection(Section):
-    """A request, and what must become of it; run by `strangler test`."""
+    """A request and the decision expected for it; `strangler test` runs it."""
 
     __test__ = False  # not a test of pytest's
 
@@ -156,62 +164,64 @@ class TestSection(Section):
         description="Method and target, percent-encoded as clients send it.", examples=["GET /api/catalog/products/1"]
     )
     headers: dict[HeaderName, str] = Field(default={}, description="Headers of the request.")
-    claims: dict[Text, Any] | None = Field(
-        default=None, description="Claims of the caller's token; a caller without a token unless given."
-    )
+    claims: dict[Text, Any] | None = Field(default=None, description="Claims of the caller's token. Default: no token.")
     certificate: dict[CertificateName, Annotated[list[Text], OneOrMany()]] | None = Field(
-        default=None, description="The caller's client certificate; none unless given."
+        default=None, description="The caller's client certificate. Default: none."
     )
-    expect: ExpectSection = Field(description="What must become of it.")
+    expect: ExpectSection = Field(description="The expected decision.")
 
 
 class Configuration(Section):
     """The configuration of a gateway."""
 
-    version: Version = Field(description="The version of this format: 1.")
-    listen: Address = Field(default=Listener("127.0.0.1", 8080), description="Where clients connect.")
-    admin: Address = Field(default=Listener("127.0.0.1", 8081), description="Where the admin API and the metrics are.")
-    tls: ListenerTlsSection | None = Field(default=None, description="TLS for clients; plain HTTP unless given.")
-    auth: AuthSection = Field(default=AuthSection(), description="Who may issue tokens.")
+    version: Version = Field(description="The version of the configuration format: 1.")
+    listen: Address = Field(default=Listener("127.0.0.1", 8080), description="The address for clients.")
+    admin: Address = Field(
+        default=Listener("127.0.0.1", 8081), description="The address of the admin API and the metrics."
+    )
+    tls: ListenerTlsSection | None = Field(default=None, description="TLS for clients. Default: plain HTTP.")
+    auth: AuthSection = Field(default=AuthSection(), description="The issuers of tokens that are accepted.")
     upstreams: dict[Name, UpstreamSection] = Field(description="The upstreams, by name.")
     default: Text | None = Field(
-        default=None, description="The upstream for whatever no route matches; 404 unless given."
+        default=None,
+        description="The upstream for requests that no route matches. Default: none, such requests get 404.",
     )
     migrations: dict[Name, MigrationSection] = Field(default={}, description="The migrations, by name.")
     routes: list[RouteSection] = Field(default=[], description="Routes that belong to no migration.")
     compare: CompareSection = Field(
-        default=CompareSection(), description="How answers are compared, for all migrations."
+        default=CompareSection(), description="How responses are compared, for all migrations."
     )
     trusted_proxies: list[Network] = Field(
-        default=[], description="Proxies in front of the gateway, whose word about the client's address is believed."
+        default=[], description="Proxies in front of the gateway whose forwarding headers are trusted."
     )
     trusted_header: Literal["X-Forwarded-For", "Forwarded"] = Field(
         default="X-Forwarded-For",
-        description="The header in which trusted proxies name the client: `X-Forwarded-For` (with `-Proto` and"
-        " `-Host`) or `Forwarded` (RFC 7239). The other one is dropped, because a client may have written it.",
+        description="The header in which trusted proxies report the client: `X-Forwarded-For` (with `-Proto` and"
+        " `-Host`) or `Forwarded` (RFC 7239). The other one is dropped, because a client may have sent it.",
     )
     proxy_protocol: Flag = Field(
         default=False,
-        description="Whether every connection begins with the PROXY protocol (version 1 or 2); those of peers that"
-        " are not `trusted_proxies`, and those that begin otherwise, are closed.",
+        description="Whether every connection begins with the PROXY protocol (version 1 or 2); connections from peers"
+        " that are not in `trusted_proxies`, and connections without it, are closed.",
     )
     pass_headers: dict[HeaderName, Sender] = Field(
         default={},
-        description="Request headers that are passed on though the gateway drops them, because upstreams may believe"
-        " them (see [Dropped request headers](#dropped-request-headers)), each with who may send it: `proxies` for"
-        " `trusted_proxies` alone, `anyone` for every client.",
+        description="Request headers to forward although the gateway drops them by default, because upstreams may trust"
+        " them (see [Dropped request headers](#dropped-request-headers)). Each has a sender: `proxies` for"
+        " `trusted_proxies` only, `anyone` for every client.",
         examples=[{"X-Forwarded-User": "proxies"}],
     )
-    limits: LimitsSection = Field(default=LimitsSection(), description="What is accepted from clients.")
+    limits: LimitsSection = Field(default=LimitsSection(), description="Limits on what clients may send.")
     redis: RedisSection | None = Field(
         default=None,
-        description="Where several machines count together for rate limits; each machine by itself unless given.",
+        description="The Redis server in which several machines share the counts of rate limits. Default: each machine"
+        " counts by itself.",
     )
     visitor_cookie: VisitorCookieSection = Field(
         default=VisitorCookieSection(), description="The cookie of the sticky key `visitor`."
     )
     access_log: AccessLogSection = Field(default=AccessLogSection(), description="The access log.")
-    store: StoreSection = Field(default=StoreSection(), description="What must outlive the gateway.")
-    workers: WorkersSection = Field(default=WorkersSection(), description="How the worker processes are kept.")
-    shutdown: ShutdownSection = Field(default=ShutdownSection(), description="What happens on SIGTERM.")
+    store: StoreSection = Field(default=StoreSection(), description="The database for what must outlive the gateway.")
+    workers: WorkersSection = Field(default=WorkersSection(), description="Supervision of the worker processes.")
+    shutdown: ShutdownSection = Field(default=ShutdownSection(), description="How the gateway shuts down on SIGTERM.")
     tests: list[TestSection] = Field(default=[], description="Routing tests.")

@@ -32,10 +32,10 @@ _BOUNDS = {
     "less_than": ("less than", "lt"),
 }
 _PATTERNS = {
-    "request": "expected a method and a path, as in GET /api/products",
+    "request": "expected a method and a path, such as GET /api/products",
     "path": "must start with '/'",
 }
-_NAME = "a name is made of letters, digits, '.', '_' and '-', and begins with a letter or a digit"
+_NAME = "a name consists of letters, digits, '.', '_' and '-', and begins with a letter or a digit"
 
 
 def problems_of(error: ValidationError, document: Document) -> list[Problem]:

@@ -17,27 +17,26 @@ _REDIS = Redis("")
 
 
 class RateLimitSection(Section):
-    """A token bucket for each key."""
+    """A rate limit: a token bucket per key."""
 
-    requests: Count = Field(description="How many requests are let in within `per`, in the long run.", examples=[100])
-    per: Duration = Field(default=1.0, description="Within which time.")
-    burst: Count | None = Field(
-        default=None, description="How many of them at once; as many as `requests` unless given."
-    )
+    requests: Count = Field(description="How many requests per `per` are allowed in the long run.", examples=[100])
+    per: Duration = Field(default=1.0, description="The period of `requests`.")
+    burst: Count | None = Field(default=None, description="How many requests are allowed at once. Default: `requests`.")
     key: Annotated[list[LimitKey], OneOrMany(), Field(min_length=1)] | None = Field(
         default=None,
-        description="Whom it counts by: the first of these that a request has. Requests that have none are counted "
-        "together, as all are unless this is given.",
+        description="What identifies a caller: the first of these that a request has. Requests that have none are"
+        " counted together. Default: all requests are counted together.",
         examples=[["claim:sub", "ip"]],
     )
 
 
 class RedisSection(Section):
-    """Where several machines count together for rate limits."""
+    """The Redis server in which several machines share the counts of rate limits."""
 
-    url: RedisUrl = Field(description="The server.", examples=["redis://127.0.0.1:6379/0"])
-    timeout: Duration = Field(default=_REDIS.timeout, description="How long a request may wait for its answer.")
+    url: RedisUrl = Field(description="The URL of the server.", examples=["redis://127.0.0.1:6379/0"])
+    timeout: Duration = Field(default=_REDIS.timeout, description="How long a request may wait for Redis to respond.")
     unavailable: Literal["local", "refuse"] = Field(
         default=_REDIS.unavailable,
-        description="What happens without it: each machine limits by itself, or requests to limited routes get 503.",
+        description="What happens while Redis is unavailable: each machine limits by itself, or requests to limited"
+        " routes get 503.",
     )

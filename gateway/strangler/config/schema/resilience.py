@@ -1,4 +1,4 @@
-"""What the YAML may say about failures: of upstreams, of migrations and of routes."""
+"""How failures are handled, in the YAML: of upstreams, of migrations and of routes."""
 
 from __future__ import annotations
 
@@ -44,191 +44,225 @@ class BalancingSection(Section):
 
     policy: Annotated[Policy, Field(strict=False)] = Field(
         default=Policy.ROUND_ROBIN,
-        description="`round_robin`: in turn; `least_requests`: the less busy of two drawn ones; `consistent_hash`: "
-        "the same one for the same `key`.",
+        description="`round_robin`: in turn; `least_requests`: the one with fewer requests of two drawn at random;"
+        " `consistent_hash`: the same one for the same `key`.",
     )
     key: Annotated[list[Sticky], OneOrMany()] = Field(
         default=[],
-        description="What `consistent_hash` goes by: the first of these that a request has; in turn for one that has "
-        "none. `visitor` counts once the split has set its cookie.",
+        description="What `consistent_hash` hashes: the first of these that a request has; a request that has none gets"
+        " an endpoint in turn. `visitor` applies once the split has set its cookie.",
     )
     slow_start: DurationOrZero = Field(
         default=0.0,
-        description="How long an endpoint that comes back takes to get its whole share; not with `consistent_hash`.",
+        description="How long an endpoint that recovers takes to reach its full share; not with `consistent_hash`.",
     )
 
 
 class ResolveSection(Section):
-    """Looking up the names of endpoints again and again; each address (A, AAAA) is then an endpoint of its own."""
+    """Periodic lookup of the endpoints' names; each address (A, AAAA) then is an endpoint of its own."""
 
-    interval: Duration = Field(default=_RESOLVE.interval, description="The time from one look-up to the next.")
-    timeout: Duration = Field(default=_RESOLVE.timeout, description="How long a look-up may take.")
+    interval: Duration = Field(default=_RESOLVE.interval, description="The interval between lookups.")
+    timeout: Duration = Field(default=_RESOLVE.timeout, description="The deadline for a lookup.")
     nameservers: Annotated[list[NameServer], OneOrMany()] = Field(
-        default=[], description="Name servers to ask; those of the machine unless given."
+        default=[], description="The name servers to query. Default: those of the machine."
     )
 
 
 class EjectionSection(Section):
-    """Keeping requests from an endpoint that fails them; each worker judges by its own requests."""
+    """Passive health checks: an endpoint that fails requests is ejected; each worker decides by its own requests."""
 
-    enabled: Flag = Field(default=True, description="Whether to eject at all.")
+    enabled: Flag = Field(default=True, description="Whether to eject endpoints.")
     consecutive_failures: Count = Field(
-        default=_EJECTION.consecutive_failures, description="Failures in a row that eject an endpoint."
+        default=_EJECTION.consecutive_failures, description="Consecutive failures that eject an endpoint."
     )
     error_percent: Share | None = Field(
         default=None,
-        description="The share of failed requests in `window` that ejects, too; off unless given.",
+        description="The share of failed requests in `window` that ejects an endpoint as well, in percent. Default:"
+        " off.",
         examples=[50],
     )
     minimum_requests: Count = Field(
-        default=_EJECTION.minimum_requests, description="Fewer requests in `window` say nothing about a share."
+        default=_EJECTION.minimum_requests,
+        description="The minimum number of requests in `window` for `error_percent` to apply.",
     )
-    window: Duration = Field(default=_EJECTION.window, description="What the share is taken over.")
+    window: Duration = Field(default=_EJECTION.window, description="The period over which the share is measured.")
     statuses: Annotated[list[FailureStatus], OneOrMany()] = Field(
         default=[],
-        description="Answers that count as failures, beside connections that fail, break or take too long.",
+        description="Response statuses that count as failures, besides failed connections and timeouts.",
         examples=[503],
     )
     time: Duration = Field(
-        default=_EJECTION.time, description="How long the first ejection lasts; each repeat is that much longer."
+        default=_EJECTION.time,
+        description="How long the first ejection lasts; each repeated one is longer by this much.",
     )
-    longest_time: Duration = Field(default=_EJECTION.longest_time, description="The longest ejection.")
+    longest_time: Duration = Field(default=_EJECTION.longest_time, description="The maximum duration of an ejection.")
     largest_percent: Percent = Field(
-        default=_EJECTION.largest_percent, description="No more of the endpoints are ejected at once."
+        default=_EJECTION.largest_percent,
+        description="The maximum share of endpoints that are ejected at once, in percent.",
     )
 
 
 class BreakerSection(Section):
-    """Refusing requests at once while too many fail (no answer, or a status from 500 on) or are slow."""
+    """A circuit breaker: requests are refused while too many fail (no response, or 500 and above) or are slow."""
 
-    error_percent: Share = Field(default=_BREAKER.error_percent, description="The share of failures that opens it.")
+    error_percent: Share = Field(
+        default=_BREAKER.error_percent, description="The share of failures that opens the breaker, in percent."
+    )
     slow: Duration | None = Field(
-        default=None, description="From when on an answer is slow; slow ones are not counted unless given."
+        default=None,
+        description="The time after which a response counts as slow. Default: slow responses are not counted.",
     )
-    slow_percent: Share = Field(default=_BREAKER.slow_percent, description="The share of slow ones that opens it.")
-    window: Duration = Field(default=_BREAKER.window, description="What the shares are taken over.")
+    slow_percent: Share = Field(
+        default=_BREAKER.slow_percent, description="The share of slow responses that opens the breaker, in percent."
+    )
+    window: Duration = Field(default=_BREAKER.window, description="The period over which the shares are measured.")
     minimum_requests: Count = Field(
-        default=_BREAKER.minimum_requests, description="Fewer requests of one worker begun in `window` open nothing."
+        default=_BREAKER.minimum_requests,
+        description="The minimum number of requests that one worker must have begun in `window` for the breaker to"
+        " open.",
     )
-    open_time: Duration = Field(default=_BREAKER.open_time, description="How long all are refused.")
+    open_time: Duration = Field(
+        default=_BREAKER.open_time, description="How long an open breaker refuses all requests."
+    )
     probes: Count = Field(
-        default=_BREAKER.probes, description="Requests that are then let through, and must all do well to close it."
+        default=_BREAKER.probes,
+        description="How many requests are let through then; the breaker closes if all of them succeed.",
     )
 
 
 class RetryBudgetSection(Section):
-    """How many retries an upstream may get, so that they can't become a storm."""
+    """The maximum share of retries that an upstream gets, so that they can't become a storm."""
 
-    percent: Percent = Field(default=_BUDGET.percent, description="Their share of the requests.")
+    percent: Percent = Field(
+        default=_BUDGET.percent, description="The maximum share of retries among requests, in percent."
+    )
     minimum: Annotated[Number, Field(ge=0)] = Field(
-        default=_BUDGET.minimum, description="So many a second of one worker besides."
+        default=_BUDGET.minimum, description="Additional retries per second that each worker may make in any case."
     )
 
 
 class ConcurrencySection(Section):
-    """How many requests an upstream gets at once."""
+    """A limit on concurrent requests to an upstream."""
 
-    limit: Count = Field(description="Requests of one worker at once.")
+    limit: Count = Field(description="The maximum number of concurrent requests of one worker.")
     queue: Annotated[Whole, Field(ge=0)] = Field(
-        default=_CONCURRENCY.queue, description="Requests of one worker that wait for their turn; more get 503."
+        default=_CONCURRENCY.queue, description="The maximum number of waiting requests of one worker; more get 503."
     )
-    wait: Duration = Field(default=_CONCURRENCY.wait, description="How long one waits at the most, then it gets 503.")
+    wait: Duration = Field(
+        default=_CONCURRENCY.wait, description="The maximum time that a request waits before it gets 503."
+    )
 
 
 class RouteTimeoutsSection(Section):
-    """Deadlines of a route; those left out are the upstream's."""
+    """Deadlines of a route; omitted ones are the upstream's."""
 
-    connect: Duration | None = Field(default=None, description="To connect to an endpoint.")
+    connect: Duration | None = Field(default=None, description="The deadline for connecting to an endpoint.")
     response: Duration | None = Field(
-        default=None, description="From the request's end to the head of the response, for each attempt."
+        default=None, description="The deadline from the end of the request to the head of the response, per attempt."
     )
-    idle: Duration | None = Field(default=None, description="The longest silence within a body.")
+    idle: Duration | None = Field(default=None, description="The maximum time without data within a body.")
     total: Duration | None = Field(
-        default=None, description="From the request's head to the end of the response, all attempts included."
+        default=None,
+        description="The deadline from the request's head to the end of the response, including all attempts.",
     )
 
 
 class RetriesSection(Section):
     """Sending a request again, to another endpoint, where that is safe.
 
-    A request of which nothing was sent goes to each other endpoint in turn, whatever this says.
+    A request of which nothing was sent goes to each other endpoint in turn in any case.
     """
 
     attempts: Annotated[Whole, Field(ge=0)] = Field(
-        default=_RETRIES.attempts, description="How often, at the most; 0 is never."
+        default=_RETRIES.attempts, description="The maximum number of retries; 0 disables them."
     )
     methods: Annotated[list[Method], OneOrMany()] = Field(
         default=sorted(_RETRIES.methods),
-        description="Methods that are repeated. After a broken connection or a deadline only the idempotent ones among "
-        "them are (RFC 9110), after an answer with one of `statuses` all.",
+        description="The methods that are retried. After a broken connection or a timeout, only the idempotent ones"
+        " among them (RFC 9110); after a response with one of `statuses`, all.",
     )
     statuses: Annotated[list[FailureStatus], OneOrMany()] = Field(
-        default=[], description="Answers that say that nothing was done.", examples=[503]
+        default=[],
+        description="Response statuses that mean that the request had no effect and may be retried.",
+        examples=[503],
     )
-    timeouts: Flag = Field(default=False, description="Whether one that was not answered in time is sent again.")
+    timeouts: Flag = Field(default=False, description="Whether a request that timed out is retried.")
     backoff: DurationOrZero = Field(
         default=_RETRIES.backoff,
-        description="The longest wait before the first retry; it doubles, and waits are drawn at random.",
+        description="The maximum wait before the first retry; it doubles with each retry, and the actual wait is"
+        " random.",
     )
-    longest_backoff: DurationOrZero = Field(default=_RETRIES.longest_backoff, description="The longest wait.")
-    body: Size = Field(default=_RETRIES.body, description="A request with a longer body is not sent again.")
+    longest_backoff: DurationOrZero = Field(
+        default=_RETRIES.longest_backoff, description="The maximum wait before any retry."
+    )
+    body: Size = Field(
+        default=_RETRIES.body,
+        description="The maximum request body that is kept for a retry; a request with a longer one is not retried.",
+    )
     same_endpoint: Flag = Field(
         default=False,
-        description="Whether an endpoint that failed is tried again where no other is left: for a single address that "
-        "stands for several servers.",
+        description="Whether the endpoint that failed is tried again if no other is left: for an address behind which"
+        " there are several servers.",
     )
 
 
 class HedgingSection(Section):
-    """Sending a slow read (GET or HEAD without a body) to another endpoint, too, and taking the first answer."""
+    """Hedging: a slow read (GET, HEAD, no body) is also sent to another endpoint; the first response is used."""
 
-    after: Duration = Field(description="When the second is sent; about what 95 % are answered in.", examples=["200ms"])
+    after: Duration = Field(
+        description="The time after which the second request is sent; about the 95th percentile of the response time.",
+        examples=["200ms"],
+    )
 
 
 class LegacyFallbackSection(Section):
-    """Having the legacy side answer because the extracted side can't, in stages canary and extracted."""
+    """The legacy side serves requests that the extracted side can't, in stages canary and extracted."""
 
-    enabled: Flag = Field(default=True, description="Whether it ever does.")
+    enabled: Flag = Field(default=True, description="Whether the fallback is enabled.")
     methods: Annotated[list[Method], OneOrMany()] = Field(
         default=sorted(_LEGACY.methods),
-        description="Methods for which it does; others than GET, HEAD, OPTIONS and TRACE only if nothing was sent.",
+        description="The methods for which the legacy side is used; methods other than GET, HEAD, OPTIONS and TRACE"
+        " only if nothing was sent.",
     )
     statuses: Annotated[list[FailureStatus], OneOrMany()] = Field(
-        default=sorted(_LEGACY.statuses), description="Answers of the extracted side that count as none."
+        default=sorted(_LEGACY.statuses), description="Response statuses of the extracted side that count as failures."
     )
 
 
 class StaleSection(Section):
-    """Answering with what the same request got before; Cache-Control of the response decides what may be kept."""
+    """An earlier response to the same request is used; its Cache-Control decides whether it may be stored."""
 
     if_error: Duration = Field(
         default=_STALE.if_error,
-        description="For how long beyond its freshness, where the response has no `stale-if-error` itself.",
+        description="How long after it is no longer fresh a stored response may be used, unless it has `stale-if-error`"
+        " itself.",
     )
-    memory: Size = Field(default=_STALE.memory, description="Memory for it, in each worker.")
+    memory: Size = Field(default=_STALE.memory, description="The maximum memory for stored responses, per worker.")
 
 
 class StaticSection(Section):
-    """An answer of the gateway's own."""
+    """A fixed response of the gateway."""
 
     status: Annotated[Whole, Field(ge=200, le=599)] = Field(default=200, description="The status.")
     content_type: Annotated[str, Field(pattern="^[!-~]([ -~]*[!-~])?$")] = Field(
-        default="application/json", description="The type of the body."
+        default="application/json", description="The Content-Type of the body."
     )
     body: str = Field(description="The body.", examples=["[]"])
 
 
 class RouteFallbackSection(Section):
-    """What answers when neither the upstream nor, in a migration, the legacy side does."""
+    """The response when neither the upstream nor, in a migration, the legacy side gives one."""
 
     statuses: Annotated[list[FailureStatus], OneOrMany()] = Field(
-        default=sorted(_ROUTE.statuses), description="Answers of the upstream that count as none."
+        default=sorted(_ROUTE.statuses), description="Response statuses of the upstream that count as failures."
     )
-    stale: StaleSection | None = Field(default=None, description="First, what was answered before; GET alone.")
-    static: StaticSection | None = Field(default=None, description="Then, this.")
+    stale: StaleSection | None = Field(
+        default=None, description="First, an earlier response to the same request; GET only."
+    )
+    static: StaticSection | None = Field(default=None, description="Then, a fixed response.")
 
     @model_validator(mode="after")
     def _something(self) -> RouteFallbackSection:
         if self.stale is None and self.static is None:
-            raise ValueError("falls back to nothing: give 'stale' or 'static'")
+            raise ValueError("has no fallback: set 'stale' or 'static'")
         return self

@@ -29,65 +29,66 @@ from strangler.model.migration import Stage
 
 
 class MatchSection(Section):
-    """Which requests a route takes; all that is given must hold."""
+    """Which requests a route matches; all conditions must hold."""
 
     host: MatchHost | None = Field(
-        default=None, description="The host, without port; `*.shop.example` is every name below it."
+        default=None, description="The host, without port; `*.shop.example` is every subdomain."
     )
     path: Text | None = Field(
         default=None,
-        description="The path: `/a/b` exactly, `*` one segment, `{name}` one segment with a name, "
-        "`**` the rest, at the end alone. Every path where it is left out.",
+        description="The path: `/a/b` matches exactly, `*` one segment, `{name}` one segment with a name, `**` the rest"
+        " (only at the end). Default: every path.",
         examples=["/api/catalog/**", "/api/users/{id}"],
     )
     methods: Annotated[list[Method], OneOrMany(), Field(min_length=1)] | None = Field(
-        default=None, description="The methods; every method where they are left out."
+        default=None, description="The methods. Default: every method."
     )
     headers: dict[HeaderName, str | None] = Field(
         default={},
-        description="Headers that must have the value; where it is null, be there. Where a request has several values,"
-        " in lists or in spellings such as `X_Mode` that servers fold, the route that asks for a token counts.",
+        description="Headers that must have this value, or be present if the value is null. If a request has several"
+        " values, in lists or in spellings such as `X_Mode` that servers fold, the route that requires a"
+        " token is chosen.",
     )
     query: dict[Text, str | None] = Field(
         default={},
-        description="Query parameters that must have the value; where it is null, be there. Of several values the same"
-        " holds as of headers.",
+        description="Query parameters that must have this value, or be present if the value is null. Several values are"
+        " treated as for headers.",
     )
 
     @model_validator(mode="after")
     def _something(self) -> MatchSection:
         if not self.model_fields_set:
-            raise ValueError("matches nothing in particular: give a path or another condition")
+            raise ValueError("matches every request: set a path or another condition")
         return self
 
 
 class RouteLimitsSection(Section):
-    """What is accepted from clients on a route, where it is not what `limits` says for all."""
+    """Limits of a route that differ from `limits` at the top level."""
 
-    body_bytes: Size = Field(description="Largest body of a request.")
+    body_bytes: Size = Field(description="The maximum size of a request body.")
 
 
 class RouteSection(Section):
     """Requests that go to one upstream."""
 
     name: Name = Field(description="The name in logs, metrics and explanations.")
-    match: MatchSection = Field(description="Which requests this is.")
-    upstream: Text = Field(description="The upstream that answers.")
-    auth: RequirementSection | None = Field(
-        default=None, description="What is asked of the caller; nothing unless given."
-    )
-    limits: RouteLimitsSection | None = Field(default=None, description="What is accepted, where not as everywhere.")
-    headers: HeaderChangesSection | None = Field(default=None, description="Header fields that are changed.")
-    cors: CorsSection | None = Field(default=None, description="Pages of other origins that may ask.")
-    rewrite: RewriteSection | None = Field(default=None, description="The path that the upstream sees.")
+    match: MatchSection = Field(description="Which requests match.")
+    upstream: Text = Field(description="The upstream that serves them.")
+    auth: RequirementSection | None = Field(default=None, description="What the caller must present. Default: nothing.")
+    limits: RouteLimitsSection | None = Field(default=None, description="Limits that differ from the general ones.")
+    headers: HeaderChangesSection | None = Field(default=None, description="Changes to header fields.")
+    cors: CorsSection | None = Field(default=None, description="CORS: pages of other origins that may send requests.")
+    rewrite: RewriteSection | None = Field(default=None, description="The path that the upstream gets.")
     rate_limits: list[RateLimitSection] = Field(
-        default=[], description="How many requests are let in; all of these must let one in."
+        default=[], description="Rate limits; a request must be within all of them."
     )
-    timeouts: RouteTimeoutsSection | None = Field(default=None, description="Deadlines, where not the upstream's.")
-    retries: RetriesSection | None = Field(default=None, description="When a request is sent again.")
-    hedging: HedgingSection | None = Field(default=None, description="Sending a slow read twice; off unless given.")
+    timeouts: RouteTimeoutsSection | None = Field(
+        default=None, description="Deadlines that differ from the upstream's."
+    )
+    retries: RetriesSection | None = Field(default=None, description="When a request is retried.")
+    hedging: HedgingSection | None = Field(default=None, description="Hedging of slow reads. Default: off.")
     fallback: RouteFallbackSection | None = Field(
-        default=None, description="What answers when nobody else can; nothing unless given."
+        default=None, description="The response if no upstream gives one. Default: an error of the gateway."
     )
 
 
@@ -96,52 +97,46 @@ class MigrationRouteSection(Section):
 
     name: Name | None = Field(
         default=None,
-        description="The name after the migration's, as in `catalog/products`; its number unless given.",
+        description="The name after the migration's, as in `catalog/products`. Default: its number.",
     )
-    match: MatchSection = Field(description="Which requests this is.")
+    match: MatchSection = Field(description="Which requests match.")
     auth: RequirementSection | None = Field(
-        default=None, description="What is asked of the caller, instead of what the migration asks."
+        default=None, description="What the caller must present, instead of what the migration requires."
     )
     limits: RouteLimitsSection | None = Field(
-        default=None, description="What is accepted, where not as on the migration's other routes."
+        default=None, description="Limits that differ from those of the migration's other routes."
     )
     headers: HeaderChangesSection | None = Field(
-        default=None, description="Header fields that are changed, instead of the migration's."
+        default=None, description="Changes to header fields, instead of the migration's."
     )
-    cors: CorsSection | None = Field(
-        default=None, description="Pages of other origins that may ask, instead of the migration's."
-    )
+    cors: CorsSection | None = Field(default=None, description="CORS, instead of the migration's.")
     rewrite: RewriteSection | None = Field(
-        default=None, description="The path that the extracted side sees; the legacy side sees the client's."
+        default=None, description="The path that the extracted side gets; the legacy side gets the client's."
     )
-    rate_limits: list[RateLimitSection] = Field(
-        default=[], description="How many requests are let in, beside the migration's limits."
-    )
+    rate_limits: list[RateLimitSection] = Field(default=[], description="Rate limits, in addition to the migration's.")
     timeouts: RouteTimeoutsSection | None = Field(
-        default=None, description="Deadlines, where not the migration's or the upstream's."
+        default=None, description="Deadlines that differ from the migration's or the upstream's."
     )
     retries: RetriesSection | None = Field(
-        default=None, description="When a request is sent again, instead of what the migration says."
+        default=None, description="When a request is retried, instead of the migration's settings."
     )
-    hedging: HedgingSection | None = Field(
-        default=None, description="Sending a slow read twice; as the migration says unless given."
-    )
+    hedging: HedgingSection | None = Field(default=None, description="Hedging of slow reads. Default: the migration's.")
     fallback: RouteFallbackSection | None = Field(
-        default=None, description="What answers when nobody else can; nothing unless given."
+        default=None, description="The response if no upstream gives one. Default: an error of the gateway."
     )
 
 
 class CanarySection(Section):
-    """Which share of the callers the extracted side serves."""
+    """The share of callers that the extracted side serves."""
 
     percent: Annotated[Number, Field(ge=0, le=100)] = Field(
-        description="The share in percent, to two decimals.", examples=[10]
+        description="The share in percent, with up to two decimals.", examples=[10]
     )
     sticky: Annotated[list[Sticky], OneOrMany(), Field(min_length=1)] | None = Field(
         default=None,
-        description="What keeps a caller on its side: the first of these that a request has. "
-        "`[claim:sub, visitor]` where the migration has `auth`, else `[visitor]`. A caller is on the extracted side "
-        "where xxHash64 (seed 0) of `MIGRATION:KEY` in UTF-8, modulo 10,000, is below the percentage times 100.",
+        description="What keeps a caller on its side: the first of these that a request has. Default: `[claim:sub,"
+        " visitor]` if the migration has `auth`, else `[visitor]`. A caller is on the extracted side if xxHash64 (seed 0)"
+        " of `MIGRATION:KEY` in UTF-8, modulo 10,000, is below the percentage times 100.",
     )
 
     @field_validator("percent")
@@ -153,60 +148,60 @@ class CanarySection(Section):
 
 
 class OverrideSection(Section):
-    """A header by which a permitted caller picks the side of one request."""
+    """A header by which a permitted caller chooses the side of one request."""
 
     header: HeaderName = Field(description="The header; its value is `legacy` or `extracted`.", examples=["X-Side"])
-    permitted: Permission = Field(description="Who may: a claim or a scope of a verified token.")
+    permitted: Permission = Field(description="Who may use it: a claim or a scope of a verified token.")
 
 
 class MigrationSection(Section):
-    """One business capability that moves from an upstream to another."""
+    """A business capability that moves from one upstream to another."""
 
     from_: Text = Field(alias="from", description="The upstream of the legacy side.")
     to: Text = Field(description="The upstream of the extracted side.")
     stage: Annotated[Stage, Field(strict=False)] = Field(
         description="Where the migration stands: `legacy`, `shadow`, `canary`, `extracted` or `retired`."
     )
-    canary: CanarySection | None = Field(default=None, description="The split; needed in stage canary.")
+    canary: CanarySection | None = Field(default=None, description="The split; required in stage canary.")
     always: Annotated[list[CallerCondition], OneOrMany()] = Field(
         default=[],
-        description="In stage canary, callers that are on the extracted side whatever the percentage.",
+        description="In stage canary, callers that the extracted side serves whatever the percentage.",
     )
     never: Annotated[list[CallerCondition], OneOrMany()] = Field(
         default=[],
-        description="In stage canary, callers that stay on the legacy side; stronger than `always`.",
+        description="In stage canary, callers that stay on the legacy side; overrides `always`.",
     )
     shadow: ShadowSection | None = Field(
         default=None,
-        description="Copying requests to the other side and comparing; in stage shadow with its defaults unless given.",
+        description="Copying requests to the other side and comparing responses. Default: in stage shadow, with its"
+        " defaults.",
     )
-    override: OverrideSection | None = Field(default=None, description="Picking a side by header; off unless given.")
-    auth: RequirementSection | None = Field(default=None, description="What is asked of callers on all its routes.")
+    override: OverrideSection | None = Field(default=None, description="Choosing a side by header. Default: off.")
+    auth: RequirementSection | None = Field(default=None, description="What callers must present on all its routes.")
     limits: RouteLimitsSection | None = Field(
-        default=None, description="What is accepted on all its routes, where not as everywhere."
+        default=None, description="Limits on all its routes that differ from the general ones."
     )
     headers: HeaderChangesSection | None = Field(
-        default=None, description="Header fields that are changed on all its routes."
+        default=None, description="Changes to header fields on all its routes."
     )
-    cors: CorsSection | None = Field(default=None, description="Pages of other origins that may ask on all its routes.")
-    compare: CompareSection = Field(default=CompareSection(), description="How the two sides' answers are compared.")
-    rate_limits: list[RateLimitSection] = Field(
-        default=[], description="How many requests are let in on all its routes together."
-    )
+    cors: CorsSection | None = Field(default=None, description="CORS on all its routes.")
+    compare: CompareSection = Field(default=CompareSection(), description="How the two sides' responses are compared.")
+    rate_limits: list[RateLimitSection] = Field(default=[], description="Rate limits on all its routes together.")
     timeouts: RouteTimeoutsSection | None = Field(
-        default=None, description="Deadlines on all its routes, where not the upstreams'."
+        default=None, description="Deadlines on all its routes that differ from the upstreams'."
     )
-    retries: RetriesSection | None = Field(default=None, description="When a request is sent again, on all its routes.")
+    retries: RetriesSection | None = Field(default=None, description="When a request is retried, on all its routes.")
     hedging: HedgingSection | None = Field(
-        default=None, description="Sending a slow read twice, on all its routes; off unless given."
+        default=None, description="Hedging of slow reads on all its routes. Default: off."
     )
     breaker: BreakerSection | None = Field(
         default=None,
-        description="Refusing requests of this migration while too many fail, each side by itself; off unless given.",
+        description="A circuit breaker for this migration, for each side by itself. Default: off.",
     )
     fallback: LegacyFallbackSection = Field(
-        default=LegacyFallbackSection(), description="Having the legacy side answer because the extracted side can't."
+        default=LegacyFallbackSection(),
+        description="When the legacy side serves requests that the extracted side can't.",
     )
     routes: Annotated[list[MigrationRouteSection], Field(min_length=1)] = Field(
-        description="The requests that are this capability."
+        description="The requests that belong to this capability."
     )

@@ -1,4 +1,4 @@
-"""`shadow:` of a migration and `store:` in the YAML: which requests both sides are asked, and what is kept of it."""
+"""`shadow:` of a migration and `store:` in the YAML: which requests are copied, and what is stored."""
 
 from __future__ import annotations
 
@@ -39,14 +39,15 @@ _KEEP = Keep()
 class KeepSection(Section):
     """How long evidence is kept."""
 
-    age: Duration = Field(default=_KEEP.age, description="Counts and pairs that are older are deleted.")
+    age: Duration = Field(default=_KEEP.age, description="The maximum age of counts and pairs; older ones are deleted.")
     size: Size = Field(
-        default=_KEEP.size, description="Most bytes of all stored pairs of the migration; the oldest are deleted first."
+        default=_KEEP.size,
+        description="The maximum size of all stored pairs of the migration; the oldest are deleted first.",
     )
 
 
 class VersionSection(Section):
-    """How a side tells its version; evidence of one version of both sides says nothing about another."""
+    """How a side reports its version; evidence about one version of both sides says nothing about another."""
 
     header: HeaderName = Field(
         description="The response header that holds the version. A new value on either side starts a new epoch.",
@@ -55,23 +56,23 @@ class VersionSection(Section):
 
 
 class RedactSection(Section):
-    """What of pairs is never kept, beside credentials. Names alone may be written as `redact: [email]`."""
+    """What is never stored of pairs, besides credentials. Names alone may be written as `redact: [email]`."""
 
     names: Annotated[list[Text], OneOrMany()] = Field(
         default=sorted(_SHADOW.redact.names),
-        description="Names of fields (of JSON, forms, queries, headers) whose values are never kept, beside those of "
-        "credentials, money, identity and health.",
+        description="Names of fields (of JSON, forms, queries, headers) whose values are never stored, besides those of"
+        " credentials, money, identity and health.",
         examples=[["email", "phone"]],
     )
     card_numbers: Flag = Field(
         default=_SHADOW.redact.card_numbers,
-        description="Whether what looks like the number of a payment card, by its digits, length and check digit, is "
-        "redacted wherever it stands.",
+        description="Whether payment card numbers, recognised by digits, length and check digit, are redacted"
+        " everywhere.",
     )
 
 
 class ShadowSection(Section):
-    """Asking the other side, too, without the caller noticing, and comparing the answers."""
+    """Copying requests to the other side, without the caller noticing, and comparing the responses."""
 
     percent: Annotated[Number, Field(ge=0, le=100)] = Field(
         default=_SHADOW.percent,
@@ -80,58 +81,61 @@ class ShadowSection(Section):
     )
     by: Literal["caller", "request"] = Field(
         default=_SHADOW.by,
-        description="Whether the share is of callers, so that whole sessions are seen (told apart by `canary.sticky`, "
-        "or by their address), or of single requests.",
+        description="Whether the share is of callers, so that whole sessions are copied (callers are distinguished by"
+        " `canary.sticky`, or by their address), or of single requests.",
     )
     methods: Annotated[list[Method], OneOrMany(), Field(min_length=1)] = Field(
         default=sorted(_SHADOW.methods),
-        description="The methods that are copied: GET, HEAD and OPTIONS unless given; any other needs a `sandbox`.",
+        description="The methods that are copied. Default: GET, HEAD and OPTIONS; any other requires a `sandbox`.",
     )
     sandbox: Text | None = Field(
         default=None,
-        description="The upstream for copies of requests that change something: never one that serves callers.",
+        description="The upstream for copies of requests that change data; it must not serve callers.",
     )
     reverse: Flag = Field(
         default=_SHADOW.reverse,
-        description="Whether legacy is asked, too, where the extracted side serves the caller, in the stages `canary` "
-        "and `extracted`: proof that going back is still safe. Only GET, HEAD and OPTIONS.",
+        description="Whether requests that the extracted side serves are also copied to legacy, in the stages `canary`"
+        " and `extracted`: proof that going back is still safe. Only GET, HEAD and OPTIONS.",
     )
     request_body: Size = Field(
-        default=_SHADOW.request_body, description="Longest request body; requests with a longer one are not copied."
+        default=_SHADOW.request_body, description="The maximum request body; requests with a longer one are not copied."
     )
     response_body: Size = Field(
-        default=_SHADOW.response_body, description="Longest response body; longer ones are not compared."
+        default=_SHADOW.response_body, description="The maximum response body; longer ones are not compared."
     )
-    concurrency: Count = Field(default=_SHADOW.concurrency, description="Most copies of one worker at a time.")
+    concurrency: Count = Field(
+        default=_SHADOW.concurrency, description="The maximum number of concurrent copies of one worker."
+    )
     queue: Annotated[Whole, Field(ge=0)] = Field(
         default=_SHADOW.queue,
-        description="Most requests of one worker whose copy is not under way yet; those beyond are not copied.",
+        description="The maximum number of requests of one worker that wait to be copied; more are not copied.",
     )
     timeout: Duration = Field(
-        default=_SHADOW.timeout, description="How long a copy may take from its connection to its last byte."
+        default=_SHADOW.timeout, description="The deadline for a copy, from its connection to its last byte."
     )
     confirm_after: DurationOrZero = Field(
         default=_SHADOW.confirm_after,
-        description="How long after a mismatch of a read both sides are asked again; only what still differs counts.",
+        description="How long after a mismatch of a read both sides get the request again; only what still differs"
+        " counts.",
     )
     noise_percent: Annotated[Number, Field(ge=0, le=100)] = Field(
         default=_SHADOW.noise_percent,
-        description="The share of reads for which both sides are asked twice, to learn what differs by itself, in"
-        " percent; 0 learns nothing.",
+        description="The share of reads that are sent to both sides twice, to learn what differs by itself, in percent;"
+        " 0 disables it.",
     )
     noise_learning_percent: Annotated[Number, Field(ge=0, le=100)] = Field(
         default=_SHADOW.noise_learning_percent,
-        description="The share while an operation has differences of which it is not known yet whether they are noise:"
-        " for at most 500 requests of an operation, and 2 % of those that follow. No more than `noise_percent` asks"
-        " for no more.",
+        description="The same share while it is unknown whether differences of an operation are noise: for at most 500"
+        " requests per operation, and 2 % of those that follow. A value of `noise_percent` or less has no"
+        " effect.",
     )
     store: Literal["digests", "values"] = Field(
         default=_SHADOW.store,
-        description="What is kept of pairs: paths, kinds and digests, or the redacted values themselves.",
+        description="What is stored of pairs: paths, kinds and digests, or the redacted values themselves.",
     )
     redact: Annotated[RedactSection, OrNames()] = Field(
         default=RedactSection(),
-        description="What is never kept, beside credentials: names of fields, or a mapping with `names` and more.",
+        description="What is never stored besides credentials: names of fields, or a mapping with `names` and more.",
         examples=[["email", "phone"]],
     )
     keep: KeepSection = Field(default=KeepSection(), description="How long evidence is kept.")
@@ -141,7 +145,9 @@ class ShadowSection(Section):
         "`If-Range` and `Range` (`strip`), so that both sides send whole responses, or keep them.",
     )
     version: VersionSection | None = Field(
-        default=None, description="How both sides tell their version. Without it, only the configuration counts."
+        default=None,
+        description="How both sides report their version. Without it, only a change of the configuration starts a new"
+        " epoch.",
     )
     least_compared: Annotated[Number, Field(ge=0, le=100)] = Field(
         default=_SHADOW.least_compared,

@@ -1,4 +1,4 @@
-"""`tls:` in the YAML: how clients and endpoints are met where the connection is encrypted.
+"""`tls:` in the YAML: TLS for clients, and for connections to endpoints.
 
 Keys and certificates are PEM files. Their content, not their path, decides
 whether something changed, so a certificate that is renewed in place is taken
@@ -23,53 +23,53 @@ class ListenerTlsSection(Section):
     """TLS 1.2 or newer for clients, at the address of `listen`."""
 
     certificate: Text = Field(
-        description="The file with the certificate, followed by those of its issuers that clients may lack.",
+        description="The file with the certificate, followed by any intermediate certificates.",
         examples=["tls/shop.crt"],
     )
     key: Text = Field(description="The file with the certificate's private key, not encrypted.")
     client_ca: Text | None = Field(
         default=None,
-        description="The file with the authorities whose client certificates are accepted; clients are not asked"
-        " for a certificate unless given.",
+        description="The file with the authorities whose client certificates are accepted. Default: clients are not"
+        " asked for a certificate.",
     )
     client_certificate: Literal["required", "optional"] = Field(
         default="required",
-        description="With `client_ca`: whether a client without a certificate may connect. One that is shown must"
-        " be valid in any case.",
+        description="With `client_ca`: whether a certificate is required. One that is presented must be valid in any"
+        " case.",
     )
 
 
 class UpstreamTlsSection(Section):
-    """How `https` endpoints are met."""
+    """TLS settings for connections to `https` endpoints."""
 
     ca: Text | None = Field(
         default=None,
-        description="The file with the authorities that may have issued the endpoints' certificates; those that"
-        " the machine trusts unless given.",
+        description="The file with the authorities that issue the endpoints' certificates. Default: those that the"
+        " machine trusts.",
     )
     server_name: ServerName | None = Field(
         default=None,
-        description="The name that is asked for (SNI) and must be in the certificate; the endpoint's host unless"
-        " given.",
+        description="The server name (SNI) that is sent and must be in the certificate. Default: the endpoint's host.",
     )
     verify: Flag = Field(
         default=_UPSTREAM.verify,
-        description="Whether certificates are verified. Without it anybody on the way can read and change everything.",
+        description="Whether certificates are verified. If false, anyone on the network path can read and change"
+        " everything.",
     )
     certificate: Text | None = Field(
-        default=None, description="The file with the certificate that the gateway shows to endpoints."
+        default=None, description="The file with the certificate that the gateway presents to endpoints."
     )
     key: Text | None = Field(default=None, description="The file with that certificate's private key, not encrypted.")
 
     close_notify: Literal["required", "optional"] = Field(
         default=_UPSTREAM.close_notify,
-        description="Whether a response that the end of the connection ends is complete only with the alert"
-        " close_notify. Without it, a network that cuts a connection off can shorten a response unnoticed; `optional`"
-        " is for servers that never send it.",
+        description="Whether a response that ends with the connection is complete only with the alert close_notify."
+        " Otherwise a broken connection can truncate a response unnoticed; `optional` is for servers that"
+        " never send it.",
     )
 
     @model_validator(mode="after")
     def _pair(self) -> UpstreamTlsSection:
         if (self.certificate is None) != (self.key is None):
-            raise ValueError("'certificate' and 'key' need each other: give both or neither")
+            raise ValueError("'certificate' and 'key' go together: set both or neither")
         return self

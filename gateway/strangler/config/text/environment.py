@@ -14,7 +14,7 @@ _WHOLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 
 
 class Substituted(str):
-    """Text that came from the environment, in whole or in part; `written` is what the YAML says.
+    """Text that came from the environment, in whole or in part; `written` is what is in the YAML.
 
     Fields that are not text (numbers, booleans) read such text as their own
     kind, and a secret must be nothing but such text.

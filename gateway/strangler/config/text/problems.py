@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, said to the person who wrote it."""
+"""What is wrong with a configuration, for the person who wrote it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from strangler.model.source import Source
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong, where it was said, and what was probably meant.
+    """One thing that is wrong, its place, and what was probably meant.
 
     `str()` gives `file:line:column: message (hint)`.
     """

@@ -29,7 +29,7 @@ from strangler.config.text.environment import Substituted, substitute
 from strangler.config.text.problems import ConfigurationError, Problem
 from strangler.model.source import Source
 
-# A document of a few kilobytes can say with nested aliases what no memory holds.
+# With nested aliases, a document of a few kilobytes can expand beyond any memory.
 MOST_VALUES = 500_000
 DEEPEST = 64
 SUFFIXES = (".yaml", ".yml")
@@ -92,7 +92,7 @@ def _read_file(file: Path, environment: Mapping[str, str], problems: list[Proble
         said = ", ".join(part for part in (error.context, error.problem) if part)
         hint = None
         if mark is not None and "${" in _line(text, mark.line):
-            hint = "inside { } and [ ] put ${NAME} in quotes"
+            hint = "inside { } and [ ], put ${NAME} in quotes"
         problems.append(Problem(place, f"is not YAML: {said}", hint))
         return None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -128,12 +128,12 @@ class _Walk:
         source = self.source(node)
         self.values += 1
         if self.values > MOST_VALUES or len(self.above) > DEEPEST:
-            raise ConfigurationError([Problem(source, "holds more values than a configuration may")])
+            raise ConfigurationError([Problem(source, "holds more values than a configuration may have")])
         if id(node) in self.above:
             self.complain(node, "this alias contains itself")
             return Value(source, None)
         if node.tag not in _TAGS:
-            self.complain(node, f"the tag {node.tag.replace(_TAG, '!!')} is not understood")
+            self.complain(node, f"the tag {node.tag.replace(_TAG, '!!')} is not supported")
         self.above.append(id(node))
         try:
             if isinstance(node, yaml.MappingNode):
@@ -158,7 +158,7 @@ class _Walk:
                 entries[name] = Entry(self.source(key), self.value(child))
         for source in merged:
             if not isinstance(source, yaml.MappingNode):
-                self.complain(source, "'<<' needs a mapping, or a list of mappings, to take keys from")
+                self.complain(source, "'<<' requires a mapping or a list of mappings")
                 continue
             inherited = self.value(source).content
             if isinstance(inherited, dict):
@@ -208,7 +208,7 @@ def _resolve(node: Any) -> Scalar:
 
 
 def _merge(into: Value, other: Value, path: tuple[str, ...], problems: list[Problem]) -> None:
-    """Add what another file says; what both say is a problem that names both places."""
+    """Merge another file; what both define is a problem that names both places."""
     if not isinstance(into.content, dict) or not isinstance(other.content, dict):
         return
     for name, entry in other.content.items():

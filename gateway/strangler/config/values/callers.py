@@ -1,4 +1,4 @@
-"""What rules ask of callers: sticky keys, conditions, scopes, names of certificates, places of tokens."""
+"""Rules about callers: sticky keys, conditions, scopes, names in certificates, places of tokens."""
 
 from __future__ import annotations
 
@@ -28,14 +28,17 @@ def parse_sticky(value: object) -> StickyKey:
             return StickyKey(kind)
         case _:
             known = ("claim:NAME", "header:NAME", "cookie:NAME", "certificate", "ip", "visitor", "none")
-            raise ValueError(f"'{value}' is no sticky key: {' | '.join(known)}")
+            raise ValueError(f"'{value}' is not a sticky key; use {' | '.join(known)}")
 
 
 def parse_limit_key(value: object) -> StickyKey:
     """What a rate limit counts by: a sticky key that a client can't have anew at will."""
     key = parse_sticky(value)
     if key.kind in ("visitor", "none"):
-        raise ValueError(f"'{value}' limits nobody: callers get another at will; without `key` all count together")
+        raise ValueError(
+            f"'{value}' would limit no caller: each can get a new one at will; without `key`, all callers share"
+            " one limit"
+        )
     return key
 
 
@@ -57,8 +60,8 @@ def parse_condition(value: object) -> Condition:
                 return Condition("ip", parse_network(rest))
     hint = suggestion(kind, ("claim", "scope", "certificate", "header", "cookie", "ip"))
     raise ValueError(
-        f"'{value}' is no condition: claim:NAME=VALUE, scope:NAME, certificate:NAME=VALUE, header:NAME=VALUE,"
-        " cookie:NAME=VALUE or ip:ADDRESS" + (f"; {hint}" if hint else "")
+        f"'{value}' is not a condition; use claim:NAME=VALUE, scope:NAME, certificate:NAME=VALUE,"
+        " header:NAME=VALUE, cookie:NAME=VALUE or ip:ADDRESS" + (f"; {hint}" if hint else "")
     )
 
 
@@ -74,9 +77,9 @@ def parse_permission(value: object) -> Condition:
 
 def _field_name(kind: str, name: str) -> str:
     if not name:
-        raise ValueError(f"'{kind}:' needs a name")
+        raise ValueError(f"'{kind}:' requires a name")
     if kind != "claim" and TOKEN.fullmatch(name) is None:
-        raise ValueError(f"'{name}' can't be the name of a {kind}")
+        raise ValueError(f"'{name}' is not a valid {kind} name")
     return name
 
 
@@ -84,7 +87,7 @@ def parse_certificate_name(name: object) -> str:
     """What a rule may ask of a client certificate: `subject`, or its alternative names by kind, `dns` or `uri`."""
     if name not in CERTIFICATE_NAMES:
         known = " | ".join(CERTIFICATE_NAMES)
-        raise ValueError(f"{described(name)} is nothing that a certificate is asked for: {known}")
+        raise ValueError(f"unknown certificate field {described(name)}; use {known}")
     return str(name)
 
 
@@ -93,7 +96,7 @@ def parse_scope(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError(f"expected a scope such as orders:read, found {described(value)}")
     if _SCOPE.fullmatch(value) is None:
-        raise ValueError(f"'{value}' is not one scope; list several as [a, b]")
+        raise ValueError(f"'{value}' is not a single scope; list several as [a, b]")
     return str(value)
 
 

@@ -24,7 +24,7 @@ def parse_listener(value: object) -> Listener:
     if not colon or not (port.isascii() and port.isdigit()):
         raise ValueError(f"expected host:port or a port, found {described(value)}")
     if not host or host == "*":
-        raise ValueError(f"names no host: write 0.0.0.0:{port} for every IPv4 address, [::]:{port} for IPv6")
+        raise ValueError(f"the host is missing: write 0.0.0.0:{port} for every IPv4 address, [::]:{port} for IPv6")
     return Listener(host_of(host), checked_port(int(port)))
 
 
@@ -34,14 +34,14 @@ def parse_endpoint(value: object) -> Endpoint:
         return _endpoint(value)
     for key in value:
         if key not in ("url", "weight"):
-            raise ValueError(f"an endpoint has no '{key}', but url and weight")
+            raise ValueError(f"unknown key '{key}' in an endpoint; known: url, weight")
     if "url" not in value:
         raise ValueError("the key 'url' is missing")
     weight = value.get("weight", 1)
     if isinstance(weight, str) and weight.isascii() and weight.isdigit():
         weight = int(weight)
     if not isinstance(weight, int) or isinstance(weight, bool) or not 1 <= weight <= 1_000_000:
-        raise ValueError(f"expected a weight from 1 on, a whole number, found {described(weight)}")
+        raise ValueError(f"expected a whole number from 1 as weight, found {described(weight)}")
     return replace(_endpoint(value["url"]), weight=weight)
 
 
@@ -55,11 +55,11 @@ def _endpoint(value: object) -> Endpoint:
     if parts.username is not None or parts.password is not None:
         raise ValueError("an endpoint can't hold a user name or password")
     if parts.path not in ("", "/") or parts.query or parts.fragment or "?" in value or "#" in value:
-        raise ValueError("an endpoint is scheme, host and port alone: requests keep the path they came with")
+        raise ValueError("an endpoint is scheme, host and port only: requests keep their path")
     bracketed = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     host = host_of(bracketed)
     if port == 0:
-        raise ValueError("port 0 can't be connected to")
+        raise ValueError("an endpoint can't have port 0")
     usual = 443 if parts.scheme == "https" else 80
     authority = bracketed if port in (None, usual) else f"{bracketed}:{port}"
     return Endpoint(

@@ -17,13 +17,13 @@ def host_of(text: str) -> str:
         except ValueError:
             raise ValueError(f"'{text}' is not an IPv6 address") from None
     if ":" in text:
-        raise ValueError(f"'{text}' is not a host: an IPv6 address goes in brackets, [{text}]")
+        raise ValueError(f"'{text}' is not a host; write an IPv6 address in brackets, [{text}]")
     if not text.isascii():
-        raise ValueError(f"'{text}' is not written as in DNS and certificates{_in_ascii(text)}")
+        raise ValueError(f"'{text}' is not in the ASCII form that DNS and certificates use{_in_ascii(text)}")
     if _HOST_NAME.fullmatch(text) is None:
         raise ValueError(f"'{text}' is not a host name or address")
     if any(len(label) > 63 for label in text.split(".")):
-        raise ValueError(f"'{text}' has a part of more than 63 characters, the longest that DNS knows")
+        raise ValueError(f"'{text}' has a label longer than 63 characters, the maximum in DNS")
     if re.fullmatch(r"[0-9.]+", text):
         try:
             ipaddress.IPv4Address(text)
@@ -33,7 +33,7 @@ def host_of(text: str) -> str:
 
 
 def _in_ascii(name: str) -> str:
-    """How a name with other letters is written in ASCII (RFC 5890), as a hint; "" where that can't be told."""
+    """How a name with other letters is written in ASCII (RFC 5890), as a hint; "" if there is no such form."""
     try:
         return f"; did you mean '{name.encode('idna').decode('ascii')}'?"
     except UnicodeError:
@@ -59,7 +59,7 @@ def parse_match_host(value: object) -> str:
         raise ValueError(f"expected a host such as shop.example or *.shop.example, found {described(value)}")
     name = value.removeprefix("*.")
     if "*" in name:
-        raise ValueError(f"'{value}': a star may only stand for everything before a name, as in *.shop.example")
+        raise ValueError(f"'{value}': a star is allowed only as the first label, as in *.shop.example")
     if ":" in name and not name.startswith("["):
         raise ValueError(f"'{value}': a host is matched without its port")
     prefix = "*." if name is not value and name != value else ""
@@ -77,5 +77,5 @@ def parse_network(value: object) -> str:
     if "/" in value and ipaddress.ip_network(value, strict=False).network_address != ipaddress.ip_address(
         value.partition("/")[0]
     ):
-        raise ValueError(f"'{value}' has bits set beyond its prefix; did you mean '{network}'?")
+        raise ValueError(f"'{value}' has host bits set; did you mean '{network}'?")
     return str(network.network_address) if network.num_addresses == 1 else str(network)

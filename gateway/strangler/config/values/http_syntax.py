@@ -28,7 +28,7 @@ def parse_method(value: object) -> str:
 def parse_header_name(value: object) -> str:
     """A header's name (RFC 9110 section 5.1)."""
     if not isinstance(value, str) or TOKEN.fullmatch(value) is None:
-        raise ValueError(f"{described(value)} can't be a header's name")
+        raise ValueError(f"{described(value)} is not a valid header name")
     return value
 
 
@@ -37,7 +37,9 @@ def parse_header_value(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError(f"expected text, found {described(value)}")
     if _FIELD_VALUE.fullmatch(value) is None:
-        raise ValueError("holds what can't stand in a header: a control character, or white space around it")
+        raise ValueError(
+            "is not a valid header value: it holds a control character, or begins or ends with white space"
+        )
     return str(value)
 
 
@@ -47,7 +49,7 @@ def parse_origin(value: object) -> str:
     `null` is the origin of pages that have none, such as sandboxed frames.
     """
     if value is None:
-        raise ValueError('the origin null is written "null", in quotes: without them it is nothing in YAML')
+        raise ValueError('write the origin null in quotes, "null": without them YAML reads no value')
     if not isinstance(value, str):
         raise ValueError(f"expected an origin such as https://app.example, found {described(value)}")
     if value in ("*", "null") or _OTHER_ORIGIN.fullmatch(value):
@@ -56,13 +58,15 @@ def parse_origin(value: object) -> str:
     if match is None:
         if not value.isascii():
             raise ValueError(
-                f"'{value}' is no origin: browsers write names in ASCII, as in https://xn--bcher-kva.example"
+                f"'{value}' is not an origin: browsers write host names in ASCII, as in https://xn--bcher-kva.example"
             )
         if value != value.lower() and _ORIGIN.fullmatch(value.lower()):
             raise ValueError(f"browsers write origins in lower case; did you mean '{value.lower()}'?")
-        raise ValueError(f"'{value}' is no origin: scheme, host and perhaps a port, as in https://app.example")
+        raise ValueError(
+            f"'{value}' is not an origin; write scheme, host and optionally a port, as in https://app.example"
+        )
     if (match["scheme"], match["port"]) in (("http", "80"), ("https", "443")):
-        raise ValueError(f"browsers leave the port out; did you mean '{value.rpartition(':')[0]}'?")
+        raise ValueError(f"browsers omit the default port; did you mean '{value.rpartition(':')[0]}'?")
     return str(value)
 
 
@@ -75,5 +79,5 @@ def parse_upgrade(value: object) -> str:
         raise ValueError(f"expected a protocol such as websocket, found {described(value)}")
     protocol = value.lower()
     if protocol.partition("/")[0] in ("h2c", "h2", "h3", "http", "https", "tls"):
-        raise ValueError(f"an upgrade to {value} would carry requests that no rule has seen")
+        raise ValueError(f"an upgrade to {value} would carry requests that bypass every rule")
     return protocol

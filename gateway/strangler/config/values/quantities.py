@@ -29,7 +29,7 @@ def parse_duration(value: object) -> float:
     else:
         raise ValueError(f"expected a duration such as 250ms, 5s, 1m or 1h, found {described(value)}")
     if not math.isfinite(seconds) or seconds < 0:
-        raise ValueError(f"a duration can't be {value}")
+        raise ValueError(f"{value} is not a valid duration")
     return seconds
 
 

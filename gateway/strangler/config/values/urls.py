@@ -22,7 +22,7 @@ def url_parts(value: str) -> SplitResult:
 
 def _check_password(value: str, parts: SplitResult) -> None:
     if parts.password and not isinstance(value, Substituted):
-        raise ValueError("a password doesn't belong into the YAML: write ${NAME} and set it in the environment")
+        raise ValueError("a password must not be in the YAML: write ${NAME} and set it in the environment")
 
 
 def parse_redis_url(value: object) -> str:

@@ -21,7 +21,7 @@ Address = TypeAliasType(
         WithJsonSchema(
             {
                 "anyOf": [{"type": "string"}, {"type": "integer", "minimum": 0, "maximum": 65535}],
-                "description": "An address to listen on: host:port; a port alone is one on 127.0.0.1.",
+                "description": "An address to listen on: host:port; a port alone means 127.0.0.1.",
                 "examples": ["127.0.0.1:8080"],
             }
         ),
@@ -46,15 +46,16 @@ EndpointUrl = TypeAliasType(
                                     {"type": "string", "pattern": f"^{VARIABLE}$"},
                                 ],
                                 "default": 1,
-                                "description": "Its share of the requests, beside the other endpoints' weights.",
+                                "description": "Its share of the requests, relative to the other endpoints' weights.",
                             },
                         },
                         "required": ["url"],
                         "additionalProperties": False,
                     },
                 ],
-                "description": "A base URL: scheme http or https, host and port, no path; or {url: …, weight: …}, "
-                "where the weight, a whole number, is its share of the requests beside the other endpoints' (1).",
+                "description": "A base URL: scheme http or https, host and port, no path; or {url: …, weight: …}, where"
+                " the weight, a whole number, is its share of the requests relative to the other endpoints' weights"
+                " (default 1).",
                 "examples": ["http://127.0.0.1:8100"],
             }
         ),
@@ -68,7 +69,7 @@ NameServer = TypeAliasType(
         WithJsonSchema(
             {
                 "type": "string",
-                "description": "The address of a name server, with its port unless that is 53.",
+                "description": "The address of a name server, with its port unless it is 53.",
                 "examples": ["10.0.0.10", "127.0.0.1:5353"],
             }
         ),

@@ -1,4 +1,4 @@
-"""What rules ask of callers."""
+"""Conditions on callers, and what identifies a caller."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ CallerCondition = TypeAliasType(
             {
                 "type": "string",
                 "pattern": _CONDITION_PATTERN,
-                "description": "claim:NAME=VALUE, scope:NAME, certificate:NAME=VALUE (subject, dns or uri),"
-                " header:NAME=VALUE, cookie:NAME=VALUE or ip:ADDRESS; without =VALUE it is enough that it is there.",
+                "description": "claim:NAME=VALUE, scope:NAME, certificate:NAME=VALUE (subject, dns or uri), "
+                "header:NAME=VALUE, cookie:NAME=VALUE or ip:ADDRESS; without =VALUE any value matches.",
                 "examples": ["claim:tenant=acme", "scope:beta"],
             }
         ),
