@@ -61,7 +61,7 @@ def one_worker(shared: socket.socket, loaded: Loaded) -> Workers:
     return kept
 
 
-def test_a_worker_that_could_not_be_started_is_started_later(loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_start_that_fails_is_retried(loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fleet, "start_worker", failing_first(3, fleet.start_worker))
 
     async def main() -> None:
@@ -80,9 +80,7 @@ def test_a_worker_that_could_not_be_started_is_started_later(loaded: Loaded, mon
     asyncio.run(main())
 
 
-def test_a_replacement_that_could_not_be_started_leaves_the_worker(
-    loaded: Loaded, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_worker_stays_when_its_successor_cannot_start(loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
         with listen(Listener("127.0.0.1", 0)) as shared:
             kept = one_worker(shared, loaded)
@@ -99,7 +97,7 @@ def test_a_replacement_that_could_not_be_started_leaves_the_worker(
     asyncio.run(main())
 
 
-def test_a_judge_that_could_not_be_started_is_started_later(loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_judge_start_that_fails_is_retried(loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judge_handle, "RESTART", 0.01)
     monkeypatch.setattr(asyncio, "create_subprocess_exec", failing_first(2, asyncio.create_subprocess_exec))
 

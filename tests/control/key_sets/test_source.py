@@ -82,7 +82,7 @@ class Endless(httpx.AsyncByteStream):
 # Where it comes from
 
 
-def test_a_key_set_comes_from_its_url(web: respx.MockRouter, issuer: Issuer) -> None:
+def test_a_key_set_is_fetched_from_its_url(web: respx.MockRouter, issuer: Issuer) -> None:
     route = web.get(URL).respond(content=document(issuer, "es256"))
     kept = Kept()
     assert kept.fetch()
@@ -93,7 +93,7 @@ def test_a_key_set_comes_from_its_url(web: respx.MockRouter, issuer: Issuer) -> 
     assert route.calls.last.request.headers["Accept"] == "application/json"
 
 
-def test_a_key_set_comes_from_a_file(tmp_path: Path, issuer: Issuer) -> None:
+def test_a_key_set_is_read_from_its_file(tmp_path: Path, issuer: Issuer) -> None:
     file = tmp_path / "jwks.json"
     file.write_bytes(document(issuer, "es256"))
     kept = Kept(replace(PROVIDER, jwks_file=str(file)))
@@ -103,7 +103,7 @@ def test_a_key_set_comes_from_a_file(tmp_path: Path, issuer: Issuer) -> None:
     assert kept.source.document == document(issuer, "es256")
 
 
-def test_the_same_set_again_is_not_handed_on_again(web: respx.MockRouter, issuer: Issuer) -> None:
+def test_an_unchanged_key_set_is_not_published_again(web: respx.MockRouter, issuer: Issuer) -> None:
     web.get(URL).respond(content=document(issuer, "es256"))
     kept = Kept()
     assert kept.fetch()
@@ -111,7 +111,7 @@ def test_the_same_set_again_is_not_handed_on_again(web: respx.MockRouter, issuer
     assert len(kept.handed_on) == 1
 
 
-def test_a_key_that_the_issuer_has_removed_is_gone(web: respx.MockRouter, issuer: Issuer) -> None:
+def test_a_key_that_the_issuer_removes_is_removed(web: respx.MockRouter, issuer: Issuer) -> None:
     route = web.get(URL)
     route.side_effect = [httpx.Response(200, content=document(issuer, *names)) for names in (("es256", "ed"), ("ed",))]
     kept = Kept()
@@ -122,7 +122,7 @@ def test_a_key_that_the_issuer_has_removed_is_gone(web: respx.MockRouter, issuer
     assert kept.handed_on[-1] == kept.source.document
 
 
-def test_keys_that_are_not_used_are_named_with_the_reason(web: respx.MockRouter, issuer: Issuer) -> None:
+def test_unusable_keys_are_listed_with_the_reason(web: respx.MockRouter, issuer: Issuer) -> None:
     entries = [issuer.keys["es256"].public_jwk(use="enc"), issuer.keys["ed"].public_jwk()]
     web.get(URL).respond(json={"keys": entries})
     kept = Kept()
@@ -133,7 +133,7 @@ def test_keys_that_are_not_used_are_named_with_the_reason(web: respx.MockRouter,
 # Discovery
 
 
-def test_discovery_takes_the_keys_from_where_the_issuer_says(web: respx.MockRouter, issuer: Issuer) -> None:
+def test_discovery_fetches_from_the_url_in_the_document(web: respx.MockRouter, issuer: Issuer) -> None:
     elsewhere = "https://keys.shop.example/now"
     web.get(DISCOVERY).respond(json={"issuer": PROVIDER.issuer, "jwks_uri": elsewhere})
     web.get(elsewhere).respond(content=document(issuer, "rsa"))
@@ -171,7 +171,7 @@ def test_the_discovery_document_of_another_issuer_is_refused(
     "named",
     ["http://id.shop.example/keys", "file:///etc/passwd", "ftp://x/", "//x/keys", "/keys", "", "https://", None, 5, []],
 )
-def test_a_discovered_key_set_that_is_not_behind_https_is_refused(web: respx.MockRouter, named: object) -> None:
+def test_a_discovered_key_set_without_https_is_refused(web: respx.MockRouter, named: object) -> None:
     web.get(DISCOVERY).respond(json={"issuer": PROVIDER.issuer, "jwks_uri": named})
     assert Kept(BY_DISCOVERY).failure() == f"{DISCOVERY} names a key set that is not served over https"
 
@@ -180,7 +180,7 @@ def test_a_discovered_key_set_that_is_not_behind_https_is_refused(web: respx.Moc
     "named",
     ["https://id.shop.example:99999/", "https://[::1/", "https://a\n.b/", "https://x/\ud800", "https://xn--/"],
 )
-def test_a_discovered_key_set_at_no_possible_url_is_refused(web: respx.MockRouter, named: str) -> None:
+def test_a_discovered_key_set_with_an_invalid_url_is_refused(web: respx.MockRouter, named: str) -> None:
     web.get(DISCOVERY).respond(content=json.dumps({"issuer": PROVIDER.issuer, "jwks_uri": named}).encode())
     assert Kept(BY_DISCOVERY).failure()
 
@@ -188,7 +188,7 @@ def test_a_discovered_key_set_at_no_possible_url_is_refused(web: respx.MockRoute
 @pytest.mark.parametrize(
     "content", [b"", b"[]", b"{}", b"null", b"<html>", b"\xff\xfe", b'{"issuer": 1}', b"[" * 100_000]
 )
-def test_what_is_no_discovery_document_is_refused(web: respx.MockRouter, content: bytes) -> None:
+def test_an_invalid_discovery_document_is_refused(web: respx.MockRouter, content: bytes) -> None:
     web.get(DISCOVERY).respond(content=content)
     assert f"{DISCOVERY} is not a discovery document" in Kept(BY_DISCOVERY).failure()
 
@@ -236,7 +236,7 @@ FAILURES: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_the_last_good_set_is_kept_and_the_error_says_what_happened(
+def test_a_failed_fetch_keeps_the_last_key_set_and_reports_the_error(
     web: respx.MockRouter, issuer: Issuer, failure: str
 ) -> None:
     answer, said = FAILURES[failure]
@@ -263,7 +263,7 @@ def test_the_last_good_set_is_kept_and_the_error_says_what_happened(
     assert kept.source.last_error is None
 
 
-def test_a_first_fetch_that_fails_says_that_there_is_no_key(web: respx.MockRouter) -> None:
+def test_a_first_fetch_that_fails_publishes_that_there_are_no_keys(web: respx.MockRouter) -> None:
     web.get(URL).respond(503)
     kept = Kept()
     with capture_logs() as logs:
@@ -273,9 +273,7 @@ def test_a_first_fetch_that_fails_says_that_there_is_no_key(web: respx.MockRoute
     assert logs[0]["kept"] is False
 
 
-def test_a_source_takes_over_the_set_of_an_earlier_one_of_the_same_place_alone(
-    web: respx.MockRouter, issuer: Issuer
-) -> None:
+def test_a_source_takes_over_only_a_key_set_from_the_same_place(web: respx.MockRouter, issuer: Issuer) -> None:
     web.get(URL).respond(content=document(issuer, "es256"))
     earlier, same, moved = Kept(), Kept(replace(BY_URL, leeway=1.0)), Kept(replace(BY_URL, jwks_url=URL + "2"))
     assert earlier.fetch()
@@ -286,7 +284,7 @@ def test_a_source_takes_over_the_set_of_an_earlier_one_of_the_same_place_alone(
     assert moved.source.document is None
 
 
-def test_an_entry_with_half_a_character_in_its_name_harms_nothing(web: respx.MockRouter, issuer: Issuer) -> None:
+def test_a_key_id_with_a_lone_surrogate_is_harmless(web: respx.MockRouter, issuer: Issuer) -> None:
     """A lone surrogate is JSON (RFC 8259 section 8.2), but no text that a log can hold."""
     entries = [{"kty": "RSA", "kid": "\ud800", "use": "enc"}, {"kty": "EC", "kid": "c", "crv": "\ud800"}]
     web.get(URL).respond(content=json.dumps({"keys": [*entries, issuer.keys["ed"].public_jwk()]}).encode())
@@ -308,7 +306,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def test_many_callers_with_an_unknown_key_cause_one_fetch(web: respx.MockRouter, issuer: Issuer) -> None:
+def test_many_unknown_keys_cause_one_fetch(web: respx.MockRouter, issuer: Issuer) -> None:
     route = web.get(URL).respond(content=document(issuer, "es256"))
     source = Kept().source
 
@@ -319,7 +317,7 @@ def test_many_callers_with_an_unknown_key_cause_one_fetch(web: respx.MockRouter,
     assert route.call_count == 1
 
 
-def test_fetches_for_unknown_keys_keep_the_floor_between_them(
+def test_fetches_for_unknown_keys_keep_the_refetch_floor(
     web: respx.MockRouter, issuer: Issuer, clock: list[float]
 ) -> None:
     route = web.get(URL).respond(content=document(issuer, "es256"))
@@ -339,7 +337,7 @@ def test_fetches_for_unknown_keys_keep_the_floor_between_them(
     assert source.refetch_after == 6.0
 
 
-def test_a_fetch_that_fails_counts_for_the_floor(web: respx.MockRouter, clock: list[float]) -> None:
+def test_a_failed_fetch_counts_for_the_refetch_floor(web: respx.MockRouter, clock: list[float]) -> None:
     route = web.get(URL).respond(500)
     source = Kept().source
 
@@ -352,7 +350,7 @@ def test_a_fetch_that_fails_counts_for_the_floor(web: respx.MockRouter, clock: l
     assert source.refetch_after == BY_URL.refetch_floor
 
 
-def test_the_set_is_fetched_at_once_and_then_again_and_again(web: respx.MockRouter, issuer: Issuer) -> None:
+def test_a_key_set_is_fetched_at_once_and_then_periodically(web: respx.MockRouter, issuer: Issuer) -> None:
     enough = asyncio.Event()
     route = web.get(URL)
 
@@ -371,7 +369,7 @@ def test_the_set_is_fetched_at_once_and_then_again_and_again(web: respx.MockRout
     in_time(run())
 
 
-def test_pauses_between_fetches_are_the_refresh_and_grow_after_failures(
+def test_pauses_are_the_refresh_and_double_after_failures(
     web: respx.MockRouter, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good, bad = httpx.Response(200, content=document(issuer, "es256")), httpx.Response(500)
@@ -394,7 +392,7 @@ def test_pauses_between_fetches_are_the_refresh_and_grow_after_failures(
         assert 0.9 * limit <= seconds <= limit
 
 
-def test_a_refresh_shorter_than_the_pause_after_a_failure_counts(
+def test_a_refresh_shorter_than_the_pause_after_a_failure_wins(
     web: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     web.get(URL).respond(500)

@@ -14,7 +14,7 @@ from strangler.control.system.process_figures import Peak, figures_of
 from strangler.observe.counters import RequestFigures, WorkerReport
 
 
-def test_redis_is_told_by_workers_with_the_kind_of_the_error() -> None:
+def test_redis_is_shown_by_workers_and_kind_of_error() -> None:
     reports = [
         WorkerReport(redis=""),
         WorkerReport(redis="ReadOnlyError: You can't write against a read only replica."),
@@ -37,7 +37,7 @@ def test_redis_is_told_by_workers_with_the_kind_of_the_error() -> None:
     }
 
 
-def test_without_redis_nothing_is_told_of_it() -> None:
+def test_redis_is_not_shown_where_no_worker_uses_it() -> None:
     assert redis_as_json([WorkerReport()]) is None
     assert list(redis_families([WorkerReport()])) == []
 
@@ -46,11 +46,11 @@ def test_without_redis_nothing_is_told_of_it() -> None:
     ("status", "label"),
     [(200, "200"), (499, "499"), (503, "503"), (599, "5xx"), (299, "2xx"), (999, "9xx"), (101, "101")],
 )
-def test_a_status_is_a_registered_one_or_its_class(status: int, label: str) -> None:
+def test_a_status_label_is_a_registered_status_or_its_class(status: int, label: str) -> None:
     assert status_label(status) == label
 
 
-def test_no_upstream_can_make_more_series_than_there_are_statuses() -> None:
+def test_series_are_bounded_by_the_registered_statuses() -> None:
     sums = WorkerTotals()
     for status in range(100, 1000):
         sums.add(WorkerReport(requests={("route", "", "upstream", status): RequestFigures(1, 0.1, 10, [1] + [0] * 14)}))
@@ -74,7 +74,7 @@ def test_the_longest_lag_is_kept_for_a_minute(monkeypatch: pytest.MonkeyPatch) -
     assert peak.value() == 0
 
 
-def test_the_figures_of_a_process_that_is_gone_are_none() -> None:
+def test_a_process_that_has_ended_has_no_figures() -> None:
     assert figures_of(2**22 + 1) is None
     found = figures_of(os.getpid())
     assert found is not None

@@ -30,6 +30,6 @@ print(ours.wait())
 """
 
 
-def test_orphans_are_waited_for_and_children_of_ones_own_are_left() -> None:
+def test_orphans_are_reaped_and_own_children_are_not() -> None:
     done = subprocess.run([sys.executable, "-c", SUBREAPER], stdout=subprocess.PIPE, check=False, timeout=100)
     assert done.stdout.decode().splitlines() == ["1 2", "set() True", "0"]

@@ -11,7 +11,7 @@ from strangler.control.system.watch import Watch, digests
 DEADLINE = 20.0
 
 
-def test_a_folder_that_is_missing_for_a_while_is_watched_again(tmp_path: Path) -> None:
+def test_a_folder_that_was_missing_is_watched_again(tmp_path: Path) -> None:
     folder = tmp_path / "conf"
     file = folder / "gateway.yaml"
     folder.mkdir()

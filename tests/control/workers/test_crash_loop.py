@@ -23,10 +23,10 @@ def test_each_early_end_doubles_the_wait_up_to_the_longest(lives: list[float]) -
 
 
 @given(st.lists(EARLY), LATE, EARLY)
-def test_one_that_lived_is_started_at_once_and_ends_the_loop(early: list[float], late: float, next_one: float) -> None:
+def test_a_stable_worker_is_restarted_at_once_and_ends_the_loop(early: list[float], late: float, after: float) -> None:
     crash_loop = CrashLoop()
     for lived in early:
         crash_loop.ended(lived, "exit code 1")
     assert crash_loop.ended(late, "signal SIGKILL") == 0
     assert (crash_loop.in_a_row, crash_loop.reason) == (0, "signal SIGKILL")
-    assert crash_loop.ended(next_one, "exit code 1") == FIRST_WAIT
+    assert crash_loop.ended(after, "exit code 1") == FIRST_WAIT

@@ -41,7 +41,7 @@ def message(snapshot: Snapshot) -> Iterator[bytes]:
     assert gc.isenabled()
 
 
-def test_the_event_loop_goes_on_while_a_large_snapshot_is_decoded(message: bytes) -> None:
+def test_the_event_loop_runs_while_a_large_snapshot_is_decoded(message: bytes) -> None:
     assert len(message) > LARGE
 
     async def test() -> None:
@@ -68,7 +68,7 @@ def test_the_event_loop_goes_on_while_a_large_snapshot_is_decoded(message: bytes
     run(test)
 
 
-def test_the_collector_rests_until_the_snapshot_serves_and_never_looks_at_it(message: bytes) -> None:
+def test_the_collector_pauses_until_a_large_snapshot_is_frozen(message: bytes) -> None:
     async def test() -> None:
         large = LargeMessages()
         first = await large.decode(message)
@@ -90,7 +90,7 @@ def test_the_collector_rests_until_the_snapshot_serves_and_never_looks_at_it(mes
     run(test)
 
 
-def test_small_messages_are_taken_as_they_come(snapshot: Snapshot) -> None:
+def test_small_messages_are_decoded_at_once(snapshot: Snapshot) -> None:
     async def test() -> None:
         large = LargeMessages()
         assert await large.decode(framed(messages.Refetch("shop"))[4:]) == messages.Refetch("shop")
@@ -99,7 +99,7 @@ def test_small_messages_are_taken_as_they_come(snapshot: Snapshot) -> None:
     run(test)
 
 
-def test_connections_that_have_ended_leave_nothing_for_the_collector(snapshot: Snapshot) -> None:
+def test_ended_connections_leave_no_cycles(snapshot: Snapshot) -> None:
     """What is in a cycle when a large snapshot is settled would never be freed."""
 
     async def test() -> None:

@@ -67,7 +67,7 @@ class OnlyThisMachine:
         if self._guarded and scope["type"] == "http":
             host = host_name(Headers(scope=scope).get("host", ""))
             if host not in self._names and not is_address(host):
-                refused = PlainTextResponse("Ask for the admin API by address or as localhost.\n", 421)
+                refused = PlainTextResponse("Request the admin API by its IP address or as localhost.\n", 421)
                 await refused(scope, receive, send)
                 return
         await self._app(scope, receive, send)

@@ -133,7 +133,7 @@ class JudgeHandle:
         late = monotonic() - self._began > START_DEADLINE
         if not self.started or self.ready or self.figures.restarts or late:
             return None
-        return "the judge of shadowed requests is being started"
+        return "the judge of shadowed requests is starting"
 
     def as_json(self) -> dict[str, Any]:
         """The judge, and what judges have found since the control process started."""

@@ -100,7 +100,7 @@ class Workers:
                 return f"worker {number} keeps an older configuration: {worker.failure}"
             if ended > 1 and (worker is None or not worker.version):
                 return f"worker {number} ended {ended} times in a row: {self._schedule.last_end(number)}"
-        return "workers are starting or taking over the newest configuration"
+        return "workers are starting or applying the newest configuration"
 
     def as_json(self) -> dict[str, Any]:
         """The state of all workers."""

@@ -23,6 +23,7 @@ from strangler.control import messages
 from strangler.control.system.signals import ignore_signals, take_sigterm
 from strangler.control.workers.handover import Handover
 from strangler.control.workers.large_messages import LargeMessages
+from strangler.model.snapshot import Snapshot
 from strangler.model.upstream import Endpoint
 from strangler.observe.background_stream import use_for_standard_error
 from strangler.observe.loop_lag import LoopLag
@@ -155,29 +156,36 @@ class Worker:
 
     async def _apply(self, message: messages.Apply) -> None:
         if self._plane is None:
-            self._plane = DataPlane(message.snapshot, self._keys, self._ask_refetch, self._tally)
-            for upstream, endpoints in self._addresses.items():
-                self._plane.set_addresses(upstream, endpoints)
-            self._plane.set_down(self._down)
-            self._plane.mirror = self._mirror = Mirror(self._plane)
-            await self._plane.serve(self._listening)
-            # What exists now lives long, so the collector need not visit it again.
-            gc.collect()
-            gc.freeze()
-            self._large.resume_collector()
+            await self._serve(message.snapshot)
         else:
-            before = [self._plane.snapshot]
-            try:
-                self._plane.apply(message.snapshot, message.derived if isinstance(message, messages.Prepared) else None)
-            except Exception as error:
-                # For example, a log file can't be opened. The worker serves on as before; the control process logs it.
-                self._large.resume_collector()
-                self._send(messages.Failed(repr(error)))
-                return
-            self._send(messages.Ready(message.snapshot.version))
-            await self._large.settle(self._plane, before)
+            await self._change(self._plane, message)
+
+    async def _serve(self, snapshot: Snapshot) -> None:
+        """Serve by the first snapshot."""
+        plane = self._plane = DataPlane(snapshot, self._keys, self._ask_refetch, self._tally)
+        for upstream, endpoints in self._addresses.items():
+            plane.set_addresses(upstream, endpoints)
+        plane.set_down(self._down)
+        plane.mirror = self._mirror = Mirror(plane)
+        await plane.serve(self._listening)
+        # What exists now lives long, so the collector need not visit it again.
+        gc.collect()
+        gc.freeze()
+        self._large.resume_collector()
+        self._send(messages.Ready(snapshot.version))
+
+    async def _change(self, plane: DataPlane, message: messages.Apply) -> None:
+        """Serve by another snapshot, or report why that is impossible."""
+        before = [plane.snapshot]
+        try:
+            plane.apply(message.snapshot, message.derived if isinstance(message, messages.Prepared) else None)
+        except Exception as error:
+            # For example, a log file can't be opened. The worker serves on as before; the control process logs it.
+            self._large.resume_collector()
+            self._send(messages.Failed(repr(error)))
             return
         self._send(messages.Ready(message.snapshot.version))
+        await self._large.settle(plane, before)
 
     def _reopen_log(self, plane: DataPlane) -> None:
         try:
