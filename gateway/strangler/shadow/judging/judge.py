@@ -30,7 +30,6 @@ import structlog
 from strangler.comparison.compare import Comparison, Outcome
 from strangler.comparison.rules import Rules
 from strangler.config.compile.compare import DEFAULT_RULES
-from strangler.model.methods import SAFE_METHODS
 from strangler.model.migration import Migration
 from strangler.model.shadow import Shadow
 from strangler.model.snapshot import Snapshot
@@ -42,7 +41,7 @@ from strangler.shadow.evidence.variety import unit_of
 from strangler.shadow.judging.case import Ask, Case
 from strangler.shadow.judging.confirming import confirm, lagging, legacy_before
 from strangler.shadow.judging.earlier import EarlierResponse, EarlierResponses
-from strangler.shadow.judging.ledger import Finding, Ledger
+from strangler.shadow.judging.ledger import Finding, Keeping, Ledger, Match
 from strangler.shadow.judging.resend import NotAnswered, ask
 from strangler.shadow.judging.sameness import Sameness
 from strangler.shadow.judging.tally import ShadowTally
@@ -125,7 +124,7 @@ class Judge:
             shadow,
             rules,
             Sameness(rules),
-            Redaction(shadow.redact),
+            Keeping(shadow.store == "values", Redaction(shadow.redact)),
             self._noise_of(migration.name, rules),
             self._epochs[migration.name],
             snapshot.upstreams[migration.legacy],
@@ -257,10 +256,8 @@ class Judge:
 
     def _is_partial(self, case: Case, pair: Pair) -> bool:
         """Whether the side that served the caller gave less than the whole response."""
-        if pair.method not in SAFE_METHODS or pair.self_test:
-            return False
         served = pair.legacy if pair.served == "legacy" else pair.extracted
-        return case.shadow.conditions == "strip" and served.status in PARTIAL
+        return served.status in PARTIAL and case.shadow.conditions == "strip" and pair.is_read and not pair.self_test
 
     async def _judge_anew(self, case: Case, pair: Pair, epoch: str) -> None:
         """Ask both sides by the copy's fields, and judge that."""
@@ -278,7 +275,7 @@ class Judge:
 
     def _judge_whole(self, case: Case, pair: Pair, epoch: str, *, anew: bool = False) -> None:
         """Compare two whole responses; `anew` tells that both sides were asked by the copy's fields."""
-        read = pair.method in SAFE_METHODS
+        read = pair.is_read
         unit = unit_of(pair)
         comparison = case.sameness.of(pair.legacy, pair.extracted)
         if comparison is None:
@@ -288,6 +285,9 @@ class Judge:
             comparison = case.compared(pair.legacy, pair.extracted)
         if not pair.self_test:
             self._learn(case, pair, comparison, read)
+            if comparison.outcome is Outcome.MATCH:
+                self._ledger.settle_match(Match(pair, comparison, case.keeping), epoch, unit)
+                return
         first = comparison
         if comparison.differences:
             comparison = case.without_noise(comparison, pair.operation)
@@ -368,7 +368,7 @@ class Judge:
         self._settle(case, epoch, found)
 
     def _settle(self, case: Case, epoch: str, found: Finding) -> None:
-        self._ledger.settle(found, epoch, case.shadow.store == "values", case.redaction)
+        self._ledger.settle(found, epoch, case.keeping)
 
     def _noise_of(self, migration: str, rules: Rules) -> Noise:
         """What was learned so far about the noise of a migration."""
