@@ -7,24 +7,21 @@ import re
 import pytest
 
 from strangler.observe import access_log
-from strangler.redaction import bodies as secret_bodies
-from strangler.redaction import markup as secret_markup
-from strangler.redaction import redaction
-from strangler.redaction import shapes as secret_shapes
+from strangler.redaction import bodies, markup, redaction, shapes
 from strangler.redaction import text as secret_text
 from strangler.redaction.redaction import Redaction
 from tests.redaction.counted_regex import CountedRegex
 from tests.redaction.secret_samples import SAMPLES
 
-MODULES = (secret_shapes, secret_text, secret_markup, access_log)
+MODULES = (shapes, secret_text, markup, access_log)
 PATTERNS = {
     f"{module.__name__.rpartition('.')[2]}.{name}": pattern
     for module in MODULES
     for name, pattern in vars(module).items()
     if isinstance(pattern, re.Pattern)
-} | {"redaction._STEP": redaction._STEP, "secret_bodies._PART_NAME": secret_bodies._PART_NAME}
+} | {"redaction._STEP": redaction._STEP, "bodies._PART_NAME": bodies._PART_NAME}
 
-ANCHORED = ("secret_text._VALUE_BEGINS", "secret_text._NOTHING_FOLLOWS", "secret_markup._TAG_ENDS")
+ANCHORED = ("text._VALUE_BEGINS", "text._NOTHING_FOLLOWS", "markup._TAG_ENDS")
 """These are not searched for, but tried behind what was read."""
 
 HOSTILE = [
@@ -114,11 +111,11 @@ def test_steps_grow_as_the_text_does(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "repeated", "length"),
     [
-        ("secret_shapes._TOKEN", f"//{'x' * 40} ", 200_000),
-        ("secret_shapes._TOKEN", "eyJa.", 50_000),
-        ("secret_shapes._TOKEN", "sk_live_", 50_000),
-        ("secret_shapes._TOKEN", "4111 1111 ", 50_000),
-        ("secret_shapes._CARD", "4111 1111 ", 50_000),
+        ("shapes._TOKEN", f"//{'x' * 40} ", 200_000),
+        ("shapes._TOKEN", "eyJa.", 50_000),
+        ("shapes._TOKEN", "sk_live_", 50_000),
+        ("shapes._TOKEN", "4111 1111 ", 50_000),
+        ("shapes._CARD", "4111 1111 ", 50_000),
         ("access_log._TOKEN", "eyJaaaaaaaa.", 50_000),
     ],
 )
