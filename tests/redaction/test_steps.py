@@ -7,22 +7,19 @@ import re
 import pytest
 
 from strangler.observe import access_log
-from strangler.redaction import bodies as secret_bodies
-from strangler.redaction import markup as secret_markup
-from strangler.redaction import redaction
-from strangler.redaction import shapes as secret_shapes
+from strangler.redaction import bodies, markup, redaction, shapes
 from strangler.redaction import text as secret_text
 from strangler.redaction.redaction import Redaction
 from tests.redaction.counted_regex import CountedRegex
 from tests.redaction.secret_samples import SAMPLES
 
-MODULES = (secret_shapes, secret_text, secret_markup, access_log)
+MODULES = (shapes, secret_text, markup, access_log)
 PATTERNS = {
     f"{module.__name__.rpartition('.')[2]}.{name}": pattern
     for module in MODULES
     for name, pattern in vars(module).items()
     if isinstance(pattern, re.Pattern)
-} | {"redaction._STEP": redaction._STEP, "bodies._PART_NAME": secret_bodies._PART_NAME}
+} | {"redaction._STEP": redaction._STEP, "bodies._PART_NAME": bodies._PART_NAME}
 
 ANCHORED = ("text._VALUE_BEGINS", "text._NOTHING_FOLLOWS", "markup._TAG_ENDS")
 """These are not searched for, but tried behind what was read."""

@@ -40,6 +40,7 @@ _MOST = 64
 """Characters of a name that are looked at, at its end: what is longer is data more likely than a name."""
 
 
+@lru_cache(8192)
 def normalised(name: str) -> str:
     """A name without case and without what separates words."""
     folded = name.casefold()
@@ -52,6 +53,7 @@ class SecretNames:
     def __init__(self, names: Iterable[str] = ()) -> None:
         self._added = frozenset(map(normalised, names)) - {""}
         self._known = lru_cache(8192)(self._is_secret)
+        self._known_in_headers = lru_cache(8192)(self._is_secret_in_header)
 
     def __contains__(self, name: str) -> bool:
         """Whether `name` is one of them, or a path like `user[password]` that holds one."""
@@ -65,6 +67,9 @@ class SecretNames:
 
     def in_header(self, name: str) -> bool:
         """Whether a header field is one, also by a part of its name (`Stripe-Signature`, `X-Shopify-Hmac-Sha256`)."""
+        return self._known_in_headers(name) if len(name) <= _MOST else self._is_secret_in_header(name)
+
+    def _is_secret_in_header(self, name: str) -> bool:
         return name in self or _names_one_by_words(_spaced(name), _IN_HEADERS)
 
     def _is_secret(self, name: str) -> bool:

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from strangler.comparison.response import Answer
+from strangler.model.methods import COMPARABLE
 from strangler.model.migration import SideName
 
 
@@ -115,6 +116,16 @@ class Pair(NamedTuple):
     def target(self) -> str:
         """The request's target, as sent."""
         return self.request.split(b" ", 2)[1].decode("ascii")
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the request changes nothing, so that it can be sent once more."""
+        return self.request.startswith(b"GET ") or self.method in COMPARABLE
+
+    @property
+    def request_line(self) -> bytes:
+        """The first line of the request."""
+        return self.request[: self.request.index(b"\r\n")]
 
     @property
     def body(self) -> bytes:

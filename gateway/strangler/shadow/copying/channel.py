@@ -25,6 +25,10 @@ PAIRS_AT_ONCE = 3
 COUNTS_EVERY = 1.0
 RECONNECT = 0.5
 DRAIN = 1.0
+READ_EVERY = 0.02
+"""Seconds in which messages gather in the socket: waking for each of them costs the judge as much as judging it."""
+READ_AT_ONCE = 32_768
+"""Bytes that are worth waking for: where that many come at a time, the judge goes on reading."""
 _OVERHEAD = 512
 _ANSWERS = Pair._fields.index("legacy")
 _VERSION = Pair._fields.index("version")
@@ -167,7 +171,7 @@ class Receiver(asyncio.Protocol):
         self._gone = gone
         self._met = met
         self._received = bytearray()
-        self._transport: asyncio.WriteTransport | None = None
+        self._transport: asyncio.Transport | None = None
 
     def order(self, order: SelfTestOrder) -> None:
         """Have the worker send known pairs."""
@@ -175,12 +179,19 @@ class Receiver(asyncio.Protocol):
             self._transport.write(framed(tuple(order)))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.WriteTransport, transport)
+        self._transport = cast(asyncio.Transport, transport)
         self._met(self)
 
     def data_received(self, data: bytes) -> None:
+        if self._transport is not None and len(data) < READ_AT_ONCE:
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_later(READ_EVERY, self._read_on)
         for packed in complete_messages(self._received, data):
             self._take(_unpacked(*packed))
+
+    def _read_on(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None

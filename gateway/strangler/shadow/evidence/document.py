@@ -45,9 +45,10 @@ def documented(pair: Pair, comparison: Comparison, values: bool, redaction: Reda
     request: dict[str, Any] = {"method": pair.method, "target": target if values else target.partition("?")[0]}
     if values:
         request["headers"] = redaction.headers(fields)
-        request["body"] = _text(fields, body, redaction) if _is_utf8(body) else None
-    legacy, kept_of_legacy = _side(pair.legacy, values, redaction)
-    extracted, kept_of_extracted = _side(pair.extracted, values, redaction)
+        request["body"] = redaction.body(_content_type(fields), body) if _is_utf8(body) else None
+    bodies = _Bodies(redaction)
+    legacy, kept_of_legacy = _side(pair.legacy, values, redaction, bodies)
+    extracted, kept_of_extracted = _side(pair.extracted, values, redaction, bodies)
     found = [*comparison.differences, *(one for one, _ in comparison.ignored)]
     kept = _quick([kept_of_legacy, kept_of_extracted], len(found))
     shown = [_difference(one, values, redaction, kept) for one in found]
@@ -65,7 +66,26 @@ def documented(pair: Pair, comparison: Comparison, values: bool, redaction: Reda
     }
 
 
-def _side(answered: Answered, values: bool, redaction: Redaction) -> tuple[dict[str, Any], Kept | None]:
+class _Bodies:
+    """Redacts bodies; that of two responses that are equal, as most are, once."""
+
+    def __init__(self, redaction: Redaction) -> None:
+        self._redaction = redaction
+        self._kept: dict[tuple[str, bytes], tuple[str | None, Kept]] = {}
+
+    def text(self, headers: tuple[tuple[bytes, bytes], ...], body: bytes) -> tuple[str | None, Kept]:
+        """What may be shown of a body, and the same as differences are looked up in it."""
+        key = (_content_type(headers), body)
+        kept = self._kept.get(key)
+        if kept is None:
+            text = self._redaction.body(*key)
+            kept = self._kept[key] = text, Kept(text)
+        return kept
+
+
+def _side(
+    answered: Answered, values: bool, redaction: Redaction, bodies: _Bodies
+) -> tuple[dict[str, Any], Kept | None]:
     """One side, and what of its body may be shown in differences; None where none of it can be in there."""
     answer = answered.answer
     side: dict[str, Any] = {
@@ -87,9 +107,9 @@ def _side(answered: Answered, values: bool, redaction: Redaction) -> tuple[dict[
     read = text_of(answer)
     # Bytes that are no text are written here as in differences, so that those are found in what is kept.
     headers = answer.headers if read.charset is None else _in_utf8(answer.headers)
-    text = _text(headers, read.text.encode("utf-8", "backslashreplace"), redaction)
+    text, kept = bodies.text(headers, read.text.encode("utf-8", "backslashreplace"))
     body = text if read.whole and read.charset in (None, "utf-8") else None
-    return {**side, "headers": redaction.headers((*answer.headers, *said)), "body": body}, Kept(text)
+    return {**side, "headers": redaction.headers((*answer.headers, *said)), "body": body}, kept
 
 
 def _in_utf8(headers: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[bytes, bytes], ...]:
@@ -112,9 +132,9 @@ def _is_utf8(body: bytes) -> bool:
     return True
 
 
-def _text(headers: tuple[tuple[bytes, bytes], ...], body: bytes, redaction: Redaction) -> str | None:
+def _content_type(headers: tuple[tuple[bytes, bytes], ...]) -> str:
     types = Answer(0, headers, b"").values(b"content-type")
-    return redaction.body(types[0].decode("latin-1") if types else "", body)
+    return types[0].decode("latin-1") if types else ""
 
 
 def _difference(difference: Difference, values: bool, redaction: Redaction, kept: list[Kept | None]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -50,6 +50,10 @@ class Epoch:
     began: float
     last: float
     reason: str
+    id: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.id = self.key.id  # computed once: the judge needs it for every pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ class Epochs:
     @property
     def id(self) -> str:
         """That of the present epoch."""
-        return self.current.key.id
+        return self.current.id
 
     def configure(self, settings: str, version_header: str | None, now: float) -> None:
         """The configuration was loaded again; another one begins an epoch."""
@@ -120,7 +124,7 @@ class Epochs:
             extracted = _version(pattern, pair.extracted.head) or before.extracted
             if (legacy, extracted) != (before.legacy, before.extracted):
                 self._turn(before._replace(legacy=legacy, extracted=extracted), pair.at)
-        return self.id
+        return self.current.id
 
     def _turn(self, key: EpochKey, now: float) -> None:
         if key.id not in self._known:

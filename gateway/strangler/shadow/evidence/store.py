@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 import structlog
-from sqlalchemy import Table, delete, inspect, select, text
+from sqlalchemy import Table, delete, inspect, select, text, tuple_
 from sqlalchemy import func as sql
 from sqlalchemy.engine import Connection
 
@@ -36,6 +36,8 @@ from strangler.store.database import Database
 __all__ = ["SELF_TEST", "ShadowStore", "metadata"]
 
 log = structlog.get_logger(part="judge")
+
+Item = TypeVar("Item")
 
 SELF_TEST = "self-test"
 """The epoch under which known pairs are kept, so that they are no evidence of any other."""
@@ -202,18 +204,19 @@ def _variety_rows(connection: Connection, evidence: Evidence) -> list[dict[str, 
     """What is known of each operation, and what another gateway has stored of it in addition."""
     if not evidence.variety:
         return []
-    rows = []
-    for (migration, epoch, operation), sketches in evidence.variety.items():
-        query = select(variety.c.sketches).where(
-            variety.c.migration == migration, variety.c.epoch == epoch, variety.c.operation == operation
-        )
-        stored = connection.execute(query).scalar()
-        if stored is not None:
-            both = Variety.read(sketches)
-            both.merge(Variety.read(bytes(stored)))
-            sketches = both.as_bytes()
-        rows.append({"migration": migration, "epoch": epoch, "operation": operation, "sketches": sketches})
-    return rows
+    key = tuple_(variety.c.migration, variety.c.epoch, variety.c.operation)
+    stored: dict[tuple[str, str, str], bytes] = {}
+    for keys in _slices(list(evidence.variety), 200):
+        rows = connection.execute(select(variety).where(key.in_(keys)))
+        stored |= {(row.migration, row.epoch, row.operation): bytes(row.sketches) for row in rows}
+    both = []
+    for operation, sketches in evidence.variety.items():
+        known = Variety.read(sketches)
+        if operation in stored:
+            known.merge(Variety.read(stored[operation]))
+        names = dict(zip(("migration", "epoch", "operation"), operation, strict=True))
+        both.append({**names, "sketches": known.as_bytes()})
+    return both
 
 
 def _epoch_rows(connection: Connection, evidence: Evidence) -> list[dict[str, Any]]:
@@ -274,5 +277,5 @@ def _shrink(connection: Connection, migration: str, size: int) -> None:
         connection.execute(delete(pairs).where(pairs.c.id.in_(numbers)))
 
 
-def _slices(numbers: list[int], length: int) -> Iterable[list[int]]:
-    return (numbers[start : start + length] for start in range(0, len(numbers), length))
+def _slices(items: list[Item], length: int) -> Iterable[list[Item]]:
+    return (items[start : start + length] for start in range(0, len(items), length))

@@ -130,7 +130,7 @@ _FACTOR = math.log(1.1)
 
 def bucket_of_latency(seconds: float) -> int:
     """The number of the bucket that holds `seconds`: 0 is up to 10 microseconds."""
-    return max(0, math.ceil(math.log(max(seconds, 1e-5) / 1e-5) / _FACTOR))
+    return 0 if seconds <= 1e-5 else math.ceil(math.log(seconds / 1e-5) / _FACTOR)
 
 
 def latency_of_bucket(bucket: int) -> float:

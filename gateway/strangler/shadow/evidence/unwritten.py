@@ -194,11 +194,17 @@ class Reservoirs:
 
     def slots(self, migration: str, epoch: str, signature: str) -> list[int]:
         """The places that the next pair with this signature takes: always the latest, perhaps one of the reservoir."""
-        key = (migration, epoch, signature)
-        self._note(key)
-        number = self._seen[key] = self._seen.get(key, 0) + 1
+        place = self.draw((migration, epoch, signature))
+        return [LATEST] if place is None else [LATEST, place]
+
+    def draw(self, key: SeenKey) -> int | None:
+        """The place of the reservoir that the next pair with this signature takes, if any."""
+        number = self._seen.get(key, 0) + 1
+        if number == 1:
+            self._note(key)
+        self._seen[key] = number
         place = number - 1 if number <= RESERVOIR else int(random.random() * number)
-        return [LATEST, place] if place < RESERVOIR else [LATEST]
+        return place if place < RESERVOIR else None
 
     def known(self, migration: str, epoch: str, signature: str) -> str:
         """The signature, or OTHERS where the epoch has too many."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -26,6 +27,9 @@ REGISTERS = 1024
 _BITS = 10
 _ALPHA = 0.7213 / (1 + 1.079 / REGISTERS)
 _REST = 1 << (64 - _BITS)
+
+_LONGEST_LINE = 512
+"""Bytes of a request line whose digest is remembered."""
 
 MOST_UNITS = 200_000
 """Units of an hour that are remembered; further right ones of that hour are no evidence."""
@@ -51,7 +55,7 @@ class Sketch:
 
     def merge(self, other: bytes | bytearray) -> None:
         """Count what another sketch has counted, too."""
-        self.registers = bytearray(map(max, self.registers, other))
+        self.registers = bytearray(_greater(self.registers, other))
 
     def count(self) -> int:
         """About how many there were."""
@@ -74,7 +78,7 @@ class Variety:
         """Count where evidence comes from; whether anything changed."""
         changed = self.units.add(unit)
         changed |= self.callers.add(pair.caller)
-        return self.requests.add(_digest(request_shape(pair))) or changed
+        return self.requests.add(_shape_digest(pair.request_line, pair.body)) or changed
 
     def as_bytes(self) -> bytes:
         """All of it, to be stored."""
@@ -126,19 +130,41 @@ class HourlyUnits:
         return True
 
 
+_HIGH_BITS = int.from_bytes(b"\x80" * REGISTERS)
+
+
+def _greater(one: bytes | bytearray, other: bytes | bytearray) -> bytes:
+    """Of each two registers the greater one: of all at once, since no register reaches 128."""
+    ours, theirs = int.from_bytes(one), int.from_bytes(other)
+    not_less = ((ours | _HIGH_BITS) - theirs & _HIGH_BITS) >> 7
+    mask = (not_less << 8) - not_less
+    return (ours & mask | theirs & ~mask).to_bytes(REGISTERS)
+
+
 def unit_of(pair: Pair) -> int:
     """A digest of who asks for what: the caller, the target and the body, without fields that differ each time."""
-    head, _, body = pair.request.partition(b"\r\n\r\n")
-    line = head[: head.index(b"\r\n")]
-    return _digest(b"%d %b\n%b" % (pair.caller, line, body))
+    return _digest(b"%d %b\n%b" % (pair.caller, pair.request_line, pair.body))
 
 
-def request_shape(pair: Pair) -> bytes:
+@lru_cache(4096)
+def _digest_of_line(line: bytes) -> int:
+    """The digest of the shape of a request without a body; most requests have none, and come again and again."""
+    return _digest(_request_shape(line, b""))
+
+
+def _shape_digest(line: bytes, body: bytes) -> int:
+    if body or len(line) > _LONGEST_LINE:
+        return _digest(_request_shape(line, body))
+    return _digest_of_line(line)
+
+
+def _request_shape(line: bytes, body: bytes) -> bytes:
     """What a request asks for, without values: the path, the names in the query, and the names in a JSON body."""
-    path, _, query = pair.target.partition("?")
+    method, target = line.decode("ascii").split(" ", 2)[:2]
+    path, _, query = target.partition("?")
     names = sorted({item.partition("=")[0] for item in query.split("&")}) if query else []
-    shape = "\n".join((pair.method, path, *names))
-    if body := pair.body:
+    shape = "\n".join((method, path, *names))
+    if body:
         shape += "\n\n" + "\n".join(sorted(set(_names(body))))
     return shape.encode()
 

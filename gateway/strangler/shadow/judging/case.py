@@ -14,8 +14,8 @@ from strangler.comparison.time_limit import TooCostly, limited
 from strangler.model.migration import Migration
 from strangler.model.shadow import Shadow
 from strangler.model.upstream import Upstream
-from strangler.redaction.redaction import Redaction
 from strangler.shadow.evidence.epochs import Epochs
+from strangler.shadow.judging.ledger import Keeping
 from strangler.shadow.judging.resend import NotAnswered, Secure, secure
 from strangler.shadow.judging.sameness import Sameness
 from strangler.shadow.noise.noise import Noise
@@ -47,7 +47,7 @@ class Case:
     shadow: Shadow
     rules: Rules
     sameness: Sameness
-    redaction: Redaction
+    keeping: Keeping
     noise: Noise
     epochs: Epochs
     legacy: Upstream

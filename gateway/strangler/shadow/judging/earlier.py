@@ -89,5 +89,4 @@ class EarlierResponses:
 
 def _asked(pair: Pair) -> int:
     """What was asked for, by whomever; Python's own hash, since this never leaves the process."""
-    request = pair.request
-    return hash((request[: request.index(b"\r\n")], pair.body))
+    return hash((pair.request_line, pair.body))

@@ -30,7 +30,6 @@ import structlog
 from strangler.comparison.compare import Comparison, Outcome
 from strangler.comparison.rules import Rules
 from strangler.config.compile.compare import DEFAULT_RULES
-from strangler.model.methods import COMPARABLE
 from strangler.model.migration import Migration
 from strangler.model.shadow import Shadow
 from strangler.model.snapshot import Snapshot
@@ -43,7 +42,7 @@ from strangler.shadow.evidence.variety import unit_of
 from strangler.shadow.judging.case import Ask, Case
 from strangler.shadow.judging.confirming import confirm, lagging, legacy_before
 from strangler.shadow.judging.earlier import EarlierResponse, EarlierResponses
-from strangler.shadow.judging.ledger import Finding, Ledger
+from strangler.shadow.judging.ledger import Finding, Keeping, Ledger, Match
 from strangler.shadow.judging.resend import NotAnswered, ask
 from strangler.shadow.judging.sameness import Sameness
 from strangler.shadow.judging.tally import ShadowTally
@@ -126,7 +125,7 @@ class Judge:
             shadow,
             rules,
             Sameness(rules),
-            Redaction(shadow.redact),
+            Keeping(shadow.store == "values", Redaction(shadow.redact)),
             self._noise_of(migration.name, rules),
             self._epochs[migration.name],
             snapshot.upstreams[migration.legacy],
@@ -263,10 +262,8 @@ class Judge:
 
     def _is_partial(self, case: Case, pair: Pair) -> bool:
         """Whether the side that served the caller gave less than the whole response."""
-        if pair.method not in COMPARABLE or pair.self_test:
-            return False
         served = pair.legacy if pair.served == "legacy" else pair.extracted
-        return case.shadow.conditions == "strip" and served.status in PARTIAL
+        return served.status in PARTIAL and case.shadow.conditions == "strip" and pair.is_read and not pair.self_test
 
     async def _judge_anew(self, case: Case, pair: Pair, epoch: str) -> None:
         """Ask both sides by the copy's fields, and judge that."""
@@ -284,7 +281,7 @@ class Judge:
 
     def _judge_whole(self, case: Case, pair: Pair, epoch: str, *, anew: bool = False) -> None:
         """Compare two whole responses; `anew` tells that both sides were asked by the copy's fields."""
-        read = pair.method in COMPARABLE
+        read = pair.is_read
         unit = unit_of(pair)
         comparison = case.sameness.of(pair.legacy, pair.extracted)
         if comparison is None:
@@ -294,6 +291,9 @@ class Judge:
             comparison = case.compared(pair.legacy, pair.extracted)
         if not pair.self_test:
             self._learn(case, pair, comparison, read)
+            if comparison.outcome is Outcome.MATCH:
+                self._ledger.settle_match(Match(pair, comparison, case.keeping), epoch, unit)
+                return
         first = comparison
         if comparison.differences:
             comparison = case.without_noise(comparison, pair.operation)
@@ -374,7 +374,7 @@ class Judge:
         self._settle(case, epoch, found)
 
     def _settle(self, case: Case, epoch: str, found: Finding) -> None:
-        self._ledger.settle(found, epoch, case.shadow.store == "values", case.redaction)
+        self._ledger.settle(found, epoch, case.keeping)
 
     def _noise_of(self, migration: str, rules: Rules) -> Noise:
         """What was learned so far about the noise of a migration."""

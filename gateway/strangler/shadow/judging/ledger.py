@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from time import time
+from typing import NamedTuple
 
 from strangler.comparison.compare import Comparison, Outcome
 from strangler.comparison.difference import Risk
@@ -20,6 +21,7 @@ from strangler.shadow.evidence.unwritten import (
     AGAINST,
     AUTHENTICATION,
     EQUAL_ERROR,
+    LATEST,
     Evidence,
     Example,
     OutcomeKey,
@@ -27,6 +29,7 @@ from strangler.shadow.evidence.unwritten import (
     Remembered,
     Reservoirs,
     ResponseKey,
+    SeenKey,
     SignatureKey,
     Tested,
 )
@@ -37,6 +40,7 @@ from strangler.shadow.pair import NotCompared, Pair, failing
 
 _REFUSALS = frozenset((401, 403, 405, 407))
 _WORST_FIRST = (Risk.HIGH, Risk.MEDIUM, Risk.LOW)
+_MATCH = Outcome.MATCH.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +57,30 @@ class Finding:
     unit: int
 
 
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """How examples of a migration are kept: with their `values` or with digests, and without what is redacted."""
+
+    values: bool
+    redaction: Redaction
+
+
+class Match(NamedTuple):
+    """A pair whose responses match, as it may become an example."""
+
+    pair: Pair
+    comparison: Comparison
+    keeping: Keeping
+
+
 class Ledger:
-    """Adds up findings. `on_known_pair` gets what a known pair came to: its ticket, kind and outcome."""
+    """Adds up findings. `on_known_pair` gets what a known pair came to: its ticket, kind and outcome.
+
+    Responses and matches come with nearly every pair, and the judge shares two
+    processors with the workers. So they are counted by plain tuples, which have
+    the fields of `ResponseKey` and `OutcomeKey`; sketches are written down, and
+    the latest match of an operation becomes an example, once a `flush`.
+    """
 
     def __init__(self, on_known_pair: Callable[[str, str, str], None]) -> None:
         self.tallies: dict[str, ShadowTally] = {}
@@ -64,6 +90,10 @@ class Ledger:
         self._evidence: dict[tuple[str, str, str], int] = {}
         self._variety: dict[tuple[str, str, str], Variety] = {}
         self._units: dict[tuple[str, str], HourlyUnits] = {}
+        self._responses: dict[tuple[str, str, str, str, int, int, int], int] = {}
+        self._matches: dict[tuple[str, str, str, str, int, str, str, str, bool], int] = {}
+        self._latest_matches: dict[SeenKey, Match] = {}
+        self._varied: set[tuple[str, str, str]] = set()
 
     def remember(self, before: Remembered) -> None:
         """Go on from what was found before, which is added to what was found since."""
@@ -76,12 +106,14 @@ class Ledger:
 
     def forget(self) -> None:
         """Begin anew, for another store."""
+        self._write_down_variety()
         self._reservoirs = Reservoirs()
         self._evidence = {}
         self._variety = {}
 
     def keep(self, migration: str, epochs: set[str]) -> None:
         """Forget what is only needed while evidence comes in, but for these epochs of a migration."""
+        self._write_down_variety()
         self._units = {key: units for key, units in self._units.items() if key[0] != migration or key[1] in epochs}
         self._variety = {key: one for key, one in self._variety.items() if key[0] != migration or key[1] in epochs}
         self._reservoirs.keep(migration, epochs)
@@ -93,6 +125,14 @@ class Ledger:
     def flush(self) -> Evidence:
         """What was found since the last call."""
         evidence, self.gathered = self.gathered, Evidence()
+        self._write_down_variety(evidence)
+        for fields, count in self._responses.items():
+            response = ResponseKey._make(fields)
+            evidence.responses[response] = evidence.responses.get(response, 0) + count
+        evidence.outcomes.update((OutcomeKey._make(fields), count) for fields, count in self._matches.items())
+        for key, match in self._latest_matches.items():
+            evidence.chosen[Place(*key, LATEST)] = _example(match, key[1])
+        self._responses, self._matches, self._latest_matches = {}, {}, {}
         return evidence
 
     def tested(self, migration: str, epoch: str, at: float, failure: str) -> None:
@@ -112,9 +152,12 @@ class Ledger:
 
     def count_responses(self, pair: Pair, epoch: str) -> None:
         """Count both sides' first responses, with how long they took."""
+        migration, operation, counts = pair.migration, pair.operation, self._responses
+        period = period_of(time())
         for side, answered in (("legacy", pair.legacy), ("extracted", pair.extracted)):
             status = 0 if answered.missing else answered.status
-            self.count_response(pair.migration, epoch, pair.operation, side, status, answered.seconds, 1)
+            key = (migration, epoch, operation, side, period, status, bucket_of_latency(answered.seconds))
+            counts[key] = counts.get(key, 0) + 1
 
     def count_response(
         self, migration: str, epoch: str, operation: str, side: str, status: int, seconds: float, count: int
@@ -123,22 +166,46 @@ class Ledger:
         key = ResponseKey(migration, epoch, operation, side, period_of(time()), status, bucket_of_latency(seconds))
         self.gathered.responses[key] = self.gathered.responses.get(key, 0) + count
 
-    def settle(self, found: Finding, epoch: str, values: bool, redaction: Redaction) -> None:
-        """Count what a pair has come to, and keep it, with its `values` or without, where it was drawn."""
+    def settle_match(self, match: Match, epoch: str, unit: int) -> None:
+        """Count a pair of traffic whose responses match, and keep it where it was drawn."""
+        pair = match.pair
+        migration, route, operation = pair.migration, pair.route, pair.operation
+        risk = AUTHENTICATION if _is_about_access(pair) else ""
+        says_something = _says_something(pair, match.comparison)
+        reason = "" if says_something else EQUAL_ERROR
+        evidence = (says_something or risk != "") and self._is_first(pair, epoch, unit, against=False)
+        if evidence:
+            self._add_evidence(migration, epoch, route, 1)
+        key = (migration, epoch, route, operation, period_of(time()), _MATCH, reason, risk, evidence)
+        self._matches[key] = self._matches.get(key, 0) + 1
+        self._tally(migration).add_match(reason)
+        seen = (migration, epoch, f"match {operation}")
+        slot = self._reservoirs.draw(seen)
+        if slot is None:
+            self._latest_matches[seen] = match
+        else:
+            # One example in two places is stored once.
+            self._latest_matches.pop(seen, None)
+            example = _example(match, epoch)
+            self.gathered.chosen[Place(*seen, slot)] = self.gathered.chosen[Place(*seen, LATEST)] = example
+
+    def settle(self, found: Finding, epoch: str, keeping: Keeping) -> None:
+        """Count what a pair has come to, and keep it where it was drawn."""
         outcome, reason, pair = found.outcome, found.reason, found.pair
         if pair.self_test:
             self._on_known_pair(*ticket_and_kind(pair.self_test), str(outcome))
             reason = pair.self_test
+        elif outcome is Outcome.MATCH:
+            self.settle_match(Match(pair, found.comparison, keeping), epoch, found.unit)
+            return
         risk = _risk(found)
         evidence = self._is_evidence(found, epoch, risk)
-        if outcome is Outcome.MATCH and not reason and not _says_something(found):
-            reason = EQUAL_ERROR
         place = (pair.migration, epoch, pair.route, pair.operation)
         self._add(OutcomeKey(*place, period_of(time()), str(outcome), reason, risk, evidence), 1)
         if outcome is Outcome.NOT_COMPARED:
             return
         signatures = self._count_signatures(found, epoch) or [f"{outcome} {pair.operation}"]
-        document = partial(documented, pair, found.comparison, values, redaction)
+        document = partial(documented, pair, found.comparison, keeping.values, keeping.redaction)
         example = Example(*place, pair.at, str(outcome), document)
         for signature in signatures:
             for slot in self._reservoirs.slots(pair.migration, epoch, signature):
@@ -153,16 +220,41 @@ class Ledger:
         pair, against = found.pair, found.outcome in AGAINST
         if pair.self_test or found.outcome is Outcome.NOT_COMPARED:
             return False
-        if not (against or _says_something(found) or risk == AUTHENTICATION):
+        if not (against or _says_something(pair, found.comparison) or risk == AUTHENTICATION):
             return False
-        units = self._units.setdefault((pair.migration, epoch), HourlyUnits())
-        if not units.is_first(found.unit, pair.at, against):
+        return self._is_first(pair, epoch, found.unit, against)
+
+    def _is_first(self, pair: Pair, epoch: str, unit: int, against: bool) -> bool:
+        """Whether a pair is the first such one of its caller and request in the hour."""
+        units = self._units.get((pair.migration, epoch))
+        if units is None:
+            units = self._units[(pair.migration, epoch)] = HourlyUnits()
+        if not units.is_first(unit, pair.at, against):
             return False
         operation = (pair.migration, epoch, pair.operation)
-        known = self._variety.setdefault(operation, Variety())
-        if known.note(pair, found.unit):
-            self.gathered.variety[operation] = known.as_bytes()
+        variety = self._variety.get(operation)
+        if variety is None:
+            variety = self._variety[operation] = Variety()
+        if variety.note(pair, unit):
+            self._varied.add(operation)
         return True
+
+    def _write_down_variety(self, evidence: Evidence | None = None) -> None:
+        """Put the sketches that have changed since the last time into what was gathered, or into `evidence`."""
+        gathered = self.gathered if evidence is None else evidence
+        for operation in self._varied:
+            gathered.variety[operation] = self._variety[operation].as_bytes()
+        self._varied.clear()
+
+    def _tally(self, migration: str) -> ShadowTally:
+        tally = self.tallies.get(migration)
+        if tally is None:
+            tally = self.tallies[migration] = ShadowTally()
+        return tally
+
+    def _add_evidence(self, migration: str, epoch: str, route: str, count: int) -> None:
+        key = (migration, epoch, route)
+        self._evidence[key] = self._evidence.get(key, 0) + count
 
     def _count_signatures(self, found: Finding, epoch: str) -> list[str]:
         """Count each signature that a pair has, once, and give them as they are known."""
@@ -179,17 +271,26 @@ class Ledger:
 
     def _add(self, key: OutcomeKey, count: int) -> None:
         if key.epoch != SELF_TEST:
-            tally = self.tallies.setdefault(key.migration, ShadowTally())
-            tally.add(Outcome(key.outcome), key.reason, count)
+            self._tally(key.migration).add(Outcome(key.outcome), key.reason, count)
         if key.evidence:
-            route = (key.migration, key.epoch, key.route)
-            self._evidence[route] = self._evidence.get(route, 0) + count
+            self._add_evidence(key.migration, key.epoch, key.route, count)
         self.gathered.outcomes[key] = self.gathered.outcomes.get(key, 0) + count
 
 
-def _says_something(found: Finding) -> bool:
+def _example(match: Match, epoch: str) -> Example:
+    pair, comparison, keeping = match
+    document = partial(documented, pair, comparison, keeping.values, keeping.redaction)
+    return Example(pair.migration, epoch, pair.route, pair.operation, pair.at, _MATCH, document)
+
+
+def _says_something(pair: Pair, comparison: Comparison) -> bool:
     """Whether two responses that agree say that the two sides do: the same error does not, nor does *not modified*."""
-    return found.comparison.evidence and found.pair.legacy.status != 304
+    return comparison.evidence and pair.legacy.status != 304
+
+
+def _is_about_access(pair: Pair) -> bool:
+    """Whether a side asked for credentials, refused them, or refused the method."""
+    return pair.legacy.status in _REFUSALS or pair.extracted.status in _REFUSALS
 
 
 def _risk(found: Finding) -> str:
@@ -198,8 +299,7 @@ def _risk(found: Finding) -> str:
         return str(Risk.HIGH)
     if found.outcome is Outcome.NOT_COMPARED:
         return ""
-    pair = found.pair
-    if pair.legacy.status in _REFUSALS or pair.extracted.status in _REFUSALS:
+    if _is_about_access(found.pair):
         return AUTHENTICATION
     if found.outcome in AGAINST:
         risks = {difference.risk for difference in found.comparison.differences}

@@ -15,17 +15,27 @@ WINDOW = 60.0
 SILENT_AFTER = 20
 """Requests in the window without a comparison, from which on something is wrong."""
 
+_MATCH = Outcome.MATCH.value
+
+
+@dataclass(slots=True)
+class Second:
+    """How many requests came in a `second`, and how many of them had two responses that could be compared."""
+
+    second: int
+    requests: int
+    compared: int
+
 
 @dataclass(slots=True)
 class ShadowTally:
     """Outcomes by their reason.
 
-    `recent` has for each second how many requests came in it, and how many of
-    them had two responses that could be compared.
+    `recent` has the seconds in which requests came.
     """
 
     outcomes: dict[tuple[str, str], int] = field(default_factory=dict)
-    recent: deque[tuple[int, int, int]] = field(default_factory=deque)
+    recent: deque[Second] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
         # A series that begins with its first event has no rate at that moment.
@@ -35,18 +45,24 @@ class ShadowTally:
 
     def add(self, outcome: Outcome, reason: str, count: int) -> None:
         """Count `count` requests; `reason` is a reason or a rule."""
-        key = (str(outcome), reason)
+        silent = outcome is Outcome.FAILED or (outcome is Outcome.NOT_COMPARED and reason != Reason.RACY)
+        self._add((outcome.value, reason), count, 0 if silent else count)
+
+    def add_match(self, reason: str) -> None:
+        """Count a request whose two responses match."""
+        self._add((_MATCH, reason), 1, 1)
+
+    def _add(self, key: tuple[str, str], count: int, compared: int) -> None:
         self.outcomes[key] = self.outcomes.get(key, 0) + count
         second = int(monotonic())
-        silent = outcome is Outcome.FAILED or (outcome is Outcome.NOT_COMPARED and reason != Reason.RACY)
-        compared = 0 if silent else count
-        if self.recent and self.recent[-1][0] == second:
-            _, seen, before = self.recent.pop()
-            self.recent.append((second, seen + count, before + compared))
+        recent = self.recent
+        if recent and (latest := recent[-1]).second == second:
+            latest.requests += count
+            latest.compared += compared
         else:
-            self.recent.append((second, count, compared))
-            while self.recent[0][0] < second - WINDOW:
-                self.recent.popleft()
+            recent.append(Second(second, count, compared))
+            while recent[0].second < second - WINDOW:
+                recent.popleft()
 
     @property
     def empty(self) -> bool:
@@ -55,9 +71,9 @@ class ShadowTally:
 
     def problem(self) -> str | None:
         """Why this shadow proves nothing at the moment, or None."""
-        recent = [entry for entry in self.recent if entry[0] >= monotonic() - WINDOW]
-        seen = sum(count for _, count, _ in recent)
-        if seen < SILENT_AFTER or any(compared for _, _, compared in recent):
+        recent = [entry for entry in self.recent if entry.second >= monotonic() - WINDOW]
+        seen = sum(entry.requests for entry in recent)
+        if seen < SILENT_AFTER or any(entry.compared for entry in recent):
             return None
         reasons = sorted(
             (

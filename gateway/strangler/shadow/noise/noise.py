@@ -296,9 +296,10 @@ class Noise:
                 counts.undecided = True
 
     def _operation(self, name: str) -> Operation | None:
-        if name not in self.operations and len(self.operations) >= MOST_OPERATIONS:
-            return None
-        return self.operations.setdefault(name, Operation())
+        counts = self.operations.get(name)
+        if counts is None and len(self.operations) < MOST_OPERATIONS:
+            counts = self.operations[name] = Operation()
+        return counts
 
     def _place(self, counts: Operation, signature: str, difference: Difference, legacy: bool = False) -> Place | None:
         """The place of a difference; None where there is no room for another one."""
