@@ -8,10 +8,12 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import pytest
 
 from tests.e2e.conftest import SHORT, Start, System
+from tests.e2e.gateway_process import GatewayProcess
 from tests.e2e.raw_http import BrokenMessage, Client, Response, ask, chunked, request
 from tests.e2e.recording_upstream import Call, RecordingUpstream, response
 from tests.e2e.waiting import wait_for
@@ -287,11 +289,23 @@ def idle_connection(client: Client, upstream: RecordingUpstream) -> None:
     upstream.scripts["/stale"] = dies
 
 
+@pytest.fixture(scope="module")
+def lone_gateway(tmp_path_factory: pytest.TempPathFactory, nobody: str) -> Iterator[GatewayProcess]:
+    """A gateway with one worker, which each test gives an upstream of its own."""
+    with GatewayProcess(tmp_path_factory.mktemp("lone"), before(nobody)) as gateway:
+        yield gateway
+
+
+def before(url: str) -> dict[str, Any]:
+    """The configuration of a gateway before the one upstream at `url`."""
+    return {"upstreams": {"legacy": {"endpoints": [url]}}, "default": "legacy"}
+
+
 @pytest.fixture
-def alone(start: Start, upstream: RecordingUpstream) -> Iterator[tuple[Client, RecordingUpstream]]:
-    """A client of a gateway with one worker and one upstream."""
-    gateway = start({"upstreams": {"legacy": {"endpoints": [upstream.url]}}, "default": "legacy"})
-    with gateway.client() as client:
+def alone(lone_gateway: GatewayProcess, upstream: RecordingUpstream) -> Iterator[tuple[Client, RecordingUpstream]]:
+    """A client of a gateway with one worker and one upstream, to which nothing has been sent."""
+    lone_gateway.reload(before(upstream.url))
+    with lone_gateway.client() as client:
         yield client, upstream
 
 
