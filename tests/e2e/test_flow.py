@@ -88,9 +88,7 @@ def test_a_slow_upstream_holds_the_client_back(start: Start, upstream: Recording
         assert highest - before < 16 * MIB
 
 
-def test_a_slow_reader_does_not_stop_the_next_one_on_the_same_upstream_connection(
-    start: Start, upstream: RecordingUpstream
-) -> None:
+def test_a_slow_reader_does_not_hold_up_the_next_client(start: Start, upstream: RecordingUpstream) -> None:
     """The response is complete while its reader is behind; the connection goes on to somebody else."""
     body = b"x" * 3 * MIB
     upstream.on("/big")(lambda call: call.answer(body))
@@ -114,7 +112,7 @@ def test_a_slow_reader_does_not_stop_the_next_one_on_the_same_upstream_connectio
             assert quick.response().status == 200
 
 
-def test_an_answer_waits_until_the_one_before_has_been_read(start: Start, upstream: RecordingUpstream) -> None:
+def test_a_pipelined_response_waits_until_the_last_is_read(start: Start, upstream: RecordingUpstream) -> None:
     """A client that asks for two large things at once and reads neither gets one of them into memory at most."""
     begun = threading.Event()
 

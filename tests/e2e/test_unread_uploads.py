@@ -60,7 +60,7 @@ def test_a_response_to_an_unread_upload_reaches_the_client_every_time(
     assert outcomes == {f"200 POST /{kind}/upload": TIMES}
 
 
-def test_a_connection_that_gthread_closes_after_an_unread_upload_fails_no_small_post(gateway: GatewayProcess) -> None:
+def test_a_gthread_close_after_an_unread_upload_fails_no_small_post(gateway: GatewayProcess) -> None:
     outcomes: Counter[str] = Counter()
     for _ in range(5 * TIMES):
         assert upload(gateway, "/gthread/large", 200_000) == "200 POST /gthread/large"

@@ -28,7 +28,7 @@ TARGET = 0.03
 
 
 @pytest.mark.timeout(400)
-def test_a_candidate_is_proven_exactly_if_it_is_right(tmp_path: Path) -> None:
+def test_only_right_candidates_are_proven(tmp_path: Path) -> None:
     """All in one: they share a gateway and its traffic, which no second test process should start again."""
     found = judge(tmp_path, SHORT, REQUESTS, TARGET)
     assert [one.candidate.name for one in found] == SHORT
