@@ -106,7 +106,7 @@ def test_bytes_that_arrive_later_after_a_response_are_discarded(system: System) 
     @system.legacy.on("/extra/late")
     def late(call: Call) -> None:
         call.answer(b"whole")
-        assert answered.wait(10)
+        assert answered.wait(60)
         call.send(response(b"poison"))
         call.wait_hang_up()
         dropped.set()
@@ -114,7 +114,7 @@ def test_bytes_that_arrive_later_after_a_response_are_discarded(system: System) 
     with system.gateway.client() as client:
         assert client.request("/extra/late").body == b"whole"
         answered.set()
-        assert dropped.wait(10)
+        assert dropped.wait(60)
         for _ in range(20):
             assert client.request("/extra/after").body == b'{"served by":"legacy"}'
 
@@ -147,7 +147,7 @@ def test_a_truncated_response_is_visibly_broken(system: System, begun: bytes, en
     @system.legacy.on(path)
     def dies(call: Call) -> None:
         call.send(begun)
-        assert seen.wait(10)
+        assert seen.wait(60)
         getattr(call, ending)()
 
     with system.gateway.client() as client:
@@ -166,7 +166,7 @@ def test_a_reset_does_not_end_a_body_that_ends_with_its_connection(system: Syste
     @system.legacy.on("/broken/until-close")
     def dies(call: Call) -> None:
         call.send(b"HTTP/1.1 200 OK\r\n\r\nhalf")
-        assert seen.wait(10)
+        assert seen.wait(60)
         call.reset()
 
     with system.gateway.client() as client:
@@ -472,7 +472,7 @@ def test_requests_beyond_the_connection_queue_are_refused(start: Start, upstream
 
     @upstream.on("/slow")
     def slow(call: Call) -> None:
-        assert go_on.wait(15)
+        assert go_on.wait(60)
         call.answer(b"done")
 
     narrow = {"endpoints": [upstream.url], "connections": 2, "queue": 3}
@@ -495,7 +495,7 @@ def test_a_client_that_gives_up_waiting_leaves_its_place(start: Start, upstream:
 
     @upstream.on("/slow")
     def slow(call: Call) -> None:
-        assert go_on.wait(15)
+        assert go_on.wait(60)
         call.answer(b"done")
 
     narrow = {"endpoints": [upstream.url], "connections": 1, "queue": 1}

@@ -40,7 +40,7 @@ def test_a_slow_reader_holds_the_upstream_back(start: Start, upstream: Recording
         assert client.request("/warm").status == 200
         before = memory(worker)
         client.send(request("/download"))
-        assert stuck.wait(20), "the upstream could send all of it although nobody reads"
+        assert stuck.wait(60), "the upstream could send all of it although nobody reads"
         assert sent < SIZE
         highest = memory(worker)
         client.reader.until(b"\r\n\r\n")
@@ -61,7 +61,7 @@ def test_a_slow_upstream_holds_the_client_back(start: Start, upstream: Recording
     @upstream.on("/upload", early=True)
     def upload(call: Call) -> None:
         nonlocal received
-        assert stuck.wait(20)
+        assert stuck.wait(60)
         while received < SIZE:
             received += len(call.reader.exactly(min(MIB, SIZE - received)))
         call.answer(b"%d" % received)
@@ -129,7 +129,7 @@ def test_a_pipelined_response_waits_until_the_last_is_read(start: Start, upstrea
         before = memory(worker)
         client.send(request("/medium") + request("/large"))
         assert client.response().body == b"y" * MIB
-        assert begun.wait(20)
+        assert begun.wait(60)
         received = 0
         client.reader.until(b"\r\n\r\n")
         while received < SIZE:

@@ -32,7 +32,7 @@ def test_a_half_closed_client_gets_the_response(system: System, method: str, bod
 
     @system.legacy.on(path)
     def waits(call: Call) -> None:
-        assert go_on.wait(20)
+        assert go_on.wait(60)
         call.answer(b"" if method == "HEAD" else b"x" * 1_000_000)
 
     with system.gateway.client() as client:
@@ -88,7 +88,7 @@ def test_an_upgrade_by_a_half_closed_client_makes_a_half_closed_tunnel(system: S
         client.send(HANDSHAKE)
         assert client.head().status == 101
         assert client.reader.rest() == b"the last word"
-    assert heard.wait(10)
+    assert heard.wait(60)
 
 
 def test_a_closed_client_is_noticed_when_data_is_sent_to_it(system: System) -> None:

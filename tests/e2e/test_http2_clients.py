@@ -144,7 +144,7 @@ def hello(*offered: str) -> tuple[ssl.MemoryBIO, ssl.SSLObject, bytes]:
 
 def test_a_client_hello_may_arrive_byte_by_byte(secure: Secure) -> None:
     incoming, client, data = hello("h2")
-    with socket.create_connection(("127.0.0.1", secure.gateway.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", secure.gateway.port), timeout=60) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for place in range(len(data)):
             connection.sendall(data[place : place + 1])

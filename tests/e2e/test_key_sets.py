@@ -87,7 +87,7 @@ def asked_at_once(gateway: GatewayProcess, bearers: list[str]) -> list[int]:
 
     def one(bearer: str) -> None:
         with gateway.client() as client:
-            ready.wait(20)
+            ready.wait(60)
             statuses.append(client.request("/private/at-once", bearer).status)
 
     threads = [threading.Thread(target=one, args=(bearer,)) for bearer in bearers]

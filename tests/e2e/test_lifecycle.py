@@ -129,14 +129,14 @@ def test_sigterm_finishes_what_has_begun_and_accepts_no_more(tmp_path: Path, ups
     @upstream.on("/slow")
     def slow(call: Call) -> None:
         begun.set()
-        assert go_on.wait(20)
+        assert go_on.wait(60)
         call.answer(b"finished")
 
     with GatewayProcess(tmp_path, configuration(upstream)) as gateway:
         with gateway.client() as client, gateway.client() as idle:
             assert idle.request("/first").status == 200
             client.send(b"GET /slow HTTP/1.1\r\nHost: shop.example\r\n\r\n")
-            assert begun.wait(10)
+            assert begun.wait(60)
             gateway.process.send_signal(signal.SIGTERM)
             assert idle.is_closed()
 
@@ -149,7 +149,7 @@ def test_sigterm_finishes_what_has_begun_and_accepts_no_more(tmp_path: Path, ups
             answer = client.response()
             assert answer.body == b"finished"
             assert answer.value(b"Connection") == b"close"
-        assert gateway.process.wait(20) == 0
+        assert gateway.process.wait(60) == 0
 
 
 def test_a_taken_port_is_reported_at_the_start(tmp_path: Path, upstream: RecordingUpstream) -> None:

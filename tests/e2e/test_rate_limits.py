@@ -154,7 +154,7 @@ def test_counts_survive_reloads_and_new_workers_unless_the_limit_changes(
         assert ask(gateway.port, "/limited/x").status == 429
         former = gateway.worker_pids()
         gateway.process.kill()
-        gateway.process.wait(10)
+        gateway.process.wait(60)
         gateway.start()
         gateway.wait_ready()
         wait_for(lambda: not gateway.status()["workers_leaving"], "the former worker to leave")

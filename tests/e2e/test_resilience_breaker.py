@@ -105,7 +105,7 @@ def gate(upstream: RecordingUpstream) -> Iterator[threading.Event]:
 
     @upstream.on("/held")
     def held(call: Call) -> None:
-        opened.wait(10)
+        opened.wait(60)
         call.answer(b"done")
 
     yield opened

@@ -60,7 +60,7 @@ def test_the_first_endpoint_wins_when_it_is_faster(start: Start, pair: Pair) -> 
     second_asked = threading.Event()
 
     def first(call: Call) -> None:
-        assert second_asked.wait(10)
+        assert second_asked.wait(60)
         call.answer(b"first")
 
     def second(call: Call) -> None:
@@ -78,7 +78,7 @@ def test_an_error_of_the_hedge_is_ignored(start: Start, pair: Pair) -> None:
     second_answered = threading.Event()
 
     def first(call: Call) -> None:
-        assert second_answered.wait(10)
+        assert second_answered.wait(60)
         call.answer(b"first")
 
     def second(call: Call) -> None:
@@ -94,13 +94,13 @@ def test_a_first_failure_waits_for_the_hedge(start: Start, pair: Pair) -> None:
     second_asked, first_gone = threading.Event(), threading.Event()
 
     def first(call: Call) -> None:
-        assert second_asked.wait(10)
+        assert second_asked.wait(60)
         call.reset()
         first_gone.set()
 
     def second(call: Call) -> None:
         second_asked.set()
-        assert first_gone.wait(10)
+        assert first_gone.wait(60)
         call.answer(b"second")
 
     by_turn(pair, "/slow", first, second)

@@ -50,7 +50,7 @@ def ended_at_last(pids: list[int]) -> Iterator[None]:
 
 def kill_control_process(gateway: GatewayProcess) -> None:
     gateway.process.kill()
-    gateway.process.wait(10)
+    gateway.process.wait(60)
 
 
 def test_a_killed_and_restarted_control_process_loses_no_request(tmp_path: Path, upstream: RecordingUpstream) -> None:

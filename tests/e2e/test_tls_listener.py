@@ -381,7 +381,7 @@ def test_a_slow_reader_over_tls_holds_the_upstream_back(
         assert client.request("/warm").status == 200
         before = memory(worker)
         client.send(request("/download"))
-        assert stuck.wait(20), "the upstream could send all of it although nobody reads"
+        assert stuck.wait(60), "the upstream could send all of it although nobody reads"
         assert sent < size
         client.reader.until(b"\r\n\r\n")
         for _ in range(size // len(piece)):
@@ -398,7 +398,7 @@ def test_a_slow_upstream_holds_a_client_over_tls_back(
 
     @upstream.on("/upload", early=True)
     def upload(call: Call) -> None:
-        assert go_on.wait(20)
+        assert go_on.wait(60)
         for _ in range(size // len(piece)):
             assert call.reader.exactly(len(piece)) == piece
         call.answer(b"all there")
@@ -458,4 +458,4 @@ def test_a_drain_closes_tls_connections_with_close_notify(
         gateway.process.terminate()
         # An end without close_notify would raise here.
         assert idle.socket.recv(100) == b""
-        assert gateway.process.wait(20) == 0
+        assert gateway.process.wait(60) == 0

@@ -289,7 +289,7 @@ def test_a_slow_client_gets_all_of_a_response_that_ends_early(start: Start, auth
             done.set()
 
         gateway = start(configuration(upstream))
-        with gateway.client(receive_buffer=65_536, deadline=30) as client:
+        with gateway.client(receive_buffer=65_536) as client:
             client.send(request("/download"))
             client.reader.until(b"\r\n\r\n")
             for number in range(size // len(piece)):
@@ -306,7 +306,7 @@ def test_a_slow_endpoint_holds_the_client_back(start: Start, authority: Authorit
 
         @upstream.on("/upload", early=True)
         def upload(call: Call) -> None:
-            assert go_on.wait(20)
+            assert go_on.wait(60)
             for _ in range(size // len(piece)):
                 assert call.reader.exactly(len(piece)) == piece
             call.answer(b"all there")

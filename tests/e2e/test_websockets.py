@@ -374,4 +374,4 @@ def test_a_drain_closes_sockets_with_1001_at_both_ends(start: Start) -> None:
         assert codes == [1001]
         (line,) = gateway.access("/chat")
         assert (line["status"], line["reason"]) == (101, "The gateway shut down.")
-        assert gateway.process.wait(20) == 0
+        assert gateway.process.wait(60) == 0

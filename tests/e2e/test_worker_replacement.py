@@ -116,7 +116,7 @@ def test_a_drain_with_a_delay_still_accepts_and_sends_close(tmp_path: Path, upst
         wait_for(is_told_to_close, "a new connection that is told to close")
         assert before.request("/last").value(b"Connection") == b"close"
         assert before.is_closed()
-        assert gateway.process.wait(20) == 0
+        assert gateway.process.wait(60) == 0
 
 
 def test_a_request_in_flight_when_the_port_closes_gets_a_response(tmp_path: Path, upstream: RecordingUpstream) -> None:
