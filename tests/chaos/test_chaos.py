@@ -13,7 +13,7 @@ SHORT = 0.03
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_what_is_promised_under_faults_holds(name: str, tmp_path: Path) -> None:
+def test_promises_hold_under_faults(name: str, tmp_path: Path) -> None:
     try:
         outcome = run(name, tmp_path, SHORT)
     except NotRunnable as error:

@@ -20,7 +20,7 @@ PLAYED = [
 
 
 @pytest.mark.parametrize(("row", "mode"), PLAYED)
-def test_row(between: Between, row: Row, mode: Mode) -> None:
+def test_row_of_a_table(between: Between, row: Row, mode: Mode) -> None:
     play(between.wire, between.gateway.port, row, mode)
 
 

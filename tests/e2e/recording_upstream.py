@@ -20,7 +20,7 @@ from typing import Self
 from tests.e2e.raw_http import BrokenMessage, Fields, Reader, parse_head, values
 from tests.e2e.waiting import wait_for
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from tests.e2e.waiting import wait_for
 from tests.free_ports import free_ports
 
 ROOT = Path(__file__).parents[2]
-DEADLINE = 60.0
+DEADLINE = 100.0
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
         assert not legacy.failed + extracted.failed
 
 
-def test_the_client_is_told_on_with_the_proxies_after_it(behind: Behind) -> None:
+def test_forwarded_for_lists_the_client_and_the_proxies_after_it(behind: Behind) -> None:
     ask(
         behind.gateway.port,
         "/told",
@@ -88,7 +88,7 @@ def test_the_client_is_told_on_with_the_proxies_after_it(behind: Behind) -> None
     assert seen.value(b"Forwarded") is None
 
 
-def test_what_a_proxy_does_not_say_is_what_the_gateway_sees(behind: Behind) -> None:
+def test_forwarding_facts_a_proxy_omits_come_from_the_connection(behind: Behind) -> None:
     ask(behind.gateway.port, "/unsaid")
     seen = behind.legacy.last("/unsaid")
     assert seen.value(b"X-Forwarded-For") == b"127.0.0.1"
@@ -97,7 +97,7 @@ def test_what_a_proxy_does_not_say_is_what_the_gateway_sees(behind: Behind) -> N
 
 
 @pytest.mark.parametrize("garbage", ["unknown", "_hidden", "<script>", "203.0.113.999", "\xff", ""])
-def test_an_address_that_can_not_be_read_is_nobody_and_passes_nowhere(behind: Behind, garbage: str) -> None:
+def test_an_unreadable_client_address_is_replaced_by_the_peers(behind: Behind, garbage: str) -> None:
     path = f"/garbage/{garbage.encode('latin-1').hex()}"
     ask(behind.gateway.port, path, f"X-Forwarded-For: {CLIENT}, {garbage}", "X-Forwarded-Proto: gopher")
     seen = behind.legacy.last(path)
@@ -106,12 +106,12 @@ def test_an_address_that_can_not_be_read_is_nobody_and_passes_nowhere(behind: Be
     assert behind.gateway.access(path)[-1]["client"] == "127.0.0.1"
 
 
-def test_a_client_can_not_take_off_what_the_proxy_says_by_naming_it_in_connection(behind: Behind) -> None:
+def test_connection_cannot_name_the_forwarding_headers_of_a_proxy(behind: Behind) -> None:
     ask(behind.gateway.port, "/named", "Connection: close, X-Forwarded-For", f"X-Forwarded-For: {CLIENT}")
     assert behind.legacy.last("/named").value(b"X-Forwarded-For") == b"203.0.113.9, 127.0.0.1"
 
 
-def test_logs_conditions_and_stickiness_go_by_the_client(behind: Behind) -> None:
+def test_logs_conditions_and_stickiness_use_the_client_address(behind: Behind) -> None:
     for number in range(1, 9):
         client = f"198.51.100.{number}"
         ask(behind.gateway.port, f"/sticky/{number}", f"X-Forwarded-For: {client}")
@@ -124,7 +124,7 @@ def test_logs_conditions_and_stickiness_go_by_the_client(behind: Behind) -> None
     assert behind.legacy.requests("/listed/b")
 
 
-def test_one_connection_carries_many_clients_also_where_heads_repeat(behind: Behind) -> None:
+def test_one_proxy_connection_carries_many_clients_even_with_equal_heads(behind: Behind) -> None:
     with behind.gateway.client() as client:
         for number in range(12):
             address = CLIENT if number % 3 else "198.51.100.1"
@@ -136,9 +136,7 @@ def test_one_connection_carries_many_clients_also_where_heads_repeat(behind: Beh
         assert behind.gateway.access(f"/listed/many/{number}")[0]["client"] == address
 
 
-def test_a_peer_that_is_trusted_after_a_reload_is_so_on_the_connection_that_it_has(
-    start: Start, upstream: RecordingUpstream
-) -> None:
+def test_a_reload_that_trusts_a_peer_applies_to_its_open_connection(start: Start, upstream: RecordingUpstream) -> None:
     gateway = start(configuration(upstream, upstream, trusted_proxies=[]))
     with gateway.client() as client:
         client.request("/before", f"X-Forwarded-For: {CLIENT}")
@@ -149,7 +147,7 @@ def test_a_peer_that_is_trusted_after_a_reload_is_so_on_the_connection_that_it_h
     assert upstream.last("/after").value(b"X-Forwarded-For") == b"203.0.113.9, 127.0.0.1"
 
 
-def test_forwarded_counts_where_it_is_the_trusted_header(start: Start, upstream: RecordingUpstream) -> None:
+def test_forwarded_is_used_where_it_is_the_trusted_header(start: Start, upstream: RecordingUpstream) -> None:
     gateway = start(configuration(upstream, upstream, trusted_header="Forwarded"))
     ask(
         gateway.port,
@@ -167,9 +165,7 @@ def test_forwarded_counts_where_it_is_the_trusted_header(start: Start, upstream:
     assert gateway.access("/rfc7239")[0]["client"] == "2001:db8::9"
 
 
-def test_a_client_that_is_not_trusted_gets_a_forwarded_of_its_own_where_that_is_the_trusted_header(
-    start: Start, upstream: RecordingUpstream
-) -> None:
+def test_an_untrusted_client_gets_a_new_forwarded_header(start: Start, upstream: RecordingUpstream) -> None:
     gateway = start(configuration(upstream, upstream, trusted_header="Forwarded", trusted_proxies=["10.0.0.0/8"]))
     with gateway.client() as client:
         for _ in range(2):
@@ -205,7 +201,7 @@ def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
 
 
 @pytest.mark.parametrize("header", [line(CLIENT), binary(CLIENT)], ids=["v1", "v2"])
-def test_the_client_is_who_the_header_names_for_all_requests_of_the_connection(proxied: Behind, header: bytes) -> None:
+def test_the_proxy_header_names_the_client_for_the_whole_connection(proxied: Behind, header: bytes) -> None:
     with proxied.gateway.client() as client:
         client.send(header + request("/listed/together", "X-Forwarded-For: 6.6.6.6"))
         assert client.response().status == 200
@@ -215,7 +211,7 @@ def test_the_client_is_who_the_header_names_for_all_requests_of_the_connection(p
         assert proxied.gateway.access(path)[-1]["client"] == CLIENT
 
 
-def test_a_header_may_come_byte_by_byte(proxied: Behind) -> None:
+def test_a_proxy_header_may_arrive_byte_by_byte(proxied: Behind) -> None:
     with proxied.gateway.client() as client:
         client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for byte in binary(CLIENT):
@@ -231,7 +227,7 @@ def test_a_proxy_before_the_load_balancer_may_be_trusted_too(proxied: Behind) ->
     assert proxied.legacy.last("/both").value(b"X-Forwarded-For") == b"203.0.113.9, 10.0.0.7"
 
 
-def test_a_load_balancer_that_does_not_say_who_is_taken_for_the_client(proxied: Behind) -> None:
+def test_a_proxy_header_without_an_address_makes_the_peer_the_client(proxied: Behind) -> None:
     with proxied.gateway.client() as client:
         client.send(b"PROXY UNKNOWN\r\n")
         client.request("/unknown", f"X-Forwarded-For: {CLIENT}")
@@ -242,7 +238,7 @@ def test_a_load_balancer_that_does_not_say_who_is_taken_for_the_client(proxied: 
     ("data", "reason"),
     [(request("/none"), "no header"), (b"PROXY TCP4 evil 192.0.2.1 1 2\r\n", "bad line"), (b"PROXY ", "too slow")],
 )
-def test_a_connection_without_a_whole_header_is_closed_without_a_word(
+def test_a_connection_with_an_incomplete_proxy_header_is_closed_silently(
     proxied: Behind, data: bytes, reason: str
 ) -> None:
     labels = {"event": "proxy_protocol_refused", "label": reason}
@@ -254,7 +250,7 @@ def test_a_connection_without_a_whole_header_is_closed_without_a_word(
     assert not proxied.legacy.requests("/none")
 
 
-def test_a_header_from_a_peer_that_is_not_trusted_is_not_even_read(start: Start, upstream: RecordingUpstream) -> None:
+def test_a_proxy_header_from_an_untrusted_peer_is_not_read(start: Start, upstream: RecordingUpstream) -> None:
     gateway = start(configuration(upstream, upstream, proxy_protocol=True, trusted_proxies=["10.0.0.0/8"]))
     with gateway.client() as client:
         assert client.is_closed()
@@ -266,7 +262,7 @@ def test_a_header_from_a_peer_that_is_not_trusted_is_not_even_read(start: Start,
     )
 
 
-def test_the_header_comes_before_tls(start: Start, upstream: RecordingUpstream, tmp_path: Path) -> None:
+def test_the_proxy_header_precedes_the_tls_handshake(start: Start, upstream: RecordingUpstream, tmp_path: Path) -> None:
     authority = Authority()
     authority.write(tmp_path, "shop", "shop.example")
     tls = {"certificate": "shop.crt", "key": "shop.key"}
@@ -300,7 +296,7 @@ def test_forwarded_lists_become_one_value_for_upstreams(behind: Behind) -> None:
     assert seen.value(b"X-Forwarded-Ssl") == b"on"
 
 
-def test_no_client_makes_upstreams_believe_in_https(behind: Behind) -> None:
+def test_no_untrusted_client_can_claim_https(behind: Behind) -> None:
     ask(
         behind.gateway.port,
         "/claims",

@@ -83,7 +83,7 @@ def post_chunked(path: str, size: int) -> bytes:
 @pytest.mark.parametrize(
     ("path", "limit"), [("/any", LIMIT), ("/upload/a", LARGE), ("/photos/a", LARGE), ("/photos/names/a", 10)]
 )
-def test_a_body_of_the_largest_size_passes_and_one_byte_more_is_a_413(
+def test_a_body_of_the_maximum_size_passes_and_one_more_byte_is_a_413(
     bounded: Bounded, send: Any, path: str, limit: int
 ) -> None:
     path += f"/{send.__name__}"
@@ -102,7 +102,7 @@ def test_a_body_of_the_largest_size_passes_and_one_byte_more_is_a_413(
     assert bounded.gateway.access(path, 2)[-1]["status"] == 413
 
 
-def test_a_declared_body_that_is_too_large_is_refused_before_it_comes_and_the_answer_survives(
+def test_a_body_declared_too_large_is_refused_before_it_is_sent(
     bounded: Bounded,
 ) -> None:
     with bounded.gateway.client() as client:
@@ -117,7 +117,7 @@ def test_a_declared_body_that_is_too_large_is_refused_before_it_comes_and_the_an
     assert not bounded.upstream.requests("/early")
 
 
-def test_an_upstream_that_has_a_part_of_a_body_that_is_too_large_is_hung_up_on(bounded: Bounded) -> None:
+def test_an_upstream_connection_closes_when_a_body_grows_too_large(bounded: Bounded) -> None:
     @bounded.upstream.on("/partly", early=True)
     def wait(call: Call) -> None:
         call.wait_hang_up()
@@ -130,7 +130,7 @@ def test_an_upstream_that_has_a_part_of_a_body_that_is_too_large_is_hung_up_on(b
     wait_for(lambda: "/partly" in bounded.upstream.hung_up, "the upstream to be hung up on")
 
 
-def test_a_response_that_has_begun_is_broken_off_where_the_body_turns_out_too_large(bounded: Bounded) -> None:
+def test_a_response_is_aborted_when_its_chunked_request_grows_too_large(bounded: Bounded) -> None:
     @bounded.upstream.on("/both", early=True)
     def answer_at_once(call: Call) -> None:
         call.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n")
@@ -144,14 +144,14 @@ def test_a_response_that_has_begun_is_broken_off_where_the_body_turns_out_too_la
         assert client.reader.rest() == b""
 
 
-def test_a_body_that_stops_is_a_408_whatever_the_upstream_allows_itself(bounded: Bounded) -> None:
+def test_a_stalled_upload_is_a_408_whatever_the_upstream_timeouts(bounded: Bounded) -> None:
     with bounded.gateway.client() as client:
         client.send(b"POST /stops HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345")
         assert client.response().status == 408
         assert client.is_closed()
 
 
-def test_a_connection_is_closed_after_so_many_requests(bounded: Bounded) -> None:
+def test_a_connection_closes_after_its_maximum_of_requests(bounded: Bounded) -> None:
     with bounded.gateway.client() as client:
         for number in range(1, REQUESTS + 1):
             answer = client.request("/many")
@@ -160,7 +160,7 @@ def test_a_connection_is_closed_after_so_many_requests(bounded: Bounded) -> None
         assert client.is_closed()
 
 
-def test_pipelined_requests_beyond_that_are_not_answered(bounded: Bounded) -> None:
+def test_pipelined_requests_beyond_the_maximum_get_no_response(bounded: Bounded) -> None:
     with bounded.gateway.client() as client:
         client.send(request("/pipelined") * (REQUESTS + 2))
         for _ in range(REQUESTS):
@@ -188,7 +188,7 @@ def hold(bounded: Bounded, stack: ExitStack, count: int, *fields: str) -> list[C
     return clients
 
 
-def test_one_connection_too_many_of_an_address_is_a_429(bounded: Bounded) -> None:
+def test_a_connection_beyond_the_limit_of_its_address_gets_a_429(bounded: Bounded) -> None:
     wait_for(lambda: bounded.gateway.metric("strangler_client_connections") == 0, "other tests' connections to end")
     with ExitStack() as stack:
         hold(bounded, stack, PER_ADDRESS)
@@ -201,7 +201,7 @@ def test_one_connection_too_many_of_an_address_is_a_429(bounded: Bounded) -> Non
     assert ask(bounded.gateway.port, "/after").status == 200
 
 
-def test_a_trusted_proxy_may_have_more(bounded: Bounded) -> None:
+def test_a_trusted_proxy_may_open_more_connections(bounded: Bounded) -> None:
     with ExitStack() as stack:
         bounded.gateway.reload(configuration(bounded.upstream, trusted_proxies=["127.0.0.1"]))
         stack.callback(bounded.gateway.reload, configuration(bounded.upstream))
@@ -235,7 +235,7 @@ def logged(bounded: Bounded, path: str, answer: Response) -> dict[str, Any]:
         (b"\x16\x03\x01 hello", 400, {"method": "", "path": "", "host": ""}),
     ],
 )
-def test_a_request_that_is_refused_before_routing_has_a_line(
+def test_a_request_refused_before_routing_is_in_the_access_log(
     bounded: Bounded, sent: bytes, status: int, line: dict[str, str]
 ) -> None:
     with bounded.gateway.client() as client:
@@ -248,7 +248,7 @@ def test_a_request_that_is_refused_before_routing_has_a_line(
     assert list(found) == list(bounded.gateway.access("/ordinary")[0])
 
 
-def test_what_is_no_request_has_nothing_of_the_request_before_it(bounded: Bounded) -> None:
+def test_an_unreadable_request_is_logged_without_facts_of_the_last(bounded: Bounded) -> None:
     with bounded.gateway.client() as client:
         client.request("/before", "X-Request-Id: before")
         client.send(b"\x16\x03\x01")
@@ -257,7 +257,7 @@ def test_what_is_no_request_has_nothing_of_the_request_before_it(bounded: Bounde
     assert logged(bounded, "", answer)["method"] == ""
 
 
-def test_lines_that_nobody_takes_are_counted(start: Start, upstream: RecordingUpstream) -> None:
+def test_access_log_lines_that_cannot_be_written_are_counted(start: Start, upstream: RecordingUpstream) -> None:
     gateway = start({**configuration(upstream), "access_log": {"path": "/dev/full"}})
     ask(gateway.port, "/unlogged")
     labels = {"event": "dropped_log_lines"}

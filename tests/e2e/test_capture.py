@@ -80,7 +80,7 @@ def captured_while(gateway: GatewayProcess, out: Path, ask: Callable[[], Any], *
     return said[0].stdout
 
 
-def test_a_capture_holds_requests_and_answers_without_secrets_and_can_be_replayed(
+def test_a_capture_holds_no_secrets_and_can_be_replayed(
     gateway: GatewayProcess, legacy: RecordingUpstream, extracted: RecordingUpstream, tmp_path: Path
 ) -> None:
     out = tmp_path / "traffic.har"
@@ -115,14 +115,14 @@ def test_a_capture_holds_requests_and_answers_without_secrets_and_can_be_replaye
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_capture_ends_with_its_time(gateway: GatewayProcess, tmp_path: Path) -> None:
+def test_a_capture_ends_after_its_duration(gateway: GatewayProcess, tmp_path: Path) -> None:
     out = tmp_path / "traffic.har"
     with gateway.client() as client:
         said = captured_while(gateway, out, lambda: client.request("/items/plain"), "--duration", "3s")
     assert int(said.split()[0]) == len(json.loads(out.read_text())["log"]["entries"]) > 0
 
 
-def test_a_capture_ends_with_its_size(gateway: GatewayProcess, tmp_path: Path) -> None:
+def test_a_capture_ends_at_its_maximum_size(gateway: GatewayProcess, tmp_path: Path) -> None:
     out = tmp_path / "traffic.har"
     with gateway.client() as client:
         options = ("--duration", "4s", "--size", "4KiB")
@@ -130,7 +130,7 @@ def test_a_capture_ends_with_its_size(gateway: GatewayProcess, tmp_path: Path) -
     assert 1 <= int(said.split()[0]) < 8
 
 
-def test_where_nothing_comes_by_there_is_no_file(gateway: GatewayProcess, tmp_path: Path) -> None:
+def test_a_capture_without_traffic_writes_no_file(gateway: GatewayProcess, tmp_path: Path) -> None:
     said = capture(gateway, "items", tmp_path / "traffic.har", "--duration", "100ms")
     assert said.returncode == 1
     assert said.stderr.splitlines() == [
@@ -141,7 +141,7 @@ def test_where_nothing_comes_by_there_is_no_file(gateway: GatewayProcess, tmp_pa
     assert not list(tmp_path.glob(".traffic*"))
 
 
-def test_what_cannot_be_captured_is_said(gateway: GatewayProcess, tmp_path: Path) -> None:
+def test_capture_reports_what_it_cannot_capture(gateway: GatewayProcess, tmp_path: Path) -> None:
     for arguments, code, said in (
         (("quiet",), 1, "the migration 'quiet' is in stage legacy here, in which nothing is copied"),
         (("itemz",), 1, "there is no migration 'itemz' (did you mean 'items'?)"),

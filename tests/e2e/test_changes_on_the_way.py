@@ -154,7 +154,7 @@ def chunked(body: bytes, *fields: bytes) -> Any:
 
 
 @pytest.mark.parametrize("script", [plain, chunked])
-def test_fields_are_taken_off_and_put_on_in_both_directions(changing: Changing, script: Any) -> None:
+def test_header_fields_are_removed_and_set_in_both_directions(changing: Changing, script: Any) -> None:
     path = f"/fields/{script.__name__}"
     changing.legacy.on(path)(script(b"ok", b"Server: gunicorn", b"X-Powered-By: x", b"x-frame-options: SAMEORIGIN"))
     with changing.gateway.client() as client:
@@ -172,7 +172,7 @@ def test_fields_are_taken_off_and_put_on_in_both_directions(changing: Changing, 
         assert seen.value(b"X-Forwarded-For") == b"127.0.0.1"
 
 
-def test_a_route_without_changes_on_the_same_connection_has_none(changing: Changing) -> None:
+def test_changes_of_one_route_do_not_reach_another_on_a_connection(changing: Changing) -> None:
     with changing.gateway.client() as client:
         for number in range(6):
             path = f"/fields/turn/{number}" if number % 2 else f"/unchanged/turn/{number}"
@@ -194,7 +194,7 @@ def test_a_route_without_changes_on_the_same_connection_has_none(changing: Chang
         ("/users/7/orders/8?x", "/o/7/8?x"),
     ],
 )
-def test_the_upstream_sees_the_path_rewritten_and_the_query_as_it_came(
+def test_the_upstream_gets_the_rewritten_path_and_the_original_query(
     changing: Changing, target: str, sent: str
 ) -> None:
     with changing.gateway.client() as client:
@@ -242,7 +242,7 @@ def test_a_path_that_could_leave_its_prefix_is_refused(changing: Changing, path:
         (b"Set-Cookie: __Secure-a=b; Path=/v2; Secure", b"__Secure-a=b; Path=/shop; Secure"),
     ],
 )
-def test_paths_in_answers_are_the_clients(changing: Changing, script: Any, field: bytes, seen: bytes) -> None:
+def test_paths_in_responses_are_those_of_the_client(changing: Changing, script: Any, field: bytes, seen: bytes) -> None:
     field = field.replace(b"%(authority)s", changing.legacy.url.removeprefix("http://").encode())
     changing.legacy.on("/v2/answer")(script(b"ok", field))
     answer = changing.ask("/shop/answer")
@@ -321,7 +321,7 @@ def test_preflights_and_requests_take_turns_on_one_connection(changing: Changing
 @pytest.mark.parametrize(
     ("origin", "method"), [("https://evil.example", "PUT"), ("null", "PUT"), (APP + ".evil.example", "PUT")]
 )
-def test_a_preflight_of_another_origin_is_refused_without_a_word_for_it(
+def test_a_preflight_of_another_origin_is_refused_without_cors_headers(
     changing: Changing, origin: str, method: str
 ) -> None:
     answer = preflight(changing, "/cors/a", origin, method)
@@ -330,7 +330,7 @@ def test_a_preflight_of_another_origin_is_refused_without_a_word_for_it(
     assert answer.value(b"Vary") == b"Origin"
 
 
-def test_a_method_that_no_route_with_a_policy_has_is_the_upstreams_to_answer(changing: Changing) -> None:
+def test_a_preflight_for_a_method_without_a_policy_goes_to_the_upstream(changing: Changing) -> None:
     assert preflight(changing, "/cors/a", method="DELETE").status == 200
     assert changing.legacy.last("/cors/a").method == b"OPTIONS"
 
@@ -341,9 +341,7 @@ def test_options_that_are_no_preflight_go_to_the_upstream(changing: Changing) ->
 
 
 @pytest.mark.parametrize("script", [plain, chunked])
-def test_real_answers_name_the_origin_and_nothing_of_the_upstreams_policy_remains(
-    changing: Changing, script: Any
-) -> None:
+def test_cors_headers_of_the_upstream_are_replaced_in_responses(changing: Changing, script: Any) -> None:
     path = f"/cors/real/{script.__name__}"
     own = (b"Access-Control-Allow-Origin: *", b"access-control-allow-methods: GET", b"Vary: Cookie")
     changing.legacy.on(path)(script(b"ok", *own))
@@ -363,7 +361,7 @@ def test_the_gateways_own_refusals_can_be_read_by_the_page(changing: Changing, p
     assert cors(answer)["allow-origin"] == APP
 
 
-def test_any_origin_is_a_star_and_needs_no_vary(changing: Changing) -> None:
+def test_any_origin_is_answered_with_a_star_and_no_vary(changing: Changing) -> None:
     answer = changing.ask("/public/a", "Origin: https://whoever.example")
     assert cors(answer) == {"allow-origin": "*"}
     assert answer.value(b"Vary") is None

@@ -52,21 +52,21 @@ def strict(tmp_path_factory: pytest.TempPathFactory, issuer: Issuer) -> Iterator
         assert not upstream.failed
 
 
-def test_where_no_route_matches_and_there_is_no_default_it_is_a_404(strict: Strict) -> None:
+def test_a_request_without_a_route_or_a_default_is_a_404(strict: Strict) -> None:
     answer = ask(strict.gateway.port, "/nowhere", "X-Request-Id: mine")
     assert answer.status == 404
     assert answer.value(b"Content-Type") == b"application/problem+json"
     assert json.loads(answer.body)["request_id"] == "mine"
 
 
-def test_a_target_of_the_longest_length_passes_and_one_byte_more_is_a_414(strict: Strict) -> None:
+def test_a_target_of_the_maximum_length_passes_and_one_more_byte_is_a_414(strict: Strict) -> None:
     target = "/open/" + "x" * 94
     for _ in range(2):
         assert ask(strict.gateway.port, target).status == 200
         assert ask(strict.gateway.port, target + "x").status == 414
 
 
-def test_a_longer_target_is_a_414_on_a_connection_whose_fields_are_known(strict: Strict) -> None:
+def test_a_target_too_long_is_a_414_on_a_connection_with_known_fields(strict: Strict) -> None:
     with strict.gateway.client() as client:
         for _ in range(3):
             assert client.request("/open/x").status == 200
@@ -94,11 +94,12 @@ def test_too_many_fields_are_a_431(strict: Strict) -> None:
     ],
     ids=["target", "value", "name", "chunk extension", "trailer"],
 )
-def test_an_endless_line_is_cut_off(strict: Strict, endless: bytes) -> None:
+def test_an_endless_request_line_is_refused(strict: Strict, endless: bytes) -> None:
     """Long before it fills the memory: the kernel takes a few MiB at the most before the gateway stops."""
     sent = 0
     with strict.gateway.client() as client:
         client.send(endless)
+        client.socket.settimeout(2)
         with pytest.raises((ConnectionError, TimeoutError)):  # noqa: PT012
             for _ in range(1000):
                 client.send(b"x" * 65_536)
@@ -129,7 +130,7 @@ def test_trickling_does_not_extend_the_time_for_a_head(strict: Strict) -> None:
                 return False
 
         wait_for(answered, "an answer to a head that trickles in")
-        client.socket.settimeout(10)
+        client.socket.settimeout(60)
         assert client.response().status == 408
 
 
@@ -138,7 +139,7 @@ def test_a_connection_without_a_request_is_closed_silently(strict: Strict) -> No
         assert client.is_closed()
 
 
-def test_a_kept_connection_without_another_request_is_closed_silently(strict: Strict) -> None:
+def test_an_idle_kept_connection_is_closed_silently(strict: Strict) -> None:
     with strict.gateway.client() as client:
         assert client.request("/open/x").status == 200
         assert client.is_closed()
@@ -151,7 +152,7 @@ def test_a_second_head_that_takes_too_long_is_a_408(strict: Strict) -> None:
         assert client.response().status == 408
 
 
-def test_one_connection_too_many_is_a_503(strict: Strict) -> None:
+def test_a_connection_beyond_the_maximum_gets_a_503(strict: Strict) -> None:
     wait_for(lambda: strict.gateway.metric("strangler_client_connections") == 0, "other tests' connections to end")
     with ExitStack() as stack:
         # A request under way keeps a connection from running into its deadline.
@@ -208,7 +209,7 @@ def test_thousands_of_refused_upgrades_in_one_read_are_answered(start: Start, up
         assert [client.response().status for _ in range(count)] == [200] * count
 
 
-def test_who_is_turned_away_takes_no_place_from_others(start: Start, upstream: RecordingUpstream) -> None:
+def test_rejected_connections_take_no_place_from_others(start: Start, upstream: RecordingUpstream) -> None:
     limits = {"connections": 4, "connections_per_address": 2}
     gateway = start({"upstreams": {"legacy": {"endpoints": [upstream.url]}}, "default": "legacy", "limits": limits})
     with ExitStack() as connections:

@@ -90,7 +90,7 @@ def silent_server() -> Iterator[str]:
             connection.close()
 
 
-def test_a_store_that_never_answers_keeps_no_pair_from_being_judged(
+def test_a_silent_store_keeps_no_pair_from_being_judged(
     start: Start, upstream: RecordingUpstream, extracted: RecordingUpstream
 ) -> None:
     answering(upstream, extracted)
@@ -179,7 +179,7 @@ class WithoutTemporaryFiles(GatewayProcess):
     subprocess.run(["unshare", "--mount", "true"], stderr=subprocess.DEVNULL, check=False).returncode != 0,
     reason="needs a mount namespace",
 )
-def test_a_read_only_root_without_tmp_keeps_neither_the_judge_nor_changes_from_being_seen(
+def test_a_read_only_root_without_tmp_still_judges_and_reloads(
     tmp_path: Path, upstream: RecordingUpstream, extracted: RecordingUpstream
 ) -> None:
     config = {**configuration(upstream, extracted.url), "store": {"url": "sqlite:////dev/shm/strangler-test.sqlite3"}}

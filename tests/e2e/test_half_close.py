@@ -26,15 +26,13 @@ def finish(client: Client, gateway: GatewayProcess) -> None:
 
 
 @pytest.mark.parametrize(("method", "body"), [("GET", None), ("POST", b"a body"), ("HEAD", None)])
-def test_a_client_that_ends_its_side_after_its_request_gets_the_response(
-    system: System, method: str, body: bytes | None
-) -> None:
+def test_a_half_closed_client_gets_the_response(system: System, method: str, body: bytes | None) -> None:
     path = f"/half/{method}"
     go_on = threading.Event()
 
     @system.legacy.on(path)
     def waits(call: Call) -> None:
-        assert go_on.wait(20)
+        assert go_on.wait(60)
         call.answer(b"" if method == "HEAD" else b"x" * 1_000_000)
 
     with system.gateway.client() as client:
@@ -50,7 +48,7 @@ def test_a_client_that_ends_its_side_after_its_request_gets_the_response(
     assert line["status"] == 200
 
 
-def test_a_client_that_ends_its_side_gets_every_response_that_it_waits_for(system: System) -> None:
+def test_a_half_closed_client_gets_every_pending_response(system: System) -> None:
     with system.gateway.client() as client:
         client.send(b"".join(request(f"/half/many/{number}") for number in range(50)))
         client.socket.shutdown(socket.SHUT_WR)
@@ -58,7 +56,7 @@ def test_a_client_that_ends_its_side_gets_every_response_that_it_waits_for(syste
         assert client.is_closed()
 
 
-def test_a_client_that_ends_its_side_behind_a_refused_request_gets_both_responses(system: System) -> None:
+def test_a_half_closed_client_gets_the_response_to_a_refused_request(system: System) -> None:
     with system.gateway.client() as client:
         client.send(request("/half/good") + b"GET /half/bad HTTP/1.1\r\n\r\n")
         client.socket.shutdown(socket.SHUT_WR)
@@ -67,14 +65,14 @@ def test_a_client_that_ends_its_side_behind_a_refused_request_gets_both_response
 
 
 @pytest.mark.parametrize("half", [request("/half/head")[:-2], request("/half/body", "Content-Length: 9") + b"x"])
-def test_a_request_that_is_not_whole_at_the_end_gets_no_response(system: System, half: bytes) -> None:
+def test_an_incomplete_request_of_a_half_closed_client_gets_no_response(system: System, half: bytes) -> None:
     with system.gateway.client() as client:
         client.send(half)
         client.socket.shutdown(socket.SHUT_WR)
         assert client.is_closed()
 
 
-def test_a_handshake_whose_client_has_ended_its_side_becomes_a_half_closed_tunnel(system: System) -> None:
+def test_an_upgrade_by_a_half_closed_client_makes_a_half_closed_tunnel(system: System) -> None:
     heard = threading.Event()
 
     @system.legacy.on("/switch")
@@ -90,10 +88,10 @@ def test_a_handshake_whose_client_has_ended_its_side_becomes_a_half_closed_tunne
         client.send(HANDSHAKE)
         assert client.head().status == 101
         assert client.reader.rest() == b"the last word"
-    assert heard.wait(10)
+    assert heard.wait(60)
 
 
-def test_a_client_that_has_gone_is_noticed_when_something_is_sent_to_it(system: System) -> None:
+def test_a_closed_client_is_noticed_when_data_is_sent_to_it(system: System) -> None:
     @system.legacy.on("/half/stream")
     def streams(call: Call) -> None:
         call.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -114,9 +112,7 @@ def test_a_client_that_has_gone_is_noticed_when_something_is_sent_to_it(system: 
     assert system.gateway.access("/half/stream")[0]["status"] == 499
 
 
-def test_by_setting_a_client_that_ends_its_side_ends_the_upstreams_work(
-    start: Start, upstream: RecordingUpstream
-) -> None:
+def test_a_half_closed_client_cancels_the_request_where_configured(start: Start, upstream: RecordingUpstream) -> None:
     upstream.on("/half")(Call.wait_hang_up)
     config = {"upstreams": {"legacy": {"endpoints": upstream.url}}, "default": "legacy"}
     gateway = start({**config, "limits": {"half_close": False}})

@@ -39,7 +39,7 @@ def frames(data: bytes) -> list[tuple[int, bytes]]:
 
 
 @pytest.mark.parametrize("size", [1, 1000], ids=["in pieces", "whole"])
-def test_a_preface_in_clear_is_told_what_is_spoken_here(system: System, size: int) -> None:
+def test_a_cleartext_http2_preface_gets_an_explanation(system: System, size: int) -> None:
     sent = PREFACE + SETTINGS
     with system.gateway.client() as client:
         for place in range(0, len(sent), size):
@@ -52,7 +52,7 @@ def test_a_preface_in_clear_is_told_what_is_spoken_here(system: System, size: in
 
 
 @needs_curl
-def test_curl_gets_a_response_to_a_preface_in_clear(system: System) -> None:
+def test_curl_gets_a_response_to_a_cleartext_http2_preface(system: System) -> None:
     url = f"http://127.0.0.1:{system.gateway.port}/"
     command = ["curl", "-sv", "--max-time", "20", "--http2-prior-knowledge", url]
     done = subprocess.run(command, capture_output=True, check=False, text=True)
@@ -84,7 +84,7 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secure]:
 
 
 @pytest.mark.parametrize("offered", [["h2"], ["h2", "h3"], ["spdy/3"]])
-def test_a_client_that_offers_nothing_that_is_spoken_gets_the_alert(secure: Secure, offered: list[str]) -> None:
+def test_a_client_without_a_common_protocol_gets_the_tls_alert(secure: Secure, offered: list[str]) -> None:
     context = secure.authority.client()
     context.set_alpn_protocols(offered)
     failed = {"event": "tls_handshakes_failed", "label": "no application protocol"}
@@ -106,7 +106,7 @@ def test_a_client_that_offers_nothing_that_is_spoken_gets_the_alert(secure: Secu
         ([], None),
     ],
 )
-def test_a_client_that_offers_what_is_spoken_is_served(secure: Secure, offered: list[str], chosen: str | None) -> None:
+def test_a_client_that_offers_http_1_1_is_served(secure: Secure, offered: list[str], chosen: str | None) -> None:
     context = secure.authority.client()
     if offered:
         context.set_alpn_protocols(offered)
@@ -116,7 +116,7 @@ def test_a_client_that_offers_what_is_spoken_is_served(secure: Secure, offered: 
         assert client.request("/offered").status == 200
 
 
-def test_a_tls_client_that_ends_its_side_after_its_request_gets_the_response(secure: Secure) -> None:
+def test_a_half_closed_tls_client_gets_the_response(secure: Secure) -> None:
     with secure.gateway.client(context=secure.authority.client()) as client:
         assert isinstance(client.socket, ssl.SSLSocket)
         client.send(request("/half"))
@@ -142,9 +142,9 @@ def hello(*offered: str) -> tuple[ssl.MemoryBIO, ssl.SSLObject, bytes]:
     return incoming, client, outgoing.read()
 
 
-def test_a_client_hello_may_come_byte_by_byte(secure: Secure) -> None:
+def test_a_client_hello_may_arrive_byte_by_byte(secure: Secure) -> None:
     incoming, client, data = hello("h2")
-    with socket.create_connection(("127.0.0.1", secure.gateway.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", secure.gateway.port), timeout=60) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for place in range(len(data)):
             connection.sendall(data[place : place + 1])
@@ -160,7 +160,7 @@ def records(message: bytes, size: int) -> bytes:
 
 
 @pytest.mark.parametrize("offered", [(), ("h2",), ("h2", "http/1.1")])
-def test_protocols_are_read_from_a_client_hello_however_it_is_split(offered: tuple[str, ...]) -> None:
+def test_protocols_are_read_from_a_client_hello_split_anywhere(offered: tuple[str, ...]) -> None:
     _, _, data = hello(*offered)
     wanted = frozenset(name.encode() for name in offered)
     for size in (1, 7, 100, 16_384):
@@ -179,16 +179,16 @@ def test_protocols_are_read_from_a_client_hello_however_it_is_split(offered: tup
         b"\x15\x03\x01\0\x02\x02\x28",
     ],
 )
-def test_what_is_no_client_hello_is_left_to_openssl(data: bytes) -> None:
+def test_other_bytes_than_a_client_hello_are_left_to_openssl(data: bytes) -> None:
     assert offered_protocols(data) == frozenset()
 
 
-def test_a_client_hello_without_end_is_left_to_openssl() -> None:
+def test_an_endless_client_hello_is_left_to_openssl() -> None:
     endless = b"\x16\x03\x01\x40\0\x01\xff\xff\xff" + b"\0" * 20_000
     assert offered_protocols(endless) == frozenset()
 
 
-def test_a_connection_after_a_refused_preface_is_as_any_other(system: System) -> None:
+def test_a_connection_after_a_refused_preface_works_as_usual(system: System) -> None:
     with Client(system.gateway.port) as client:
         client.send(PREFACE)
         client.reader.rest()

@@ -38,7 +38,7 @@ def lines(file: Path) -> list[dict[str, Any]]:
 def stopped(gateway: GatewayProcess) -> None:
     """End the gateway, so that its logs are whole."""
     gateway.process.send_signal(signal.SIGTERM)
-    assert gateway.process.wait(20) == 0
+    assert gateway.process.wait(60) == 0
 
 
 @pytest.fixture(scope="module")

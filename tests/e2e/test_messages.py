@@ -242,7 +242,7 @@ def test_a_streamed_response_arrives_piece_by_piece(system: System) -> None:
         call.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
         for number in range(3):
             call.send(b"7\r\ndata: %d\r\n" % number)
-            assert go_on.acquire(timeout=10)
+            assert go_on.acquire(timeout=60)
         call.send(b"0\r\n\r\n")
 
     with system.gateway.client() as client:

@@ -28,7 +28,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[GatewayP
         assert not upstream.failed, upstream.failed
 
 
-def test_a_head_of_bare_line_feeds_passes_as_a_proper_one_where_the_upstream_may_send_it(
+def test_a_head_with_bare_line_feeds_is_normalized_where_allowed(
     gateway: tuple[GatewayProcess, RecordingUpstream],
 ) -> None:
     running, upstream = gateway

@@ -69,7 +69,7 @@ def test_gateways_together_let_exactly_the_burst_in(
         assert not any(b"X-Client" in key for key in found)
 
 
-def test_without_redis_each_machine_limits_by_itself_and_finds_redis_again(
+def test_without_redis_each_machine_limits_by_itself(
     tmp_path: Path, upstream: RecordingUpstream, redis: RedisServer
 ) -> None:
     with GatewayProcess(tmp_path, configuration(upstream, redis, 3)) as gateway:
@@ -84,7 +84,7 @@ def test_without_redis_each_machine_limits_by_itself_and_finds_redis_again(
         assert ask(gateway.port, "/limited", "X-Client: a").status == 200
 
 
-def test_without_redis_requests_can_be_refused_and_routes_without_a_limit_are_not(
+def test_without_redis_only_limited_routes_can_refuse(
     tmp_path: Path, upstream: RecordingUpstream, redis: RedisServer
 ) -> None:
     with GatewayProcess(tmp_path, configuration(upstream, redis, 3, unavailable="refuse")) as gateway:
@@ -96,7 +96,7 @@ def test_without_redis_requests_can_be_refused_and_routes_without_a_limit_are_no
         assert ask(gateway.port, "/free").status == 200
 
 
-def test_a_redis_that_hangs_holds_a_request_up_for_the_timeout_and_the_next_ones_not_at_all(
+def test_a_hanging_redis_delays_one_request_and_not_the_next(
     tmp_path: Path, upstream: RecordingUpstream, redis: RedisServer
 ) -> None:
     with GatewayProcess(tmp_path, configuration(upstream, redis, 3, timeout="200ms")) as gateway:
@@ -113,7 +113,7 @@ def test_a_redis_that_hangs_holds_a_request_up_for_the_timeout_and_the_next_ones
         wait_for(lambda: gateway.events("redis answers again"), "Redis to be found again")
 
 
-def test_a_redis_that_was_restarted_learns_the_script_again(
+def test_a_restarted_redis_gets_the_script_again(
     tmp_path: Path, upstream: RecordingUpstream, redis: RedisServer
 ) -> None:
     with GatewayProcess(tmp_path, configuration(upstream, redis, 1)) as gateway:
@@ -127,7 +127,7 @@ def test_a_redis_that_was_restarted_learns_the_script_again(
         wait_for(is_shared, "a count in the new Redis")
 
 
-def test_a_redis_that_refuses_is_named_in_the_log_once_and_is_not_away(
+def test_a_redis_that_refuses_commands_is_logged_once(
     tmp_path: Path, upstream: RecordingUpstream, redis: RedisServer
 ) -> None:
     with GatewayProcess(tmp_path, configuration(upstream, redis, 3)) as gateway:

@@ -78,9 +78,7 @@ def test_a_key_stays_at_its_endpoint_on_every_worker(start: Start, endpoints: En
     assert len(served(gateway, 8)) == 4  # nobody in particular: in turn
 
 
-def test_an_endpoint_that_fails_its_checks_gets_no_requests_until_it_is_well(
-    start: Start, endpoints: Endpoints
-) -> None:
+def test_an_endpoint_that_fails_health_checks_gets_no_requests(start: Start, endpoints: Endpoints) -> None:
     well, sick = endpoints(2)
     status = [b"503 Service Unavailable"]
     sick.on("/health")(lambda call: call.answer(status=status[0]))
@@ -166,7 +164,7 @@ def test_two_names_of_one_address_are_one_endpoint(
         assert served(gateway, 4) == {b"second": 4}
 
 
-def test_a_name_that_means_nothing_any_more_keeps_its_addresses(
+def test_a_name_that_no_longer_resolves_keeps_its_addresses(
     start: Start, twins: tuple[RecordingUpstream, RecordingUpstream]
 ) -> None:
     with NameServer("127.0.0.2") as server:
@@ -189,7 +187,7 @@ def test_each_address_is_checked_under_the_name(
     assert first.last("/health").value(b"Host") == b"catalog.shop.example:%d" % first.port
 
 
-def test_the_machines_own_resolver_is_asked_without_name_servers(start: Start, upstream: RecordingUpstream) -> None:
+def test_the_system_resolver_is_used_without_name_servers(start: Start, upstream: RecordingUpstream) -> None:
     gateway = start(shop([f"http://localhost:{upstream.port}"], resolve={"interval": "100ms"}))
     assert f"http://127.0.0.1:{upstream.port}" in known(gateway)
     assert ask(gateway.port, "/").status == 200
@@ -222,7 +220,7 @@ def test_an_endpoint_that_refuses_connections_costs_no_request(start: Start, end
         wait_for(lambda: b"0" in served(gateway, 2), "the endpoint to be used again", 30)
 
 
-def test_a_silent_address_of_a_name_does_not_eat_the_connect_deadline(
+def test_a_silent_address_does_not_use_up_the_connect_timeout(
     start: Start, twins: tuple[RecordingUpstream, RecordingUpstream]
 ) -> None:
     """RFC 8305: with `resolve`, each address is an endpoint, and the next one is tried beside a silent one."""

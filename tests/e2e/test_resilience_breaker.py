@@ -28,7 +28,7 @@ def breaker(gateway: GatewayProcess, upstream: str = "shop") -> dict[str, int]:
     return dict(gateway.status()["upstreams"][upstream]["breaker"]["workers"])
 
 
-def test_it_opens_lets_a_probe_through_and_closes(start: Start, upstream: RecordingUpstream) -> None:
+def test_the_breaker_opens_admits_a_probe_and_closes(start: Start, upstream: RecordingUpstream) -> None:
     status = [b"500 Internal Server Error"]
     upstream.on("/page")(lambda call: call.answer(b"page", status=status[0]))
     gateway = start(single(upstream.url, breaker=BREAKER))
@@ -47,19 +47,19 @@ def test_it_opens_lets_a_probe_through_and_closes(start: Start, upstream: Record
     assert events == [1, 1, 1]
 
 
-def test_it_opens_for_an_upstream_that_does_not_answer(start: Start, nobody: str) -> None:
+def test_the_breaker_opens_for_an_upstream_that_does_not_respond(start: Start, nobody: str) -> None:
     gateway = start(single(nobody, breaker=BREAKER))
     assert [ask(gateway.port, "/page").status for _ in range(5)] == [502] * 4 + [503]
 
 
-def test_it_opens_for_slow_answers(start: Start, upstream: RecordingUpstream) -> None:
+def test_the_breaker_opens_for_slow_responses(start: Start, upstream: RecordingUpstream) -> None:
     go_on = threading.Event()
     upstream.on("/slow")(lambda call: (go_on.wait(0.05), call.answer(b"late")))
     gateway = start(single(upstream.url, breaker={**BREAKER, "slow": "20ms", "slow_percent": 100}))
     assert [ask(gateway.port, "/slow").status for _ in range(5)] == [200] * 4 + [503]
 
 
-def test_client_errors_and_clients_that_hang_up_open_nothing(start: Start, upstream: RecordingUpstream) -> None:
+def test_client_errors_and_clients_that_leave_do_not_open_it(start: Start, upstream: RecordingUpstream) -> None:
     upstream.on("/missing")(lambda call: call.answer(status=b"404 Not Found"))
     upstream.on("/stall")(lambda call: call.wait_hang_up())
     gateway = start(single(upstream.url, breaker=BREAKER))
@@ -72,7 +72,7 @@ def test_client_errors_and_clients_that_hang_up_open_nothing(start: Start, upstr
     assert breaker(gateway) == {"closed": 1}
 
 
-def test_a_reload_keeps_what_a_breaker_knows(start: Start, upstream: RecordingUpstream) -> None:
+def test_a_reload_keeps_the_state_of_a_breaker(start: Start, upstream: RecordingUpstream) -> None:
     upstream.on("/page")(lambda call: call.answer(status=b"500 Internal Server Error"))
     settings = single(upstream.url, breaker={**BREAKER, "open_time": "60s"})
     gateway = start(settings)
@@ -83,7 +83,7 @@ def test_a_reload_keeps_what_a_breaker_knows(start: Start, upstream: RecordingUp
     assert ask(gateway.port, "/page").status == 503
 
 
-def test_the_breaker_of_a_migrations_side_has_the_monolith_answer(start: Start, upstream: RecordingUpstream) -> None:
+def test_an_open_breaker_of_a_migration_falls_back_to_the_monolith(start: Start, upstream: RecordingUpstream) -> None:
     with RecordingUpstream("extracted") as extracted:
         extracted.on("/products")(lambda call: call.answer(status=b"500 Internal Server Error"))
         gateway = start(migration(upstream.url, extracted.url, breaker={**BREAKER, "open_time": "60s"}))
@@ -105,14 +105,14 @@ def gate(upstream: RecordingUpstream) -> Iterator[threading.Event]:
 
     @upstream.on("/held")
     def held(call: Call) -> None:
-        opened.wait(10)
+        opened.wait(60)
         call.answer(b"done")
 
     yield opened
     opened.set()
 
 
-def test_those_beyond_limit_and_queue_are_refused(
+def test_requests_beyond_limit_and_queue_are_refused(
     start: Start, upstream: RecordingUpstream, gate: threading.Event
 ) -> None:
     gateway = start(single(upstream.url, concurrency={"limit": 2, "queue": 1, "wait": "30s"}))
@@ -131,7 +131,9 @@ def test_those_beyond_limit_and_queue_are_refused(
     assert gateway.status()["upstreams"]["shop"]["concurrency"] == {"running": 0, "waiting": 0}
 
 
-def test_who_waits_for_too_long_is_refused(start: Start, upstream: RecordingUpstream, gate: threading.Event) -> None:
+def test_a_request_that_waits_too_long_is_refused(
+    start: Start, upstream: RecordingUpstream, gate: threading.Event
+) -> None:
     gateway = start(single(upstream.url, concurrency={"limit": 1, "queue": 5, "wait": "200ms"}))
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(ask, gateway.port, "/held")
@@ -142,9 +144,7 @@ def test_who_waits_for_too_long_is_refused(start: Start, upstream: RecordingUpst
     assert ask(gateway.port, "/held").status == 200
 
 
-def test_a_client_that_hangs_up_while_waiting_or_running_makes_room(
-    start: Start, upstream: RecordingUpstream, gate: threading.Event
-) -> None:
+def test_a_client_that_leaves_frees_its_place(start: Start, upstream: RecordingUpstream, gate: threading.Event) -> None:
     gateway = start(single(upstream.url, concurrency={"limit": 1, "queue": 5, "wait": "30s"}))
     with gateway.client() as running, gateway.client() as waiting:
         running.send(b"GET /held HTTP/1.1\r\nHost: shop.example\r\n\r\n")
@@ -157,7 +157,7 @@ def test_a_client_that_hangs_up_while_waiting_or_running_makes_room(
     assert ask(gateway.port, "/free").status == 200
 
 
-def test_a_connection_goes_back_to_the_extracted_side_once_the_breaker_closes(
+def test_a_client_returns_to_the_extracted_side_when_the_breaker_closes(
     start: Start, upstream: RecordingUpstream
 ) -> None:
     status = [b"500 Internal Server Error"]

@@ -49,7 +49,7 @@ def fallbacks(gateway: GatewayProcess, cause: str) -> float:
 
 
 @pytest.mark.parametrize("stage", ["canary", "extracted"])
-def test_the_monolith_answers_while_the_new_service_is_down(
+def test_reads_fall_back_while_the_extracted_service_is_down(
     start: Start, upstream: RecordingUpstream, nobody: str, stage: str
 ) -> None:
     gateway = start(migration(upstream.url, nobody, stage))
@@ -62,13 +62,13 @@ def test_the_monolith_answers_while_the_new_service_is_down(
     assert (line["side"], line["upstream"], line["endpoint"]) == ("legacy", "legacy", upstream.url)
 
 
-def test_never_once_the_migration_is_retired(start: Start, upstream: RecordingUpstream, nobody: str) -> None:
+def test_a_retired_migration_never_falls_back(start: Start, upstream: RecordingUpstream, nobody: str) -> None:
     gateway = start(migration(upstream.url, nobody, "retired"))
     assert ask(gateway.port, "/products").status == 502
     assert not upstream.received
 
 
-def test_never_where_it_is_switched_off(start: Start, upstream: RecordingUpstream, nobody: str) -> None:
+def test_a_disabled_fallback_is_never_used(start: Start, upstream: RecordingUpstream, nobody: str) -> None:
     gateway = start(migration(upstream.url, nobody, fallback={"enabled": False}))
     assert ask(gateway.port, "/products").status == 502
     assert not upstream.received
@@ -89,7 +89,7 @@ BAD = {
 CAUSES = {"reset": "lost", "hang up": "lost", "garbage": "malformed", "half a head": "lost", "stall": "timeout"}
 
 
-def test_a_read_that_the_new_service_can_not_answer_is_answered(
+def test_a_read_that_the_extracted_service_fails_falls_back(
     start: Start, upstream: RecordingUpstream, extracted: RecordingUpstream
 ) -> None:
     gateway = start(migration(upstream.url, extracted.url, upstream={"timeouts": {"response": "2s"}}))
@@ -106,7 +106,7 @@ def test_a_read_that_the_new_service_can_not_answer_is_answered(
         assert fallbacks(gateway, cause) == before + 3, bad
 
 
-def test_a_write_whose_effect_may_have_happened_is_never_given_to_the_monolith(
+def test_a_write_that_may_have_had_effect_never_falls_back(
     start: Start, upstream: RecordingUpstream, extracted: RecordingUpstream
 ) -> None:
     bold = {"methods": ["GET", "POST", "PUT", "DELETE"]}
@@ -119,7 +119,7 @@ def test_a_write_whose_effect_may_have_happened_is_never_given_to_the_monolith(
     assert not upstream.received
 
 
-def test_a_write_of_which_nothing_was_sent_goes_to_the_monolith_where_the_migration_says_so(
+def test_an_unsent_write_falls_back_to_the_monolith_where_configured(
     start: Start, upstream: RecordingUpstream, nobody: str
 ) -> None:
     gateway = start(migration(upstream.url, nobody))
@@ -130,14 +130,16 @@ def test_a_write_of_which_nothing_was_sent_goes_to_the_monolith_where_the_migrat
     assert upstream.last("/orders").body == b"x" * 200_000
 
 
-def test_a_server_error_is_an_answer(start: Start, upstream: RecordingUpstream, extracted: RecordingUpstream) -> None:
+def test_a_server_error_does_not_fall_back_by_default(
+    start: Start, upstream: RecordingUpstream, extracted: RecordingUpstream
+) -> None:
     extracted.on("/products")(lambda call: call.answer(b"bug", status=b"500 Internal Server Error"))
     gateway = start(migration(upstream.url, extracted.url))
     assert ask(gateway.port, "/products").body == b"bug"
     assert not upstream.received
 
 
-def test_a_response_that_has_begun_is_broken_off_and_not_mixed(
+def test_a_begun_response_is_aborted_and_not_mixed_with_a_fallback(
     start: Start, upstream: RecordingUpstream, extracted: RecordingUpstream
 ) -> None:
     def half(call: Call) -> None:
@@ -154,7 +156,7 @@ def test_a_response_that_has_begun_is_broken_off_and_not_mixed(
     assert not upstream.received
 
 
-def test_the_identity_that_the_monolith_sees_is_the_gateways(
+def test_the_monolith_gets_the_identity_that_the_gateway_verified(
     start: Start, upstream: RecordingUpstream, nobody: str, issuer: Issuer
 ) -> None:
     settings = migration(upstream.url, nobody, auth={"provider": "shop"})
@@ -168,7 +170,7 @@ def test_the_identity_that_the_monolith_sees_is_the_gateways(
     assert not [name for name, _ in seen.fields if b"_" in name]
 
 
-def test_a_caller_who_picks_the_extracted_side_sees_what_it_does(
+def test_a_client_that_picks_the_extracted_side_gets_no_fallback(
     start: Start, upstream: RecordingUpstream, nobody: str, issuer: Issuer
 ) -> None:
     settings = migration(
@@ -191,7 +193,7 @@ def single(url: str, fallback: dict[str, Any]) -> dict[str, Any]:
     return {"upstreams": {"shop": {"endpoints": [url]}}, "routes": [route]}
 
 
-def test_a_static_answer(start: Start, nobody: str) -> None:
+def test_a_static_response_replaces_a_failure(start: Start, nobody: str) -> None:
     gateway = start(single(nobody, {"static": {"body": "[]"}}))
     answer = ask(gateway.port, "/recommendations")
     assert (answer.status, answer.body, answer.value(b"Content-Type")) == (200, b"[]", b"application/json")
@@ -202,7 +204,7 @@ def test_a_static_answer(start: Start, nobody: str) -> None:
     assert ask(gateway.port, "/recommendations", method="POST", body=b"x").status == 502
 
 
-def test_a_static_refusal_is_for_writes_too(start: Start, nobody: str) -> None:
+def test_a_static_response_serves_writes_too(start: Start, nobody: str) -> None:
     static = {"status": 503, "content_type": "text/html; charset=utf-8", "body": "<p>Back soon."}
     gateway = start(single(nobody, {"static": static}))
     answer = ask(gateway.port, "/orders", method="POST", body=b"x")
@@ -210,7 +212,7 @@ def test_a_static_refusal_is_for_writes_too(start: Start, nobody: str) -> None:
 
 
 @pytest.mark.parametrize("framing", ["short", "large", "chunked"])
-def test_a_stale_answer(start: Start, upstream: RecordingUpstream, framing: str) -> None:
+def test_a_stale_response_replaces_a_failure(start: Start, upstream: RecordingUpstream, framing: str) -> None:
     body = b"x" * 200_000 if framing == "large" else b"products"
     answers = [True]
 
@@ -233,7 +235,7 @@ def test_a_stale_answer(start: Start, upstream: RecordingUpstream, framing: str)
     assert [line.get("fallback") for line in gateway.access("/products", 3)] == [None, "stale", "static"]
 
 
-def test_what_may_not_be_kept_is_not_served_stale(start: Start, upstream: RecordingUpstream) -> None:
+def test_an_uncacheable_response_is_not_served_stale(start: Start, upstream: RecordingUpstream) -> None:
     answers = [True]
 
     @upstream.on("/account")
@@ -248,7 +250,7 @@ def test_what_may_not_be_kept_is_not_served_stale(start: Start, upstream: Record
     assert json.loads(answer.body)["status"] == 502
 
 
-def test_an_answer_is_kept_for_those_who_asked_alike(start: Start, upstream: RecordingUpstream) -> None:
+def test_a_stale_response_serves_only_equal_requests(start: Start, upstream: RecordingUpstream) -> None:
     answers = [True]
 
     @upstream.on("/products")

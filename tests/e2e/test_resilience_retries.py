@@ -56,7 +56,7 @@ def breaking_first(pair: Pair, path: str, breaking: Any) -> None:
 
 
 @pytest.mark.parametrize("ending", ["reset", "hang_up"])
-def test_a_read_whose_endpoint_hangs_up_is_answered_by_the_other(start: Start, pair: Pair, ending: str) -> None:
+def test_a_read_is_retried_when_its_endpoint_hangs_up(start: Start, pair: Pair, ending: str) -> None:
     breaking_first(pair, "/read", lambda call: getattr(call, ending)())
     gateway = start(configuration(pair))
     answer = ask(gateway.port, "/read")
@@ -68,7 +68,7 @@ def test_a_read_whose_endpoint_hangs_up_is_answered_by_the_other(start: Start, p
 
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
 @pytest.mark.parametrize("ending", ["reset", "hang_up"])
-def test_a_write_is_never_sent_twice(start: Start, pair: Pair, method: str, ending: str) -> None:
+def test_a_write_is_never_retried(start: Start, pair: Pair, method: str, ending: str) -> None:
     on_both(pair, "/write", lambda call: getattr(call, ending)())
     methods = ["GET", "PUT", "POST", "PATCH"]
     gateway = start(configuration(pair, {"attempts": 5, "methods": methods, "timeouts": True, "statuses": [503]}))
@@ -76,28 +76,28 @@ def test_a_write_is_never_sent_twice(start: Start, pair: Pair, method: str, endi
     assert received(pair, "/write") == 1
 
 
-def test_an_idempotent_write_is_sent_again_with_its_body_where_the_route_says_so(start: Start, pair: Pair) -> None:
+def test_an_idempotent_write_is_retried_with_its_body_where_configured(start: Start, pair: Pair) -> None:
     breaking_first(pair, "/put", lambda call: call.reset())
     gateway = start(configuration(pair, {"methods": ["PUT"]}))
     assert ask(gateway.port, "/put", method="PUT", body=b"x" * 50_000).status == 200
     assert [one.last("/put").body for one in pair] == [b"x" * 50_000] * 2
 
 
-def test_a_body_larger_than_what_is_kept_is_not_sent_again(start: Start, pair: Pair) -> None:
+def test_a_body_larger_than_the_retry_buffer_is_not_resent(start: Start, pair: Pair) -> None:
     breaking_first(pair, "/put", lambda call: call.reset())
     gateway = start(configuration(pair, {"methods": ["PUT"], "body": "1KiB"}))
     assert ask(gateway.port, "/put", method="PUT", body=b"x" * 2000).status == 502
     assert received(pair, "/put") == 1
 
 
-def test_by_default_an_idempotent_write_is_not_sent_again(start: Start, pair: Pair) -> None:
+def test_an_idempotent_write_is_not_retried_by_default(start: Start, pair: Pair) -> None:
     breaking_first(pair, "/put", lambda call: call.reset())
     gateway = start(configuration(pair))
     assert ask(gateway.port, "/put", method="PUT", body=b"x").status == 502
     assert received(pair, "/put") == 1
 
 
-def test_a_status_that_the_route_names_is_tried_again_for_a_write_too(start: Start, pair: Pair) -> None:
+def test_a_status_named_by_the_route_is_retried_for_writes_too(start: Start, pair: Pair) -> None:
     breaking_first(pair, "/write", lambda call: call.answer(b"busy", status=b"503 Service Unavailable"))
     gateway = start(configuration(pair, {"methods": ["POST"], "statuses": [503]}))
     answer = ask(gateway.port, "/write", method="POST", body=b"pay")
@@ -105,7 +105,7 @@ def test_a_status_that_the_route_names_is_tried_again_for_a_write_too(start: Sta
     assert [one.last("/write").body for one in pair] == [b"pay", b"pay"]
 
 
-def test_a_large_or_chunked_answer_is_given_up_for_a_retry_too(start: Start, pair: Pair) -> None:
+def test_a_large_or_chunked_error_response_is_retried_too(start: Start, pair: Pair) -> None:
     head = b"HTTP/1.1 503 Busy\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbusy\r\n0\r\n\r\n"
     breaking_first(pair, "/chunked", lambda call: call.send(head))
     gateway = start(configuration(pair, {"statuses": [503]}))
@@ -114,7 +114,7 @@ def test_a_large_or_chunked_answer_is_given_up_for_a_retry_too(start: Start, pai
     assert answer.body in (b"first", b"second")
 
 
-def test_an_answer_that_stays_bad_reaches_the_client_as_it_is(start: Start, pair: Pair) -> None:
+def test_an_error_that_persists_reaches_the_client_unchanged(start: Start, pair: Pair) -> None:
     on_both(pair, "/bad", lambda call: call.answer(b"busy", b"X: y", status=b"503 Service Unavailable"))
     gateway = start(configuration(pair, {"attempts": 5, "statuses": [503]}))
     answer = ask(gateway.port, "/bad")
@@ -131,21 +131,21 @@ def test_retry_after_is_respected(start: Start, pair: Pair) -> None:
     assert received(pair, "/later") == 1
 
 
-def test_a_slow_endpoint_is_left_for_another_where_the_route_says_so(start: Start, pair: Pair) -> None:
+def test_a_slow_endpoint_is_retried_elsewhere_where_configured(start: Start, pair: Pair) -> None:
     breaking_first(pair, "/slow", lambda call: call.wait_hang_up())
     gateway = start(configuration(pair, {"timeouts": True}, timeouts={"response": "300ms"}))
     assert ask(gateway.port, "/slow").status == 200
     wait_for(lambda: [one for one in pair if one.hung_up], "the slow endpoint to be hung up on")
 
 
-def test_the_only_endpoint_is_asked_again_where_the_route_says_so(start: Start, upstream: RecordingUpstream) -> None:
+def test_the_only_endpoint_is_retried_where_configured(start: Start, upstream: RecordingUpstream) -> None:
     breaking_first((upstream, upstream), "/read", lambda call: call.reset())
     gateway = start(configuration((upstream,), {"same_endpoint": True}))  # type: ignore[arg-type]
     assert ask(gateway.port, "/read").status == 200
     assert len(upstream.requests("/read")) == 2
 
 
-def test_the_budget_bounds_the_retries_of_an_upstream_that_always_fails(start: Start, pair: Pair) -> None:
+def test_the_budget_bounds_the_retries_of_a_failing_upstream(start: Start, pair: Pair) -> None:
     on_both(pair, "/storm", lambda call: call.reset())
     gateway = start(
         configuration(pair, {"backoff": 0}, retry_budget={"percent": 20, "minimum": 0}, ejection={"enabled": False})
@@ -156,7 +156,7 @@ def test_the_budget_bounds_the_retries_of_an_upstream_that_always_fails(start: S
     assert gateway.metric("strangler_events_total", event="retries_over_budget") == 40
 
 
-def test_the_total_deadline_ends_everything(start: Start, pair: Pair) -> None:
+def test_the_total_deadline_ends_all_attempts(start: Start, pair: Pair) -> None:
     on_both(pair, "/slow", lambda call: call.wait_hang_up())
     settings = configuration(pair, {"attempts": 9, "timeouts": True})
     settings["routes"][0]["timeouts"] = {"total": "2s"}
@@ -167,7 +167,7 @@ def test_the_total_deadline_ends_everything(start: Start, pair: Pair) -> None:
     assert received(pair, "/slow") == 1
 
 
-def test_the_total_deadline_breaks_a_response_off(start: Start, pair: Pair) -> None:
+def test_the_total_deadline_aborts_a_response(start: Start, pair: Pair) -> None:
     def trickle(call: Call) -> None:
         call.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
         call.wait_hang_up()
@@ -198,7 +198,7 @@ def ejected(gateway: GatewayProcess) -> list[str]:
     return [endpoint["url"] for endpoint in endpoints if endpoint["ejected_by_workers"]]
 
 
-def test_an_endpoint_that_fails_requests_is_ejected_and_comes_back(start: Start, pair: Pair) -> None:
+def test_a_failing_endpoint_is_ejected_and_returns(start: Start, pair: Pair) -> None:
     bad = pair[0]
     bad.on("/read")(lambda call: call.reset())
     gateway = start(configuration(pair, ejection={"consecutive_failures": 2, "time": "1s"}))
@@ -219,7 +219,7 @@ def test_an_endpoint_that_fails_requests_is_ejected_and_comes_back(start: Start,
     assert gateway.events("endpoint takes requests again")
 
 
-def test_a_client_that_hangs_up_is_nobodys_failure(start: Start, pair: Pair) -> None:
+def test_a_client_that_leaves_counts_as_no_failure(start: Start, pair: Pair) -> None:
     on_both(pair, "/slow", lambda call: call.wait_hang_up())
     gateway = start(configuration(pair, ejection={"consecutive_failures": 1}))
     for number in range(4):
@@ -231,7 +231,7 @@ def test_a_client_that_hangs_up_is_nobodys_failure(start: Start, pair: Pair) -> 
     assert ejected(gateway) == []
 
 
-def test_answers_with_an_error_are_no_failures_unless_the_upstream_says_so(start: Start, pair: Pair) -> None:
+def test_error_responses_count_as_failures_only_where_configured(start: Start, pair: Pair) -> None:
     on_both(pair, "/error", lambda call: call.answer(status=b"500 Internal Server Error"))
     gateway = start(configuration(pair, ejection={"consecutive_failures": 1}))
     for _ in range(4):
@@ -243,7 +243,7 @@ def test_answers_with_an_error_are_no_failures_unless_the_upstream_says_so(start
     assert len(ejected(gateway)) == 1  # never both
 
 
-def test_with_all_endpoints_bad_they_are_tried_anyway(start: Start, pair: Pair) -> None:
+def test_ejected_endpoints_are_used_when_all_are_ejected(start: Start, pair: Pair) -> None:
     settings = {"consecutive_failures": 1, "largest_percent": 100, "time": "60s"}
     on_both(pair, "/bad", lambda call: call.reset())
     gateway = start(configuration(pair, ejection=settings))

@@ -23,7 +23,7 @@ def stream(upstream: RecordingUpstream, *, chunked: bool) -> queue.Queue[bytes |
     @upstream.on("/events")
     def script(call: Call) -> None:
         call.send(HEAD + (b"Transfer-Encoding: chunked\r\n\r\n" if chunked else b"Connection: close\r\n\r\n"))
-        while (event := events.get(timeout=20)) is not None:
+        while (event := events.get(timeout=60)) is not None:
             call.send(b"%x\r\n%b\r\n" % (len(event), event) if chunked else event)
         if chunked:
             call.send(b"0\r\n\r\n")

@@ -110,26 +110,26 @@ def assert_equivalent_over_enough(results: Results) -> None:
 
 
 @pytest.mark.parametrize("pattern", [r"/api/catalog/products(?!/)", "/api/catalog/products/"], ids=["list", "one"])
-def test_the_catalog(catalog: Mapping[str, Sides], pattern: str) -> None:
+def test_the_catalog_service_equals_the_monolith(catalog: Mapping[str, Sides], pattern: str) -> None:
     sides = catalog[""]
     recording = only(recorded(CATALOG, sides.texts, "catalog"), pattern)
     assert_equivalent_over_enough(compared(recording, sides, "catalog"))
 
 
 @pytest.mark.parametrize("pattern", ["/api/users/me", "/api/users/(?!me)"], ids=["me", "one"])
-def test_the_users(users: Mapping[str, Sides], pattern: str) -> None:
+def test_the_users_service_equals_the_monolith(users: Mapping[str, Sides], pattern: str) -> None:
     sides = users[""]
     recording = only(recorded(ALL_USERS, sides.texts, "users"), pattern)
     assert_equivalent_over_enough(compared(recording, sides, "users"))
 
 
-def test_all_routes_of_the_migrations_are_looked_at() -> None:
+def test_all_routes_of_the_migrations_are_compared() -> None:
     """A route that is added to config/gateway.yaml is to be looked at here, too."""
     owned = {route.name for route in load(CONFIG).snapshot.routes if route.migration is not None}
     assert owned == {"catalog/products", "users/me", "users/one"}
 
 
-def test_changes_of_a_profile(users: Mapping[str, Sides]) -> None:
+def test_changes_of_a_profile_equal_the_monolith(users: Mapping[str, Sides]) -> None:
     """What changes something is asked in order, each side once, and then both are looked at."""
     sides = users[""]
     legacy, extracted = f"http://127.0.0.1:{sides.monolith}", f"http://127.0.0.1:{sides.service}"
@@ -181,7 +181,7 @@ def test_wrong_users_are_caught(users: Mapping[str, Sides], bug: str, found: set
     assert results.signatures.keys() == found
 
 
-def test_a_service_that_is_wrong_on_purpose_says_so(tmp_path: Path) -> None:
+def test_a_service_that_is_wrong_on_purpose_warns(tmp_path: Path) -> None:
     environment = {"DATABASE_URL": f"sqlite:///{tmp_path}/catalog.sqlite3", "PORT": "0", "CATALOG_BUG": "rounding"}
     with serving([*catalog_sides.COMMAND, "serve"], tmp_path, environment, tmp_path / "log"):
         said = (tmp_path / "log").read_text()

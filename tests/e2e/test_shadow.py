@@ -87,7 +87,7 @@ def wait_judge(gateway: GatewayProcess) -> None:
     wait_for(lambda: gateway.status()["shadow"].get("ready"), "the judge to listen", 30)
 
 
-def test_the_caller_gets_legacy_and_extracted_is_asked_the_same(
+def test_a_shadow_serves_legacy_and_copies_to_extracted(
     start: Start, upstream: RecordingUpstream, extracted: RecordingUpstream
 ) -> None:
     answering(upstream)
@@ -113,7 +113,7 @@ def test_the_caller_gets_legacy_and_extracted_is_asked_the_same(
 
 
 @pytest.mark.parametrize("depth", [300, 600])
-def test_the_judge_survives_answers_that_are_nested_deep(
+def test_the_judge_survives_deeply_nested_responses(
     start: Start, upstream: RecordingUpstream, extracted: RecordingUpstream, depth: int
 ) -> None:
     def nested(number: int) -> bytes:
@@ -130,7 +130,7 @@ def test_the_judge_survives_answers_that_are_nested_deep(
     assert gateway.status()["shadow"]["judge_restarts"] == 0
 
 
-def test_a_body_goes_to_the_sandbox_alone(
+def test_a_write_is_copied_to_the_sandbox_only(
     start: Start, upstream: RecordingUpstream, extracted: RecordingUpstream
 ) -> None:
     answering(upstream, extracted)
@@ -160,7 +160,7 @@ def test_a_body_goes_to_the_sandbox_alone(
         assert [one.method for one in extracted.received] == [b"GET"]
 
 
-def test_one_cannot_name_a_live_upstream_as_the_sandbox(
+def test_a_live_upstream_is_refused_as_the_sandbox(
     start: Start, upstream: RecordingUpstream, extracted: RecordingUpstream
 ) -> None:
     answering(upstream, extracted)
@@ -177,7 +177,7 @@ def test_one_cannot_name_a_live_upstream_as_the_sandbox(
 
 
 @pytest.mark.parametrize("stage", ["canary", "extracted"])
-def test_in_reverse_the_caller_gets_extracted_and_legacy_is_asked(
+def test_a_reverse_shadow_serves_extracted_and_copies_to_legacy(
     start: Start, upstream: RecordingUpstream, extracted: RecordingUpstream, stage: str
 ) -> None:
     answering(upstream, extracted)
@@ -192,7 +192,7 @@ def test_in_reverse_the_caller_gets_extracted_and_legacy_is_asked(
     assert extracted.last("/items/1").values(b"x-shadow") == []
 
 
-def test_a_dead_candidate_changes_nothing_for_callers(start: Start, upstream: RecordingUpstream, nobody: str) -> None:
+def test_a_dead_candidate_changes_nothing_for_clients(start: Start, upstream: RecordingUpstream, nobody: str) -> None:
     answering(upstream)
     gateway = start(configuration(upstream, nobody))
     wait_judge(gateway)
@@ -205,7 +205,7 @@ def test_a_dead_candidate_changes_nothing_for_callers(start: Start, upstream: Re
     wait_for(lambda: gateway.events("the shadow of a migration compares nothing"), "the warning")
 
 
-def test_a_hanging_candidate_changes_nothing_and_beyond_the_queue_copies_are_dropped(
+def test_a_hanging_candidate_only_drops_copies_beyond_the_queue(
     start: Start, upstream: RecordingUpstream, extracted: RecordingUpstream
 ) -> None:
     answering(upstream)
@@ -237,7 +237,7 @@ def test_a_crashing_candidate_changes_nothing(
     wait_found(gateway, failed={"broke off": 1})
 
 
-def test_a_client_that_hangs_up_mid_body_leaves_no_copy(
+def test_a_client_that_leaves_during_the_body_is_not_copied(
     start: Start, upstream: RecordingUpstream, extracted: RecordingUpstream
 ) -> None:
     @upstream.on("/items/1")
@@ -255,7 +255,7 @@ def test_a_client_that_hangs_up_mid_body_leaves_no_copy(
     assert extracted.received == []
 
 
-def test_what_is_too_long_or_has_no_end_is_not_sent_in_part(
+def test_a_body_too_large_or_endless_is_never_copied_in_part(
     start: Start, upstream: RecordingUpstream, extracted: RecordingUpstream
 ) -> None:
     answering(upstream, body=b"x" * 2000)
@@ -295,7 +295,7 @@ def test_what_is_too_long_or_has_no_end_is_not_sent_in_part(
     assert [one.target for one in extracted.received] == [b"/items/4"]
 
 
-def test_answers_without_a_body_are_compared_too(
+def test_responses_without_a_body_are_compared_too(
     start: Start, upstream: RecordingUpstream, extracted: RecordingUpstream
 ) -> None:
     for side in (upstream, extracted):
@@ -335,7 +335,7 @@ def test_a_conditional_request_is_compared_by_whole_responses(
     wait_found(gateway, match=1, mismatch=1)
 
 
-def test_every_request_has_one_outcome_also_when_the_gateway_stops(
+def test_every_request_has_one_outcome_when_the_gateway_stops(
     upstream: RecordingUpstream, extracted: RecordingUpstream, tmp_path: Path
 ) -> None:
     answering(upstream)
@@ -352,7 +352,7 @@ def test_every_request_has_one_outcome_also_when_the_gateway_stops(
     assert sum(counts.values()) == 12
 
 
-def test_the_comparison_is_tested_while_it_runs(
+def test_the_comparison_tests_itself_while_it_runs(
     start: Start, upstream: RecordingUpstream, extracted: RecordingUpstream
 ) -> None:
     gateway = start(configuration(upstream, extracted.url))
@@ -387,7 +387,7 @@ def test_an_upgrade_is_not_copied(start: Start, upstream: RecordingUpstream, ext
     assert extracted.received == []
 
 
-def test_a_share_of_callers_is_copied_and_the_rest_is_counted(
+def test_a_share_of_clients_is_copied_and_the_rest_counted(
     start: Start, upstream: RecordingUpstream, extracted: RecordingUpstream
 ) -> None:
     answering(upstream, extracted)
@@ -400,7 +400,7 @@ def test_a_share_of_callers_is_copied_and_the_rest_is_counted(
     assert any("copies 0 %" in warning for warning in gateway.status()["configuration"]["warnings"])
 
 
-def test_what_agrees_when_asked_again_is_unsteady(
+def test_a_pair_that_agrees_when_asked_again_is_unsteady(
     start: Start, upstream: RecordingUpstream, extracted: RecordingUpstream
 ) -> None:
     answering(upstream)
@@ -417,7 +417,7 @@ def test_what_agrees_when_asked_again_is_unsteady(
     assert upstream.requests("/items/1")[1].value(b"x-shadow") == b"1"
 
 
-def test_evidence_outlives_the_gateway_without_a_secret_on_disk(
+def test_evidence_survives_the_gateway_without_secrets_on_disk(
     upstream: RecordingUpstream, extracted: RecordingUpstream, tmp_path: Path
 ) -> None:
     token = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ1c2VyIn0.c2lnbmF0dXJl"
@@ -441,7 +441,7 @@ def test_evidence_outlives_the_gateway_without_a_secret_on_disk(
         assert store.execute(query).fetchall() == [("mismatch", 1)]
 
 
-def test_without_values_only_digests_are_stored(
+def test_only_digests_are_stored_where_values_are_off(
     upstream: RecordingUpstream, extracted: RecordingUpstream, tmp_path: Path
 ) -> None:
     answering(upstream, body=b'{"name":"legacy-value"}')
@@ -456,7 +456,7 @@ def test_without_values_only_digests_are_stored(
         assert value not in stored
 
 
-def test_a_judge_that_dies_is_replaced_and_counts_go_on(
+def test_a_killed_judge_is_replaced_and_counts_continue(
     start: Start, upstream: RecordingUpstream, extracted: RecordingUpstream
 ) -> None:
     answering(upstream, extracted)

@@ -59,7 +59,7 @@ def configuration(legacy: RecordingUpstream, extracted: RecordingUpstream, store
     }
 
 
-def test_a_pair_becomes_a_test(
+def test_show_pytest_makes_a_test_of_a_pair(
     start: Start, upstream: RecordingUpstream, extracted: RecordingUpstream, tmp_path: Path
 ) -> None:
     upstream.on("/items/1")(lambda call: call.answer(b'{"id":1,"price":"12.50"}', JSON))
@@ -96,7 +96,7 @@ def test_a_pair_becomes_a_test(
     assert run().returncode == 0
 
 
-def test_digests_are_too_little_for_a_test(
+def test_show_pytest_refuses_a_pair_stored_as_digests(
     start: Start, upstream: RecordingUpstream, extracted: RecordingUpstream
 ) -> None:
     upstream.on("/items/1")(lambda call: call.answer(b'{"id":1}', JSON))

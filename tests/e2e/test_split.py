@@ -28,7 +28,7 @@ def visitor(response: Response) -> str:
     return match[1].decode()
 
 
-def test_callers_are_split_by_claim_and_stay_where_they_are(system: System) -> None:
+def test_clients_are_split_by_claim_and_stay_on_their_side(system: System) -> None:
     sides = set()
     for number in range(12):
         bearer = system.issuer.bearer(f"user-{number}")
@@ -43,7 +43,7 @@ def test_a_signed_in_caller_gets_no_cookie(system: System) -> None:
     assert response.values(b"Set-Cookie") == []
 
 
-def test_a_visitor_gets_a_cookie_once_and_stays_with_it_on_every_worker(system: System) -> None:
+def test_a_visitor_gets_one_cookie_that_every_worker_honors(system: System) -> None:
     sides = set()
     for _ in range(8):
         first = ask(system.gateway.port, "/catalog/1")
@@ -61,7 +61,7 @@ def test_a_cookie_that_the_gateway_did_not_make_is_replaced(system: System) -> N
     assert visitor(response) != "chosen-by-me"
 
 
-def test_the_cookie_stands_beside_those_of_the_upstream(system: System) -> None:
+def test_the_visitor_cookie_is_added_to_those_of_the_upstream(system: System) -> None:
     for upstream in (system.legacy, system.extracted):
         upstream.on("/catalog/cookies")(lambda call: call.answer(b"", b"Set-Cookie: a=1", b"Set-Cookie: b=2"))
     cookies = ask(system.gateway.port, "/catalog/cookies").values(b"Set-Cookie")
@@ -87,7 +87,7 @@ def test_a_permitted_caller_picks_a_side_by_header(system: System) -> None:
         assert side(ask(system.gateway.port, "/catalog/1", bearer, f"X-Side: {wanted}")) == wanted
 
 
-def test_nobody_else_picks_a_side(system: System) -> None:
+def test_a_client_without_permission_picks_no_side(system: System) -> None:
     for number in range(6):
         bearer = system.issuer.bearer(f"user-{number}")
         usual = side(ask(system.gateway.port, "/catalog/1", bearer))
@@ -119,7 +119,7 @@ def canary(legacy: RecordingUpstream, extracted: RecordingUpstream, percent: flo
     }
 
 
-def test_raising_the_percentage_moves_nobody_back(start: Start, upstream: RecordingUpstream) -> None:
+def test_raising_the_percentage_moves_no_client_back(start: Start, upstream: RecordingUpstream) -> None:
     tenants = range(60)
 
     def extracted_callers(client: Client) -> set[int]:

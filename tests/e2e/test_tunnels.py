@@ -71,7 +71,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, recording: RecordingUpstre
         yield running
 
 
-def test_the_handshake_passes_both_ways_as_it_is(gateway: GatewayProcess, upstream: RecordingUpstream) -> None:
+def test_the_handshake_passes_unchanged_both_ways(gateway: GatewayProcess, upstream: RecordingUpstream) -> None:
     with gateway.client() as client:
         answer = upgraded(
             client,
@@ -96,7 +96,7 @@ def test_the_handshake_passes_both_ways_as_it_is(gateway: GatewayProcess, upstre
     assert seen.values(b"X-Forwarded-Proto") == [b"http"]
 
 
-def test_bytes_that_come_with_the_handshake_are_not_lost(gateway: GatewayProcess, upstream: RecordingUpstream) -> None:
+def test_bytes_sent_with_the_handshake_are_not_lost(gateway: GatewayProcess, upstream: RecordingUpstream) -> None:
     @upstream.on("/early")
     def early(call: Call) -> None:
         call.send(SWITCH + b"from upstream")
@@ -110,20 +110,18 @@ def test_bytes_that_come_with_the_handshake_are_not_lost(gateway: GatewayProcess
         assert client.reader.exactly(19) == b"from upstream, done"
 
 
-def test_bytes_behind_a_handshake_that_waits_for_its_turn_are_not_lost(
-    gateway: GatewayProcess, upstream: RecordingUpstream
-) -> None:
+def test_bytes_after_a_pipelined_handshake_are_not_lost(gateway: GatewayProcess, upstream: RecordingUpstream) -> None:
     asked, go_on = threading.Event(), threading.Event()
 
     @upstream.on("/slow")
     def slow(call: Call) -> None:
         asked.set()
-        assert go_on.wait(10)
+        assert go_on.wait(60)
         call.answer(b"first")
 
     with gateway.client() as client:
         client.send(request("/slow") + request("/socket", *ASKED) + b"GET / HTTP/1.1\r\n\r\n")
-        assert asked.wait(10)
+        assert asked.wait(60)
         go_on.set()
         assert client.response().body == b"first"
         assert client.head().status == 101
@@ -133,7 +131,7 @@ def test_bytes_behind_a_handshake_that_waits_for_its_turn_are_not_lost(
 # How it ends
 
 
-def test_each_direction_ends_by_itself(gateway: GatewayProcess, upstream: RecordingUpstream) -> None:
+def test_each_direction_of_a_tunnel_ends_separately(gateway: GatewayProcess, upstream: RecordingUpstream) -> None:
     @upstream.on("/half")
     def half(call: Call) -> None:
         call.send(SWITCH)
@@ -149,7 +147,7 @@ def test_each_direction_ends_by_itself(gateway: GatewayProcess, upstream: Record
     wait_for(lambda: gateway.metric("strangler_tunnels") == 0, "the tunnels to be gone")
 
 
-def test_an_upstream_that_has_said_all_still_hears_the_client(
+def test_a_half_closed_upstream_still_gets_the_client_data(
     gateway: GatewayProcess, upstream: RecordingUpstream
 ) -> None:
     heard: list[bytes] = []
@@ -168,12 +166,12 @@ def test_an_upstream_that_has_said_all_still_hears_the_client(
     wait_for(lambda: heard == [b"one more thing"], "what the client says last")
 
 
-def test_a_half_closed_tunnel_in_which_nothing_comes_is_closed(start: Start, upstream: RecordingUpstream) -> None:
+def test_an_idle_half_closed_tunnel_is_closed(start: Start, upstream: RecordingUpstream) -> None:
     @upstream.on("/half")
     def half(call: Call) -> None:
         call.send(SWITCH)
         call.wait_hang_up()
-        assert over.wait(20)
+        assert over.wait(60)
 
     over = threading.Event()
     gateway = start(configuration(upstream, timeouts={"idle": "300ms"}))
@@ -187,14 +185,14 @@ def test_a_half_closed_tunnel_in_which_nothing_comes_is_closed(start: Start, ups
 
 
 @pytest.mark.parametrize("who", ["client", "upstream"])
-def test_an_end_that_breaks_breaks_the_other(gateway: GatewayProcess, upstream: RecordingUpstream, who: str) -> None:
+def test_a_reset_of_one_end_resets_the_other(gateway: GatewayProcess, upstream: RecordingUpstream, who: str) -> None:
     switched, broken = threading.Event(), threading.Event()
 
     @upstream.on("/broken")
     def script(call: Call) -> None:
         call.send(SWITCH)
         if who == "upstream":
-            assert switched.wait(10)
+            assert switched.wait(60)
             call.reset()
             return
         try:
@@ -207,13 +205,13 @@ def test_an_end_that_breaks_breaks_the_other(gateway: GatewayProcess, upstream: 
         switched.set()
         if who == "client":
             client.reset()
-            assert broken.wait(10), "the upstream takes it for a proper end"
+            assert broken.wait(60), "the upstream takes it for a proper end"
         else:
             with pytest.raises(ConnectionResetError):
                 client.reader.rest()
 
 
-def test_a_tunnel_in_which_nothing_comes_is_closed(start: Start, upstream: RecordingUpstream) -> None:
+def test_an_idle_tunnel_is_closed(start: Start, upstream: RecordingUpstream) -> None:
     gateway = start(configuration(upstream, timeouts={"tunnel": "600ms", "idle": "200ms"}))
     with gateway.client() as client:
         upgraded(client)
@@ -224,7 +222,7 @@ def test_a_tunnel_in_which_nothing_comes_is_closed(start: Start, upstream: Recor
             client.socket.settimeout(0.1)
             with pytest.raises(TimeoutError):
                 client.socket.recv(1)
-        client.socket.settimeout(10)
+        client.socket.settimeout(60)
         assert client.is_closed()
 
 
@@ -239,7 +237,7 @@ def test_a_reload_closes_no_tunnel(start: Start, upstream: RecordingUpstream) ->
         assert client.reader.exactly(11) == b"still there"
 
 
-def test_a_drain_lets_tunnels_end_and_then_closes_them(start: Start, upstream: RecordingUpstream) -> None:
+def test_a_drain_waits_for_tunnels_and_then_closes_them(start: Start, upstream: RecordingUpstream) -> None:
     gateway = start({**configuration(upstream), "shutdown": {"drain": "1500ms"}})
     with gateway.client() as client, gateway.client() as idle:
         upgraded(client)
@@ -250,10 +248,10 @@ def test_a_drain_lets_tunnels_end_and_then_closes_them(start: Start, upstream: R
         assert client.reader.exactly(11) == b"still there"
         # An end, not an error.
         assert client.reader.rest() == b""
-        assert gateway.process.wait(20) == 0
+        assert gateway.process.wait(60) == 0
 
 
-def test_a_drain_is_over_when_the_last_tunnel_is(start: Start, upstream: RecordingUpstream) -> None:
+def test_a_drain_ends_with_the_last_tunnel(start: Start, upstream: RecordingUpstream) -> None:
     gateway = start({**configuration(upstream), "shutdown": {"drain": "10m"}})
     with gateway.client() as client:
         upgraded(client)
@@ -261,7 +259,7 @@ def test_a_drain_is_over_when_the_last_tunnel_is(start: Start, upstream: Recordi
         wait_for(lambda: gateway.events("draining"), "the drain")
         client.send(b"still there")
         assert client.reader.exactly(11) == b"still there"
-    assert gateway.process.wait(20) == 0
+    assert gateway.process.wait(60) == 0
 
 
 # What is counted and written
@@ -286,7 +284,7 @@ def test_tunnels_are_counted_and_logged(start: Start, upstream: RecordingUpstrea
     assert gateway.metric("strangler_events_total", event="tunnels_closed", label="client") == 1
 
 
-def test_tunnels_take_no_request_its_connection(start: Start, upstream: RecordingUpstream) -> None:
+def test_tunnels_do_not_use_up_the_connection_limit(start: Start, upstream: RecordingUpstream) -> None:
     gateway = start(configuration(upstream, connections=1, queue=0))
     clients = [gateway.client() for _ in range(4)]
     for client in clients:
@@ -298,7 +296,9 @@ def test_tunnels_take_no_request_its_connection(start: Start, upstream: Recordin
 
 
 @pytest.mark.parametrize("slow", ["client", "upstream"])
-def test_a_slow_end_holds_the_other_back(gateway: GatewayProcess, upstream: RecordingUpstream, slow: str) -> None:
+def test_a_slow_end_of_a_tunnel_slows_the_other(
+    gateway: GatewayProcess, upstream: RecordingUpstream, slow: str
+) -> None:
     size, piece = ENDLESS, bytes(range(256)) * 256
     go_on = threading.Event()
     sent = 0
@@ -318,13 +318,13 @@ def test_a_slow_end_holds_the_other_back(gateway: GatewayProcess, upstream: Reco
         if slow == "client":
             send_all(call.socket)
         else:
-            assert go_on.wait(20)
+            assert go_on.wait(60)
             read_all(call.reader.exactly)
         call.send(b"done")
         call.wait_hang_up()
 
     (worker,) = gateway.worker_pids()
-    with gateway.client(receive_buffer=65_536, deadline=30) as client:
+    with gateway.client(receive_buffer=65_536) as client:
         upgraded(client, "/much")
         before = memory(worker)
         sending = threading.Thread(target=send_all, args=(client.socket,), daemon=True)
@@ -361,9 +361,7 @@ def test_after_a_refused_upgrade_the_connection_goes_on(gateway: GatewayProcess,
         assert client.reader.exactly(19) == b"and now it switches"
 
 
-def test_what_a_refused_handshake_had_with_it_is_judged_as_http(
-    gateway: GatewayProcess, upstream: RecordingUpstream
-) -> None:
+def test_bytes_after_a_refused_handshake_are_read_as_http(gateway: GatewayProcess, upstream: RecordingUpstream) -> None:
     upstream.on("/refused")(lambda call: call.answer(b"no", status=b"403 Forbidden"))
     with gateway.client() as client:
         client.send(request("/refused", *ASKED) + b"\x81\x85\x00\x00\x00\x00hello")
@@ -418,7 +416,7 @@ def test_a_body_behind_an_upgrade_counts_against_the_limit(start: Start, upstrea
         ("Connection: keep-alive", "Upgrade: websocket"),
     ],
 )
-def test_what_is_not_switched_to_is_an_ordinary_request(
+def test_a_protocol_that_is_not_allowed_makes_an_ordinary_request(
     gateway: GatewayProcess, upstream: RecordingUpstream, fields: tuple[str, ...]
 ) -> None:
     with gateway.client() as client:
@@ -430,7 +428,7 @@ def test_what_is_not_switched_to_is_an_ordinary_request(
         assert seen.values(name) == []
 
 
-def test_only_what_the_upstream_may_switch_to_is_offered(start: Start, upstream: RecordingUpstream) -> None:
+def test_only_the_allowed_protocols_are_offered_to_the_upstream(start: Start, upstream: RecordingUpstream) -> None:
     gateway = start(configuration(upstream, upgrades=["echo/1", "WebSocket"]))
     with gateway.client() as client:
         assert client.request("/offered", "Connection: upgrade", "Upgrade: h2c, Echo/1 ,x,websocket").status == 200
@@ -448,7 +446,7 @@ def test_only_what_the_upstream_may_switch_to_is_offered(start: Start, upstream:
         assert client.reader.exactly(5) == b"hello"
 
 
-def test_an_upstream_can_be_kept_from_switching(start: Start, upstream: RecordingUpstream) -> None:
+def test_upgrades_can_be_disabled_for_an_upstream(start: Start, upstream: RecordingUpstream) -> None:
     gateway = start(configuration(upstream, upgrades=[]))
     with gateway.client() as client:
         assert client.request("/plain", *ASKED).status == 200
@@ -467,9 +465,7 @@ UNASKED = {
 
 
 @pytest.mark.parametrize("case", UNASKED)
-def test_a_switch_that_was_not_asked_for_is_no_answer(
-    gateway: GatewayProcess, upstream: RecordingUpstream, case: str
-) -> None:
+def test_an_unrequested_101_is_a_502(gateway: GatewayProcess, upstream: RecordingUpstream, case: str) -> None:
     fields, answer = UNASKED[case]
 
     def script(call: Call) -> None:
@@ -518,7 +514,7 @@ def refused(gateway: GatewayProcess, target: str, *fields: str) -> int:
         return client.request(target, *ASKED, *fields).status
 
 
-def test_nobody_switches_without_the_token_that_the_route_needs(
+def test_an_upgrade_without_the_required_token_is_refused(
     guarded: GatewayProcess, upstream: RecordingUpstream, issuer: Issuer
 ) -> None:
     expired = issuer.token(exp=1)
@@ -538,7 +534,7 @@ def test_nobody_switches_without_the_token_that_the_route_needs(
     assert not upstream.received
 
 
-def test_a_token_in_the_header_is_enough_anywhere(
+def test_a_token_in_the_header_is_accepted_on_any_upgrade(
     guarded: GatewayProcess, upstream: RecordingUpstream, issuer: Issuer
 ) -> None:
     for path in ("/strict", "/query", "/entry", "/maybe"):
@@ -548,7 +544,7 @@ def test_a_token_in_the_header_is_enough_anywhere(
         assert upstream.last(path).values(b"Authorization") == []
 
 
-def test_a_token_in_the_query_goes_no_further(
+def test_a_token_in_the_query_is_not_forwarded(
     guarded: GatewayProcess, upstream: RecordingUpstream, issuer: Issuer
 ) -> None:
     token = issuer.token("user-4")
@@ -567,7 +563,7 @@ def test_a_token_in_the_query_goes_no_further(
     assert all(signature.encode() not in one.head for one in upstream.received)
 
 
-def test_a_token_among_the_subprotocols_goes_no_further(
+def test_a_token_among_the_subprotocols_is_not_forwarded(
     guarded: GatewayProcess, upstream: RecordingUpstream, issuer: Issuer
 ) -> None:
     token = issuer.token("user-5")
@@ -582,7 +578,7 @@ def test_a_token_among_the_subprotocols_goes_no_further(
     assert all(token.encode() not in one.head for one in upstream.received)
 
 
-def test_a_token_after_bearer_or_in_the_form_of_kubernetes_goes_no_further(
+def test_a_token_in_a_subprotocol_of_either_form_is_not_forwarded(
     guarded: GatewayProcess, upstream: RecordingUpstream, issuer: Issuer
 ) -> None:
     token = issuer.token("user-6")
@@ -609,7 +605,7 @@ def test_a_token_after_bearer_or_in_the_form_of_kubernetes_goes_no_further(
         assert all(secret.encode() not in one.head for one in upstream.received)
 
 
-def test_without_an_upgrade_the_other_places_are_not_looked_at(
+def test_other_token_places_are_read_only_for_upgrades(
     guarded: GatewayProcess, upstream: RecordingUpstream, issuer: Issuer
 ) -> None:
     del upstream.scripts["/maybe"]

@@ -39,7 +39,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess
 
 def upload(gateway: GatewayProcess, path: str, size: int) -> str:
     """Send a body of `size` bytes as clients do that send all of it before they read; the outcome in a word."""
-    with Client(gateway.port, deadline=30) as client:
+    with Client(gateway.port) as client:
         try:
             client.send(request(path, method="POST", body=b"x" * size))
         except ConnectionError:
@@ -60,7 +60,7 @@ def test_a_response_to_an_unread_upload_reaches_the_client_every_time(
     assert outcomes == {f"200 POST /{kind}/upload": TIMES}
 
 
-def test_a_connection_that_gthread_closes_after_an_unread_upload_fails_no_small_post(gateway: GatewayProcess) -> None:
+def test_a_gthread_close_after_an_unread_upload_fails_no_small_post(gateway: GatewayProcess) -> None:
     outcomes: Counter[str] = Counter()
     for _ in range(5 * TIMES):
         assert upload(gateway, "/gthread/large", 200_000) == "200 POST /gthread/large"
@@ -69,7 +69,7 @@ def test_a_connection_that_gthread_closes_after_an_unread_upload_fails_no_small_
 
 
 def test_a_client_connection_goes_on_after_an_unread_upload(gateway: GatewayProcess) -> None:
-    with Client(gateway.port, deadline=30) as client:
+    with Client(gateway.port) as client:
         for number in range(TIMES):
             with contextlib.suppress(BrokenMessage):
                 client.send(request(f"/sync/{number}", method="POST", body=b"x" * 3 * MIB))

@@ -9,7 +9,7 @@ from typing import TypeVar
 Found = TypeVar("Found")
 
 
-def wait_for(condition: Callable[[], Found], what: str, deadline: float = 15.0) -> Found:
+def wait_for(condition: Callable[[], Found], what: str, deadline: float = 60.0) -> Found:
     """The first true value of `condition`; fails, naming `what`, after `deadline` seconds."""
     end = time.monotonic() + deadline
     while True:

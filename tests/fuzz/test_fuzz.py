@@ -14,17 +14,17 @@ from tests.fuzz.seeds import seeds
 FOUND = sorted((Path(__file__).parent / "found").glob("*"))
 
 
-def test_what_must_hold_holds_for_the_rows(player: Player) -> None:
+def test_invariants_hold_for_all_seeds(player: Player) -> None:
     for seed in seeds():
         player.play(seed)
 
 
 @pytest.mark.parametrize("file", FOUND, ids=lambda file: file.name)
-def test_what_fuzzing_has_found_stays_repaired(player: Player, file: Path) -> None:
+def test_inputs_found_by_fuzzing_stay_repaired(player: Player, file: Path) -> None:
     player.play(file.read_bytes())
 
 
-def test_what_must_hold_holds_for_a_few_changes(player: Player) -> None:
+def test_invariants_hold_for_mutated_seeds(player: Player) -> None:
     random = Random(1)
     inputs = seeds()
     for _ in range(1000):
