@@ -135,8 +135,8 @@ class CanarySection(Section):
     sticky: Annotated[list[Sticky], OneOrMany(), Field(min_length=1)] | None = Field(
         default=None,
         description="What keeps a caller on its side: the first of these that a request has. Default: `[claim:sub,"
-        " visitor]` if the migration has `auth`, else `[visitor]`. A caller is on the extracted side if xxHash64 (seed 0)"
-        " of `MIGRATION:KEY` in UTF-8, modulo 10,000, is below the percentage times 100.",
+        " visitor]` if the migration has `auth`, else `[visitor]`. A caller is on the extracted side if xxHash64 (seed"
+        " 0) of `MIGRATION:KEY` in UTF-8, modulo 10,000, is below the percentage times 100.",
     )
 
     @field_validator("percent")
