@@ -60,7 +60,8 @@ class Discarding:
 class BrokenResponse:
     """A response that was broken off, recorded once the connection is gone and the bytes that arrived are known.
 
-    `framed` tells that its framing shows the client that a part is missing.
+    `framed` tells that its framing shows the client that a part is missing; where the end of the connection ends the
+    body, only a reset does (RFC 9112 section 8).
     """
 
     __slots__ = ("_delivery", "_exchange", "_framed")

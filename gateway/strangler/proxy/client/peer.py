@@ -6,9 +6,10 @@ import asyncio
 import ssl
 from typing import NamedTuple
 
-from strangler.auth.certificate import ClientCertificate, certificate_of
+from strangler.auth.certificate import ClientCertificate, UnreadableCertificate, certificate_of
 from strangler.proxy.exchange.request_head import TrustedPeer
 from strangler.proxy.http.headers import forwarded_element, forwarded_lines
+from strangler.routing.decide import Refusal
 from strangler.routing.trust import TrustedProxies, plain_address
 
 
@@ -18,10 +19,15 @@ def peer_of(transport: asyncio.BaseTransport) -> str:
     return (plain_address(name[0]) or str(name[0])) if name else ""
 
 
-def shown_certificate(secure: ssl.SSLObject) -> ClientCertificate | None:
-    """The certificate that the client has shown, if any; raises UnreadableCertificate."""
+def shown_certificate(secure: ssl.SSLObject) -> tuple[ClientCertificate | None, Refusal | None]:
+    """The certificate that the client has shown, if any, or why it is refused."""
     der = secure.getpeercert(binary_form=True)
-    return None if der is None else certificate_of(der)
+    if der is None:
+        return None, None
+    try:
+        return certificate_of(der), None
+    except UnreadableCertificate:
+        return None, Refusal(400, "The client certificate can't be read.")
 
 
 class Origin(NamedTuple):

@@ -13,24 +13,19 @@ from strangler.proxy.client.worker import Worker
 from strangler.proxy.exchange.known_heads import KNOWN_FIELDS, REMEMBERED_FIELDS, KnownFields
 from strangler.proxy.exchange.request_head import RequestHead
 
-# Methods without a body (but OPTIONS, which may be a preflight), and the characters of RFC 3986 in a path and a query.
+# The method and the target. Methods without a body (but OPTIONS, which may be a preflight), and the characters of
+# RFC 3986 in a path and a query.
 _PLAIN_LINE = re.compile(rb"(GET|HEAD|DELETE) (/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*) HTTP/1\.1\r\n")
 
 
-def match(worker: Worker, known: KnownFields, data: bytes) -> tuple[bytes, str, str, str] | None:
-    """The line, method, path and query of `data` if it is one whole request with the `known` fields."""
+def match(worker: Worker, known: KnownFields, data: bytes) -> re.Match[bytes] | None:
+    """A match if `data` is one whole request with the `known` fields: its string is the line, its groups the parts."""
     received = known.received
-    if not data.endswith(received):
+    if not data.endswith(received) or known.generation != worker.generation:
         return None
     line = data[: -len(received)]
-    plain = _PLAIN_LINE.fullmatch(line)
-    if plain is None or known.generation != worker.generation:
-        return None
-    method, target = plain.groups()
-    if len(target) > worker.snapshot.limits.target_bytes:
-        return None
-    path, _, query = target.decode().partition("?")
-    return line, method.decode(), path, query
+    # Where the target may be too long, the parser finds out.
+    return None if len(line) > worker.snapshot.limits.target_bytes else _PLAIN_LINE.fullmatch(line)
 
 
 def learn(worker: Worker, known: KnownFields | None, head: RequestHead, data: bytes) -> KnownFields | None:

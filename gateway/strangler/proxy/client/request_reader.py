@@ -122,20 +122,19 @@ class RequestReader:
 
     # Input
 
-    def receive(self, data: bytes) -> None:
-        """Read `data`, as far as requests may be read."""
-        rest = self._read(data)
+    def go_on(self, rest: bytes) -> None:
+        """Read what `read` has left, as far as requests may be read."""
+        client = self._client
+        assert client is not None
         while rest:
             # In a loop, because one read may hold thousands of requests that the parser stops behind.
-            client = self._client
-            assert client is not None
             if client.state >= states.REFUSING:
                 client.discard(len(rest))
                 return
             if self._may_switch(client) or len(client.waiting) >= READ_AHEAD:
                 self._hold(client, rest)
                 return
-            rest = self._read(rest)
+            rest = self.read(rest)
             if rest and client.exchange is None and self.receiving is None and client.state < states.REFUSING:
                 # All so far needed no upstream. Other connections have their turn before the next ones.
                 self._hold(client, rest)
@@ -179,36 +178,22 @@ class RequestReader:
         ):
             client.next()
 
-    def _read(self, data: bytes) -> bytes:
+    def read(self, data: bytes) -> bytes:
         """Parse `data`, and give what is left: behind a request for another protocol, and of more than a slice."""
-        client = self._client
+        client, worker, parser = self._client, self._worker, self._parser
         assert client is not None
-        if client.state != states.IDLE:
-            if client.exchange is not None and self._may_switch(client):
-                self._hold(client, data)
-                return b""
-            return self._parse(client, data)
-        worker = self._worker
-        client.set_deadline(worker.now + worker.snapshot.limits.header_timeout, states.HEADER_TIMEOUT)
-        rest = self._parse(client, data)
-        if not rest and not self.in_head:
-            head = self._head
-            if head is not None and head.repeatable and client.state < states.REFUSING:
-                self.known = repeated_heads.learn(worker, self.known, head, data)
-            if self.receiving is None:
-                # An idle connection holds nothing of its last request.
-                self._head = None
-        return rest
-
-    def _parse(self, client: Receiver, data: bytes) -> bytes:
-        later = b""
+        assert parser is not None
+        idle = client.state == states.IDLE
+        if idle:
+            client.set_deadline(worker.now + worker.snapshot.limits.header_timeout, states.HEADER_TIMEOUT)
+        elif client.exchange is not None and self._may_switch(client):
+            self._hold(client, data)
+            return b""
+        rest = later = b""
         if len(data) > SLICE and self.receiving is None:
             data, later = data[:SLICE], data[SLICE:]
-        parser = self._parser
-        assert parser is not None
         self._unproductive += len(data)
         self._fed.append(data)
-        rest = b""
         try:
             parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -221,15 +206,21 @@ class RequestReader:
             client.refuse(self._refusal_for(client, error))
         if not self.in_head:
             self._fed.clear()
-            if self.receiving is None:
-                return rest + later if rest and client.state < states.REFUSING else later
-        if client.state < states.REFUSING:
-            if rest:
-                return rest + later
-            limits = self._worker.snapshot.limits
-            if self._unproductive > limits.target_bytes + limits.header_bytes * 2:
+        if rest and client.state < states.REFUSING:
+            return rest + later
+        if self.in_head or self.receiving is not None:
+            limits = worker.snapshot.limits
+            if self._unproductive > limits.target_bytes + limits.header_bytes * 2 and client.state < states.REFUSING:
                 client.refuse(Refusal(431, "The request's header fields are too large."))
+        elif idle and not later:
+            self._learn(client, data)
         return later
+
+    def _learn(self, client: Receiver, data: bytes) -> None:
+        """Keep nothing of a request that was read whole but its fields, if they can be recognised in `data`."""
+        head, self._head = self._head, None
+        if head is not None and head.repeatable and client.state < states.REFUSING:
+            self.known = repeated_heads.learn(self._worker, self.known, head, data)
 
     def _refusal_for(self, client: Receiver, error: httptools.HttpParserError) -> Refusal:
         """Why the parser stopped; raises what a callback raised that is no refusal."""
@@ -300,43 +291,41 @@ class RequestReader:
         if self._body_follows or client.state >= states.REFUSING:
             # Behind a last response nothing is a request any more (RFC 9112 section 9.6).
             return
+        head, parser, url = self._head, self._parser, self._url
+        assert head is not None
+        assert parser is not None
+        method = parser.get_method()
+        version = parser.get_http_version()
+        received = b"".join(self._fed)
         try:
-            self._take_head(client)
+            if version == "0.9" and b" HTTP/" not in received:
+                # Without a version the parser takes it for 0.9.
+                raise HeadRefused(400, "The request line has no version.")
+            name = method.decode()
+            head.complete(name, url, version, parser.should_keep_alive(), self._worker.snapshot.limits)
+            stops = parser.should_upgrade()
+            if head.upgrade and not stops:
+                # Only where the parser stops is it known where the other protocol begins.
+                head.upgrade = ()
+            if name == "CONNECT":
+                raise HeadRefused(405, "CONNECT is not allowed here.")
+            line = b"%b %b HTTP/%b\r\n" % (method, url, version.encode())
+            if line not in received:
+                raise HeadRefused(
+                    400, "The request line is not a method, a target and a version, one space between them."
+                )
+            assert head.host is not None
+            target, path, query = parse_target(url, name, head.host)
         except HeadRefused as refused:
             raise self._stop(refused) from None
+        if target != url or head.minor == 0:
+            line = b"%b %b HTTP/1.1\r\n" % (method, target)
+        self._body_follows = stops and head.has_body
+        client.take(head, line, name, path, query)
 
     def _stop(self, refused: HeadRefused) -> HeadRefused:
         self._stopped = refused
         return refused
-
-    def _take_head(self, client: Receiver) -> None:
-        """Check the complete head, and hand it on as a request; raises HeadRefused."""
-        head, parser = self._head, self._parser
-        assert head is not None
-        assert parser is not None
-        verb, url = parser.get_method(), self._url
-        method = verb.decode()
-        version = parser.get_http_version()
-        received = b"".join(self._fed)
-        if version == "0.9" and b" HTTP/" not in received:
-            # Without a version the parser takes it for 0.9.
-            raise HeadRefused(400, "The request line has no version.")
-        head.complete(method, url, version, parser.should_keep_alive(), self._worker.snapshot.limits)
-        stops = parser.should_upgrade()
-        if head.upgrade and not stops:
-            # Only where the parser stops is it known where the other protocol begins.
-            head.upgrade = ()
-        if method == "CONNECT":
-            raise HeadRefused(405, "CONNECT is not allowed here.")
-        line = b"%b %b HTTP/%b\r\n" % (verb, url, version.encode())
-        if line not in received:
-            raise HeadRefused(400, "The request line is not a method, a target and a version, one space between them.")
-        assert head.host is not None
-        target, path, query = parse_target(url, method, head.host)
-        if target != url or head.minor == 0:
-            line = b"%b %b HTTP/1.1\r\n" % (verb, target)
-        self._body_follows = stops and head.has_body
-        client.take(head, line, method, path, query)
 
     def on_body(self, body: bytes) -> None:
         self._unproductive = 0
