@@ -265,7 +265,8 @@ class Exchange(RequestUnderWay):
             return
         self._pool = pool = upstream.next(upstream.key_of(self, self.identity) if upstream.keyed else None)
         client.deadline = plane.now + timeouts.connect + 1.0
-        if self.repeatable:
+        # As `repeatable`, without a call.
+        if self._body is None and self.method in SAFE:
             pool.request(self)
         else:
             pool.request_proven(self)
@@ -456,7 +457,7 @@ class Exchange(RequestUnderWay):
                 b"%b%bX-Request-Id: %b%b\r\n%b" % (line, fields, self.request_id, AFTER_REQUEST_ID, body)
             )
         else:
-            out = head_for_client(self, status, line, fields)
+            out = head_for_client(self, self._decision, status, line, fields)
             out.append(body)
             client.transport.write(b"".join(out))
         self._finish()
@@ -479,7 +480,7 @@ class Exchange(RequestUnderWay):
         self._writer = writer = ResponseWriter(delimited=delimited, minor=self.head.minor)
         if writer.framing == UNTIL_CLOSE:
             self.keep_alive = False
-        writer.head(head_for_client(self, status, line, fields + writer.framing_field))
+        writer.head(head_for_client(self, self._decision, status, line, fields + writer.framing_field))
 
     def response_body(self, body: bytes) -> None:
         """A part of the response's body came in."""
@@ -574,7 +575,7 @@ class Exchange(RequestUnderWay):
             self._observer.own_response()
         self._writer = None
         begin_own(self, status)
-        out = head_for_client(self, status, STATUS_LINES[status], fields)
+        out = head_for_client(self, self._decision, status, STATUS_LINES[status], fields)
         if self.method != "HEAD":
             self.bytes_out = len(body)
             out.append(body)
