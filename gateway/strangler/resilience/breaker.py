@@ -71,6 +71,10 @@ class Breaker:
         self._good = 0
         self._period = 1
 
+    def __repr__(self) -> str:
+        probing = f" probing={self.probing}" if self.probing else ""
+        return f"<Breaker {self.state} begun={self.begun} opened={self.opened}{probing}>"
+
     @property
     def needs_every_end(self) -> bool:
         """Whether requests have to `enter` and tell how they ended, also those that end well."""

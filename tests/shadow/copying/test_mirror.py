@@ -19,6 +19,7 @@ from strangler.proxy.exchange.exchange import Exchange
 from strangler.routing.request import Request
 from strangler.routing.split import bucket_of, shadow_bucket
 from strangler.shadow.copying.channel import Channel
+from strangler.shadow.copying.lane import Lane
 from strangler.shadow.copying.mirror import Mirror
 from strangler.shadow.known_pairs import KNOWN_PAIRS, SelfTestOrder
 from strangler.shadow.pair import Answered, NotCompared, Pair
@@ -74,8 +75,13 @@ class Shadowed(Plane):
         self.mirror.tick(self.plane.now)
 
     @property
+    def lane(self) -> Lane:
+        (lane,) = self.mirror.lanes
+        return lane
+
+    @property
     def held(self) -> int:
-        return sum(lane.held for lane in (*self.mirror._lanes.values(), *self.mirror._old))
+        return sum(lane.held for lane in self.mirror.lanes)
 
 
 def compiled(folder: Path, *, connections: int = 64, **shadow: Any) -> Snapshot:
@@ -577,5 +583,23 @@ def test_a_read_that_asks_to_be_taken_for_something_else_is_not_copied(
         assert client.take().startswith(b"HTTP/1.1 200")
         assert plane.side(2) == []
         assert plane.sent.counts == {"method not copied": 1}
+
+    run(test)
+
+
+def test_a_lane_shows_how_many_copies_it_holds(snapshot: Callable[..., Snapshot]) -> None:
+    async def test() -> None:
+        plane = Shadowed(snapshot(concurrency=1, queue=5))
+        lane = plane.lane
+        assert repr(lane) == "<Lane items held=0 flying=0 waiting=0>"
+        for _ in range(3):
+            plane.client().feed(get())
+        await plane.settle()
+        for transport in plane.side(1):
+            transport.feed(OK)
+        await plane.settle()
+        assert repr(lane) == "<Lane items held=3 flying=1 waiting=2>"
+        lane.rest()
+        assert repr(lane) == "<Lane items held=3 flying=1 waiting=2 resting>"
 
     run(test)

@@ -15,7 +15,7 @@ It has a head, the body on its way to the upstream where there is one
 observer where it is shadowed (under_way.py).
 
 The hot path, for a known head and a response in one piece, creates no object
-but the exchange itself (decisions 0003 and 0026):
+but the exchange itself (decisions 0003 and 0027):
 
  1. `start_known`: find the route, take the decision that was remembered
  2. `_first_attempt`: begin what the route asks for, choose an endpoint
@@ -83,7 +83,7 @@ class Exchange(RequestUnderWay):
     """A request, from its complete head to the last byte of the response.
 
     One class, wider than others, because two sides call it and a part of its
-    own for each of them would be an object more per request (decision 0026).
+    own for each of them would be an object more per request (decision 0027).
     """
 
     __slots__ = (
@@ -266,7 +266,8 @@ class Exchange(RequestUnderWay):
             return
         self._pool = pool = upstream.next(upstream.key_of(self, self.identity) if upstream.keyed else None)
         client.deadline = plane.now + timeouts.connect + 1.0
-        if self.repeatable:
+        # As `repeatable`, without a call.
+        if self._body is None and self.method in SAFE:
             pool.request(self)
         else:
             pool.request_proven(self)
@@ -457,7 +458,7 @@ class Exchange(RequestUnderWay):
                 b"%b%bX-Request-Id: %b%b\r\n%b" % (line, fields, self.request_id, AFTER_REQUEST_ID, body)
             )
         else:
-            out = head_for_client(self, status, line, fields)
+            out = head_for_client(self, self._decision, status, line, fields)
             out.append(body)
             client.transport.write(b"".join(out))
         self._finish()
@@ -480,7 +481,7 @@ class Exchange(RequestUnderWay):
         self._writer = writer = ResponseWriter(delimited=delimited, minor=self.head.minor)
         if writer.framing == UNTIL_CLOSE:
             self.keep_alive = False
-        writer.head(head_for_client(self, status, line, fields + writer.framing_field))
+        writer.head(head_for_client(self, self._decision, status, line, fields + writer.framing_field))
 
     def response_body(self, body: bytes) -> None:
         """A part of the response's body came in."""
@@ -575,7 +576,7 @@ class Exchange(RequestUnderWay):
             self._observer.own_response()
         self._writer = None
         begin_own(self, status)
-        out = head_for_client(self, status, STATUS_LINES[status], fields)
+        out = head_for_client(self, self._decision, status, STATUS_LINES[status], fields)
         if self.method != "HEAD":
             self.bytes_out = len(body)
             out.append(body)

@@ -17,7 +17,7 @@ from strangler.routing.cors import response_fields
 
 if TYPE_CHECKING:
     from strangler.proxy.exchange.under_way import RequestUnderWay
-    from strangler.routing.decide import Refusal
+    from strangler.routing.decide import Decision, Refusal
 
 AFTER_REQUEST_ID = b"\r\n" + VIA_LINE
 
@@ -69,12 +69,13 @@ class ResponseWriter:
         return b"".join(parts) if len(parts) > 1 else parts[0]
 
 
-def head_for_client(exchange: RequestUnderWay, status: int, line: bytes, fields: bytes) -> list[bytes]:
-    """The parts of the response's head: the gateway's own fields come after `fields`."""
+def head_for_client(
+    exchange: RequestUnderWay, decision: Decision | None, status: int, line: bytes, fields: bytes
+) -> list[bytes]:
+    """The parts of the response's head: the gateway's own fields, by what was decided, come after `fields`."""
     exchange.status = status
     exchange.response_started = True
-    if exchange.decided:
-        decision = exchange.decision
+    if decision is not None:
         if decision.changes is not None:
             fields = changed_response(decision.changes, fields, exchange)
         if decision.choice is not None and decision.choice.visitor is not None:

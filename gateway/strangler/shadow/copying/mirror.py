@@ -140,13 +140,18 @@ class Mirror:
             self.plane.loop.call_soon(self._start_copy)
         recording.lane.send(Copy(recording))
 
+    @property
+    def lanes(self) -> list[Lane]:
+        """Those of the newest snapshot, and of earlier ones while copies are under way."""
+        return [*self._lanes.values(), *self._old]
+
     def upstreams(self) -> list[UpstreamPool]:
         """Where copies go, by the newest snapshot."""
         return [pool for lane in self._lanes.values() for pool in lane.upstreams()]
 
     def tick(self, now: float) -> None:
         """Give up copies whose time is over, close idle connections, and send what has gathered."""
-        for lane in (*self._lanes.values(), *self._old):
+        for lane in self.lanes:
             lane.tick(now)
         self._old = [lane for lane in self._old if lane.held]
         if self._lanes or self._old:
@@ -157,7 +162,7 @@ class Mirror:
         for recording in self._recorded:
             recording.give_up(Reason.STOPPED)
         self._recorded.clear()
-        for lane in (*self._lanes.values(), *self._old):
+        for lane in self.lanes:
             lane.stop()
 
     async def close(self) -> None:
