@@ -36,8 +36,8 @@ from strangler.replay.har.hosts import parse_origin
 from strangler.replay.har.reading import read_har
 from strangler.replay.openapi.requests import read_openapi
 from strangler.replay.operations import only_migration
-from strangler.replay.recorded import Recording, RecordingError, fields_of
-from strangler.replay.replay import Judgement, replay
+from strangler.replay.recorded import RecordedRequests, RecordingError, fields_of
+from strangler.replay.replay import ReplayedPair, replay
 from strangler.replay.results import Results
 from strangler.replay.url_list import read_url_list
 
@@ -202,7 +202,7 @@ def _prepared(options: Options) -> tuple[Rules, float, Results]:
     return rules_of(loaded.model, options.migration), shadow.confirm_after, results
 
 
-def _recording(options: Options) -> Recording:
+def _recording(options: Options) -> RecordedRequests:
     try:
         if options.har is not None:
             return read_har(options.har.read_bytes(), str(options.har), _origins(options.origins))
@@ -255,7 +255,7 @@ async def _replay(
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("comparing", total=len(requests), found="")
 
-        def judged(judgement: Judgement) -> None:
+        def judged(judgement: ReplayedPair) -> None:
             results.add(judgement)
             progress.update(task, advance=1, found=f"{results.total.wrong} wrong")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from strangler.proxy.upstream.endpoint_pool import LARGE_BODY, EndpointPool
 from strangler.shadow.copying.recording import Recording
-from strangler.shadow.pair import Answered, Pair, Reason
+from strangler.shadow.pair import Pair, Reason, SideResponse
 
 if TYPE_CHECKING:
     from strangler.proxy.upstream.connection import UpstreamConnection
@@ -62,7 +62,7 @@ class Copy:
         "upstream",
     )
 
-    def __init__(self, recording: Recording, request: bytes, answer: Answered, caller: int) -> None:
+    def __init__(self, recording: Recording, request: bytes, answer: SideResponse, caller: int) -> None:
         self.mirror = recording.mirror
         self.lane = recording.lane
         self.route = recording.route
@@ -179,9 +179,9 @@ class Copy:
         assert self._pool is not None
         self.lane.hanging = False
         seconds = monotonic() - self._sent_at
-        self._hand_over(Answered(self._pool.endpoint.url, self._status, self._head, b"".join(self._body), seconds))
+        self._hand_over(SideResponse(self._pool.endpoint.url, self._status, self._head, b"".join(self._body), seconds))
 
-    def _hand_over(self, other: Answered) -> None:
+    def _hand_over(self, other: SideResponse) -> None:
         """Give the pair to the judge; `other` is the response to this copy."""
         legacy, extracted = (self.answer, other) if self.side == "legacy" else (other, self.answer)
         self.mirror.channel.offer(
@@ -221,7 +221,7 @@ class Copy:
         self._hang_up()
         self.lane.hanging = reason == Reason.TIMED_OUT
         endpoint = self._pool.endpoint.url if self._pool is not None else ""
-        self._hand_over(Answered(endpoint, self._status, b"", b"", monotonic() - self._sent_at, reason))
+        self._hand_over(SideResponse(endpoint, self._status, b"", b"", monotonic() - self._sent_at, reason))
 
     def give_up(self, reason: str) -> None:
         """Compare nothing, for a `reason` that is not the other side's, and hang up."""

@@ -21,7 +21,7 @@ from strangler.proxy.exchange.exchange import CLIENT_GONE, Exchange
 from strangler.proxy.upstream.upstream_pool import UpstreamPool
 from strangler.routing.split import caller_key
 from strangler.shadow.known_pairs import KnownPair
-from strangler.shadow.pair import Answered, Reason
+from strangler.shadow.pair import Reason, SideResponse
 from strangler.shadow.whole import PARTIAL, with_decodable_encodings, without_conditions
 
 if TYPE_CHECKING:
@@ -234,13 +234,13 @@ class RecordedExchange(Exchange):
             head = with_decodable_encodings(head)
         return b"".join((head, SHADOW_LINE, b"\r\n", *recording.request))
 
-    def answer(self, seconds: float) -> Answered:
+    def answer(self, seconds: float) -> SideResponse:
         """What the caller got."""
         recording = self.recording
         assert self._pool is not None
         url = self._pool.endpoint.url
         body = b"".join(recording.body)
-        return Answered(url, recording.status, recording.head, body, seconds, recording.unread)
+        return SideResponse(url, recording.status, recording.head, body, seconds, recording.unread)
 
     def caller(self) -> int:
         """A digest of what tells the caller from others."""
@@ -259,7 +259,7 @@ class Copied(Protocol):
         """The request as it goes to the other side."""
         ...
 
-    def answer(self, seconds: float) -> Answered:
+    def answer(self, seconds: float) -> SideResponse:
         """What the caller got."""
         ...
 
@@ -280,9 +280,9 @@ class KnownExchange:
         """The request as it goes to the other side."""
         return self._known.request
 
-    def answer(self, seconds: float) -> Answered:
+    def answer(self, seconds: float) -> SideResponse:
         """Legacy's response."""
-        return Answered(self._legacy, *self._known.legacy, seconds)
+        return SideResponse(self._legacy, *self._known.legacy, seconds)
 
     def caller(self) -> int:
         """There is none."""

@@ -28,7 +28,7 @@ from strangler.shadow.evidence.tables import (
     signatures,
     variety,
 )
-from strangler.shadow.evidence.unwritten import Evidence, Example, Remembered, SeenKey, SignatureKey
+from strangler.shadow.evidence.unwritten import Evidence, Example, RememberedEvidence, SeenKey, SignatureKey
 from strangler.shadow.evidence.variety import Variety
 from strangler.shadow.known_pairs import ticket_and_kind
 from strangler.store.database import Database
@@ -102,10 +102,10 @@ class ShadowStore:
         """Delete what versions without epochs have stored. Raises StoreError."""
         self.database.read(_drop_replaced)
 
-    def remembered(self) -> Remembered:
+    def remembered(self) -> RememberedEvidence:
         """What a judge goes on from. Raises StoreError."""
         return self.database.read(
-            lambda connection: Remembered(
+            lambda connection: RememberedEvidence(
                 _seen(connection),
                 _evidence(connection),
                 _learned(connection),

@@ -40,7 +40,7 @@ from strangler.shadow.report.report import (
     OperationLatency,
     OperationProof,
     Proof,
-    Report,
+    ShadowReport,
     SignatureReport,
 )
 from strangler.shadow.report.words import proof_text, wrong_pairs
@@ -65,16 +65,16 @@ def report(
     since: float = 0.0,
     target: float = TARGET,
     epoch: str | None = None,
-) -> Report:
+) -> ShadowReport:
     """The report about `migration`, whose routes are `routes`; of its present epoch unless another is named.
 
     Raises StoreError and NoSuchEpoch.
     """
 
-    def read(connection: Connection) -> Report:
+    def read(connection: Connection) -> ShadowReport:
         known = _epochs(connection, migration.name)
         chosen = _chosen(known, epoch)
-        return _Reading(connection, migration, chosen, since, now, target).report(list(routes))
+        return _EpochReader(connection, migration, chosen, since, now, target).report(list(routes))
 
     return database.read(read)
 
@@ -105,7 +105,7 @@ def _chosen(known: list[EpochSummary], wanted: str | None) -> EpochSummary | Non
     return found[0]
 
 
-class _Reading:
+class _EpochReader:
     """Reads one migration's evidence of one epoch by one connection."""
 
     def __init__(
@@ -127,7 +127,7 @@ class _Reading:
         self._target = target
         self._variety = self._read_variety()
 
-    def report(self, routes: list[Route]) -> Report:
+    def report(self, routes: list[Route]) -> ShadowReport:
         rows = select_counts(self._connection, self._migration.name, self._id, self._period)
         began = self._began(rows)
         whole = Variety()
@@ -136,7 +136,7 @@ class _Reading:
         operations = tuple(self._operations(rows, began))
         counted = Counted(rows)
         proof = self._proof(rows, began, whole)
-        return Report(
+        return ShadowReport(
             migration=self._migration.name,
             since=began,
             until=self._now,

@@ -76,7 +76,7 @@ class SignatureKey(NamedTuple):
     risk: str
 
 
-class Place(NamedTuple):
+class ExampleSlot(NamedTuple):
     """A place among the examples."""
 
     migration: str
@@ -116,7 +116,7 @@ class Evidence:
     outcomes: dict[OutcomeKey, int] = field(default_factory=dict)
     responses: dict[ResponseKey, int] = field(default_factory=dict)
     signatures: dict[SignatureKey, int] = field(default_factory=dict)
-    chosen: dict[Place, Example] = field(default_factory=dict)
+    chosen: dict[ExampleSlot, Example] = field(default_factory=dict)
     noise: dict[str, bytes] = field(default_factory=dict)
     variety: dict[tuple[str, str, str], bytes] = field(default_factory=dict)
     epochs: dict[tuple[str, str], Epoch] = field(default_factory=dict)
@@ -149,7 +149,7 @@ def _add(counts: dict[Key, int], others: Mapping[Key, int]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class RememberedEvidence:
     """What a store holds of what judges have found.
 
     How often each signature was `seen`, how much evidence each route has

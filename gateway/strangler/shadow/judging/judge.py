@@ -36,13 +36,13 @@ from strangler.model.snapshot import Snapshot
 from strangler.redaction.redaction import Redaction
 from strangler.shadow.evidence.epochs import Epochs, Reset
 from strangler.shadow.evidence.store import SELF_TEST
-from strangler.shadow.evidence.unwritten import Evidence, Remembered
+from strangler.shadow.evidence.unwritten import Evidence, RememberedEvidence
 from strangler.shadow.evidence.variety import unit_of
 from strangler.shadow.judging.case import Ask, Case
 from strangler.shadow.judging.confirming import confirm, lagging, legacy_before
 from strangler.shadow.judging.earlier import EarlierResponse, EarlierResponses
 from strangler.shadow.judging.ledger import Finding, Keeping, Ledger, Match
-from strangler.shadow.judging.resend import NotAnswered, ask
+from strangler.shadow.judging.resend import ResendFailed, ask
 from strangler.shadow.judging.sameness import Sameness
 from strangler.shadow.judging.tally import ShadowTally
 from strangler.shadow.noise.noise import Noise
@@ -134,7 +134,7 @@ class Judge:
             self._hurry,
         )
 
-    def remember(self, before: Remembered) -> None:
+    def remember(self, before: RememberedEvidence) -> None:
         """Go on from what was found before, which is added to what was found since this judge began."""
         self._ledger.remember(before)
         self._learned = {**before.learned, **self._learned}
@@ -264,7 +264,7 @@ class Judge:
         try:
             async with case.asking:
                 pair = await case.ask_both(pair)
-        except NotAnswered as error:
+        except ResendFailed as error:
             log.info("legacy gave no whole response to compare with", migration=pair.migration, reason=str(error))
             self._leave_out(case, pair, epoch, Reason.CONDITIONAL)
             return
@@ -335,7 +335,7 @@ class Judge:
             )
         if isinstance(extracted, BaseException):
             raise extracted
-        if isinstance(legacy, NotAnswered):
+        if isinstance(legacy, ResendFailed):
             log.debug("legacy did not respond twice", migration=pair.migration, reason=str(legacy))
             return
         if isinstance(legacy, BaseException):

@@ -24,9 +24,9 @@ from strangler.shadow.evidence.unwritten import (
     LATEST,
     Evidence,
     Example,
+    ExampleSlot,
     OutcomeKey,
-    Place,
-    Remembered,
+    RememberedEvidence,
     Reservoirs,
     ResponseKey,
     SeenKey,
@@ -95,7 +95,7 @@ class Ledger:
         self._latest_matches: dict[SeenKey, Match] = {}
         self._varied: set[tuple[str, str, str]] = set()
 
-    def remember(self, before: Remembered) -> None:
+    def remember(self, before: RememberedEvidence) -> None:
         """Go on from what was found before, which is added to what was found since."""
         self._reservoirs.merge(before.seen)
         self.gathered.keep_reservoirs(before.seen)
@@ -131,7 +131,7 @@ class Ledger:
             evidence.responses[response] = evidence.responses.get(response, 0) + count
         evidence.outcomes.update((OutcomeKey._make(fields), count) for fields, count in self._matches.items())
         for key, match in self._latest_matches.items():
-            evidence.chosen[Place(*key, LATEST)] = _example(match, key[1])
+            evidence.chosen[ExampleSlot(*key, LATEST)] = _example(match, key[1])
         self._responses, self._matches, self._latest_matches = {}, {}, {}
         return evidence
 
@@ -187,7 +187,7 @@ class Ledger:
             # One example in two places is stored once.
             self._latest_matches.pop(seen, None)
             example = _example(match, epoch)
-            self.gathered.chosen[Place(*seen, slot)] = self.gathered.chosen[Place(*seen, LATEST)] = example
+            self.gathered.chosen[ExampleSlot(*seen, slot)] = self.gathered.chosen[ExampleSlot(*seen, LATEST)] = example
 
     def settle(self, found: Finding, epoch: str, keeping: Keeping) -> None:
         """Count what a pair has come to, and keep it where it was drawn."""
@@ -209,7 +209,7 @@ class Ledger:
         example = Example(*place, pair.at, str(outcome), document)
         for signature in signatures:
             for slot in self._reservoirs.slots(pair.migration, epoch, signature):
-                self.gathered.chosen[Place(pair.migration, epoch, signature, slot)] = example
+                self.gathered.chosen[ExampleSlot(pair.migration, epoch, signature, slot)] = example
 
     def _is_evidence(self, found: Finding, epoch: str, risk: str) -> bool:
         """Whether the proof rests on a pair.

@@ -25,7 +25,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from strangler.comparison.difference import Difference, Kind
+from strangler.comparison.difference import Difference, DifferenceKind
 from strangler.comparison.rules import Thresholds
 from strangler.shadow.noise import document as noise_document
 from strangler.shadow.noise.place import LOOKED_AT, Judgement, Operation, Place, Why, clearly
@@ -195,7 +195,7 @@ class Noise:
     def _sift_values(self, place: Place, group: list[Difference], sifted: Sifted) -> Why | None:
         """Sort the differences of one place, which is noise, by whether their values fit; why some do not."""
         why: Why | None = None
-        if place.kind in (Kind.MISSING, Kind.EXTRA) and len(group) > 2 * place.most_elements:
+        if place.kind in (DifferenceKind.MISSING, DifferenceKind.EXTRA) and len(group) > 2 * place.most_elements:
             why = Why.ELEMENTS
             sifted.rest.extend(group)
         else:
@@ -338,7 +338,7 @@ def _copied(grouped: dict[str, list[Difference]]) -> frozenset[str]:
     by_value: dict[str, list[tuple[str, str | None]]] = {}
     for signature, group in grouped.items():
         for one in group[:LOOKED_AT]:
-            if one.kind is Kind.VALUE and one.extracted is not None and len(one.extracted) >= _LONG_ENOUGH:
+            if one.kind is DifferenceKind.VALUE and one.extracted is not None and len(one.extracted) >= _LONG_ENOUGH:
                 by_value.setdefault(one.extracted.strip('"'), []).append((signature, one.legacy))
     return frozenset(
         signature

@@ -37,7 +37,7 @@ from hashlib import blake2b
 from math import frexp, log
 from typing import NamedTuple
 
-from strangler.comparison.difference import Difference, Kind
+from strangler.comparison.difference import Difference, DifferenceKind
 from strangler.comparison.rules import Thresholds
 from strangler.shadow.noise.statistics import exceeds, likelihood, wilson
 from strangler.shadow.noise.value_forms import TEXT, TIME, Form, Measured, measure, time_in
@@ -106,7 +106,7 @@ _UNJUDGED = Judged(Judgement.UNDECIDED, Why.FEW)
 class Place:
     """What was counted of one difference (a kind and a path without indexes) at one operation."""
 
-    kind: Kind
+    kind: DifferenceKind
     place: str
     differing: int = 0
     differing_clearly: int = 0
@@ -137,7 +137,7 @@ class Place:
     @property
     def of_values(self) -> bool:
         """Whether it is about the value of something that both sides have."""
-        return self.kind in (Kind.VALUE, Kind.NUMBER_FORM) and self.place != "status"
+        return self.kind in (DifferenceKind.VALUE, DifferenceKind.NUMBER_FORM) and self.place != "status"
 
     @property
     def is_field(self) -> bool:
@@ -161,7 +161,7 @@ class Place:
             if name in self.forms:
                 self.forms[name].sides += 1
         self._spread(measured, legacy=False)
-        if self.kind is Kind.VALUE and self.of_values:
+        if self.kind is DifferenceKind.VALUE and self.of_values:
             self.copied += copied
             self._remember(differences[:LOOKED_AT])
 
