@@ -334,7 +334,7 @@ def test_an_error_of_ours_with_one_request_costs_its_pair_alone(
     assert said.code == 1
     assert "2 of 3 requests compared (67 %): 2 matched" in said.out
     assert "not compared: failed here 1" in said.out
-    assert "failed here: GET /odd: RecursionError: too deep for us \\ud800 (test_cli_compare.py, line " in said.out
+    assert "failed here: GET /odd: RecursionError: too deep for us \\ud800 (test_compare.py, line " in said.out
     report = compare("/a\n/odd\n", "--json").json
     assert report["equivalent"] is False
     assert report["not_compared"] == {"failed here": 1}

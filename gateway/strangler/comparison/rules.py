@@ -64,7 +64,7 @@ class HtmlRule:
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """When a difference is noise; the first two are percent (see `strangler.shadow.noise.noise`)."""
+    """When a difference is noise, that is, varies by itself; the first two are percentages."""
 
     relative: float = 20.0
     absolute: float = 0.03

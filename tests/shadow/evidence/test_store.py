@@ -17,8 +17,8 @@ from strangler.config.compile.compare import rules_of
 from strangler.config.load import load
 from strangler.model.shadow import Keep
 from strangler.shadow.evidence.store import ShadowStore, metadata, reset
-from strangler.shadow.evidence.stored_evidence import NoSuchEpoch, epochs_of, report, stored_pairs
-from strangler.shadow.evidence.stored_evidence import pair as stored_pair
+from strangler.shadow.evidence.stored_evidence import NoSuchEpoch, epochs_of, report
+from strangler.shadow.evidence.stored_pairs import stored_pair, stored_pairs
 from strangler.shadow.evidence.tables import bucket_of_latency, latency_of_bucket
 from strangler.shadow.evidence.unwritten import RESERVOIR, Evidence, OutcomeKey, Reservoirs
 from strangler.shadow.judging.judge import Judge

@@ -19,8 +19,8 @@ from strangler.comparison.difference import Difference
 from strangler.comparison.response import Response
 from strangler.config.compile.compare import DEFAULT_RULES
 from strangler.model.shadow import Shadow
+from strangler.shadow.noise.judgement import Judgement
 from strangler.shadow.noise.noise import Noise
-from strangler.shadow.noise.place import Judgement
 
 OPERATION = "GET /items/{id}"
 LEARNING = Shadow().noise_learning_percent

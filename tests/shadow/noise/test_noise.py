@@ -19,8 +19,10 @@ from strangler.config.compile.compare import DEFAULT_RULES, compile_rules
 from strangler.config.schema.compare import CompareSection
 from strangler.shadow.noise import noise as learning
 from strangler.shadow.noise import value_forms
+from strangler.shadow.noise.judgement import Judgement
 from strangler.shadow.noise.noise import MOST_PLACES, Noise
-from strangler.shadow.noise.place import SURE, Judgement, Operation
+from strangler.shadow.noise.operation import Operation
+from strangler.shadow.noise.place import SURE
 from strangler.shadow.noise.statistics import likelihood, wilson
 from strangler.shadow.noise.suggestions import as_yaml, suggestions
 

@@ -1,9 +1,9 @@
-"""The evidence that shadowing has stored: a migration's report, its epochs, and pairs. Percentiles are right to 5 %."""
+"""The evidence that shadowing has stored: a migration's report and its epochs. Percentiles are right to 5 %."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -16,7 +16,6 @@ from strangler.model.route import Route
 from strangler.model.shadow import Shadow
 from strangler.shadow.evidence.counted import Counted, class_proofs, proof_of, select_counts
 from strangler.shadow.evidence.epochs import CHANGING
-from strangler.shadow.evidence.store import SELF_TEST
 from strangler.shadow.evidence.tables import (
     PERIOD,
     epochs,
@@ -329,29 +328,3 @@ def _percentile(buckets: list[tuple[int, int]], share: float) -> float | None:
         if seen >= wanted:
             return latency_of_bucket(bucket)
     return None
-
-
-def pair(database: Database, number: int) -> Mapping[str, Any] | None:
-    """The stored pair of that number, its document beside what is known of it. Raises StoreError."""
-
-    def read(connection: Connection) -> Mapping[str, Any] | None:
-        row = connection.execute(select(pairs).where(pairs.c.id == number)).mappings().first()
-        return None if row is None else _plain(row)
-
-    return database.read(read)
-
-
-def stored_pairs(database: Database, migration: str) -> list[Mapping[str, Any]]:
-    """All stored pairs of a migration's traffic, the oldest first. Raises StoreError."""
-
-    def read(connection: Connection) -> list[Mapping[str, Any]]:
-        query = select(pairs).where(pairs.c.migration == migration, pairs.c.epoch != SELF_TEST).order_by(pairs.c.id)
-        return [_plain(row) for row in connection.execute(query).mappings()]
-
-    return database.read(read)
-
-
-def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """A row of pairs with its document opened."""
-    document = orjson.loads(row["document"])
-    return {**{str(name): value for name, value in row.items() if name != "document"}, **document}

@@ -15,12 +15,13 @@ from strangler.model.migration import Migration
 from strangler.model.shadow import Shadow
 from strangler.model.upstream import Upstream
 from strangler.shadow.evidence.epochs import Epochs
-from strangler.shadow.judging.ledger import Keeping
+from strangler.shadow.judging.ledger import Finding, Keeping
 from strangler.shadow.judging.resend import ResendFailed, Secure, secure
 from strangler.shadow.judging.sameness import Sameness
+from strangler.shadow.noise.judgement import Judgement
 from strangler.shadow.noise.noise import Noise
-from strangler.shadow.noise.place import Judgement
 from strangler.shadow.pair import Pair, Reason, SideResponse
+from strangler.shadow.whole import PARTIAL
 
 LEARNED = "noise, learned"
 """The rule of a difference that legacy has with itself as often."""
@@ -113,6 +114,11 @@ class Case:
             coding not in DECODED for coding in answered.response.encodings
         )
 
+    def is_partial(self, pair: Pair) -> bool:
+        """Whether the side that served the caller gave less than the whole response."""
+        served = pair.legacy if pair.served == "legacy" else pair.extracted
+        return served.status in PARTIAL and self.shadow.conditions == "strip" and pair.is_read and not pair.self_test
+
     async def ask_legacy(self, pair: Pair, tries: int = TRIES) -> SideResponse:
         """Legacy's response to the same request. Raises ResendFailed where none of the tries gets one."""
         for left in range(tries - 1, -1, -1):
@@ -152,3 +158,11 @@ class Case:
             except OSError as error:
                 raise ResendFailed(f"{endpoint}: {error}", Reason.UNREACHABLE) from error
         return await self.ask(endpoint, pair.request, self.shadow.timeout, self.shadow.response_body, tls)
+
+
+def not_comparable(case: Case, pair: Pair, comparison: Comparison, unit: int) -> Finding:
+    """What two responses come to that can't be compared: legacy's size excuses the candidate, nothing else does."""
+    if comparison.reason == Reason.TOO_BIG:
+        outcome = Outcome.NOT_COMPARED if case.too_large(pair.legacy) else Outcome.FAILED
+        return Finding(outcome, Reason.TOO_BIG, pair, comparison, unit)
+    return Finding(Outcome.MISMATCH, comparison.reason or Reason.FAILED, pair, comparison, unit)

@@ -8,7 +8,8 @@ from dataclasses import asdict
 from typing import Any
 
 from strangler.comparison.difference import DifferenceKind
-from strangler.shadow.noise.place import COUNTS, Operation, Place
+from strangler.shadow.noise.operation import Operation
+from strangler.shadow.noise.place import COUNTS, Place
 from strangler.shadow.noise.values import SeenForm, Spread
 
 VERSION = 2

@@ -12,8 +12,10 @@ import yaml
 
 from strangler.comparison.difference import DifferenceKind
 from strangler.config.schema.json_schema import spell_duration
+from strangler.shadow.noise.judgement import Judgement
 from strangler.shadow.noise.noise import Noise
-from strangler.shadow.noise.place import Judgement, Operation, Place
+from strangler.shadow.noise.operation import Operation
+from strangler.shadow.noise.place import Place
 from strangler.shadow.noise.statistics import wilson
 from strangler.shadow.noise.value_forms import LONGEST, NUMBER, TEXT, TIME, UUID
 from strangler.shadow.noise.values import SeenForm
