@@ -34,7 +34,7 @@ from strangler.model.snapshot import Snapshot
 from strangler.redaction.redaction import Redaction
 from strangler.shadow.evidence.epochs import Epochs, Reset
 from strangler.shadow.evidence.store import SELF_TEST
-from strangler.shadow.evidence.unwritten import Evidence, RememberedEvidence
+from strangler.shadow.evidence.unwritten import EpochOf, Evidence, RememberedEvidence
 from strangler.shadow.evidence.variety import unit_of
 from strangler.shadow.judging.case import Ask, Case, not_comparable
 from strangler.shadow.judging.confirming import confirm, lagging, legacy_before
@@ -209,7 +209,7 @@ class Judge:
                 evidence.noise[name] = self._learned[name] = case.noise.document()
             current = case.epochs.current
             current.last = max(current.last, now)
-            evidence.epochs[(name, current.key.id)] = current
+            evidence.epochs[EpochOf(name, current.id)] = current
         return evidence
 
     def hurry(self) -> None:
