@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from strangler.comparison.compare import Comparison
-from strangler.comparison.response import Answer
+from strangler.comparison.response import Response
 from strangler.comparison.rules import Rules
 from strangler.replay import replay as replaying
 from tests.cli.conftest import ROOT, Said, Strangler
@@ -330,7 +330,7 @@ def test_an_internal_error_costs_one_pair(
 ) -> None:
     original = replaying.compare
 
-    def failing(one: Answer, other: Answer, rules: Rules) -> Comparison:
+    def failing(one: Response, other: Response, rules: Rules) -> Comparison:
         if b"odd" in one.body:
             raise RecursionError("too deep for us \ud800")
         return original(one, other, rules)

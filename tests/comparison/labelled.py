@@ -1,4 +1,4 @@
-"""The labelled corpus: pairs of answers from YAML, each with the verdict that a person gives."""
+"""The labelled corpus: pairs of responses from YAML, each with the outcome that a person gives."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import brotli
 import yaml
 
 from strangler.comparison.compare import Comparison, Outcome, compare
-from strangler.comparison.difference import Kind
-from strangler.comparison.response import Answer
+from strangler.comparison.difference import DifferenceKind
+from strangler.comparison.response import Response
 from strangler.comparison.rules import Rules
 from strangler.config.compile.compare import compile_rules
 from strangler.config.schema.compare import CompareSection
@@ -61,7 +61,7 @@ class Verdict:
         return Outcome.IGNORED if self.ignored else Outcome.MATCH
 
     def labels(self) -> list[str]:
-        """Kind and path of each difference."""
+        """DifferenceKind and path of each difference."""
         return sorted(self.kinds if self.paths is None else map(" ".join, zip(self.kinds, self.paths, strict=True)))
 
 
@@ -70,8 +70,8 @@ class Pair:
     """One pair of the corpus."""
 
     name: str
-    legacy: Answer
-    extracted: Answer
+    legacy: Response
+    extracted: Response
     rules: Rules
     verdict: Verdict
 
@@ -118,7 +118,7 @@ def _verdict(written: Any) -> Verdict:
 
 
 def _split(label: str) -> tuple[str, str]:
-    for kind in Kind:
+    for kind in DifferenceKind:
         if label.startswith(f"{kind} "):
             return kind, label.removeprefix(f"{kind} ")
     raise ValueError(f"{label!r} begins with no kind of difference")
@@ -131,7 +131,7 @@ def _answer(
     charset: str = "utf-8",
     coding: str | None = None,
     **body: Any,
-) -> Answer:
+) -> Response:
     ((kind, content),) = body.items()
     said = [line.partition(": ") for line in headers or []]
     found = [(name.encode(), value.encode()) for name, _, value in said]
@@ -141,7 +141,7 @@ def _answer(
     if coding is not None:
         found.append((b"Content-Encoding", coding.encode()))
         sent = _CODINGS[coding](sent)
-    return Answer(status, tuple(found), sent)
+    return Response(status, tuple(found), sent)
 
 
 def _body(kind: str, content: Any, charset: str) -> bytes:

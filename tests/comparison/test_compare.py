@@ -15,7 +15,7 @@ from strangler.comparison.difference import MOST_TEXT, Risk
 from strangler.comparison.findings import MOST_LISTED
 from strangler.comparison.html import bodies as html_bodies
 from strangler.comparison.json import bodies as json_bodies
-from strangler.comparison.response import Answer
+from strangler.comparison.response import Response
 from strangler.comparison.rules import Rules
 from strangler.config.compile.compare import DEFAULT_RULES, compile_rules
 from strangler.config.schema.compare import CompareSection
@@ -25,12 +25,12 @@ def rules(*sections: dict[str, Any]) -> Rules:
     return compile_rules(*(CompareSection.model_validate(section) for section in sections))
 
 
-def answer(document: Any, status: int = 200) -> Answer:
-    return Answer(status, ((b"Content-Type", b"application/json"),), json.dumps(document).encode())
+def response(document: Any, status: int = 200) -> Response:
+    return Response(status, ((b"Content-Type", b"application/json"),), json.dumps(document).encode())
 
 
 def compared(legacy: Any, extracted: Any, how: Rules = DEFAULT_RULES, **other: Any) -> Comparison:
-    return compare(answer(legacy), answer(extracted), how, **other)
+    return compare(response(legacy), response(extracted), how, **other)
 
 
 @pytest.mark.parametrize(
@@ -58,14 +58,14 @@ def test_a_signature_holds_no_indexes_and_no_values(legacy: Any, extracted: Any,
 
 
 def test_statuses_are_told_apart_by_their_signatures() -> None:
-    (difference,) = compare(answer({}), answer({}, status=500), DEFAULT_RULES).differences
+    (difference,) = compare(response({}), response({}, status=500), DEFAULT_RULES).differences
     assert (difference.signature, difference.place) == ("value status 200 to 500", "status")
     assert (difference.legacy, difference.extracted, difference.risk) == ("200", "500", Risk.HIGH)
 
 
 def test_values_are_shown_as_they_were_sent() -> None:
     one, other = (
-        Answer(200, ((b"content-type", b"application/json"),), body) for body in (b'{"a": 12.50}', b'{"a": 1e1}')
+        Response(200, ((b"content-type", b"application/json"),), body) for body in (b'{"a": 12.50}', b'{"a": 1e1}')
     )
     (difference,) = compare(one, other, DEFAULT_RULES).differences
     assert (difference.legacy, difference.extracted) == ("12.50", "1e1")
@@ -79,8 +79,8 @@ def test_a_long_value_is_cut() -> None:
 
 
 def test_the_value_of_a_cookie_is_not_shown() -> None:
-    legacy = Answer(200, ((b"Set-Cookie", b"sessionid=secret; Path=/"),), b"")
-    (difference,) = compare(legacy, Answer(200, (), b""), DEFAULT_RULES).differences
+    legacy = Response(200, ((b"Set-Cookie", b"sessionid=secret; Path=/"),), b"")
+    (difference,) = compare(legacy, Response(200, (), b""), DEFAULT_RULES).differences
     assert (difference.legacy, difference.extracted) == ("is set", None)
 
 
@@ -93,7 +93,7 @@ def test_risks_can_be_said_for_all_migrations_and_for_one() -> None:
     how = rules({"risks": {"extra": "high", "value": "low"}}, {"risks": {"extra": "medium", "status": "low"}})
     found = {item.kind: item.risk for item in compared({"a": 1}, {"a": 2, "b": 1}, how).differences}
     assert found == {"value": "low", "extra": "medium"}
-    (difference,) = compare(answer({}), answer({}, status=201), how).differences
+    (difference,) = compare(response({}), response({}, status=201), how).differences
     assert difference.risk is Risk.LOW
 
 
@@ -143,13 +143,13 @@ def test_a_rule_that_still_counts_goes_before_one_that_has_expired() -> None:
     ],
 )
 def test_two_equal_errors_are_no_evidence(legacy: int, extracted: int, outcome: Outcome, evidence: bool) -> None:
-    found = compare(answer({}, legacy), answer({}, extracted), DEFAULT_RULES)
+    found = compare(response({}, legacy), response({}, extracted), DEFAULT_RULES)
     assert (found.outcome, found.evidence) == (outcome, evidence)
 
 
 def test_a_body_that_grows_too_large_is_not_compared() -> None:
-    bomb = Answer(200, ((b"Content-Encoding", b"gzip"),), gzip.compress(bytes(20_000_000)))
-    found = compare(bomb, answer({}), DEFAULT_RULES)
+    bomb = Response(200, ((b"Content-Encoding", b"gzip"),), gzip.compress(bytes(20_000_000)))
+    found = compare(bomb, response({}), DEFAULT_RULES)
     assert (found.outcome, found.reason, found.evidence) == (Outcome.NOT_COMPARED, "too big", False)
     assert compare(bomb, bomb, DEFAULT_RULES).outcome is Outcome.MATCH
 
@@ -175,9 +175,9 @@ def test_paragraphs_are_numbered_once_however_many_differ(monkeypatch: pytest.Mo
         asked += 1
         return name(child)
 
-    def page(text: str) -> Answer:
+    def page(text: str) -> Response:
         paragraphs = "".join(f"<p>{text}{number}" for number in range(500))
-        return Answer(200, ((b"Content-Type", b"text/html"),), f"<hr>{paragraphs}".encode())
+        return Response(200, ((b"Content-Type", b"text/html"),), f"<hr>{paragraphs}".encode())
 
     monkeypatch.setattr(html_bodies, "_name", counting)
     found = compare(page("a"), page("b"), DEFAULT_RULES)
@@ -243,18 +243,19 @@ def test_sets_in_sets_are_tried_no_more_than_a_bound(monkeypatch: pytest.MonkeyP
 def test_numbers_beyond_all_measure_are_never_near(legacy: str, extracted: str, tolerance: str) -> None:
     how = rules({"rules": [{"name": "near", "json": "$.n", "tolerance": tolerance}]})
     fields = ((b"Content-Type", b"application/json"),)
-    answers = [Answer(200, fields, f'{{"n": {number}}}'.encode()) for number in (legacy, extracted)]
-    assert compare(answers[0], answers[1], how).outcome is Outcome.MISMATCH
+    responses = [Response(200, fields, f'{{"n": {number}}}'.encode()) for number in (legacy, extracted)]
+    assert compare(responses[0], responses[1], how).outcome is Outcome.MISMATCH
 
 
 def test_a_share_of_the_smallest_numbers_is_none_of_them() -> None:
     how = rules({"rules": [{"name": "near", "json": "$.n", "tolerance": "1%"}]})
     fields = ((b"Content-Type", b"application/json"),)
-    answers = [
-        Answer(200, fields, f'{{"n": {number}}}'.encode()) for number in ("1e-2000000", "2e-2000000", "1.001e-2000000")
+    responses = [
+        Response(200, fields, f'{{"n": {number}}}'.encode())
+        for number in ("1e-2000000", "2e-2000000", "1.001e-2000000")
     ]
-    assert compare(answers[0], answers[1], how).outcome is Outcome.MISMATCH
-    assert compare(answers[0], answers[2], how).outcome is Outcome.IGNORED
+    assert compare(responses[0], responses[1], how).outcome is Outcome.MISMATCH
+    assert compare(responses[0], responses[2], how).outcome is Outcome.IGNORED
 
 
 @pytest.mark.parametrize(
@@ -271,8 +272,8 @@ def test_a_share_of_the_smallest_numbers_is_none_of_them() -> None:
     ],
 )
 def test_what_a_refusal_asks_for_is_compared(status: int, name: str, legacy: str, extracted: str, same: bool) -> None:
-    def refusal(value: str) -> Answer:
-        return Answer(status, ((name.encode(), value.encode()),) if value else (), b"no")
+    def refusal(value: str) -> Response:
+        return Response(status, ((name.encode(), value.encode()),) if value else (), b"no")
 
     found = compare(refusal(legacy), refusal(extracted), DEFAULT_RULES)
     assert (found.outcome is Outcome.MATCH) is same

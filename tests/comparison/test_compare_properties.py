@@ -1,4 +1,4 @@
-"""What holds for any two answers, whatever is in them."""
+"""What holds for any two responses, whatever is in them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from strangler.comparison.compare import Outcome, compare
-from strangler.comparison.difference import Kind
-from strangler.comparison.response import Answer
+from strangler.comparison.difference import DifferenceKind
+from strangler.comparison.response import Response
 from strangler.config.compile.compare import DEFAULT_RULES, compile_rules
 from strangler.config.schema.compare import CompareSection
 from strangler.shadow.judging.sameness import Sameness
-from strangler.shadow.pair import Answered
+from strangler.shadow.pair import SideResponse
 
 unhurried = settings(deadline=None, max_examples=200)
 
@@ -57,8 +57,8 @@ bodies = (
 )
 header_names = st.sampled_from([b"Set-Cookie", b"Cache-Control", b"Location", b"Content-Security-Policy", b"X"])
 headers = st.lists(st.tuples(header_names, st.binary(max_size=20)), max_size=4)
-answers = st.builds(
-    lambda status, kind, coding, rest, body: Answer(
+responses = st.builds(
+    lambda status, kind, coding, rest, body: Response(
         status, ((b"Content-Type", kind), (b"Content-Encoding", coding), *rest), body
     ),
     st.sampled_from([200, 201, 204, 302, 304, 404, 500, 99, 0]),
@@ -69,17 +69,17 @@ answers = st.builds(
 )
 
 
-def json_answer(document: Any) -> Answer:
-    return Answer(200, ((b"content-type", b"application/json"),), json.dumps(document).encode())
+def json_answer(document: Any) -> Response:
+    return Response(200, ((b"content-type", b"application/json"),), json.dumps(document).encode())
 
 
-def page(text: str) -> Answer:
-    return Answer(200, ((b"content-type", b"text/html; charset=utf-8"),), text.encode())
+def page(text: str) -> Response:
+    return Response(200, ((b"content-type", b"text/html; charset=utf-8"),), text.encode())
 
 
 @unhurried
-@given(answers, answers)
-def test_whatever_two_upstreams_send_is_compared(legacy: Answer, extracted: Answer) -> None:
+@given(responses, responses)
+def test_whatever_two_upstreams_send_is_compared(legacy: Response, extracted: Response) -> None:
     for rules in (DEFAULT_RULES, RULES):
         found = compare(legacy, extracted, rules)
         assert (found.outcome is Outcome.MISMATCH) is bool(found.differences)
@@ -89,9 +89,9 @@ def test_whatever_two_upstreams_send_is_compared(legacy: Answer, extracted: Answ
 
 
 @unhurried
-@given(answers)
-def test_an_answer_never_differs_from_itself(answer: Answer) -> None:
-    assert compare(answer, answer, RULES).outcome is Outcome.MATCH
+@given(responses)
+def test_an_answer_never_differs_from_itself(response: Response) -> None:
+    assert compare(response, response, RULES).outcome is Outcome.MATCH
 
 
 lines = st.lists(
@@ -102,7 +102,7 @@ lines = st.lists(
     max_size=4,
 ).map(lambda fields: b"".join(b"%b:%b\r\n" % field for field in fields))
 sides = st.builds(
-    Answered,
+    SideResponse,
     st.just("http://127.0.0.1:1"),
     st.sampled_from([200, 404]),
     lines,
@@ -113,11 +113,13 @@ sides = st.builds(
 
 @unhurried
 @given(sides, sides)
-def test_what_is_found_the_same_at_a_glance_matches_when_it_is_compared(legacy: Answered, extracted: Answered) -> None:
+def test_what_is_found_the_same_at_a_glance_matches_when_it_is_compared(
+    legacy: SideResponse, extracted: SideResponse
+) -> None:
     for rules in (DEFAULT_RULES, RULES):
         found = Sameness(rules).of(legacy, extracted)
         if found is not None:
-            assert found == compare(legacy.answer, extracted.answer, rules)
+            assert found == compare(legacy.response, extracted.response, rules)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +133,7 @@ def test_what_is_found_the_same_at_a_glance_matches_when_it_is_compared(legacy: 
     ],
 )
 def test_only_headers_that_matter_make_answers_differ_at_a_glance(line: bytes, same: bool) -> None:
-    one = Answered("http://127.0.0.1:1", 200, b"Content-Length: 2\r\n", b"{}", 0.01)
+    one = SideResponse("http://127.0.0.1:1", 200, b"Content-Length: 2\r\n", b"{}", 0.01)
     other = one._replace(head=line + one.head)
     assert (Sameness(DEFAULT_RULES).of(one, other) is not None) is same
 
@@ -140,7 +142,7 @@ def test_only_headers_that_matter_make_answers_differ_at_a_glance(line: bytes, s
 @given(documents)
 def test_a_document_never_differs_from_another_way_to_write_it(document: Any) -> None:
     one = json_answer(document)
-    other = Answer(
+    other = Response(
         200,
         one.headers,
         json.dumps(document, indent=2, ensure_ascii=False, sort_keys=True).encode("utf-8", "surrogatepass"),
@@ -150,7 +152,7 @@ def test_a_document_never_differs_from_another_way_to_write_it(document: Any) ->
 
 
 def counted(found: Any) -> Counter[str]:
-    other_way = {Kind.MISSING: "alone", Kind.EXTRA: "alone"}
+    other_way = {DifferenceKind.MISSING: "alone", DifferenceKind.EXTRA: "alone"}
     return Counter(str(other_way.get(difference.kind, difference.kind)) for difference in found.differences)
 
 
@@ -204,9 +206,10 @@ def test_one_changed_leaf_is_one_difference_at_its_path(document: Any, data: st.
         holder, key = holder[key], step
     holder[key] = "changed"
     found = compare(json_answer(document), json_answer(changed[""]), DEFAULT_RULES)
-    assert [(difference.path, difference.kind in (Kind.VALUE, Kind.TYPE)) for difference in found.differences] == [
-        (path, True)
-    ]
+    assert [
+        (difference.path, difference.kind in (DifferenceKind.VALUE, DifferenceKind.TYPE))
+        for difference in found.differences
+    ] == [(path, True)]
 
 
 @unhurried
@@ -215,9 +218,13 @@ def test_one_inserted_element_is_one_difference_where_it_is(elements: list[Any],
     place = data.draw(st.integers(0, len(elements)))
     longer = [*elements[:place], {"new": True}, *elements[place:]]
     found = compare(json_answer(elements), json_answer(longer), DEFAULT_RULES)
-    assert [(difference.kind, difference.path) for difference in found.differences] == [(Kind.EXTRA, f"$[{place}]")]
+    assert [(difference.kind, difference.path) for difference in found.differences] == [
+        (DifferenceKind.EXTRA, f"$[{place}]")
+    ]
     back = compare(json_answer(longer), json_answer(elements), DEFAULT_RULES)
-    assert [(difference.kind, difference.path) for difference in back.differences] == [(Kind.MISSING, f"$[{place}]")]
+    assert [(difference.kind, difference.path) for difference in back.differences] == [
+        (DifferenceKind.MISSING, f"$[{place}]")
+    ]
 
 
 @unhurried
@@ -227,7 +234,7 @@ def test_elements_in_another_order_are_one_difference(elements: list[Any], rando
     random.shuffle(other)
     assume(other != elements)
     found = compare(json_answer(elements), json_answer(other), DEFAULT_RULES)
-    assert [(difference.kind, difference.path) for difference in found.differences] == [(Kind.ORDER, "$")]
+    assert [(difference.kind, difference.path) for difference in found.differences] == [(DifferenceKind.ORDER, "$")]
 
 
 @unhurried
@@ -235,14 +242,14 @@ def test_elements_in_another_order_are_one_difference(elements: list[Any], rando
 def test_however_deep_a_document_is_it_is_compared(depth: int, opening: str) -> None:
     closing = "]" if opening == "[" else "}"
     one, other = (
-        Answer(200, ((b"content-type", b"application/json"),), (opening * depth + inside + closing * depth).encode())
+        Response(200, ((b"content-type", b"application/json"),), (opening * depth + inside + closing * depth).encode())
         for inside in "12"
     )
-    assert [difference.kind for difference in compare(one, other, RULES).differences] == [Kind.VALUE]
+    assert [difference.kind for difference in compare(one, other, RULES).differences] == [DifferenceKind.VALUE]
 
 
 @unhurried
 @given(st.integers(1, 100_000))
 def test_however_deep_a_page_is_it_is_compared(depth: int) -> None:
     one, other = (page("<div>" * depth + inside) for inside in "12")
-    assert [difference.kind for difference in compare(one, other, RULES).differences] == [Kind.VALUE]
+    assert [difference.kind for difference in compare(one, other, RULES).differences] == [DifferenceKind.VALUE]

@@ -27,8 +27,8 @@ def test_a_pair_gets_the_verdict_that_a_person_gave_it(pair: Pair) -> None:
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.name)
 def test_an_answer_is_the_same_as_itself(pair: Pair) -> None:
-    for answer in (pair.legacy, pair.extracted):
-        found = Pair(pair.name, answer, answer, pair.rules, pair.verdict).compared()
+    for response in (pair.legacy, pair.extracted):
+        found = Pair(pair.name, response, response, pair.rules, pair.verdict).compared()
         assert found.outcome is Outcome.MATCH
 
 

@@ -6,14 +6,14 @@ import json
 
 from strangler.comparison.compare import compare
 from strangler.comparison.findings import LONGEST_SIGNATURE
-from strangler.comparison.response import Answer
+from strangler.comparison.response import Response
 from strangler.config.compile.compare import DEFAULT_RULES
 
 
 def signature(key: str) -> str:
     """That of a key which the extracted side lacks."""
-    legacy = Answer(200, ((b"content-type", b"application/json"),), json.dumps({key: 1}).encode())
-    (found,) = compare(legacy, Answer(200, legacy.headers, b"{}"), DEFAULT_RULES).differences
+    legacy = Response(200, ((b"content-type", b"application/json"),), json.dumps({key: 1}).encode())
+    (found,) = compare(legacy, Response(200, legacy.headers, b"{}"), DEFAULT_RULES).differences
     assert key in found.path
     return found.signature
 

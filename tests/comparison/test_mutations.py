@@ -17,10 +17,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from strangler.comparison.compare import Outcome, compare
-from strangler.comparison.response import Answer
+from strangler.comparison.response import Response
 from strangler.config.compile.compare import DEFAULT_RULES
 from strangler.shadow.judging.sameness import Sameness
-from strangler.shadow.pair import Answered
+from strangler.shadow.pair import SideResponse
 from tests.comparison import pages
 
 if sys.version_info >= (3, 14):
@@ -49,17 +49,17 @@ LETTERS = {
 }
 
 
-def sent(kind: str, body: bytes, coding: bytes = b"") -> Answer:
+def sent(kind: str, body: bytes, coding: bytes = b"") -> Response:
     coded = CODINGS[coding](body) if coding in (b"gzip", b"deflate", b"br", b"zstd") else body
     fields = [(b"Content-Type", kind.encode())]
-    return Answer(200, tuple([*fields, (b"Content-Encoding", coding)] if coding else fields), coded)
+    return Response(200, tuple([*fields, (b"Content-Encoding", coding)] if coding else fields), coded)
 
 
-def outcome(legacy: Answer, extracted: Answer) -> Outcome:
+def outcome(legacy: Response, extracted: Response) -> Outcome:
     """That of comparing, which finding them the same at a glance must not contradict."""
     found = compare(legacy, extracted, DEFAULT_RULES).outcome
     raw = [
-        Answered("", one.status, b"".join(b"%b: %b\r\n" % field for field in one.headers), one.body, 0.0)
+        SideResponse("", one.status, b"".join(b"%b: %b\r\n" % field for field in one.headers), one.body, 0.0)
         for one in (legacy, extracted)
     ]
     glance = Sameness(DEFAULT_RULES).of(*raw)
@@ -232,12 +232,12 @@ cookie_attributes = st.fixed_dictionaries(
 )
 
 
-def cookies(said: dict[str, dict[str, str]]) -> Answer:
+def cookies(said: dict[str, dict[str, str]]) -> Response:
     fields = [
         "; ".join([f"{name}=1", *(f"{attribute}={value}" for attribute, value in attributes.items())])
         for name, attributes in said.items()
     ]
-    return Answer(200, tuple((b"Set-Cookie", field.encode()) for field in fields), b"")
+    return Response(200, tuple((b"Set-Cookie", field.encode()) for field in fields), b"")
 
 
 def rewritten(said: dict[str, dict[str, str]], random: Random) -> dict[str, dict[str, str]]:

@@ -9,7 +9,7 @@ import zlib
 import brotli
 import pytest
 
-from strangler.comparison.response import DECODED, Answer, TooLarge, Undecodable, decoded
+from strangler.comparison.response import DECODED, Response, TooLarge, Undecodable, decoded
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -22,8 +22,8 @@ WIDE: dict[int, int] = {zstd.CompressionParameter.window_log: 24, zstd.Compressi
 TEXT = b'{"name": "Grand Piano", "price": "1999.00"}' * 50
 
 
-def answer(body: bytes, *codings: bytes) -> Answer:
-    return Answer(200, tuple((b"Content-Encoding", coding) for coding in codings), body)
+def response(body: bytes, *codings: bytes) -> Response:
+    return Response(200, tuple((b"Content-Encoding", coding) for coding in codings), body)
 
 
 def raw_deflate(body: bytes) -> bytes:
@@ -48,21 +48,21 @@ def raw_deflate(body: bytes) -> bytes:
     ],
 )
 def test_a_body_is_what_it_was_before_it_was_compressed(coding: bytes, body: bytes) -> None:
-    assert decoded(answer(body, coding)).body == TEXT
+    assert decoded(response(body, coding)).body == TEXT
 
 
 def test_the_coding_is_gone_once_it_is_undone() -> None:
-    found = decoded(Answer(200, ((b"content-encoding", b"gzip"), (b"etag", b"1")), gzip.compress(b"a", mtime=0)))
-    assert found == Answer(200, ((b"etag", b"1"),), b"a")
+    found = decoded(Response(200, ((b"content-encoding", b"gzip"), (b"etag", b"1")), gzip.compress(b"a", mtime=0)))
+    assert found == Response(200, ((b"etag", b"1"),), b"a")
 
 
 def test_codings_in_headers_of_their_own_are_undone_in_reverse() -> None:
-    assert decoded(answer(gzip.compress(zlib.compress(TEXT), mtime=0), b"deflate", b"gzip")).body == TEXT
+    assert decoded(response(gzip.compress(zlib.compress(TEXT), mtime=0), b"deflate", b"gzip")).body == TEXT
 
 
 @pytest.mark.parametrize("coding", DECODED)
 def test_a_coding_without_a_body_is_the_answer_to_a_head(coding: bytes) -> None:
-    assert decoded(answer(b"", coding)).body == b""
+    assert decoded(response(b"", coding)).body == b""
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_coding_without_a_body_is_the_answer_to_a_head(coding: bytes) -> None:
 )
 def test_a_body_that_is_not_what_it_says(coding: bytes, body: bytes, message: str) -> None:
     with pytest.raises(Undecodable, match=message):
-        decoded(answer(body, coding))
+        decoded(response(body, coding))
 
 
 @pytest.mark.parametrize(
@@ -100,5 +100,5 @@ def test_a_body_that_is_not_what_it_says(coding: bytes, body: bytes, message: st
 )
 def test_a_body_that_grows_beyond_the_bound_is_given_up(coding: bytes, body: bytes) -> None:
     with pytest.raises(TooLarge):
-        decoded(answer(body, coding), most=1_000_000)
-    assert len(decoded(answer(body, coding), most=10_000_000).body) == 10_000_000
+        decoded(response(body, coding), most=1_000_000)
+    assert len(decoded(response(body, coding), most=10_000_000).body) == 10_000_000

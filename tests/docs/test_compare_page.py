@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from strangler.comparison.compare import compare
-from strangler.comparison.difference import Kind
+from strangler.comparison.difference import DifferenceKind
 from strangler.comparison.html import csrf
-from strangler.comparison.response import Answer
+from strangler.comparison.response import Response
 from strangler.config.compile.compare import DEFAULT_RULES, compile_rules
 from strangler.config.schema.compare import CompareSection
 
@@ -26,15 +26,15 @@ EXAMPLES: list[dict[str, Any]] = [
 ]
 
 
-def answer(body: str) -> Answer:
+def response(body: str) -> Response:
     kind = b"text/html" if body.startswith("<") else b"application/json"
-    return Answer(200, ((b"Content-Type", kind),), body.encode())
+    return Response(200, ((b"Content-Type", kind),), body.encode())
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.get("rule", {"name": "none"})["name"])
 def test_example_gives_the_stated_differences(example: dict[str, Any]) -> None:
     rules = compile_rules(CompareSection.model_validate({"rules": [example["rule"]] if "rule" in example else []}))
-    found = compare(answer(example["legacy"]), answer(example["extracted"]), rules)
+    found = compare(response(example["legacy"]), response(example["extracted"]), rules)
     assert sorted(f"{difference.kind} {difference.path}" for difference in found.differences) == sorted(
         example.get("finds", [])
     )
@@ -43,7 +43,7 @@ def test_example_gives_the_stated_differences(example: dict[str, Any]) -> None:
 
 def test_table_of_risks_matches_the_code() -> None:
     table = dict(re.findall(r"^\| `([a-z ]+)` \| .* \| (high|medium|low) \|$", PAGE, re.MULTILINE))
-    assert table == {str(kind): str(DEFAULT_RULES.risks[kind]) for kind in Kind}
+    assert table == {str(kind): str(DEFAULT_RULES.risks[kind]) for kind in DifferenceKind}
 
 
 def test_names_of_csrf_tokens_are_all_listed() -> None:

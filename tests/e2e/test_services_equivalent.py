@@ -23,7 +23,7 @@ from strangler.config.load import load
 from strangler.model.methods import COMPARABLE
 from strangler.replay.ask import Side
 from strangler.replay.operations import only_migration
-from strangler.replay.recorded import RecordedRequest, Recording, fields_of
+from strangler.replay.recorded import RecordedRequest, RecordedRequests, fields_of
 from strangler.replay.replay import replay
 from strangler.replay.results import Results
 from strangler.testing import Asker, assert_equivalent, load_rules
@@ -70,16 +70,16 @@ def request_of(case: Case, texts: Mapping[str, str]) -> RecordedRequest:
     return RecordedRequest(case.method, case.target, fields, case.body, "localhost", str(case))
 
 
-def recorded(cases: Iterable[Case], texts: Mapping[str, str], migration: str) -> Recording:
+def recorded(cases: Iterable[Case], texts: Mapping[str, str], migration: str) -> RecordedRequests:
     """What of the cases the migration's routes take, and nothing that a library could not send."""
     sendable = [case for case in cases if not any("Transfer-Encoding" in line for line in case.headers)]
-    recording = Recording([request_of(case, texts) for case in sendable])
+    recording = RecordedRequests([request_of(case, texts) for case in sendable])
     recording.only_methods(COMPARABLE)
     only_migration(recording, load(CONFIG).snapshot, migration, None)
     return recording
 
 
-def compared(recording: Recording, sides: Sides, migration: str) -> Results:
+def compared(recording: RecordedRequests, sides: Sides, migration: str) -> Results:
     """What a replay found."""
     results = Results(recording, migration)
 
@@ -95,9 +95,9 @@ def compared(recording: Recording, sides: Sides, migration: str) -> Results:
     return results
 
 
-def only(recording: Recording, pattern: str) -> Recording:
+def only(recording: RecordedRequests, pattern: str) -> RecordedRequests:
     """The requests for targets that begin as `pattern` says."""
-    return Recording([request for request in recording.requests if re.match(pattern, request.target)])
+    return RecordedRequests([request for request in recording.requests if re.match(pattern, request.target)])
 
 
 def assert_equivalent_over_enough(results: Results) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from strangler.config.load import load
 from strangler.shadow.evidence.stored_evidence import report
 from strangler.shadow.evidence.tables import metadata
-from strangler.shadow.report.report import Report
+from strangler.shadow.report.report import ShadowReport
 from strangler.shadow.report.words import headline
 from strangler.store.database import Database
 from tests.e2e.gateway_process import ROOT, GatewayProcess
@@ -33,7 +33,7 @@ class Found:
     """What a report said of a candidate."""
 
     candidate: Candidate
-    report: Report
+    report: ShadowReport
 
     @property
     def counts(self) -> dict[str, int]:
@@ -142,7 +142,7 @@ def _untested(folder: Path, candidates: list[Candidate]) -> list[str]:
     return [one.migration for one in found if any("has not been tested" in reason for reason in one.blocking)]
 
 
-def _report(folder: Path, candidate: Candidate, target: float) -> Report:
+def _report(folder: Path, candidate: Candidate, target: float) -> ShadowReport:
     snapshot = load(folder / "gateway.yaml").snapshot
     database = Database(snapshot.store.url, metadata, create=False)
     try:

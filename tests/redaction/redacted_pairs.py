@@ -12,15 +12,17 @@ from strangler.config.compile.compare import DEFAULT_RULES
 from strangler.redaction.redaction import Redaction
 from strangler.replay.har.writing import har_of
 from strangler.shadow.evidence.document import documented
-from strangler.shadow.pair import Answered, Pair
+from strangler.shadow.pair import Pair, SideResponse
 
 
-def answered(content_type: str, body: bytes, *fields: bytes) -> Answered:
+def answered(content_type: str, body: bytes, *fields: bytes) -> SideResponse:
     head = b"".join(b"%b\r\n" % field for field in (b"Content-Type: " + content_type.encode(), *fields))
-    return Answered("http://127.0.0.1:1", 200, head, body, 0.1)
+    return SideResponse("http://127.0.0.1:1", 200, head, body, 0.1)
 
 
-def pair(fields: bytes, legacy: Answered, extracted: Answered, target: bytes = b"/items", body: bytes = b"") -> Pair:
+def pair(
+    fields: bytes, legacy: SideResponse, extracted: SideResponse, target: bytes = b"/items", body: bytes = b""
+) -> Pair:
     request = b"POST %b HTTP/1.1\r\nHost: a\r\n%b\r\n%b" % (target, fields, body)
     return Pair("items", "items/one", "POST /items", 0.0, "legacy", 0, request, "", legacy, extracted)
 
@@ -30,7 +32,7 @@ def kept(whole: Pair, redaction: Redaction) -> str:
     rules = replace(
         DEFAULT_RULES, redaction=redaction, headers=(*DEFAULT_RULES.headers, b"x-note"), cookie_values=frozenset("a")
     )
-    comparison = compare(whole.legacy.answer, whole.extracted.answer, rules)
+    comparison = compare(whole.legacy.response, whole.extracted.response, rules)
     documents = [documented(whole, comparison, values, redaction) for values in (True, False)]
     archive = har_of([{"at": 0.0, **documents[0]}])
     counted = [(item.path, item.signature, item.place) for item in comparison.differences]

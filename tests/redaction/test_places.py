@@ -198,7 +198,7 @@ def test_the_values_of_cookies_are_not_shown_their_attributes_are() -> None:
 def test_keys_that_look_like_tokens_stand_in_no_path_or_signature(key: str, values: bool) -> None:
     bodies = [json.dumps({"sessions": {key: number, "kept": number}}).encode() for number in (1, 2)]
     one, other = (answered("application/json", body) for body in bodies)
-    comparison = compare(one.answer, other.answer, DEFAULT_RULES)
+    comparison = compare(one.response, other.response, DEFAULT_RULES)
     assert SECRET not in str([(item.path, item.signature, item.place) for item in comparison.differences])
     document = orjson.loads(orjson.dumps(documented(pair(b"", one, other), comparison, values, REDACTION)))
     assert SECRET not in str(document)
@@ -264,7 +264,7 @@ def test_differences_show_what_is_not_secret(
 ) -> None:
     charset = "latin-1" if "latin" in content_type else "utf-8"
     one, other = (answered(content_type, body.encode(charset)) for body in (legacy, extracted))
-    document = documented(pair(b"", one, other), compare(one.answer, other.answer, DEFAULT_RULES), True, REDACTION)
+    document = documented(pair(b"", one, other), compare(one.response, other.response, DEFAULT_RULES), True, REDACTION)
     (difference,) = document["differences"]
     assert [difference["legacy"], difference["extracted"]] == shown
 

@@ -16,7 +16,7 @@ from strangler.config.schema.compare import CompareSection
 from strangler.model.shadow import Redact
 from strangler.redaction.redaction import REDACTED, Redaction
 from strangler.shadow.evidence.document import documented
-from strangler.shadow.pair import Answered, Pair
+from strangler.shadow.pair import Pair, SideResponse
 from strangler.shadow.report.words import redaction_note
 
 TOKEN = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ1c2VyIn0.c2lnbmF0dXJl"
@@ -114,20 +114,20 @@ def _without_plain(value: Any, secret: bool = False) -> Any:
 def test_no_document_shows_what_is_to_be_hidden(legacy: Any, extracted: Any) -> None:
     bodies = [json.dumps(_without_plain(document)).encode() for document in (legacy, extracted)]
     head = b"Content-Type: application/json\r\n"
-    sides = [Answered("http://127.0.0.1:1", 200, head, body, 0.1) for body in bodies]
+    sides = [SideResponse("http://127.0.0.1:1", 200, head, body, 0.1) for body in bodies]
     request = b"GET /items?email=SECRET HTTP/1.1\r\nAuthorization: Bearer SECRET\r\nCookie: a=SECRET\r\n\r\n"
     pair = Pair("items", "items/one", "GET /items", 0.0, "legacy", 0, request, "", *sides)
-    comparison = compare(sides[0].answer, sides[1].answer, DEFAULT_RULES)
+    comparison = compare(sides[0].response, sides[1].response, DEFAULT_RULES)
     stored = json.dumps(documented(pair, comparison, True, REDACTION))
     assert "SECRET" not in stored
 
 
 def test_without_values_there_are_digests_that_tell_the_sides_apart() -> None:
-    one = Answered("http://127.0.0.1:1", 200, b"Content-Type: application/json\r\n", b'{"a":"legacy"}', 0.1)
+    one = SideResponse("http://127.0.0.1:1", 200, b"Content-Type: application/json\r\n", b'{"a":"legacy"}', 0.1)
     other = replace_body(one, b'{"a":"extracted"}')
     request = b"GET /items?q=query HTTP/1.1\r\nA: b\r\n\r\n"
     pair = Pair("items", "items/one", "GET /items", 0.0, "legacy", 0, request, "", one, other)
-    stored = documented(pair, compare(one.answer, other.answer, DEFAULT_RULES), False, REDACTION)
+    stored = documented(pair, compare(one.response, other.response, DEFAULT_RULES), False, REDACTION)
     (difference,) = stored["differences"]
     assert difference["path"] == "$.a"
     assert difference["legacy"] != difference["extracted"]
@@ -136,7 +136,7 @@ def test_without_values_there_are_digests_that_tell_the_sides_apart() -> None:
     assert not any(value in json.dumps(stored) for value in ('"legacy"}', "query", '{"a"'))
 
 
-def replace_body(answered: Answered, body: bytes) -> Answered:
+def replace_body(answered: SideResponse, body: bytes) -> SideResponse:
     return answered._replace(body=body)
 
 
@@ -148,15 +148,15 @@ def test_keys_below_a_redacted_field_stand_in_no_path_or_signature(name: str, va
         for number in (1, 2)
     ]
     head = b"Content-Type: application/json\r\n"
-    one, other = (Answered("http://127.0.0.1:1", 200, head, body, 0.1) for body in bodies)
-    comparison = compare(one.answer, other.answer, replace(DEFAULT_RULES, redaction=REDACTION))
+    one, other = (SideResponse("http://127.0.0.1:1", 200, head, body, 0.1) for body in bodies)
+    comparison = compare(one.response, other.response, replace(DEFAULT_RULES, redaction=REDACTION))
     hidden, kept = comparison.differences
     assert hidden.path == f'$.a.{name}["{REDACTED}"]["{REDACTED}"][0]["{REDACTED}"]'
     assert (hidden.place, hidden.signature) == (f"$.a.{name}[*][*][*][*]", f"value $.a.{name}[*][*][*][*]")
     assert (kept.path, kept.signature) == ("$.a.kept", "value $.a.kept")
     pair = Pair("items", "items/one", "GET /items", 0.0, "legacy", 0, b"GET /items HTTP/1.1\r\n\r\n", "", one, other)
     # Rules that know of no configured names leave it to what is written.
-    for found in (comparison, compare(one.answer, other.answer, DEFAULT_RULES)):
+    for found in (comparison, compare(one.response, other.response, DEFAULT_RULES)):
         document = documented(pair, found, values, REDACTION)
         assert "S3cret" not in json.dumps(document["differences"])
 
@@ -191,15 +191,15 @@ def test_values_that_differ_only_inside_the_redaction_say_so_and_pass_by_a_rule(
     content_type: str, legacy: str, extracted: str, inside: bool
 ) -> None:
     head = f"Content-Type: {content_type}\r\n".encode()
-    one, other = (Answered("http://127.0.0.1:1", 200, head, body.encode(), 0.1) for body in (legacy, extracted))
+    one, other = (SideResponse("http://127.0.0.1:1", 200, head, body.encode(), 0.1) for body in (legacy, extracted))
     pair = Pair("items", "items/one", "GET /items", 0.0, "legacy", 0, b"GET /items HTTP/1.1\r\n\r\n", "", one, other)
-    plain = compare(one.answer, other.answer, DEFAULT_RULES)
+    plain = compare(one.response, other.response, DEFAULT_RULES)
     for values in (True, False):
         (difference,) = documented(pair, plain, values, REDACTION)["differences"]
         assert difference["inside_redaction"] is inside
         assert ("only what is redacted differs" in redaction_note(difference)) is inside
     rule = {"name": "own tokens", "body": True, "ignore": "redacted"}
-    found = compare(one.answer, other.answer, compile_rules(CompareSection.model_validate({"rules": [rule]})))
+    found = compare(one.response, other.response, compile_rules(CompareSection.model_validate({"rules": [rule]})))
     assert [name for _, name in found.ignored] == ["own tokens"] * inside
     assert len(found.differences) == (not inside)
 

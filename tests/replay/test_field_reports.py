@@ -10,22 +10,22 @@ import pytest
 from strangler.replay.har.hosts import parse_origin
 from strangler.replay.har.reading import read_har
 from strangler.replay.openapi.requests import read_openapi
-from strangler.replay.recorded import Recording, RecordingError
+from strangler.replay.recorded import RecordedRequests, RecordingError
 from strangler.replay.url_list import read_url_list
 
 # OpenAPI
 
 
-def described(paths: Any, version: str = "3.1.0", **more: Any) -> Recording:
+def described(paths: Any, version: str = "3.1.0", **more: Any) -> RecordedRequests:
     document = {"openapi": version, "info": {"title": "Shop", "version": "1"}, "paths": paths, **more}
     return read_openapi(json.dumps(document).encode(), "shop.json")
 
 
-def in_yaml(text: str, version: str = "3.1.0") -> Recording:
+def in_yaml(text: str, version: str = "3.1.0") -> RecordedRequests:
     return read_openapi(f"openapi: {version}\ninfo: {{title: Shop, version: '1'}}\n{text}".encode(), "shop.yaml")
 
 
-def targets(recording: Recording) -> list[str]:
+def targets(recording: RecordedRequests) -> list[str]:
     return [request.target for request in recording.requests]
 
 
@@ -250,7 +250,7 @@ def entry(url: str = "https://shop.example/a", method: str = "GET", **more: Any)
     return {"request": {"method": method, "url": url, "headers": headers, **more}, "response": {}, **place}
 
 
-def archive(*entries: Any, pages: Any = None, origins: tuple[str, ...] = ()) -> Recording:
+def archive(*entries: Any, pages: Any = None, origins: tuple[str, ...] = ()) -> RecordedRequests:
     log = {"version": "1.2", "entries": list(entries), **({} if pages is None else {"pages": pages})}
     return read_har(json.dumps({"log": log}).encode(), "shop.har", origins)
 

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from strangler.replay.har.reading import read_har
-from strangler.replay.recorded import Recording, RecordingError
+from strangler.replay.recorded import RecordedRequests, RecordingError
 
 
 def entry(url: str = "https://shop.example/a", method: str = "GET", **request: Any) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def archive(*entries: dict[str, Any]) -> bytes:
     return orjson.dumps({"log": {"version": "1.2", "creator": {"name": "Firefox"}, "entries": list(entries)}})
 
 
-def read(*entries: dict[str, Any]) -> Recording:
+def read(*entries: dict[str, Any]) -> RecordedRequests:
     return read_har(archive(*entries), "shop.har")
 
 

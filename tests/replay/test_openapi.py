@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strangler.replay.openapi.requests import read_openapi
-from strangler.replay.recorded import Recording, RecordingError
+from strangler.replay.recorded import RecordedRequests, RecordingError
 
 
-def read(paths: str, more: str = "") -> Recording:
+def read(paths: str, more: str = "") -> RecordedRequests:
     return read_openapi(f"openapi: 3.1.0\ninfo: {{title: Shop, version: '1'}}\n{more}\n{paths}".encode(), "shop.yaml")
 
 
-def asked(recording: Recording) -> list[str]:
+def asked(recording: RecordedRequests) -> list[str]:
     return [str(request) for request in recording.requests]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from strangler.config.load import load
 from strangler.model.migration import SideName
 from strangler.model.snapshot import Snapshot
-from strangler.shadow.pair import Answered, Pair
+from strangler.shadow.pair import Pair, SideResponse
 
 REQUEST = (
     b"GET /items/1?q=shown HTTP/1.1\r\nHost: shop.example\r\nAuthorization: Bearer abc.def.ghi\r\nX-Shadow: 1\r\n\r\n"
@@ -43,9 +43,11 @@ def snapshot(folder: Path, **shadow: Any) -> Snapshot:
     return load(file, {}).snapshot
 
 
-def answered(body: object, status: int = 200, seconds: float = 0.01, endpoint: str = "http://127.0.0.1:1") -> Answered:
-    """A JSON answer."""
-    return Answered(endpoint, status, b"Content-Type: application/json\r\n", json.dumps(body).encode(), seconds)
+def answered(
+    body: object, status: int = 200, seconds: float = 0.01, endpoint: str = "http://127.0.0.1:1"
+) -> SideResponse:
+    """A JSON response."""
+    return SideResponse(endpoint, status, b"Content-Type: application/json\r\n", json.dumps(body).encode(), seconds)
 
 
 def request_for(target: str) -> bytes:
@@ -53,9 +55,9 @@ def request_for(target: str) -> bytes:
     return b"GET %b HTTP/1.1\r\nHost: shop.example\r\nX-Shadow: 1\r\n\r\n" % target.encode()
 
 
-def missing(reason: str, endpoint: str = "http://127.0.0.1:2") -> Answered:
+def missing(reason: str, endpoint: str = "http://127.0.0.1:2") -> SideResponse:
     """No response, for `reason`."""
-    return Answered(endpoint, 0, b"", b"", 0.01, reason)
+    return SideResponse(endpoint, 0, b"", b"", 0.01, reason)
 
 
 def pair(
@@ -70,7 +72,7 @@ def pair(
 ) -> Pair:
     """A pair of JSON responses, or of whole ones as they are given, to a request of the route `one`."""
     sides = [
-        given if isinstance(given, Answered) else answered(given, status, seconds, endpoint)
+        given if isinstance(given, SideResponse) else answered(given, status, seconds, endpoint)
         for given, seconds, endpoint in (
             (legacy, 0.01, "http://127.0.0.1:1"),
             (extracted, 0.02, "http://127.0.0.1:2"),

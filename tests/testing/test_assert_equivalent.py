@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from strangler.comparison.response import Answer
+from strangler.comparison.response import Response
 from strangler.config.compile.compare import compile_rules
 from strangler.config.schema.compare import CompareSection, RuleSection
 from strangler.testing import assert_equivalent
@@ -29,7 +29,7 @@ def failure(legacy: Any, extracted: Any, **options: Any) -> list[str]:
 
 
 def test_answers_that_mean_the_same() -> None:
-    assert_equivalent(Answer(200, JSON, b'{"a":1,"b":[]}'), Answer(200, JSON, b'{ "b": [], "a": 1 }'))
+    assert_equivalent(Response(200, JSON, b'{"a":1,"b":[]}'), Response(200, JSON, b'{ "b": [], "a": 1 }'))
 
 
 def test_responses_of_httpx_whatever_their_coding() -> None:
@@ -39,7 +39,7 @@ def test_responses_of_httpx_whatever_their_coding() -> None:
         content=gzip.compress(b'{"a": 1}'),
     )
     assert_equivalent(packed, httpx.Response(200, json={"a": 1}))
-    assert_equivalent(Answer(200, JSON, b'{"a":1}'), packed)
+    assert_equivalent(Response(200, JSON, b'{"a":1}'), packed)
 
 
 def test_a_response_in_zstd_is_decoded_whether_or_not_httpx_has_done_so() -> None:
@@ -60,7 +60,7 @@ def test_a_failure_names_the_difference_and_shows_the_bodies() -> None:
     legacy = httpx.Response(200, json={"id": 1, "price": "12.50", "tags": ["a"], "café": "é"})
     extracted = httpx.Response(200, json={"id": 1, "price": "12.5", "café": "é"})
     lines = failure(legacy, extracted)
-    assert lines[0] == "the extracted answer is not equivalent to the legacy one"
+    assert lines[0] == "the extracted response is not equivalent to the legacy one"
     assert "  legacy     200, application/json, 50 bytes" in lines
     place = lines.index("  missing at $.tags  (risk high)")
     assert lines[place + 1 : place + 3] == ['    legacy     ["a"]', "    extracted  nothing"]
@@ -88,9 +88,9 @@ def test_another_status() -> None:
 
 def test_what_rules_let_pass_is_said_where_something_else_fails() -> None:
     rules = compile_rules(CompareSection(rules=[RuleSection(name="stock moves", json=["$.stock"], ignore=["value"])]))
-    one, other = Answer(200, JSON, b'{"stock":1}'), Answer(200, JSON, b'{"stock":2}')
+    one, other = Response(200, JSON, b'{"stock":1}'), Response(200, JSON, b'{"stock":2}')
     assert_equivalent(one, other, rules)
-    lines = failure(one, Answer(200, JSON, b'{"stock":2,"x":1}'), rules=rules)
+    lines = failure(one, Response(200, JSON, b'{"stock":2,"x":1}'), rules=rules)
     assert "  ignored by the rule 'stock moves': value at $.stock" in lines
 
 
@@ -102,17 +102,17 @@ def test_long_bodies_are_cut() -> None:
 
 def test_bytes_that_are_no_text_are_not_shown() -> None:
     png = ((b"Content-Type", b"image/png"),)
-    lines = failure(Answer(200, png, b"\xff\x00"), Answer(200, png, b"\xff\x01"))
+    lines = failure(Response(200, png, b"\xff\x00"), Response(200, png, b"\xff\x01"))
     assert not any(line.strip().startswith("---") for line in lines)
 
 
 def test_an_answer_that_is_too_big_is_no_match() -> None:
     rules = compile_rules(CompareSection(decoded_body=10))
-    lines = failure(Answer(200, JSON, b"[" + b" " * 20 + b"]"), Answer(200, JSON, b"[1]"), rules=rules)
-    assert lines == ["the answers were not compared: too big"]
+    lines = failure(Response(200, JSON, b"[" + b" " * 20 + b"]"), Response(200, JSON, b"[1]"), rules=rules)
+    assert lines == ["the responses were not compared: too big"]
 
 
 def test_the_traceback_ends_in_the_test() -> None:
     with pytest.raises(AssertionError) as raised:
-        assert_equivalent(Answer(200, (), b"a"), Answer(200, (), b"b"))
+        assert_equivalent(Response(200, (), b"a"), Response(200, (), b"b"))
     assert raised.traceback.filter(raised)[-1].path.name == "test_assert_equivalent.py"

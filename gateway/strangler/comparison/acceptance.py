@@ -14,7 +14,7 @@ from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, InvalidOperation, Over
 from email.utils import parsedate_to_datetime
 from typing import Final, Protocol
 
-from strangler.comparison.difference import Kind
+from strangler.comparison.difference import DifferenceKind
 
 
 class Absent:
@@ -49,7 +49,7 @@ class FloatText(float):
 class Treatment(Protocol):
     """What a rule does with a difference."""
 
-    def accepts(self, kind: Kind, legacy: object, extracted: object) -> bool:
+    def accepts(self, kind: DifferenceKind, legacy: object, extracted: object) -> bool:
         """Whether the difference may pass."""
         ...
 
@@ -62,10 +62,10 @@ class Ignore:
     them, which is found out where their place is known.
     """
 
-    kinds: frozenset[Kind]
+    kinds: frozenset[DifferenceKind]
     redacted: bool = False
 
-    def accepts(self, kind: Kind, legacy: object, extracted: object) -> bool:
+    def accepts(self, kind: DifferenceKind, legacy: object, extracted: object) -> bool:
         """Whether the kind is one of those."""
         return kind in self.kinds
 
@@ -77,9 +77,11 @@ class Tolerance:
     most: Decimal
     relative: bool = False
 
-    def accepts(self, kind: Kind, legacy: object, extracted: object) -> bool:
+    def accepts(self, kind: DifferenceKind, legacy: object, extracted: object) -> bool:
         """Whether both are numbers, or both are numbers written as text, and near enough."""
-        if kind not in (Kind.VALUE, Kind.NUMBER_FORM) or isinstance(legacy, str) is not isinstance(extracted, str):
+        if kind not in (DifferenceKind.VALUE, DifferenceKind.NUMBER_FORM) or isinstance(legacy, str) is not isinstance(
+            extracted, str
+        ):
             return False
         one, other = decimal_of(legacy), decimal_of(extracted)
         if one is None or other is None:
@@ -101,9 +103,9 @@ class TimeTolerance:
 
     most: timedelta
 
-    def accepts(self, kind: Kind, legacy: object, extracted: object) -> bool:
+    def accepts(self, kind: DifferenceKind, legacy: object, extracted: object) -> bool:
         """Whether both are times, both with a zone or both without, and near enough."""
-        if kind not in (Kind.VALUE, Kind.NUMBER_FORM):
+        if kind not in (DifferenceKind.VALUE, DifferenceKind.NUMBER_FORM):
             return False
         one, other = time_of(legacy), time_of(extracted)
         if one is None or other is None or (one.tzinfo is None) is not (other.tzinfo is None):
@@ -117,9 +119,9 @@ class Regex:
 
     pattern: re.Pattern[str]
 
-    def accepts(self, kind: Kind, legacy: object, extracted: object) -> bool:
+    def accepts(self, kind: DifferenceKind, legacy: object, extracted: object) -> bool:
         """Whether both match as a whole; a number is the text that it is written as."""
-        if kind not in (Kind.VALUE, Kind.NUMBER_FORM):
+        if kind not in (DifferenceKind.VALUE, DifferenceKind.NUMBER_FORM):
             return False
         one, other = _plain_text(legacy), _plain_text(extracted)
         return (
@@ -135,9 +137,9 @@ class Mask:
 
     pattern: re.Pattern[str]
 
-    def accepts(self, kind: Kind, legacy: object, extracted: object) -> bool:
+    def accepts(self, kind: DifferenceKind, legacy: object, extracted: object) -> bool:
         """Whether what is left of both is the same."""
-        if kind is not Kind.VALUE or not isinstance(legacy, str) or not isinstance(extracted, str):
+        if kind is not DifferenceKind.VALUE or not isinstance(legacy, str) or not isinstance(extracted, str):
             return False
         return self.pattern.sub("\0", legacy) == self.pattern.sub("\0", extracted)
 
@@ -146,9 +148,9 @@ class Mask:
 class Uuid:
     """Two UUIDs pass (RFC 9562), with or without hyphens."""
 
-    def accepts(self, kind: Kind, legacy: object, extracted: object) -> bool:
+    def accepts(self, kind: DifferenceKind, legacy: object, extracted: object) -> bool:
         """Whether both are UUIDs."""
-        return kind is Kind.VALUE and all(
+        return kind is DifferenceKind.VALUE and all(
             isinstance(value, str) and _UUID.fullmatch(value) is not None for value in (legacy, extracted)
         )
 
@@ -157,9 +159,11 @@ class Uuid:
 class NullEqualsMissing:
     """Null passes where the other side has nothing."""
 
-    def accepts(self, kind: Kind, legacy: object, extracted: object) -> bool:
+    def accepts(self, kind: DifferenceKind, legacy: object, extracted: object) -> bool:
         """Whether one side is null and the other not there."""
-        return (kind is Kind.MISSING and legacy is None) or (kind is Kind.EXTRA and extracted is None)
+        return (kind is DifferenceKind.MISSING and legacy is None) or (
+            kind is DifferenceKind.EXTRA and extracted is None
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +175,9 @@ class Unordered:
 
     key: str | None = None
 
-    def accepts(self, kind: Kind, legacy: object, extracted: object) -> bool:
+    def accepts(self, kind: DifferenceKind, legacy: object, extracted: object) -> bool:
         """Whether only the order differs."""
-        return kind is Kind.ORDER
+        return kind is DifferenceKind.ORDER
 
 
 def decimal_of(value: object) -> Decimal | None:

@@ -23,7 +23,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from strangler.comparison.difference import Kind
+from strangler.comparison.difference import DifferenceKind
 
 Item = TypeVar("Item")
 
@@ -38,7 +38,7 @@ _ALIKE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Element:
+class AlignedElement:
     """What is known of an element for aligning it.
 
     `whole` is the same for the same elements. `parts` are compared to tell how
@@ -68,7 +68,7 @@ class Effort:
         return True
 
 
-_KEYS: tuple[Callable[[Element], Hashable | None], ...] = (
+_KEYS: tuple[Callable[[AlignedElement], Hashable | None], ...] = (
     lambda element: element.whole,
     lambda element: element.identity,
 )
@@ -94,8 +94,8 @@ class Alignment:
 
 
 def align(
-    legacy: Sequence[Element],
-    extracted: Sequence[Element],
+    legacy: Sequence[AlignedElement],
+    extracted: Sequence[AlignedElement],
     effort: Effort,
     order: Callable[[bool, int], str] | None = None,
 ) -> Alignment:
@@ -174,7 +174,11 @@ Stretch = tuple[int, int, int, int]
 
 
 def _stretch(
-    one: Sequence[Element], other: Sequence[Element], bounds: Stretch, kept: frozenset[Hashable], effort: Effort
+    one: Sequence[AlignedElement],
+    other: Sequence[AlignedElement],
+    bounds: Stretch,
+    kept: frozenset[Hashable],
+    effort: Effort,
 ) -> list[tuple[int, int]]:
     """Pairs in a stretch of both lists, in order; `kept` are the elements that both sides hold."""
     from_one, to_one, from_other, to_other = bounds
@@ -233,7 +237,7 @@ def _longest_rising(numbers: Sequence[int]) -> set[int]:
 
 
 def _most_alike(
-    one: Sequence[Element], other: Sequence[Element], bounds: Stretch, kept: frozenset[Hashable]
+    one: Sequence[AlignedElement], other: Sequence[AlignedElement], bounds: Stretch, kept: frozenset[Hashable]
 ) -> list[tuple[int, int]]:
     """The pairs, in order, whose likenesses have the greatest sum; elements that aren't alike stay alone."""
     from_one, to_one, from_other, to_other = bounds
@@ -260,7 +264,7 @@ def _most_alike(
     return pairs
 
 
-def _likeness(one: Element, other: Element, by_identity: bool, kept: frozenset[Hashable]) -> float:
+def _likeness(one: AlignedElement, other: AlignedElement, by_identity: bool, kept: frozenset[Hashable]) -> float:
     """How alike two elements are, 0 to 1; 0 where they don't belong together."""
     if one.whole == other.whole:
         return 1.0
@@ -276,7 +280,7 @@ def _likeness(one: Element, other: Element, by_identity: bool, kept: frozenset[H
 
 
 def _moved(
-    one: Sequence[Element], other: Sequence[Element], matched: Sequence[tuple[int, int]]
+    one: Sequence[AlignedElement], other: Sequence[AlignedElement], matched: Sequence[tuple[int, int]]
 ) -> list[tuple[int, int]]:
     """Pairs among what is alone that are the same element in another place."""
     alone_one = sorted(set(range(len(one))) - {i for i, _ in matched})
@@ -294,8 +298,8 @@ def _moved(
 
 
 def _in_place(
-    one: Sequence[Element],
-    other: Sequence[Element],
+    one: Sequence[AlignedElement],
+    other: Sequence[AlignedElement],
     matched: Sequence[tuple[int, int]],
     moved: Sequence[tuple[int, int]],
 ) -> list[tuple[int, int]]:
@@ -318,15 +322,15 @@ MOST_NAMED = 3
 
 
 def named_alone(
-    found: Alignment, lengths: tuple[int, int], governed: Callable[[Kind, int], bool]
-) -> tuple[list[tuple[Kind, int]], bool]:
+    found: Alignment, lengths: tuple[int, int], governed: Callable[[DifferenceKind, int], bool]
+) -> tuple[list[tuple[DifferenceKind, int]], bool]:
     """The elements without a counterpart that are named, each with its index, and whether the lengths are told instead.
 
     `governed` says whether a rule holds for an element: those are always named.
     """
-    named: list[tuple[Kind, int]] = []
+    named: list[tuple[DifferenceKind, int]] = []
     folded = False
-    for kind, indexes in ((Kind.MISSING, found.missing), (Kind.EXTRA, found.extra)):
+    for kind, indexes in ((DifferenceKind.MISSING, found.missing), (DifferenceKind.EXTRA, found.extra)):
         ruled = [index for index in indexes if governed(kind, index)]
         others = len(indexes) - len(ruled)
         if others > MOST_NAMED and lengths[0] != lengths[1]:

@@ -1,8 +1,8 @@
-"""Compare the two sides' answers to one request.
+"""Compare the two sides' responses to one request.
 
 First the status, then the headers that matter, then the bodies by what they
 are: JSON by structure, HTML as a tree, text by lines, all else by bytes.
-Where the statuses are of different classes the answers are about different
+Where the statuses are of different classes the responses are about different
 things, and nothing more is compared: that one difference says it.
 """
 
@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 
 from strangler.comparison.acceptance import ABSENT
-from strangler.comparison.difference import Difference, Kind, shown
+from strangler.comparison.difference import Difference, DifferenceKind, shown
 from strangler.comparison.findings import Findings
 from strangler.comparison.headers import (
     compare_header,
@@ -29,7 +29,7 @@ from strangler.comparison.html import tree as html_tree
 from strangler.comparison.html.bodies import compare_html
 from strangler.comparison.json import document as json_document
 from strangler.comparison.json.bodies import compare_json
-from strangler.comparison.response import Answer, TooLarge, Undecodable, decoded
+from strangler.comparison.response import Response, TooLarge, Undecodable, decoded
 from strangler.comparison.rules import Rules
 from strangler.comparison.text import compare_bytes, compare_text, described
 
@@ -54,7 +54,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What comparing two answers found.
+    """What comparing two responses found.
 
     `differences` are those that matter, `ignored` those that a rule lets pass,
     each with the rule's name. `expired` are those among `differences` that a
@@ -75,8 +75,8 @@ class Comparison:
     reason: str | None = None
 
 
-def compare(legacy: Answer, extracted: Answer, rules: Rules, today: date | None = None) -> Comparison:
-    """Compare two answers to the same request.
+def compare(legacy: Response, extracted: Response, rules: Rules, today: date | None = None) -> Comparison:
+    """Compare two responses to the same request.
 
     Never raises for what an upstream may have sent; a body that is larger than
     `rules` allow once it is decoded is not compared, for the reason "too big".
@@ -106,12 +106,12 @@ def compare(legacy: Answer, extracted: Answer, rules: Rules, today: date | None 
 
 
 def _compare_statuses(legacy: int, extracted: int, findings: Findings) -> bool:
-    """Compare the statuses; whether the answers are about the same thing, so that more can be compared."""
+    """Compare the statuses; whether the responses are about the same thing, so that more can be compared."""
     same_class = legacy // 100 == extracted // 100
     if legacy != extracted and not (same_class and findings.rules.status == "class"):
         findings.add(
             "status",
-            Kind.VALUE,
+            DifferenceKind.VALUE,
             (legacy, extracted),
             findings.rules.for_statuses(legacy, extracted),
             (str(legacy), str(extracted)),
@@ -122,11 +122,11 @@ def _compare_statuses(legacy: int, extracted: int, findings: Findings) -> bool:
     return same_class
 
 
-def _compare_bodies(legacy: Answer, extracted: Answer, findings: Findings) -> None:
+def _compare_bodies(legacy: Response, extracted: Response, findings: Findings) -> None:
     if legacy.body == extracted.body and legacy.encodings == extracted.encodings and _same_types(legacy, extracted):
         return
     passing = findings.rules.body_rules
-    one, other = (_decoded(answer, findings.rules.decoded_body) for answer in (legacy, extracted))
+    one, other = (_decoded(response, findings.rules.decoded_body) for response in (legacy, extracted))
     if (isinstance(one, str) or isinstance(other, str)) and (sides := _as_identity(legacy, extracted, findings)):
         one, other = sides
     if isinstance(one, str) and isinstance(other, str) and legacy.encodings == extracted.encodings:
@@ -136,24 +136,24 @@ def _compare_bodies(legacy: Answer, extracted: Answer, findings: Findings) -> No
             one if isinstance(one, str) else described(one.body),
             other if isinstance(other, str) else described(other.body),
         )
-        findings.add("body", Kind.TYPE, texts, passing, texts, "body")
+        findings.add("body", DifferenceKind.TYPE, texts, passing, texts, "body")
     elif one.body and other.body:
         if one.body != other.body or not _same_types(one, other):
             _compare_decoded(one, other, findings)
     elif one.body:
         text = described(one.body)
-        findings.add("body", Kind.MISSING, (text, ABSENT), passing, (text, None), "body")
+        findings.add("body", DifferenceKind.MISSING, (text, ABSENT), passing, (text, None), "body")
     elif other.body:
         text = described(other.body)
-        findings.add("body", Kind.EXTRA, (ABSENT, text), passing, (None, text), "body")
+        findings.add("body", DifferenceKind.EXTRA, (ABSENT, text), passing, (None, text), "body")
 
 
-def _same_types(legacy: Answer, extracted: Answer) -> bool:
+def _same_types(legacy: Response, extracted: Response) -> bool:
     """Whether the same bytes are the same text on both sides."""
     return legacy.values(b"content-type") == extracted.values(b"content-type")
 
 
-def _as_identity(legacy: Answer, extracted: Answer, findings: Findings) -> tuple[Answer, Answer] | None:
+def _as_identity(legacy: Response, extracted: Response, findings: Findings) -> tuple[Response, Response] | None:
     """Both responses with codings that nobody knows taken for none, if their bodies are what they should be then.
 
     Servers are seen that write a charset into Content-Encoding. What they say differs if they say other words.
@@ -162,7 +162,7 @@ def _as_identity(legacy: Answer, extracted: Answer, findings: Findings) -> tuple
     if not any(unknown):
         return None
     sides = [
-        _decoded(answer.without_unknown_encodings(), findings.rules.decoded_body) for answer in (legacy, extracted)
+        _decoded(response.without_unknown_encodings(), findings.rules.decoded_body) for response in (legacy, extracted)
     ]
     one, other = sides
     if isinstance(one, str) or isinstance(other, str):
@@ -174,15 +174,15 @@ def _as_identity(legacy: Answer, extracted: Answer, findings: Findings) -> tuple
     return one, other
 
 
-def _can_be_read(answer: Answer) -> bool:
+def _can_be_read(response: Response) -> bool:
     """Whether the body is what its media type says: JSON, or text without bytes that are none."""
-    family = _family(answer)
+    family = _family(response)
     if family == "json":
-        return _document(answer) is not ABSENT
-    return family != "bytes" and (text := text_of(answer)).whole and "\0" not in text.text
+        return _document(response) is not ABSENT
+    return family != "bytes" and (text := text_of(response)).whole and "\0" not in text.text
 
 
-def _compare_decoded(legacy: Answer, extracted: Answer, findings: Findings) -> None:
+def _compare_decoded(legacy: Response, extracted: Response, findings: Findings) -> None:
     """Compare two bodies that differ by what they are said to be."""
     families = _family(legacy), _family(extracted)
     if families[0] != families[1] and any(item.path == "header:content-type" for item in findings.differences):
@@ -199,47 +199,47 @@ def _compare_decoded(legacy: Answer, extracted: Answer, findings: Findings) -> N
         compare_text(text_of(legacy).text, text_of(extracted).text, findings, findings.rules.body_rules)
 
 
-def _decoded(answer: Answer, most: int) -> Answer | str:
-    """The answer with its body decoded, or what is wrong with the body."""
+def _decoded(response: Response, most: int) -> Response | str:
+    """The response with its body decoded, or what is wrong with the body."""
     try:
-        return decoded(answer, most)
+        return decoded(response, most)
     except Undecodable as error:
         return str(error)
 
 
-def _family(answer: Answer) -> str:
+def _family(response: Response) -> str:
     """How a body is compared, by its media type; one without a type by what is in it."""
-    name, _ = media_type(answer)
+    name, _ = media_type(response)
     if is_json(name) or is_json_lines(name) or is_json_sequence(name):
         return "json"
     if name in _HTML:
         return "html"
     if name.startswith("text/") or name.endswith(("+xml", "/xml", "/javascript", "/x-www-form-urlencoded")):
         return "text"
-    if not name and json_document.parse(answer.body) is not ABSENT:
+    if not name and json_document.parse(response.body) is not ABSENT:
         return "json"
     return "bytes"
 
 
-def _document(answer: Answer, lines: bool = False) -> object:
+def _document(response: Response, lines: bool = False) -> object:
     """What a body holds that is said to be JSON, or might be; ABSENT where it is none.
 
     With `lines` it may be JSON Lines under the name of one document.
     """
-    name, parameters = media_type(answer)
+    name, parameters = media_type(response)
     charset = parameters.get("charset")
     if is_json_sequence(name):
-        return json_document.parse_sequence(answer.body, charset)
+        return json_document.parse_sequence(response.body, charset)
     if lines or is_json_lines(name):
-        return json_document.parse_lines(answer.body, charset)
-    return json_document.parse(answer.body, charset)
+        return json_document.parse_lines(response.body, charset)
+    return json_document.parse(response.body, charset)
 
 
-def _compare_as_json(legacy: Answer, extracted: Answer, findings: Findings) -> bool:
+def _compare_as_json(legacy: Response, extracted: Response, findings: Findings) -> bool:
     """Compare two bodies one of which is said to be JSON; whether there was JSON on any side."""
-    documents = [_document(answer) for answer in (legacy, extracted)]
+    documents = [_document(response) for response in (legacy, extracted)]
     if documents[0] is ABSENT or documents[1] is ABSENT:
-        in_lines = [_document(answer, lines=True) for answer in (legacy, extracted)]
+        in_lines = [_document(response, lines=True) for response in (legacy, extracted)]
         if all(found and found is not ABSENT for found in in_lines):
             documents = in_lines
     if documents[0] is ABSENT and documents[1] is ABSENT:
@@ -247,13 +247,15 @@ def _compare_as_json(legacy: Answer, extracted: Answer, findings: Findings) -> b
     if documents[0] is ABSENT or documents[1] is ABSENT:
         said = ["no JSON" if document is ABSENT else "JSON" for document in documents]
         texts = f"{said[0]}: {shown(text_of(legacy).text)}", f"{said[1]}: {shown(text_of(extracted).text)}"
-        findings.add("body", Kind.TYPE, texts, findings.rules.body_rules, texts, "body", f"{said[0]} to {said[1]}")
+        findings.add(
+            "body", DifferenceKind.TYPE, texts, findings.rules.body_rules, texts, "body", f"{said[0]} to {said[1]}"
+        )
     else:
         compare_json(documents[0], documents[1], findings, findings.rules.body_rules)
     return True
 
 
-def _compare_as_html(legacy: Answer, extracted: Answer, findings: Findings) -> bool:
+def _compare_as_html(legacy: Response, extracted: Response, findings: Findings) -> bool:
     """Compare two pages; whether both could be taken for pages."""
     trees = html_tree.parse_both(
         (text_of(legacy).text, text_of(extracted).text), findings.rules.html_rules, findings.rules.default_rules

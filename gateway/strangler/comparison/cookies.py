@@ -1,9 +1,9 @@
-"""Compare the cookies that two answers set, as a browser reads them (RFC 6265 sections 5.2 and 5.3).
+"""Compare the cookies that two responses set, as a browser reads them (RFC 6265 sections 5.2 and 5.3).
 
 Cookies belong together by name, domain and path; what is left by name alone. Of
 two with the same three the later one counts. Attributes have no order; those
 that a browser would ignore say nothing. Values are sessions and tokens mostly,
-which differ between any two answers, so they are compared only where that is
+which differ between any two responses, so they are compared only where that is
 asked for.
 """
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC
 
 from strangler.comparison.acceptance import ABSENT, time_of
-from strangler.comparison.difference import Kind, shown
+from strangler.comparison.difference import DifferenceKind, shown
 from strangler.comparison.findings import Findings
 
 _FLAGS = frozenset(("secure", "httponly", "partitioned"))
@@ -43,7 +43,7 @@ class _Cookie:
 
 
 def compare_cookies(legacy: Iterable[bytes], extracted: Iterable[bytes], findings: Findings) -> None:
-    """Add the differences of two answers' Set-Cookie headers to `findings`."""
+    """Add the differences of two responses' Set-Cookie headers to `findings`."""
     for one, other in _paired(_kept(legacy), _kept(extracted)):
         if one is None or other is None:
             name = (one or other or _NONE).name
@@ -134,8 +134,14 @@ def _meaning(attribute: str, said: str) -> object:
 def _add(findings: Findings, name: str, attribute: str, legacy: str | None, extracted: str | None) -> None:
     """Values are not shown where they may be those of a session."""
     path = f"cookie:{name}@{attribute}" if attribute else f"cookie:{name}"
-    kind = Kind.MISSING if extracted is None else Kind.EXTRA if legacy is None else Kind.VALUE
-    secret = not attribute and kind is not Kind.VALUE
+    kind = (
+        DifferenceKind.MISSING
+        if extracted is None
+        else DifferenceKind.EXTRA
+        if legacy is None
+        else DifferenceKind.VALUE
+    )
+    secret = not attribute and kind is not DifferenceKind.VALUE
     one, other = ("is set" if secret and value is not None else value for value in (legacy, extracted))
     findings.add(
         path,

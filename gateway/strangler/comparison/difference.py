@@ -1,4 +1,4 @@
-"""A difference between two answers: where it is, of which kind, how bad, and which others are the same one."""
+"""A difference between two responses: where it is, of which kind, how bad, and which others are the same one."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Kind(StrEnum):
-    """In what way two answers differ at a path."""
+class DifferenceKind(StrEnum):
+    """In what way two responses differ at a path."""
 
     MISSING = "missing"
     EXTRA = "extra"
@@ -33,12 +33,12 @@ class Difference:
     `legacy` and `extracted` are the two values as text (JSON text for JSON),
     cut where they are long, and None on the side where there is nothing.
     `place` is the path without indexes. `signature` is the same for the same
-    difference in other answers: it holds the kind and the place, and no values
+    difference in other responses: it holds the kind and the place, and no values
     but statuses and types.
     """
 
     path: str
-    kind: Kind
+    kind: DifferenceKind
     legacy: str | None
     extracted: str | None
     risk: Risk

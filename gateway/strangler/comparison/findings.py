@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import TypeVar
 
 from strangler.comparison.acceptance import Ignore
-from strangler.comparison.difference import Difference, Kind
+from strangler.comparison.difference import Difference, DifferenceKind
 from strangler.comparison.rules import Rule, Rules
 
 Listed = TypeVar("Listed")
@@ -47,7 +47,7 @@ class Findings:
     def add(
         self,
         path: str,
-        kind: Kind,
+        kind: DifferenceKind,
         values: Values,
         governing: Iterable[Rule],
         texts: Texts,
@@ -80,12 +80,12 @@ class Findings:
         if expired is not None:
             self._list(self.expired, (difference, expired.name))
 
-    def _lets_redacted_pass(self, rule: Rule, kind: Kind, path: str, values: Values) -> bool:
+    def _lets_redacted_pass(self, rule: Rule, kind: DifferenceKind, path: str, values: Values) -> bool:
         """Whether a rule accepts values that are the same but for what is redacted in them, and these are."""
         return (
             isinstance(rule.treatment, Ignore)
             and rule.treatment.redacted
-            and kind in (Kind.VALUE, Kind.NUMBER_FORM)
+            and kind in (DifferenceKind.VALUE, DifferenceKind.NUMBER_FORM)
             and self.rules.redaction.differ_inside(path, *values)
         )
 

@@ -16,9 +16,9 @@ from functools import lru_cache
 from strangler.comparison.acceptance import ABSENT
 from strangler.comparison.charsets import Markup, ReadText, codec_of, read
 from strangler.comparison.cookies import compare_cookies
-from strangler.comparison.difference import Kind, shown
+from strangler.comparison.difference import DifferenceKind, shown
 from strangler.comparison.findings import Findings
-from strangler.comparison.response import Answer, TooLarge, Undecodable, decoded
+from strangler.comparison.response import Response, TooLarge, Undecodable, decoded
 
 _LISTS = frozenset(
     (
@@ -49,7 +49,7 @@ _JSON_LINES = frozenset(
 _ESCAPE = re.compile(r"%[0-9a-fA-F]{2}")
 
 
-def compare_headers(legacy: Answer, extracted: Answer, findings: Findings) -> None:
+def compare_headers(legacy: Response, extracted: Response, findings: Findings) -> None:
     """Add the differences of the headers that the rules name to `findings`, and of what a refusal says beside it."""
     named = findings.rules.headers
     refusal = REFUSALS.get(legacy.status) if legacy.status == extracted.status else None
@@ -64,7 +64,7 @@ def compare_headers(legacy: Answer, extracted: Answer, findings: Findings) -> No
             compare_header(name, legacy, extracted, findings)
 
 
-def compare_header(name: bytes, legacy: Answer, extracted: Answer, findings: Findings) -> None:
+def compare_header(name: bytes, legacy: Response, extracted: Response, findings: Findings) -> None:
     """Add the difference of the headers called `name`, in lower case, if there is one."""
     one, other = legacy.values(name), extracted.values(name)
     if (
@@ -74,14 +74,14 @@ def compare_header(name: bytes, legacy: Answer, extracted: Answer, findings: Fin
     ):
         return
     said = _joined(one), _joined(other)
-    kind = Kind.VALUE if one and other else Kind.MISSING if one else Kind.EXTRA
+    kind = DifferenceKind.VALUE if one and other else DifferenceKind.MISSING if one else DifferenceKind.EXTRA
     values = (said[0] if one else ABSENT, said[1] if other else ABSENT)
     texts = (shown(said[0]) if one else None, shown(said[1]) if other else None)
     path = f"header:{name.decode('latin-1')}"
     findings.add(path, kind, values, findings.rules.for_header(name), texts, path)
 
 
-def _same_content(legacy: Answer, extracted: Answer) -> bool:
+def _same_content(legacy: Response, extracted: Response) -> bool:
     """Whether two Content-Types differ only in that one of the bodies declares the charset itself."""
     (kind, parameters), (other_kind, other_parameters) = media_type(legacy), media_type(extracted)
     if kind != other_kind or not kind or ("charset" in parameters) is ("charset" in other_parameters):
@@ -93,19 +93,19 @@ def _same_content(legacy: Answer, extracted: Answer) -> bool:
     return without[0] == without[1] and charset is not None and charset == other_charset
 
 
-def _declared_charset(answer: Answer) -> str | None:
+def _declared_charset(response: Response) -> str | None:
     """The charset that a response declares in its Content-Type or its body."""
     try:
-        return text_of(decoded(answer)).charset
+        return text_of(decoded(response)).charset
     except (TooLarge, Undecodable):
         return None
 
 
-def text_of(answer: Answer) -> ReadText:
+def text_of(response: Response) -> ReadText:
     """The body of a response, without content coding, as text: by the charset that the response declares."""
-    name, parameters = media_type(answer)
+    name, parameters = media_type(response)
     markup: Markup = "html" if name == "text/html" else "xml" if name.endswith(("+xml", "/xml")) else ""
-    return read(answer.body, parameters.get("charset"), markup)
+    return read(response.body, parameters.get("charset"), markup)
 
 
 def _joined(values: list[bytes]) -> str:
@@ -113,9 +113,9 @@ def _joined(values: list[bytes]) -> str:
     return b", ".join(values).decode("latin-1")
 
 
-def media_type(answer: Answer) -> tuple[str, Mapping[str, str]]:
-    """The media type in lower case and its parameters; nothing where the answer names none."""
-    values = answer.values(b"content-type")
+def media_type(response: Response) -> tuple[str, Mapping[str, str]]:
+    """The media type in lower case and its parameters; nothing where the response names none."""
+    values = response.values(b"content-type")
     return _media_type(values[-1]) if values else ("", {})
 
 

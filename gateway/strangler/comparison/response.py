@@ -1,4 +1,4 @@
-"""An answer as it is compared: a status, the headers in their order, and the whole body.
+"""A response as it is compared: a status, the headers in their order, and the whole body.
 
 A body may be compressed (RFC 9110 section 8.4): the two sides often disagree
 about that, and mean the same. `decoded` undoes it, within a bound, because a
@@ -40,8 +40,8 @@ class Undecodable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """One side's whole answer to a request.
+class Response:
+    """One side's whole response to a request.
 
     `headers` are as they came, with duplicates and in order; `body` is without
     transfer coding and with the content coding that `Content-Encoding` names.
@@ -66,32 +66,32 @@ class Answer:
         """Those of the content codings that can't be undone: rare ones, and what is none, as `UTF-8`."""
         return [coding for coding in self.encodings if coding not in DECODED]
 
-    def without_unknown_encodings(self) -> Answer:
+    def without_unknown_encodings(self) -> Response:
         """The same response if its body has only the codings that can be undone."""
         kept = b", ".join(coding for coding in self.encodings if coding in DECODED)
         headers = tuple(header for header in self.headers if header[0].lower() != b"content-encoding")
         return replace(self, headers=((b"content-encoding", kept), *headers) if kept else headers)
 
 
-def decoded(answer: Answer, most: int = MOST_BYTES) -> Answer:
-    """`answer` with its body as it was before it was compressed, and without Content-Encoding.
+def decoded(response: Response, most: int = MOST_BYTES) -> Response:
+    """`response` with its body as it was before it was compressed, and without Content-Encoding.
 
     gzip, deflate (with the zlib header, or without it as some servers send it),
     br and zstd are understood. Raises Undecodable for another coding and for a body
     that is broken or ends early, TooLarge where the body is or becomes more
     than `most` bytes.
     """
-    if len(answer.body) > most:
-        raise TooLarge(f"the body has {len(answer.body)} bytes, more than {most}")
-    codings = answer.encodings
+    if len(response.body) > most:
+        raise TooLarge(f"the body has {len(response.body)} bytes, more than {most}")
+    codings = response.encodings
     if not codings:
-        return answer
-    body = answer.body
-    # An answer to HEAD, or a 304, names the coding of a body that it doesn't have.
+        return response
+    body = response.body
+    # A response to HEAD, or a 304, names the coding of a body that it doesn't have.
     for coding in reversed(codings if body else []):
         body = _decode(coding, body, most)
-    headers = tuple(header for header in answer.headers if header[0].lower() != b"content-encoding")
-    return replace(answer, headers=headers, body=body)
+    headers = tuple(header for header in response.headers if header[0].lower() != b"content-encoding")
+    return replace(response, headers=headers, body=body)
 
 
 def _decode(coding: bytes, body: bytes, most: int) -> bytes:
@@ -173,10 +173,10 @@ def _unzstd(body: bytes, most: int) -> bytes:
     return bytes(found)
 
 
-def too_large(answer: Answer, most: int = MOST_BYTES) -> bool:
+def too_large(response: Response, most: int = MOST_BYTES) -> bool:
     """Whether a body is or becomes more than `most` bytes once it is decoded."""
     try:
-        decoded(answer, most)
+        decoded(response, most)
     except TooLarge:
         return True
     except Undecodable:

@@ -27,7 +27,7 @@ EVERY = "*"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule: its name, what it lets pass, who answers for it and its last day."""
+    """One rule: its name, what it lets pass, who is responsible for it and its last day."""
 
     name: str
     treatment: Treatment
@@ -41,7 +41,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class LagRule:
-    """How many seconds the candidate may be behind legacy, who answers for it and its last day."""
+    """How many seconds the candidate may be behind legacy, who is responsible for it and its last day."""
 
     name: str
     seconds: float
@@ -64,7 +64,7 @@ class HtmlRule:
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """When a difference is noise; the first two are percent (see `strangler.shadow.noise.noise`)."""
+    """When a difference is noise, that is, varies by itself; the first two are percentages."""
 
     relative: float = 20.0
     absolute: float = 0.03
@@ -73,7 +73,7 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How two answers are compared; compiled from the `compare:` sections of a configuration.
+    """How two responses are compared; compiled from the `compare:` sections of a configuration.
 
     `headers` are in lower case. `default_rules` says whether CSRF tokens pass
     (`strangler.comparison.html.csrf`). `risks` holds a risk for each kind of difference,

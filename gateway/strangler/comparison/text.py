@@ -11,8 +11,8 @@ import re
 from collections.abc import Sequence
 
 from strangler.comparison.acceptance import ABSENT, Ignore
-from strangler.comparison.alignment import Effort, Element, align, named_alone
-from strangler.comparison.difference import Kind, shown
+from strangler.comparison.alignment import AlignedElement, Effort, align, named_alone
+from strangler.comparison.difference import DifferenceKind, shown
 from strangler.comparison.findings import Findings
 from strangler.comparison.rules import Rule
 
@@ -23,8 +23,8 @@ def compare_text(legacy: str, extracted: str, findings: Findings, passing: Seque
     """Add the differences of two texts to `findings`; the rules `passing` hold for all of them."""
     lines = lines_of(legacy), lines_of(extracted)
     found = align(
-        [Element(line) for line in lines[0]],
-        [Element(line) for line in lines[1]],
+        [AlignedElement(line) for line in lines[0]],
+        [AlignedElement(line) for line in lines[1]],
         Effort(),
         lambda is_legacy, index: lines[0 if is_legacy else 1][index],
     )
@@ -39,10 +39,12 @@ def compare_text(legacy: str, extracted: str, findings: Findings, passing: Seque
         one, other = lines[0][i], lines[1][j]
         if one != other:
             both = (shown(one), shown(other))
-            findings.add(f"line:{i + 1}", Kind.VALUE, (one, other), rules(one, other), both, "line")
+            findings.add(f"line:{i + 1}", DifferenceKind.VALUE, (one, other), rules(one, other), both, "line")
     if found.moved:
-        findings.add("body", Kind.ORDER, (legacy, extracted), passing, (shown(legacy), shown(extracted)), "body")
-    sides = {Kind.MISSING: lines[0], Kind.EXTRA: lines[1]}
+        findings.add(
+            "body", DifferenceKind.ORDER, (legacy, extracted), passing, (shown(legacy), shown(extracted)), "body"
+        )
+    sides = {DifferenceKind.MISSING: lines[0], DifferenceKind.EXTRA: lines[1]}
     named, folded = named_alone(
         found,
         (len(lines[0]), len(lines[1])),
@@ -50,12 +52,12 @@ def compare_text(legacy: str, extracted: str, findings: Findings, passing: Seque
     )
     for kind, index in named:
         line = sides[kind][index]
-        values = (line, ABSENT) if kind is Kind.MISSING else (ABSENT, line)
-        texts = (shown(line), None) if kind is Kind.MISSING else (None, shown(line))
+        values = (line, ABSENT) if kind is DifferenceKind.MISSING else (ABSENT, line)
+        texts = (shown(line), None) if kind is DifferenceKind.MISSING else (None, shown(line))
         findings.add(f"line:{index + 1}", kind, values, rules(line), texts, "line")
     if folded:
         counts = (f"{len(lines[0])} lines", f"{len(lines[1])} lines")
-        findings.add("body", Kind.LENGTH, (legacy, extracted), passing, counts, "body")
+        findings.add("body", DifferenceKind.LENGTH, (legacy, extracted), passing, counts, "body")
 
 
 def lines_of(text: str) -> list[str]:
@@ -67,7 +69,7 @@ def lines_of(text: str) -> list[str]:
 def compare_bytes(legacy: bytes, extracted: bytes, findings: Findings, passing: Sequence[Rule] = ()) -> None:
     """Add the difference of two bodies of which nothing is known."""
     if legacy != extracted:
-        kind = Kind.VALUE if len(legacy) == len(extracted) else Kind.LENGTH
+        kind = DifferenceKind.VALUE if len(legacy) == len(extracted) else DifferenceKind.LENGTH
         texts = (described(legacy), described(extracted))
         findings.add("body", kind, (legacy, extracted), passing, texts, "body")
 

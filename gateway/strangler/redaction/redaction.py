@@ -23,7 +23,7 @@ from strangler.redaction.names import SecretNames, normalised
 from strangler.redaction.shapes import REDACTED, SecretShapes
 from strangler.redaction.text import MOST_ENCODINGS, SecretText, load_json, unescaped_html
 
-__all__ = ["REDACTED", "Kept", "Redaction", "digest"]
+__all__ = ["REDACTED", "KeptBody", "Redaction", "digest"]
 
 _URLS = frozenset(("content-location", "location", "referer", "x-original-url", "x-rewrite-url", "x-forwarded-uri"))
 _COOKIE_ATTRIBUTES = frozenset(
@@ -50,7 +50,7 @@ def digest(data: bytes) -> str:
     return blake2b(data, digest_size=8, key=_KEY).hexdigest()
 
 
-class Kept:
+class KeptBody:
     """What is kept of a body: of a difference in it no more is shown than stands in there, too.
 
     Where a value stands alone, as a line or as a text of a page, only what is
@@ -232,8 +232,8 @@ class Redaction:
     def _is_named(self, path: str) -> bool:
         return any((quoted or bare) in self.names for quoted, bare in _IN_PATH.findall(path))
 
-    def at(self, path: str, value: str | None, kept: Kept | None = None) -> str | None:
-        """The value that stands at `path` of an answer, as text; `kept` is what is kept of the answer's body."""
+    def at(self, path: str, value: str | None, kept: KeptBody | None = None) -> str | None:
+        """The value that stands at `path` of a response, as text; `kept` is what is kept of the response's body."""
         if value is None or path == "status":
             return value
         kind, colon, name = path.partition(":")
@@ -258,7 +258,7 @@ class Redaction:
         shown = self.text(value)
         return shown if value.startswith('"') else _UNFINISHED.sub("…", shown)
 
-    def _in_body(self, path: str, value: str, kept: Kept | None) -> str:
+    def _in_body(self, path: str, value: str, kept: KeptBody | None) -> str:
         if path.startswith("$"):
             shown = self._json(value)
             # Of other values it is seen in themselves, or numbers, which are written in other ways in what is kept.

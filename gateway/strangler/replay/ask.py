@@ -1,4 +1,4 @@
-"""Ask one side: a recorded request goes out as it was recorded, and the answer is taken as it comes.
+"""Ask one side: a recorded request goes out as it was recorded, and the response is taken as it comes.
 
 httpx resolves dot segments and re-encodes paths, so the target goes around it
 as raw bytes. Redirects are not followed, cookies are not kept, proxies of the
@@ -16,25 +16,25 @@ from typing import Self
 
 import httpx
 
-from strangler.comparison.response import MOST_BYTES, Answer
+from strangler.comparison.response import MOST_BYTES, Response
 from strangler.model.methods import SAFE
 from strangler.replay.recorded import RecordedRequest
 from strangler.shadow.whole import ACCEPT_ENCODING, CONDITIONS, decodable_encodings
 
 
-class NotAnswered(Exception):
-    """A side gave no whole answer; the message says why."""
+class NoResponse(Exception):
+    """A side gave no whole response; the message says why."""
 
 
 class TooBig(Exception):
-    """An answer is longer than what is compared."""
+    """A response is longer than what is compared."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """One side's answer, and the seconds from the request to the last byte of it."""
+class TimedResponse:
+    """One side's response, and the seconds from the request to the last byte of it."""
 
-    answer: Answer
+    response: Response
     seconds: float
 
 
@@ -42,7 +42,7 @@ class Side:
     """The server at the base URL `url`, asked over at most `connections` connections.
 
     Every request is sent with `host`, and with the `headers` in place of those
-    of the same names. An answer may take `timeout` seconds from byte to byte,
+    of the same names. A response may take `timeout` seconds from byte to byte,
     and have `most` bytes. Used as an asynchronous context manager.
     """
 
@@ -73,8 +73,8 @@ class Side:
     ) -> None:
         await self._client.__aexit__(kind, error, trace)
 
-    async def ask(self, request: RecordedRequest) -> Answered:
-        """The answer to `request`. Raises NotAnswered and TooBig."""
+    async def ask(self, request: RecordedRequest) -> TimedResponse:
+        """The response to `request`. Raises NoResponse and TooBig."""
         sent = http_request(self.url, request, self._host, self._headers, self._timeout)
         started = monotonic()
         try:
@@ -88,9 +88,9 @@ class Side:
             finally:
                 await response.aclose()
         except httpx.HTTPError as error:
-            raise NotAnswered(f"{self.url}: {str(error) or type(error).__name__}") from None
+            raise NoResponse(f"{self.url}: {str(error) or type(error).__name__}") from None
         seconds = monotonic() - started
-        return Answered(Answer(response.status_code, tuple(response.headers.raw), bytes(body)), seconds)
+        return TimedResponse(Response(response.status_code, tuple(response.headers.raw), bytes(body)), seconds)
 
 
 def http_request(

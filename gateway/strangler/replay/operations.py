@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from strangler.model.route import Route
 from strangler.model.snapshot import Snapshot
-from strangler.replay.recorded import RecordedRequest, Recording
+from strangler.replay.recorded import RecordedRequest, RecordedRequests
 from strangler.routing.decide import find_route
 from strangler.routing.request import Request
 
@@ -21,7 +21,7 @@ _DATA = re.compile(
 )
 
 
-def only_migration(recording: Recording, snapshot: Snapshot, migration: str, host: str | None) -> None:
+def only_migration(recording: RecordedRequests, snapshot: Snapshot, migration: str, host: str | None) -> None:
     """Leave out requests that no route of `migration` takes, and name the endpoints of the others by their routes.
 
     `host` is the one that they are sent with, None for what was recorded.

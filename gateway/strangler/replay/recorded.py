@@ -60,7 +60,7 @@ class RecordedRequest:
 
 
 @dataclass(slots=True)
-class Recording:
+class RecordedRequests:
     """What was read: the requests in their order, and how many were left out for which reason.
 
     `unfilled` are operations of an API description that lack a value, `left_out`

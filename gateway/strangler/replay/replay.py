@@ -23,7 +23,7 @@ from strangler.comparison.compare import Comparison, Outcome, compare
 from strangler.comparison.response import too_large
 from strangler.comparison.rules import Rules
 from strangler.model.methods import COMPARABLE
-from strangler.replay.ask import Answered, NotAnswered, Side, TooBig
+from strangler.replay.ask import NoResponse, Side, TimedResponse, TooBig
 from strangler.replay.recorded import RecordedRequest, sayable
 
 RACY = "racy"
@@ -34,23 +34,23 @@ NO_RESPONSE = "no response"
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class ReplayedPair:
     """What a request came to.
 
-    The answers are those that were compared last, None where a side gave none;
+    The responses are those that were compared last, None where a side gave none;
     `detail` says what a side did instead.
     """
 
     request: RecordedRequest
     comparison: Comparison
-    legacy: Answered | None
-    extracted: Answered | None
+    legacy: TimedResponse | None
+    extracted: TimedResponse | None
     detail: str | None = None
 
 
 async def judge(
     request: RecordedRequest, legacy: Side, extracted: Side, rules: Rules, confirm_after: float
-) -> Judgement:
+) -> ReplayedPair:
     """Ask both sides and compare; a mismatch of a read is asked again after `confirm_after` seconds."""
     first = await _judge_once(request, legacy, extracted, rules)
     if first.comparison.outcome is not Outcome.MISMATCH or request.method not in COMPARABLE:
@@ -62,9 +62,9 @@ async def judge(
         return first
     assert first.legacy is not None
     assert first.extracted is not None
-    itself = compare(first.legacy.answer, again.legacy.answer, rules)
+    itself = compare(first.legacy.response, again.legacy.response, rules)
     if not _agree(itself) and (
-        _agree(compare(again.legacy.answer, first.extracted.answer, rules))
+        _agree(compare(again.legacy.response, first.extracted.response, rules))
         or _places(first.comparison) <= _places(itself)
     ):
         return replace(first, comparison=_left_out(RACY))
@@ -85,22 +85,22 @@ def _left_out(reason: str) -> Comparison:
     return Comparison(Outcome.NOT_COMPARED, evidence=False, reason=reason)
 
 
-async def _judge_once(request: RecordedRequest, legacy: Side, extracted: Side, rules: Rules) -> Judgement:
+async def _judge_once(request: RecordedRequest, legacy: Side, extracted: Side, rules: Rules) -> ReplayedPair:
     one, other = await asyncio.gather(legacy.ask(request), extracted.ask(request), return_exceptions=True)
     for response in (one, other):
-        if isinstance(response, BaseException) and not isinstance(response, (NotAnswered, TooBig)):
+        if isinstance(response, BaseException) and not isinstance(response, (NoResponse, TooBig)):
             raise response
     answered = [None if isinstance(side, BaseException) else side for side in (one, other)]
     if isinstance(one, BaseException):
         reason = TOO_BIG if isinstance(one, TooBig) else LEGACY_NOT_ANSWERED
-        return Judgement(request, _left_out(reason), answered[0], answered[1], str(one))
+        return ReplayedPair(request, _left_out(reason), answered[0], answered[1], str(one))
     if isinstance(other, BaseException):
         reason = TOO_BIG if isinstance(other, TooBig) else NO_RESPONSE
-        return Judgement(request, Comparison(Outcome.FAILED, reason=reason), answered[0], answered[1], str(other))
-    comparison = compare(one.answer, other.answer, rules)
-    if comparison.reason == TOO_BIG and not too_large(one.answer, rules.decoded_body):
+        return ReplayedPair(request, Comparison(Outcome.FAILED, reason=reason), answered[0], answered[1], str(other))
+    comparison = compare(one.response, other.response, rules)
+    if comparison.reason == TOO_BIG and not too_large(one.response, rules.decoded_body):
         comparison = Comparison(Outcome.FAILED, reason=TOO_BIG)
-    return Judgement(request, comparison, one, other)
+    return ReplayedPair(request, comparison, one, other)
 
 
 async def replay(
@@ -108,7 +108,7 @@ async def replay(
     legacy: Side,
     extracted: Side,
     rules: Rules,
-    on_judged: Callable[[Judgement], None],
+    on_judged: Callable[[ReplayedPair], None],
     *,
     concurrency: int = 8,
     rate: float = 0,
@@ -134,13 +134,13 @@ async def replay(
             group.create_task(work(waiting))
 
 
-def _failed(request: RecordedRequest, error: Exception) -> Judgement:
+def _failed(request: RecordedRequest, error: Exception) -> ReplayedPair:
     """What a request came to that could not be asked or compared because of `error`."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
     comparison = Comparison(Outcome.NOT_COMPARED, evidence=False, reason=FAILED)
     detail = sayable(f"{request}: {type(error).__name__}: {error}{place}")
-    return Judgement(request, comparison, None, None, detail)
+    return ReplayedPair(request, comparison, None, None, detail)
 
 
 class _Pace:

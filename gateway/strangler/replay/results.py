@@ -12,10 +12,10 @@ from strangler.comparison.compare import Outcome
 from strangler.comparison.difference import Difference
 from strangler.model.route import Route
 from strangler.redaction.redaction import Redaction
-from strangler.replay.ask import Answered
+from strangler.replay.ask import TimedResponse
 from strangler.replay.operations import endpoint_of
-from strangler.replay.recorded import RecordedRequest, Recording
-from strangler.replay.replay import FAILED, LEGACY_NOT_ANSWERED, NO_RESPONSE, Judgement
+from strangler.replay.recorded import RecordedRequest, RecordedRequests
+from strangler.replay.replay import FAILED, LEGACY_NOT_ANSWERED, NO_RESPONSE, ReplayedPair
 from strangler.shadow import pair as stored
 from strangler.shadow.evidence.document import documented
 from strangler.shadow.evidence.unwritten import AGAINST
@@ -26,7 +26,7 @@ from strangler.shadow.report.report import (
     OperationLatency,
     OperationProof,
     Proof,
-    Report,
+    ShadowReport,
     SignatureReport,
 )
 from strangler.shadow.report.words import proof_text
@@ -35,8 +35,8 @@ _RISKS = ("high", "medium", "low")
 
 
 @dataclass(slots=True)
-class Answers:
-    """One side's answers to an endpoint: the seconds of each, and how many were 5xx or never came."""
+class Responses:
+    """One side's responses to an endpoint: the seconds of each, and how many were 5xx or never came."""
 
     seconds: list[float] = field(default_factory=list)
     errors: int = 0
@@ -50,7 +50,7 @@ class Answers:
 
 
 def _percentile(ordered: list[float], percent: int) -> float | None:
-    """The seconds that `percent` of the answers took at most."""
+    """The seconds that `percent` of the responses took at most."""
     return ordered[max(0, -(-len(ordered) * percent // 100) - 1)] if ordered else None
 
 
@@ -101,7 +101,7 @@ class Results:
 
     def __init__(
         self,
-        recording: Recording,
+        recording: RecordedRequests,
         name: str,
         urls: tuple[str, str] = ("", ""),
         routes: Iterable[Route] = (),
@@ -117,9 +117,9 @@ class Results:
         self._redaction = redaction or Redaction()
         self._routes = {(route.name, route.path): Counts() for route in routes}
         self._reasons: dict[str, Counter[str]] = {}
-        self._answers: dict[str, tuple[Answers, Answers]] = {}
+        self._responses: dict[str, tuple[Responses, Responses]] = {}
 
-    def add(self, judgement: Judgement) -> None:
+    def add(self, judgement: ReplayedPair) -> None:
         """Add a judgement; whatever raises, nothing of it is added."""
         request, comparison = judgement.request, judgement.comparison
         operation = endpoint_of(request)
@@ -156,11 +156,11 @@ class Results:
     def _of(self, outcome: Outcome) -> Counter[str]:
         return self._reasons.get(outcome, Counter())
 
-    def report(self) -> Report:
+    def report(self) -> ShadowReport:
         """All of it, as shadowing would report it."""
         total = self.total
         proof = total.proof()
-        return Report(
+        return ShadowReport(
             migration=self.name,
             since=self._began,
             until=time(),
@@ -180,7 +180,7 @@ class Results:
             signatures=tuple(self._signature(name, found) for name, found in self._by_risk()),
             latencies=tuple(
                 OperationLatency(name, legacy.latency(), extracted.latency())
-                for name, (legacy, extracted) in sorted(self._answers.items())
+                for name, (legacy, extracted) in sorted(self._responses.items())
             ),
             live=False,
             blocking=() if proof.proven else (proof_text(proof, TARGET),),
@@ -205,15 +205,15 @@ class Results:
             **self.report().as_json(),
         }
 
-    def _add_answers(self, operation: str, judgement: Judgement) -> None:
-        sides = self._answers.setdefault(operation, (Answers(), Answers()))
+    def _add_answers(self, operation: str, judgement: ReplayedPair) -> None:
+        sides = self._responses.setdefault(operation, (Responses(), Responses()))
         missing = LEGACY_NOT_ANSWERED, NO_RESPONSE
-        for reason, answers, answered in zip(missing, sides, (judgement.legacy, judgement.extracted), strict=True):
+        for reason, responses, answered in zip(missing, sides, (judgement.legacy, judgement.extracted), strict=True):
             if answered is not None:
-                answers.seconds.append(answered.seconds)
-                answers.errors += answered.answer.status >= 500
+                responses.seconds.append(answered.seconds)
+                responses.errors += answered.response.status >= 500
             elif judgement.comparison.reason == reason:
-                answers.missing += 1
+                responses.missing += 1
 
     def _by_risk(self) -> list[tuple[str, Found]]:
         return sorted(
@@ -233,7 +233,7 @@ class Results:
             example=found.example,
         )
 
-    def _example(self, judgement: Judgement, operation: str) -> dict[str, Any]:
+    def _example(self, judgement: ReplayedPair, operation: str) -> dict[str, Any]:
         """The pair as it would be stored, redacted, and where its request stands."""
         request = judgement.request
         legacy, extracted = (
@@ -246,11 +246,11 @@ class Results:
         return {**documented(kept, judgement.comparison, True, self._redaction), "source": request.source}
 
 
-def _stored(url: str, answered: Answered | None) -> stored.Answered:
+def _stored(url: str, answered: TimedResponse | None) -> stored.SideResponse:
     assert answered is not None, "what differs was answered by both sides"
-    answer = answered.answer
-    head = b"".join(b"%b: %b\r\n" % header for header in answer.headers)
-    return stored.Answered(url, answer.status, head, answer.body, answered.seconds)
+    response = answered.response
+    head = b"".join(b"%b: %b\r\n" % header for header in response.headers)
+    return stored.SideResponse(url, response.status, head, response.body, answered.seconds)
 
 
 def _message(request: RecordedRequest) -> bytes:

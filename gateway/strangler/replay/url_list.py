@@ -9,20 +9,20 @@ from __future__ import annotations
 import codecs
 import re
 
-from strangler.replay.recorded import RecordedRequest, Recording, RecordingError, target_of
+from strangler.replay.recorded import RecordedRequest, RecordedRequests, RecordingError, target_of
 
 _VERSION = re.compile(r"HTTP/[0-9.]+")
 """What ends a request line, as logs have it."""
 
 
-def read_url_list(data: bytes, name: str) -> Recording:
+def read_url_list(data: bytes, name: str) -> RecordedRequests:
     """The requests of the list `data`, in UTF-8; `name` is what messages call it.
 
     Raises RecordingError where no line can be understood.
     """
     wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     text = data.decode("utf-16", "replace") if wide else data.decode("utf-8-sig", "surrogateescape")
-    recording = Recording()
+    recording = RecordedRequests()
     for number, line in enumerate(text.splitlines(), 1):
         words = line.split()
         if not words or words[0].startswith("#"):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-from strangler.comparison.response import Answer
+from strangler.comparison.response import Response
 from strangler.model.methods import COMPARABLE
 from strangler.model.migration import SideName
 
@@ -61,7 +61,7 @@ def failing(reason: str, served: SideName) -> bool:
     return reason in _FAILURES_OF_THE_COPY if served == "legacy" else reason == Reason.UNANSWERED
 
 
-class Answered(NamedTuple):
+class SideResponse(NamedTuple):
     """One side's response.
 
     `endpoint` is the base URL that gave it; `head` are the header lines, each
@@ -77,11 +77,11 @@ class Answered(NamedTuple):
     missing: str = ""
 
     @property
-    def answer(self) -> Answer:
+    def response(self) -> Response:
         """The response as it is compared."""
         lines = self.head.split(b"\r\n")
         fields = (line.partition(b":") for line in lines if line)
-        return Answer(self.status, tuple((name, value.strip(b" \t")) for name, _, value in fields), self.body)
+        return Response(self.status, tuple((name, value.strip(b" \t")) for name, _, value in fields), self.body)
 
 
 class Pair(NamedTuple):
@@ -103,8 +103,8 @@ class Pair(NamedTuple):
     caller: int
     request: bytes
     self_test: str
-    legacy: Answered
-    extracted: Answered
+    legacy: SideResponse
+    extracted: SideResponse
     version: str = ""
 
     @property

@@ -1,4 +1,4 @@
-"""For test suites: two answers compared as the gateway compares them, recorded requests, a gateway that runs.
+"""For test suites: two responses compared as the gateway compares them, recorded requests, a gateway that runs.
 
 Nothing is imported before it is used, because pytest loads the plugin beside
 this in every suite of an environment that has the gateway installed.
@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from strangler.comparison.response import Answer
+    from strangler.comparison.response import Response
     from strangler.comparison.rules import Rules
     from strangler.replay.recorded import RecordedRequest
     from strangler.testing.asking import Asker
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from strangler.testing.running_gateway import RunningGateway
 
 __all__ = [
-    "Answer",
     "Asker",
     "RecordedRequest",
+    "Response",
     "Rules",
     "RunningGateway",
     "assert_equivalent",
@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "Answer": "strangler.comparison.response",
+    "Response": "strangler.comparison.response",
     "Asker": "strangler.testing.asking",
     "RecordedRequest": "strangler.replay.recorded",
     "Rules": "strangler.comparison.rules",

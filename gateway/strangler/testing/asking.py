@@ -1,4 +1,4 @@
-"""Ask a server for one answer, from a test."""
+"""Ask a server for one response, from a test."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Self
 
 import httpx
 
-from strangler.comparison.response import Answer
+from strangler.comparison.response import Response
 from strangler.replay.ask import http_request
 from strangler.replay.recorded import RecordedRequest, target_of
 
@@ -17,7 +17,7 @@ class Asker:
     """Asks servers over connections that are kept.
 
     Requests go out as they were recorded, all with the same `host`, so that
-    links in the answers of both sides are the same, and with `headers` in place
+    links in the responses of both sides are the same, and with `headers` in place
     of those of the same names. `timeout` is the seconds of silence after which
     httpx.TimeoutException is raised.
     """
@@ -30,8 +30,8 @@ class Asker:
         self.timeout = timeout
         self._client = httpx.Client(trust_env=False)
 
-    def __call__(self, url: str, request: RecordedRequest | str) -> Answer:
-        """The answer of the server at the base URL `url`; a `request` that is text is the target of a GET."""
+    def __call__(self, url: str, request: RecordedRequest | str) -> Response:
+        """The response of the server at the base URL `url`; a `request` that is text is the target of a GET."""
         if isinstance(request, str):
             request = RecordedRequest("GET", target_of(request)[0])
         sent = http_request(url, request, self.host, self.headers, self.timeout)
@@ -40,7 +40,7 @@ class Asker:
             body = b"".join(response.iter_raw())
         finally:
             response.close()
-        return Answer(response.status_code, tuple(response.headers.raw), body)
+        return Response(response.status_code, tuple(response.headers.raw), body)
 
     def __enter__(self) -> Self:
         return self

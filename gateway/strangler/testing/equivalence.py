@@ -1,4 +1,4 @@
-"""`assert_equivalent`: two answers to the same request mean the same, or a test fails with what differs."""
+"""`assert_equivalent`: two responses to the same request mean the same, or a test fails with what differs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from strangler.comparison.acceptance import ABSENT
 from strangler.comparison.compare import Comparison, Outcome, compare
 from strangler.comparison.json import document as json_document
-from strangler.comparison.response import Answer, TooLarge, Undecodable, decoded
+from strangler.comparison.response import Response, TooLarge, Undecodable, decoded
 from strangler.comparison.rules import Rules
 from strangler.config.compile.compare import DEFAULT_RULES
 
@@ -24,8 +24,8 @@ _MOST_BYTES = 200_000
 """Bodies beyond this are not shown line by line, which would take long."""
 
 
-class Response(Protocol):
-    """What an httpx.Response is taken for: its content is decoded already."""
+class HttpxResponse(Protocol):
+    """What an httpx.HttpxResponse is taken for: its content is decoded already."""
 
     @property
     def status_code(self) -> int:
@@ -44,39 +44,39 @@ class Response(Protocol):
 
 
 def assert_equivalent(
-    legacy_response: Response | Answer, extracted_response: Response | Answer, rules: Rules | None = None
+    legacy_response: HttpxResponse | Response, extracted_response: HttpxResponse | Response, rules: Rules | None = None
 ) -> None:
-    """Fail unless the two answers mean the same by `rules`; without any, by those of a gateway without configuration.
+    """Fail unless the two responses mean the same by `rules`; without any, by those of a gateway without configuration.
 
-    Both may be an httpx.Response, whose body was read, or an Answer. Answers
+    Both may be an httpx.HttpxResponse, whose body was read, or a Response. Responses
     that are too big to be compared fail, too.
     """
     __tracebackhide__ = True
-    legacy, extracted = answer_of(legacy_response), answer_of(extracted_response)
+    legacy, extracted = response_of(legacy_response), response_of(extracted_response)
     comparison = compare(legacy, extracted, rules or DEFAULT_RULES)
     if comparison.outcome not in (Outcome.MATCH, Outcome.IGNORED):
         raise AssertionError("\n".join(explained(legacy, extracted, comparison)))
 
 
-def answer_of(response: Response | Answer) -> Answer:
+def response_of(response: HttpxResponse | Response) -> Response:
     """A response as it is compared."""
-    if isinstance(response, Answer):
+    if isinstance(response, Response):
         return response
-    answer = Answer(response.status_code, tuple(response.headers.raw), response.content)
-    if b"zstd" in answer.encodings and answer.body.startswith(_ZSTD):
-        return answer  # httpx decodes it only where the package zstandard is installed
+    response = Response(response.status_code, tuple(response.headers.raw), response.content)
+    if b"zstd" in response.encodings and response.body.startswith(_ZSTD):
+        return response  # httpx decodes it only where the package zstandard is installed
     # What is no coding was not undone, and is compared.
-    said = b", ".join(answer.unknown_encodings)
-    headers = tuple((name, value) for name, value in answer.headers if name.lower() != b"content-encoding")
-    return Answer(answer.status, (*headers, (b"Content-Encoding", said)) if said else headers, answer.body)
+    said = b", ".join(response.unknown_encodings)
+    headers = tuple((name, value) for name, value in response.headers if name.lower() != b"content-encoding")
+    return Response(response.status, (*headers, (b"Content-Encoding", said)) if said else headers, response.body)
 
 
-def explained(legacy: Answer, extracted: Answer, comparison: Comparison) -> Iterator[str]:
+def explained(legacy: Response, extracted: Response, comparison: Comparison) -> Iterator[str]:
     """Why the two are not equivalent, in lines."""
     if comparison.outcome is Outcome.NOT_COMPARED:
-        yield f"the answers were not compared: {comparison.reason}"
+        yield f"the responses were not compared: {comparison.reason}"
         return
-    yield "the extracted answer is not equivalent to the legacy one"
+    yield "the extracted response is not equivalent to the legacy one"
     yield ""
     yield f"  legacy     {_described(legacy)}"
     yield f"  extracted  {_described(extracted)}"
@@ -95,17 +95,17 @@ def explained(legacy: Answer, extracted: Answer, comparison: Comparison) -> Iter
     yield from _body_difference(legacy, extracted)
 
 
-def _described(answer: Answer) -> str:
-    types = answer.values(b"content-type")
+def _described(response: Response) -> str:
+    types = response.values(b"content-type")
     media = types[-1].decode("latin-1") if types else "no content type"
-    return f"{answer.status}, {media}, {len(answer.body)} bytes"
+    return f"{response.status}, {media}, {len(response.body)} bytes"
 
 
 def _value(text: str | None) -> str:
     return "nothing" if text is None else text
 
 
-def _body_difference(legacy: Answer, extracted: Answer) -> Iterator[str]:
+def _body_difference(legacy: Response, extracted: Response) -> Iterator[str]:
     one, other = _lines(legacy), _lines(extracted)
     if one is None or other is None or one == other:
         return
@@ -116,10 +116,10 @@ def _body_difference(legacy: Answer, extracted: Answer) -> Iterator[str]:
         yield f"  … and {len(difference) - MOST_LINES} lines more"
 
 
-def _lines(answer: Answer) -> list[str] | None:
+def _lines(response: Response) -> list[str] | None:
     """The lines of a body, JSON as a person would write it; None where it is no text, or too long."""
     try:
-        body = decoded(answer, _MOST_BYTES).body
+        body = decoded(response, _MOST_BYTES).body
         value = json_document.parse(body)
         if value is not ABSENT and isinstance(value, (dict, list)):
             return json.dumps(json.loads(body), indent=2, ensure_ascii=False, sort_keys=True).splitlines()

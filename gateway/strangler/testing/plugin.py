@@ -93,7 +93,7 @@ def compare_rules() -> Rules:
 
 @pytest.fixture(scope="session")
 def ask() -> Iterator[Asker]:
-    """Asks a server: `ask(url, recorded_request)` or `ask(url, "/path")` gives an Answer."""
+    """Asks a server: `ask(url, recorded_request)` or `ask(url, "/path")` gives a Response."""
     from strangler.testing.asking import Asker
 
     asker = Asker()

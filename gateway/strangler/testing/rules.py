@@ -1,4 +1,4 @@
-"""The rules of a migration, for comparing answers in a test as the gateway compares them."""
+"""The rules of a migration, for comparing responses in a test as the gateway compares them."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ class RunningGateway:
         return [line for line in found if event is None or line.get("event") == event]
 
     def access_log(self) -> list[dict[str, Any]]:
-        """The lines of the access log so far; a line is written up to a second after its answer."""
+        """The lines of the access log so far; a line is written up to a second after its response."""
         return _json_lines(self._log("-access"))
 
     def status(self) -> dict[str, Any]:

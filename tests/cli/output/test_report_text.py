@@ -11,7 +11,14 @@ from rich.console import Console
 
 from strangler.cli.output.report_text import print_report
 from strangler.comparison.difference import OTHERS
-from strangler.shadow.report.report import Latency, OperationLatency, OperationProof, Proof, Report, SignatureReport
+from strangler.shadow.report.report import (
+    Latency,
+    OperationLatency,
+    OperationProof,
+    Proof,
+    ShadowReport,
+    SignatureReport,
+)
 
 MANY = 1000
 
@@ -28,7 +35,7 @@ def signature(number: int, name: str | None = None, value: str = "1") -> Signatu
     return SignatureReport(name, place, "value", "medium", 5, ("GET /items/{id}",), (number,), example)
 
 
-def report(**changes: Any) -> Report:
+def report(**changes: Any) -> ShadowReport:
     proof = Proof(100, 50, 0.6, None, None, False)
     latency = Latency(100, 0, 0.01, 0.02, 0.03)
     values: dict[str, Any] = {
@@ -51,12 +58,12 @@ def report(**changes: Any) -> Report:
         "blocking": tuple(f"GET /items/{number}: no pair yet" for number in range(MANY)),
         **changes,
     }
-    return Report(**values)
+    return ShadowReport(**values)
 
 
 @pytest.fixture
 def printed() -> Callable[..., str]:
-    def text(found: Report, everything: bool = False) -> str:
+    def text(found: ShadowReport, everything: bool = False) -> str:
         file = io.StringIO()
         print_report(Console(file=file, width=1000, soft_wrap=True, highlight=False), found, everything)
         return file.getvalue()

@@ -22,11 +22,11 @@ from strangler.shadow.copying.channel import Channel
 from strangler.shadow.copying.lane import Lane
 from strangler.shadow.copying.mirror import Mirror
 from strangler.shadow.known_pairs import KNOWN_PAIRS, SelfTestOrder
-from strangler.shadow.pair import Answered, NotCompared, Pair
+from strangler.shadow.pair import NotCompared, Pair, SideResponse
 from tests.proxy.in_process import Plane, Transport, run, transport_of
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
-NOTHING = Answered("http://127.0.0.1:1", 200, b"", b"", 0.0)
+NOTHING = SideResponse("http://127.0.0.1:1", 200, b"", b"", 0.0)
 
 
 class Sent:

@@ -17,15 +17,15 @@ from strangler.config.compile.compare import rules_of
 from strangler.config.load import load
 from strangler.model.shadow import Keep
 from strangler.shadow.evidence.store import ShadowStore, metadata, reset
-from strangler.shadow.evidence.stored_evidence import NoSuchEpoch, epochs_of, report, stored_pairs
-from strangler.shadow.evidence.stored_evidence import pair as stored_pair
+from strangler.shadow.evidence.stored_evidence import NoSuchEpoch, epochs_of, report
+from strangler.shadow.evidence.stored_pairs import stored_pair, stored_pairs
 from strangler.shadow.evidence.tables import bucket_of_latency, latency_of_bucket
 from strangler.shadow.evidence.unwritten import RESERVOIR, Evidence, OutcomeKey, Reservoirs
 from strangler.shadow.judging.judge import Judge
 from strangler.shadow.judging.rejudging import rejudge
 from strangler.shadow.pair import NotCompared, Pair, Reason
 from strangler.shadow.report.page import page
-from strangler.shadow.report.report import Report
+from strangler.shadow.report.report import ShadowReport
 from strangler.store.database import Database, StoreError
 from tests.shadow.pairs import answered, different_pairs, missing, pair, request_for, snapshot
 from tests.store.postgresql_server import postgresql_server, programs
@@ -54,7 +54,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
 
 
 class Bench:
-    """A judge of pairs whose sides always answer the same, and its store."""
+    """A judge of pairs whose sides always give the same responses, and its store."""
 
     def __init__(self, database: Database, folder: Path, **shadow: Any) -> None:
         self.database = database
@@ -65,7 +65,7 @@ class Bench:
         self.judge.remember(self.store.remembered())
 
     def run(self, *pairs: Pair) -> None:
-        """Judge `pairs`, whose sides give the same answers again, and write."""
+        """Judge `pairs`, whose sides give the same responses again, and write."""
 
         async def main() -> None:
             for one in pairs:
@@ -87,7 +87,7 @@ class Bench:
         self.judge.tested("items", self.judge.epochs()["items"], time.time(), failure)
         self.run()
 
-    def report(self, **options: Any) -> Report:
+    def report(self, **options: Any) -> ShadowReport:
         migration = self.snapshot.migrations["items"]
         return report(self.database, migration, self.snapshot.routes, time.time() + 60, **options)
 
@@ -377,4 +377,4 @@ def test_without_a_store_the_commands_say_that_nothing_is_there_yet(tmp_path: Pa
 
 
 def test_an_answer_names_its_side() -> None:
-    assert answered(1).answer.values(b"content-type") == [b"application/json"]
+    assert answered(1).response.values(b"content-type") == [b"application/json"]

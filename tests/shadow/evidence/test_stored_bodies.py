@@ -11,7 +11,7 @@ from strangler.config.compile.compare import DEFAULT_RULES
 from strangler.redaction.redaction import Redaction
 from strangler.shadow.evidence.document import documented
 from strangler.shadow.judging.rejudging import rejudge
-from strangler.shadow.pair import Answered
+from strangler.shadow.pair import SideResponse
 from tests.shadow.pairs import pair
 
 
@@ -21,10 +21,10 @@ def stored(legacy: bytes, extracted: bytes, kind: str, coding: str = "") -> dict
     if coding:
         heads[0] += f"Content-Encoding: {coding}\r\n"
     sides = [
-        Answered("http://127.0.0.1:1", 200, head.encode(), body, 0.0)
+        SideResponse("http://127.0.0.1:1", 200, head.encode(), body, 0.0)
         for head, body in zip(heads, (legacy, extracted), strict=True)
     ]
-    found = compare(sides[0].answer, sides[1].answer, DEFAULT_RULES)
+    found = compare(sides[0].response, sides[1].response, DEFAULT_RULES)
     return documented(pair(1, 1)._replace(legacy=sides[0], extracted=sides[1]), found, True, Redaction())
 
 

@@ -16,8 +16,8 @@ from strangler.shadow.judging import judge as judging
 from strangler.shadow.judging.case import LEARNED
 from strangler.shadow.judging.judge import Judge
 from strangler.shadow.judging.ledger import AGAINST
-from strangler.shadow.judging.resend import NotAnswered, Secure
-from strangler.shadow.pair import Answered, NotCompared, Reason
+from strangler.shadow.judging.resend import ResendFailed, Secure
+from strangler.shadow.pair import NotCompared, Reason, SideResponse
 from tests.shadow.pairs import answered, different_pairs, missing, pair, request_for, snapshot
 
 LEGACY, EXTRACTED = "http://127.0.0.1:1", "http://127.0.0.1:2"
@@ -29,20 +29,22 @@ class Sides:
     """Both sides, which respond as they are told to when they are asked again."""
 
     def __init__(self, legacy: object = None, extracted: object = None) -> None:
-        self.answers = {LEGACY: legacy, EXTRACTED: extracted}
+        self.responses = {LEGACY: legacy, EXTRACTED: extracted}
         self.asked: list[tuple[str, bytes]] = []
 
-    async def ask(self, endpoint: str, request: bytes, timeout: float, most: int, secure: Secure | None) -> Answered:
+    async def ask(
+        self, endpoint: str, request: bytes, timeout: float, most: int, secure: Secure | None
+    ) -> SideResponse:
         self.asked.append((endpoint, request))
-        answer = self.answers[endpoint]
-        if isinstance(answer, Iterator):
-            answer = next(answer)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer if isinstance(answer, Answered) else answered(answer, endpoint=endpoint)
+        response = self.responses[endpoint]
+        if isinstance(response, Iterator):
+            response = next(response)
+        if isinstance(response, Exception):
+            raise response
+        return response if isinstance(response, SideResponse) else answered(response, endpoint=endpoint)
 
 
-GONE = NotAnswered("gone", Reason.UNREACHABLE)
+GONE = ResendFailed("gone", Reason.UNREACHABLE)
 
 
 def judged(folder: Path, sides: Sides, *work: Work, rules: dict[str, object] | None = None, **shadow: object) -> Judge:
@@ -310,7 +312,7 @@ def test_routes_are_favoured_until_they_have_enough_evidence(tmp_path: Path) -> 
 
 
 def test_another_version_of_a_side_begins_an_epoch(tmp_path: Path) -> None:
-    def version(number: int) -> Answered:
+    def version(number: int) -> SideResponse:
         return answered({"a": 1}, endpoint=EXTRACTED)._replace(
             head=b"Content-Type: application/json\r\nx-version: %d\r\n" % number
         )
@@ -354,7 +356,7 @@ def test_a_partial_response_of_the_candidate_alone_is_its_fault(tmp_path: Path) 
 
 def test_a_difference_is_not_lost_where_asking_again_fails_or_is_cut_off(tmp_path: Path) -> None:
     class Hanging(Sides):
-        async def ask(self, *arguments: object) -> Answered:  # type: ignore[override]
+        async def ask(self, *arguments: object) -> SideResponse:  # type: ignore[override]
             if len(self.asked) == 0:
                 self.asked.append(("", b""))
                 raise RuntimeError("a defect")

@@ -1,4 +1,4 @@
-"""Asking an endpoint once more: the bytes as they were, and one whole answer or none."""
+"""Asking an endpoint once more: the bytes as they were, and one whole response or none."""
 
 from __future__ import annotations
 
@@ -12,23 +12,25 @@ import pytest
 import trustme
 
 from strangler.model.upstream import Endpoint, Upstream, UpstreamTls
-from strangler.shadow.judging.resend import NotAnswered, Secure, ask, secure
-from strangler.shadow.pair import Answered
+from strangler.shadow.judging.resend import ResendFailed, Secure, ask, secure
+from strangler.shadow.pair import SideResponse
 
 REQUEST = b"GET /a/../b?x=%2f HTTP/1.1\r\nhOsT: shop.example\r\nX-Shadow: 1\r\n\r\n"
 
 
-def asked(answer: bytes, request: bytes = REQUEST, *, keep: bool = False, most: int = 1000) -> tuple[Answered, bytes]:
-    """What `ask` gets from a server that gives `answer`, and the request as that server received it."""
+def asked(
+    response: bytes, request: bytes = REQUEST, *, keep: bool = False, most: int = 1000
+) -> tuple[SideResponse, bytes]:
+    """What `ask` gets from a server that gives `response`, and the request as that server received it."""
 
-    async def main() -> tuple[Answered, bytes]:
+    async def main() -> tuple[SideResponse, bytes]:
         received = b""
         served = asyncio.Event()
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             nonlocal received
             received = await reader.readuntil(b"\r\n\r\n")
-            writer.write(answer)
+            writer.write(response)
             with contextlib.suppress(ConnectionError):
                 if keep:
                     await reader.read()
@@ -47,10 +49,10 @@ def asked(answer: bytes, request: bytes = REQUEST, *, keep: bool = False, most: 
 
 
 def test_the_bytes_go_out_as_they_were() -> None:
-    answer, received = asked(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: b\r\n\r\nok")
+    response, received = asked(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: b\r\n\r\nok")
     assert received == REQUEST
-    assert (answer.status, answer.body) == (200, b"ok")
-    assert answer.answer.values(b"x-a") == [b"b"]
+    assert (response.status, response.body) == (200, b"ok")
+    assert response.response.values(b"x-a") == [b"b"]
 
 
 @pytest.mark.parametrize(
@@ -63,14 +65,14 @@ def test_the_bytes_go_out_as_they_were() -> None:
     ],
 )
 def test_every_framing_is_read(response: bytes, body: bytes) -> None:
-    answer, _ = asked(response)
-    assert answer.body == body
-    assert b"Link" not in answer.head
+    response, _ = asked(response)
+    assert response.body == body
+    assert b"Link" not in response.head
 
 
 def test_an_answer_to_head_has_no_body() -> None:
-    answer, _ = asked(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n", REQUEST.replace(b"GET", b"HEAD"), keep=True)
-    assert (answer.status, answer.body) == (200, b"")
+    response, _ = asked(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n", REQUEST.replace(b"GET", b"HEAD"), keep=True)
+    assert (response.status, response.body) == (200, b"")
 
 
 @pytest.mark.parametrize(
@@ -83,14 +85,14 @@ def test_an_answer_to_head_has_no_body() -> None:
     ],
 )
 def test_half_an_answer_is_none(response: bytes, reason: str) -> None:
-    with pytest.raises(NotAnswered, match=reason):
+    with pytest.raises(ResendFailed, match=reason):
         asked(response)
 
 
 def test_a_silent_endpoint_is_given_up_and_a_dead_one_at_once(nobody_listens: str) -> None:
-    with pytest.raises(NotAnswered, match=r"did not respond in 0.5 s"):
+    with pytest.raises(ResendFailed, match=r"did not respond in 0.5 s"):
         asked(b"", keep=True)
-    with pytest.raises(NotAnswered, match="Connect call failed"):
+    with pytest.raises(ResendFailed, match="Connect call failed"):
         asyncio.run(ask(nobody_listens, REQUEST, 0.5, 1000))
 
 
@@ -108,7 +110,7 @@ def test_https_endpoints_are_met_as_the_workers_meet_them() -> None:
     authority.issue_cert("users.internal").configure_cert(server)
     trusting = UpstreamTls(ca=authority.cert_pem.bytes())
 
-    async def main(port: int, how: Secure | None) -> Answered:
+    async def main(port: int, how: Secure | None) -> SideResponse:
         return await ask(f"https://127.0.0.1:{port}", REQUEST, 2, 1000, how)
 
     async def both() -> None:
@@ -138,7 +140,7 @@ def test_https_endpoints_are_met_as_the_workers_meet_them() -> None:
         upstream = Upstream("users", (endpoint,), tls=UpstreamTls(ca=trustme.CA().cert_pem.bytes()))
         # Not with asyncio, whose server ends without the connections whose handshake fails.
         shown = asyncio.create_task(asyncio.to_thread(show_certificate, listening))
-        with pytest.raises(NotAnswered, match="certificate verify failed"):
+        with pytest.raises(ResendFailed, match="certificate verify failed"):
             await main(port, secure(upstream, f"https://127.0.0.1:{port}"))
         await shown
 

@@ -1,4 +1,4 @@
-"""Two answers that take too long to compare cost the judge its limit and no more."""
+"""Two responses that take too long to compare cost the judge its limit and no more."""
 
 from __future__ import annotations
 

@@ -16,11 +16,11 @@ from typing import Any
 
 from strangler.comparison.compare import compare
 from strangler.comparison.difference import Difference
-from strangler.comparison.response import Answer
+from strangler.comparison.response import Response
 from strangler.config.compile.compare import DEFAULT_RULES
 from strangler.model.shadow import Shadow
+from strangler.shadow.noise.judgement import Judgement
 from strangler.shadow.noise.noise import Noise
-from strangler.shadow.noise.place import Judgement
 
 OPERATION = "GET /items/{id}"
 LEARNING = Shadow().noise_learning_percent
@@ -59,10 +59,10 @@ class Outcome:
 
 def differences(one: Any, other: Any) -> tuple[Difference, ...]:
     """What two JSON documents differ in."""
-    answers = [
-        Answer(200, ((b"content-type", b"application/json"),), json.dumps(value).encode()) for value in (one, other)
+    responses = [
+        Response(200, ((b"content-type", b"application/json"),), json.dumps(value).encode()) for value in (one, other)
     ]
-    return compare(*answers, DEFAULT_RULES).differences
+    return compare(*responses, DEFAULT_RULES).differences
 
 
 def simulate(

@@ -12,15 +12,17 @@ import pytest
 import yaml
 
 from strangler.comparison.compare import Comparison, Outcome, compare
-from strangler.comparison.difference import Difference, Kind, Risk
-from strangler.comparison.response import Answer
+from strangler.comparison.difference import Difference, DifferenceKind, Risk
+from strangler.comparison.response import Response
 from strangler.comparison.rules import Rules, Thresholds
 from strangler.config.compile.compare import DEFAULT_RULES, compile_rules
 from strangler.config.schema.compare import CompareSection
 from strangler.shadow.noise import noise as learning
 from strangler.shadow.noise import value_forms
+from strangler.shadow.noise.judgement import Judgement
 from strangler.shadow.noise.noise import MOST_PLACES, Noise
-from strangler.shadow.noise.place import SURE, Judgement, Operation
+from strangler.shadow.noise.operation import Operation
+from strangler.shadow.noise.place import SURE
 from strangler.shadow.noise.statistics import likelihood, wilson
 from strangler.shadow.noise.suggestions import as_yaml, suggestions
 
@@ -29,7 +31,7 @@ PRODUCTS = "GET /api/catalog/products"
 
 def compared(legacy: Any, extracted: Any, rules: Rules = DEFAULT_RULES) -> Comparison:
     one, other = (
-        Answer(200, ((b"content-type", b"application/json"),), json.dumps(document).encode())
+        Response(200, ((b"content-type", b"application/json"),), json.dumps(document).encode())
         for document in (legacy, extracted)
     )
     return compare(one, other, rules)
@@ -250,7 +252,7 @@ def test_what_was_learned_says_how_often_it_was_used_and_what_it_would_have_hidd
 
 
 def product(random_source: random.Random, extracted: bool = False) -> Any:
-    """A product as legacy answers it, with all sorts of noise; the extracted side rounds its price."""
+    """A product as legacy sends it, with all sorts of noise; the extracted side rounds its price."""
     tags = ["wood", "black", "grand", "new"]
     random_source.shuffle(tags)
     return {
@@ -302,8 +304,8 @@ def test_a_rule_that_would_hide_a_difference_elsewhere_says_so() -> None:
 
 
 def test_places_of_all_kinds_can_be_suggested() -> None:
-    def page(headers: list[tuple[bytes, bytes]], body: str) -> Answer:
-        return Answer(200, ((b"content-type", b"text/html"), *headers), body.encode())
+    def page(headers: list[tuple[bytes, bytes]], body: str) -> Response:
+        return Response(200, ((b"content-type", b"text/html"), *headers), body.encode())
 
     one = page([(b"cache-control", b"max-age=1"), (b"set-cookie", b"a=1; Path=/a")], "<p class=a>x</p><i>y</i>")
     other = page([(b"cache-control", b"max-age=2"), (b"set-cookie", b"a=1; Path=/b")], "<p class=b>z</p>")
@@ -335,7 +337,7 @@ def test_whatever_two_upstreams_send_can_be_learned_from_stored_and_suggested() 
 
     noise = Noise()
     for _ in range(3000):
-        kind, place = source.choice(list(Kind)), source.choice(places)
+        kind, place = source.choice(list(DifferenceKind)), source.choice(places)
         found = [Difference("path", kind, value(), value(), Risk.HIGH, f"{kind} {place}", place) for _ in range(2)]
         noise.compared(PRODUCTS, found, 1.0)
         noise.sift(PRODUCTS, found)

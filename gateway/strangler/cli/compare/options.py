@@ -18,7 +18,7 @@ from strangler.replay.har.hosts import parse_origin
 from strangler.replay.har.reading import read_har
 from strangler.replay.openapi.requests import read_openapi
 from strangler.replay.operations import only_migration
-from strangler.replay.recorded import Recording, RecordingError, fields_of
+from strangler.replay.recorded import RecordedRequests, RecordingError, fields_of
 from strangler.replay.results import Results
 from strangler.replay.url_list import read_url_list
 
@@ -101,7 +101,7 @@ def prepare(options: Options) -> tuple[Rules, float, Results]:
     return rules_of(loaded.model, options.migration), shadow.confirm_after, results
 
 
-def _recording(options: Options) -> Recording:
+def _recording(options: Options) -> RecordedRequests:
     try:
         if options.har is not None:
             return read_har(options.har.read_bytes(), str(options.har), _origins(options.origins))

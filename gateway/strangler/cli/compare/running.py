@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from strangler.cli.compare.options import Options
 from strangler.comparison.rules import Rules
 from strangler.replay.ask import Side
-from strangler.replay.replay import Judgement, replay
+from strangler.replay.replay import ReplayedPair, replay
 from strangler.replay.results import Results
 
 
@@ -39,7 +39,7 @@ async def replay_requests(
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("comparing", total=len(requests), found="")
 
-        def judged(judgement: Judgement) -> None:
+        def judged(judgement: ReplayedPair) -> None:
             results.add(judgement)
             progress.update(task, advance=1, found=f"{results.total.wrong} wrong")
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from strangler.cli.output.listing import listed, print_rest
 from strangler.comparison.difference import OTHERS
 from strangler.shadow.noise.noise import Learned
-from strangler.shadow.report.report import EpochSummary, Proof, Report, SignatureReport
+from strangler.shadow.report.report import EpochSummary, Proof, ShadowReport, SignatureReport
 from strangler.shadow.report.words import (
     bound,
     counted,
@@ -60,7 +60,7 @@ def moment(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def print_report(console: Console, found: Report, everything: bool = False) -> None:
+def print_report(console: Console, found: ShadowReport, everything: bool = False) -> None:
     """Print a report: the first of each list, unless `everything` is asked for."""
     most = None if everything else MOST_ROWS
     if found.live:
@@ -124,7 +124,7 @@ def _print_signature(console: Console, one: SignatureReport) -> None:
             break
 
 
-def _print_classes(console: Console, found: Report) -> None:
+def _print_classes(console: Console, found: ShadowReport) -> None:
     rows = [one for one in found.classes if one.proof.compared]
     if not rows:
         return
@@ -141,7 +141,7 @@ def _figures(proof: Proof) -> tuple[str, str, str]:
     return f"{proof.compared:,}", f"{proof.wrong:,}", bound(proof.bound)
 
 
-def _print_operations(console: Console, found: Report, most: int | None) -> None:
+def _print_operations(console: Console, found: ShadowReport, most: int | None) -> None:
     columns = ("operation", "route", "pairs", "wrong", "callers", "requests", "compared", "proof")
     table = _table("Operations", columns, ("operation", "route", "proof"))
     # Of many, those come first that stand in the way.
@@ -166,7 +166,7 @@ def _print_operations(console: Console, found: Report, most: int | None) -> None
         print_rest(console, len(found.unrequested), most, "routes")
 
 
-def _print_latencies(console: Console, found: Report, most: int | None) -> None:
+def _print_latencies(console: Console, found: ShadowReport, most: int | None) -> None:
     if not found.latencies:
         return
     columns = ("operation", "side", "responses", "errors", "p50", "p95", "p99")

@@ -12,7 +12,7 @@ from strangler.cli.output.terminal import output
 from strangler.cli.shadow.stored import check_migration, with_store
 from strangler.config.compile.compare import rules_of
 from strangler.config.load import Loaded, load
-from strangler.shadow.evidence.stored_evidence import stored_pairs
+from strangler.shadow.evidence.stored_pairs import stored_pairs
 from strangler.shadow.judging.rejudging import Rejudged, rejudge
 from strangler.store.database import Database
 

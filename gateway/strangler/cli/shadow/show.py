@@ -19,7 +19,7 @@ from strangler.cli.shadow.pytest_file import NoTest, test_file
 from strangler.cli.shadow.stored import with_store
 from strangler.config.load import Loaded
 from strangler.redaction.redaction import REDACTED
-from strangler.shadow.evidence.stored_evidence import pair
+from strangler.shadow.evidence.stored_pairs import stored_pair
 from strangler.shadow.report.page import bodies
 from strangler.shadow.report.words import redaction_note
 from strangler.store.database import Database
@@ -32,7 +32,7 @@ def show_pair(config: Path, number: int, as_json: bool, as_pytest: bool = False)
     """1 where there is no such pair, or it holds too little for a test."""
 
     def work(loaded: Loaded, database: Database) -> int:
-        found = pair(database, number)
+        found = stored_pair(database, number)
         if found is None:
             print(f"strangler: there is no pair {number}: it may have been replaced by a newer one", file=sys.stderr)
             return 1

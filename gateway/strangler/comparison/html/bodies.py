@@ -12,7 +12,7 @@ from collections.abc import Hashable, Sequence
 from strangler.comparison import alignment
 from strangler.comparison.acceptance import ABSENT, Ignore, Unordered
 from strangler.comparison.alignment import Alignment, Effort, align, match_by_key, named_alone
-from strangler.comparison.difference import MOST_TEXT, Kind, shown
+from strangler.comparison.difference import MOST_TEXT, DifferenceKind, shown
 from strangler.comparison.findings import Findings
 from strangler.comparison.html.nodes import Element, Text
 from strangler.comparison.rules import Rule
@@ -71,7 +71,7 @@ class _HtmlComparison:
         if legacy.tag != extracted.tag:
             tags = (legacy.tag, extracted.tag)
             texts = (_shown(legacy), _shown(extracted))
-            self.findings.add(place.path, Kind.TYPE, tags, passing, texts, place.general, " to ".join(tags))
+            self.findings.add(place.path, DifferenceKind.TYPE, tags, passing, texts, place.general, " to ".join(tags))
             return
         self._attributes(place, legacy, extracted, passing, selecting)
         self._children(place, legacy, extracted, passing, whole, for_texts)
@@ -88,7 +88,13 @@ class _HtmlComparison:
             was, now = legacy.attributes.get(name), extracted.attributes.get(name)
             if was == now:
                 continue
-            kind = Kind.VALUE if was is not None and now is not None else Kind.MISSING if now is None else Kind.EXTRA
+            kind = (
+                DifferenceKind.VALUE
+                if was is not None and now is not None
+                else DifferenceKind.MISSING
+                if now is None
+                else DifferenceKind.EXTRA
+            )
             self.findings.add(
                 f"{place.path}/@{name}",
                 kind,
@@ -119,10 +125,10 @@ class _HtmlComparison:
                 here = places[i]
                 texts = (shown(one.value), shown(other.value))
                 rules = [*passing, *for_texts]
-                self.findings.add(here.path, Kind.VALUE, (one.value, other.value), rules, texts, here.general)
+                self.findings.add(here.path, DifferenceKind.VALUE, (one.value, other.value), rules, texts, here.general)
         if found.moved:
             texts = (_shown(legacy), _shown(extracted))
-            self.findings.add(place.path, Kind.ORDER, texts, [*passing, *ordering], texts, place.general)
+            self.findings.add(place.path, DifferenceKind.ORDER, texts, [*passing, *ordering], texts, place.general)
         self._alone(place, legacy.children, extracted.children, found, passing)
 
     def _alone(
@@ -135,10 +141,10 @@ class _HtmlComparison:
     ) -> None:
         if not found.missing and not found.extra:
             return
-        sides = {Kind.MISSING: legacy, Kind.EXTRA: extracted}
+        sides = {DifferenceKind.MISSING: legacy, DifferenceKind.EXTRA: extracted}
         places = {kind: place.below(children) for kind, children in sides.items()}
 
-        def rules(kind: Kind, index: int) -> list[Rule]:
+        def rules(kind: DifferenceKind, index: int) -> list[Rule]:
             child = sides[kind][index]
             own = child.rules if isinstance(child, Element) else []
             return [*passing, *(rule for part, rule in own if not part)]
@@ -147,12 +153,12 @@ class _HtmlComparison:
         named, folded = named_alone(found, lengths, lambda kind, index: bool(rules(kind, index)))
         for kind, index in named:
             here, text = places[kind][index], _shown(sides[kind][index])
-            values = (text, ABSENT) if kind is Kind.MISSING else (ABSENT, text)
-            texts = (text, None) if kind is Kind.MISSING else (None, text)
+            values = (text, ABSENT) if kind is DifferenceKind.MISSING else (ABSENT, text)
+            texts = (text, None) if kind is DifferenceKind.MISSING else (None, text)
             self.findings.add(here.path, kind, values, rules(kind, index), texts, here.general)
         if folded:
             counts = (f"{lengths[0]} children", f"{lengths[1]} children")
-            self.findings.add(place.path, Kind.LENGTH, counts, passing, counts, place.general)
+            self.findings.add(place.path, DifferenceKind.LENGTH, counts, passing, counts, place.general)
 
     def _aligned(self, legacy: list[Child], extracted: list[Child], ordering: list[Rule]) -> Alignment:
         if any(not rule.expired(self.findings.today) for rule in ordering):
@@ -168,12 +174,12 @@ class _HtmlComparison:
             lambda is_legacy, index: _shown(sides[is_legacy][index]),
         )
 
-    def _known(self, child: Child) -> alignment.Element:
+    def _known(self, child: Child) -> alignment.AlignedElement:
         """What is known of a child, for aligning it."""
         if isinstance(child, Text):
-            return alignment.Element(self._number(child), family="text")
+            return alignment.AlignedElement(self._number(child), family="text")
         parts = {child.tag, *self._attribute_items(child), *(self._number(below) for below in child.children)}
-        return alignment.Element(
+        return alignment.AlignedElement(
             self._number(child), frozenset(parts), child.attributes.get("id"), "element", child.tag
         )
 
@@ -183,7 +189,7 @@ class _HtmlComparison:
             return self._of(("text", child.value))
         number = self.governed.get(id(child))
         if number is None:
-            if any(not part and rule.treatment.accepts(Kind.VALUE, "", "") for part, rule in child.rules):
+            if any(not part and rule.treatment.accepts(DifferenceKind.VALUE, "", "") for part, rule in child.rules):
                 form: Hashable = ("governed", child.tag)
             else:
                 governed = any(part in ("", "text()") for part, _ in child.rules)

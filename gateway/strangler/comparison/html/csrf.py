@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from strangler.comparison.acceptance import Mask, Regex
-from strangler.comparison.difference import Kind
+from strangler.comparison.difference import DifferenceKind
 from strangler.comparison.rules import Rule
 
 NAME = "CSRF tokens"
@@ -97,9 +97,9 @@ class OwnTokens:
     legacy: tuple[str, ...]
     extracted: tuple[str, ...]
 
-    def accepts(self, kind: Kind, legacy: object, extracted: object) -> bool:
+    def accepts(self, kind: DifferenceKind, legacy: object, extracted: object) -> bool:
         """Whether what is left of both is the same."""
-        if kind is not Kind.VALUE or not isinstance(legacy, str) or not isinstance(extracted, str):
+        if kind is not DifferenceKind.VALUE or not isinstance(legacy, str) or not isinstance(extracted, str):
             return False
         return _without(legacy, self.legacy) == _without(extracted, self.extracted)
 

@@ -16,7 +16,7 @@ from functools import partial
 
 from strangler.comparison.acceptance import ABSENT, FloatText, Ignore, Unordered, decimal_of
 from strangler.comparison.alignment import Alignment, Effort, align, equal_ends, match_by_key, named_alone
-from strangler.comparison.difference import Kind
+from strangler.comparison.difference import DifferenceKind
 from strangler.comparison.findings import Findings, Texts, Values
 from strangler.comparison.json.canonical import Numbering
 from strangler.comparison.json.document import Path, general_path, path_text, same, size_of, type_of, value_text
@@ -60,7 +60,7 @@ class _JsonComparison:
     def _values(self, path: Path, legacy: object, extracted: object, rules: Sequence[Rule]) -> None:
         one, other = type_of(legacy), type_of(extracted)
         if one != other:
-            self._add(path, Kind.TYPE, (legacy, extracted), rules, f"{one} to {other}")
+            self._add(path, DifferenceKind.TYPE, (legacy, extracted), rules, f"{one} to {other}")
         elif isinstance(legacy, dict) and isinstance(extracted, dict):
             self._objects(path, legacy, extracted, self._below(rules))
         elif isinstance(legacy, list) and isinstance(extracted, list):
@@ -70,7 +70,7 @@ class _JsonComparison:
             if kind is not None:
                 self._add(path, kind, (legacy, extracted), rules)
         elif legacy != extracted:
-            self._add(path, Kind.VALUE, (legacy, extracted), rules)
+            self._add(path, DifferenceKind.VALUE, (legacy, extracted), rules)
 
     def _objects(
         self, path: Path, legacy: dict[str, object], extracted: dict[str, object], rules: Sequence[Rule]
@@ -78,13 +78,13 @@ class _JsonComparison:
         for key, value in legacy.items():
             own = self.rules_at(legacy, key)
             if key not in extracted:
-                self._add((path, key), Kind.MISSING, (value, ABSENT), [*rules, *own])
+                self._add((path, key), DifferenceKind.MISSING, (value, ABSENT), [*rules, *own])
                 continue
             both = {**dict.fromkeys(rules), **dict.fromkeys(own), **dict.fromkeys(self.rules_at(extracted, key))}
             self._values((path, key), value, extracted[key], list(both))
         for key, value in extracted.items():
             if key not in legacy:
-                self._add((path, key), Kind.EXTRA, (ABSENT, value), [*rules, *self.rules_at(extracted, key)])
+                self._add((path, key), DifferenceKind.EXTRA, (ABSENT, value), [*rules, *self.rules_at(extracted, key)])
 
     def _arrays(self, path: Path, legacy: list[object], extracted: list[object], rules: Sequence[Rule]) -> None:
         found = self._aligned(legacy, extracted, rules)
@@ -94,19 +94,19 @@ class _JsonComparison:
                 both = dict.fromkeys([*below, *self.rules_at(legacy, i), *self.rules_at(extracted, j)])
                 self._values((path, i), legacy[i], extracted[j], list(both))
         if found.moved:
-            self._add(path, Kind.ORDER, (legacy, extracted), rules)
-        holders = {Kind.MISSING: legacy, Kind.EXTRA: extracted}
+            self._add(path, DifferenceKind.ORDER, (legacy, extracted), rules)
+        holders = {DifferenceKind.MISSING: legacy, DifferenceKind.EXTRA: extracted}
         named, folded = named_alone(
             found,
             (len(legacy), len(extracted)),
             lambda kind, index: bool(below or self.rules_at(holders[kind], index)),
         )
         for kind, index in named:
-            values = (legacy[index], ABSENT) if kind is Kind.MISSING else (ABSENT, extracted[index])
+            values = (legacy[index], ABSENT) if kind is DifferenceKind.MISSING else (ABSENT, extracted[index])
             self._add((path, index), kind, values, [*below, *self.rules_at(holders[kind], index)])
         if folded:
             texts = (f"{len(legacy)} elements", f"{len(extracted)} elements")
-            self._add(path, Kind.LENGTH, (legacy, extracted), rules, texts=texts)
+            self._add(path, DifferenceKind.LENGTH, (legacy, extracted), rules, texts=texts)
 
     def _aligned(self, legacy: list[object], extracted: list[object], rules: Sequence[Rule]) -> Alignment:
         """What belongs together between the beginning and the end that are the same."""
@@ -179,7 +179,7 @@ class _JsonComparison:
     def _add(
         self,
         path: Path,
-        kind: Kind,
+        kind: DifferenceKind,
         values: Values,
         rules: Sequence[Rule],
         change: str = "",
@@ -189,7 +189,7 @@ class _JsonComparison:
         self.findings.add(path_text(path), kind, values, rules, shown, general_path(path), change)
 
 
-def _number_kind(legacy: object, extracted: object) -> Kind | None:
+def _number_kind(legacy: object, extracted: object) -> DifferenceKind | None:
     """How two numbers differ; None where they are written alike.
 
     Fractions that every reader with doubles takes for the same differ in form
@@ -199,17 +199,17 @@ def _number_kind(legacy: object, extracted: object) -> Kind | None:
         if legacy.text == extracted.text:
             return None
     elif isinstance(legacy, int) and isinstance(extracted, int):
-        return None if legacy == extracted else Kind.VALUE
+        return None if legacy == extracted else DifferenceKind.VALUE
     one, other = decimal_of(legacy), decimal_of(extracted)
     if one is None or other is None:
-        return Kind.VALUE
+        return DifferenceKind.VALUE
     if one == other:
-        return Kind.NUMBER_FORM
+        return DifferenceKind.NUMBER_FORM
     if _is_whole(one) or _is_whole(other):
-        return Kind.VALUE
+        return DifferenceKind.VALUE
     as_doubles = float(one), float(other)
     same = as_doubles[0] == as_doubles[1] and math.isfinite(as_doubles[0])
-    return Kind.NUMBER_FORM if same else Kind.VALUE
+    return DifferenceKind.NUMBER_FORM if same else DifferenceKind.VALUE
 
 
 def _is_whole(number: Decimal) -> bool:

@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 
 from strangler.comparison.acceptance import FloatText, Mask, NullEqualsMissing, Treatment, Unordered, decimal_of
-from strangler.comparison.alignment import Element
-from strangler.comparison.difference import Kind
+from strangler.comparison.alignment import AlignedElement
+from strangler.comparison.difference import DifferenceKind
 from strangler.comparison.rules import Rule
 
 RulesAt = Callable[[object, str | int], Sequence[Rule]]
@@ -56,14 +56,14 @@ class Numbering:
             return self._of(("number", str(value)))
         return self._of((type(value), value))
 
-    def element(self, holder: list[object], index: int) -> Element:
+    def element(self, holder: list[object], index: int) -> AlignedElement:
         """What is known of an element of a list, for aligning it."""
         value = holder[index]
         rules = self._rules_at(holder, index) if self._rules_at is not None else ()
         whole = self.number(value, rules)
         if isinstance(value, dict):
-            return Element(whole, frozenset(self._members(value)), self._identity(value))
-        return Element(whole, frozenset(self._items(value)) if isinstance(value, list) else frozenset())
+            return AlignedElement(whole, frozenset(self._members(value)), self._identity(value))
+        return AlignedElement(whole, frozenset(self._items(value)) if isinstance(value, list) else frozenset())
 
     def _of(self, form: Hashable) -> int:
         return self._numbers.setdefault(form, len(self._numbers))
@@ -102,9 +102,9 @@ def _passing_form(value: object, treatment: Treatment) -> Hashable | None:
     """The same for all values between which the difference would pass; None where it would not."""
     if isinstance(treatment, Mask):
         return ("masked", treatment.pattern.sub("\0", value)) if isinstance(value, str) else None
-    if treatment.accepts(Kind.VALUE, value, value):
+    if treatment.accepts(DifferenceKind.VALUE, value, value):
         return _GOVERNED
-    if treatment.accepts(Kind.NUMBER_FORM, value, value):
+    if treatment.accepts(DifferenceKind.NUMBER_FORM, value, value):
         number = decimal_of(value)
         return None if number is None else ("any form", number)
     return None

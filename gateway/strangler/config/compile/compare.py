@@ -25,7 +25,7 @@ from strangler.comparison.acceptance import (
     Unordered,
     Uuid,
 )
-from strangler.comparison.difference import Kind, Risk
+from strangler.comparison.difference import DifferenceKind, Risk
 from strangler.comparison.rules import STANDARD_REDACTION, HtmlRule, LagRule, Rule, Rules, Thresholds
 from strangler.config.compile.migrations import compile_redact
 from strangler.config.schema.compare import CompareSection, RuleSection
@@ -34,7 +34,7 @@ from strangler.config.schema.configuration import Configuration
 from strangler.model.shadow import Redact
 from strangler.redaction.redaction import Redaction
 
-_ALL = frozenset(Kind)
+_ALL = frozenset(DifferenceKind)
 
 _DEFAULT_RULES = [
     RuleSection(name="nonces", html=["[nonce] @nonce"], ignore=["value"]),
@@ -135,7 +135,7 @@ def _cookie(text: str) -> tuple[str, str]:
 def _treatment(section: RuleSection) -> Treatment:
     """The one treatment that a valid section names."""
     if section.ignore is not None:
-        kinds = _ALL if "all" in section.ignore else frozenset(map(Kind, _kinds(section.ignore)))
+        kinds = _ALL if "all" in section.ignore else frozenset(map(DifferenceKind, _kinds(section.ignore)))
         return Ignore(kinds, redacted="redacted" in section.ignore)
     if section.tolerance is not None:
         return Tolerance(Decimal(section.tolerance.removesuffix("%").strip()), section.tolerance.endswith("%"))

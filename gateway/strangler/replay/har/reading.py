@@ -20,7 +20,7 @@ from strangler.replay.har.bodies import body_of
 from strangler.replay.har.hosts import host_of, is_named, origin_of, page_host
 from strangler.replay.recorded import (
     RecordedRequest,
-    Recording,
+    RecordedRequests,
     RecordingError,
     fields_of,
     method_of,
@@ -31,7 +31,7 @@ from strangler.replay.recorded import (
 _Found = list[tuple[str, RecordedRequest]]
 
 
-def read_har(data: bytes, name: str, origins: Collection[str] = ()) -> Recording:
+def read_har(data: bytes, name: str, origins: Collection[str] = ()) -> RecordedRequests:
     """The requests of the archive `data` in the order of their entries; `name` is what messages call it.
 
     Of several hosts those that `origins` names are asked, else the page's.
@@ -42,7 +42,7 @@ def read_har(data: bytes, name: str, origins: Collection[str] = ()) -> Recording
     entries = log.get("entries") if isinstance(log, dict) else None
     if not isinstance(log, dict) or not isinstance(entries, list):
         raise RecordingError(f"{name}: not an HTTP Archive: there is no list at log.entries")
-    recording = Recording()
+    recording = RecordedRequests()
     found: _Found = []
     for number, entry in enumerate(entries, 1):
         place = f"{name}, entry {number}"
@@ -106,7 +106,12 @@ def _field(field: Any) -> tuple[str, str]:
 
 
 def _choose_hosts(
-    recording: Recording, found: _Found, log: dict[str, Any], entries: list[Any], named: Collection[str], name: str
+    recording: RecordedRequests,
+    found: _Found,
+    log: dict[str, Any],
+    entries: list[Any],
+    named: Collection[str],
+    name: str,
 ) -> None:
     """Take the requests to the hosts that are asked, and count the others."""
     hosts = Counter(host_of(origin) for origin, _ in found)

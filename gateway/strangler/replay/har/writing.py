@@ -1,6 +1,6 @@
-"""Captured pairs as an HTTP Archive (HAR 1.2): each request, and the answer that its caller got.
+"""Captured pairs as an HTTP Archive (HAR 1.2): each request, and the response that its caller got.
 
-Cookies that an answer sets are left out; other values that are redacted stand
+Cookies that a response sets are left out; other values that are redacted stand
 as such, so that `har` knows what is missing when it reads the file.
 """
 
@@ -27,13 +27,13 @@ def har_of(documents: Iterable[Mapping[str, Any]]) -> bytes:
 
 
 def _entry(document: Mapping[str, Any]) -> dict[str, Any]:
-    answer = document[document["served"]]
-    milliseconds = round(answer["seconds"] * 1000, 3)
+    response = document[document["served"]]
+    milliseconds = round(response["seconds"] * 1000, 3)
     return {
         "startedDateTime": datetime.fromtimestamp(document["at"], UTC).isoformat(timespec="milliseconds"),
         "time": milliseconds,
         "request": _request(document["request"]),
-        "response": _response(answer),
+        "response": _response(response),
         "cache": {},
         "timings": {"send": 0, "wait": milliseconds, "receive": 0},
     }
@@ -61,13 +61,13 @@ def _request(request: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _response(answer: Mapping[str, Any]) -> dict[str, Any]:
-    fields = [(name, value) for name, value in answer["headers"] if name.lower() != "set-cookie"]
-    content: dict[str, Any] = {"size": answer["bytes"], "mimeType": _value(fields, "content-type") or ""}
-    if answer["body"] is not None:
-        content["text"] = answer["body"]
+def _response(response: Mapping[str, Any]) -> dict[str, Any]:
+    fields = [(name, value) for name, value in response["headers"] if name.lower() != "set-cookie"]
+    content: dict[str, Any] = {"size": response["bytes"], "mimeType": _value(fields, "content-type") or ""}
+    if response["body"] is not None:
+        content["text"] = response["body"]
     return {
-        "status": answer["status"],
+        "status": response["status"],
         "statusText": "",
         "httpVersion": "HTTP/1.1",
         "cookies": [],
@@ -75,7 +75,7 @@ def _response(answer: Mapping[str, Any]) -> dict[str, Any]:
         "content": content,
         "redirectURL": _value(fields, "location") or "",
         "headersSize": -1,
-        "bodySize": answer["bytes"],
+        "bodySize": response["bytes"],
     }
 
 

@@ -28,7 +28,7 @@ from strangler.replay.openapi.parameters import (
     query_texts,
     text_of,
 )
-from strangler.replay.recorded import TARGET_SAFE, RecordedRequest, Recording, RecordingError, fields_of, sayable
+from strangler.replay.recorded import TARGET_SAFE, RecordedRequest, RecordedRequests, RecordingError, fields_of, sayable
 
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 _OTHER_METHODS = ("put", "post", "delete", "options", "head", "patch", "trace", "query")
@@ -36,7 +36,7 @@ _ODD = (Unresolved, TypeError, AttributeError, ValueError, KeyError, RecursionEr
 _Chosen = list[tuple[Parameter, Any]]
 
 
-def read_openapi(data: bytes, name: str) -> Recording:
+def read_openapi(data: bytes, name: str) -> RecordedRequests:
     """The requests that the description `data`, in JSON or YAML, allows; `name` is what messages call it.
 
     Raises RecordingError where it is not OpenAPI 3.
@@ -48,12 +48,12 @@ def read_openapi(data: bytes, name: str) -> Recording:
     if not isinstance(document, dict) or not str(document.get("openapi", "")).startswith("3."):
         found = f"swagger {document['swagger']}" if isinstance(document, dict) and "swagger" in document else "neither"
         raise RecordingError(f"{name}: not OpenAPI 3: `openapi: 3.x` is expected at the top, found {found}")
-    recording = Recording()
+    recording = RecordedRequests()
     paths = document.get("paths", {})
     if not isinstance(paths, dict):
         recording.unfilled.append("all paths: `paths` is no mapping")
         return recording
-    reader = _Reader(Description(document), name, recording)
+    reader = _RequestReader(Description(document), name, recording)
     for path, item in paths.items():
         if str(path).startswith("/"):
             reader.read(str(path), item)
@@ -62,10 +62,10 @@ def read_openapi(data: bytes, name: str) -> Recording:
     return recording
 
 
-class _Reader:
+class _RequestReader:
     """Adds the requests of one path after the other to `recording`."""
 
-    def __init__(self, description: Description, name: str, recording: Recording) -> None:
+    def __init__(self, description: Description, name: str, recording: RecordedRequests) -> None:
         self._description = description
         self._name = name
         self._recording = recording

@@ -17,7 +17,7 @@ from typing import Any, cast
 
 from strangler.pickle_stream import complete_messages, framed
 from strangler.shadow.known_pairs import SelfTestOrder
-from strangler.shadow.pair import Answered, Batch, NotCompared, Pair, Reason
+from strangler.shadow.pair import Batch, NotCompared, Pair, Reason, SideResponse
 
 WAITING_BYTES = 8_388_608
 PAIRS_AT_ONCE = 3
@@ -199,12 +199,17 @@ class Receiver(asyncio.Protocol):
 
 
 def _unpacked(pairs: list[tuple[Any, ...]], not_compared: dict[NotCompared, int]) -> Batch:
-    legacy, extracted = _ANSWERS, _ANSWERS + len(Answered._fields)
-    end = extracted + len(Answered._fields)
+    legacy, extracted = _ANSWERS, _ANSWERS + len(SideResponse._fields)
+    end = extracted + len(SideResponse._fields)
     return Batch(
         [
             Pair._make(
-                (*one[:legacy], Answered._make(one[legacy:extracted]), Answered._make(one[extracted:end]), one[end])
+                (
+                    *one[:legacy],
+                    SideResponse._make(one[legacy:extracted]),
+                    SideResponse._make(one[extracted:end]),
+                    one[end],
+                )
             )
             for one in pairs
         ],

@@ -6,7 +6,7 @@ from time import monotonic, time
 from typing import TYPE_CHECKING
 
 from strangler.proxy.upstream.endpoint_pool import LARGE_BODY, EndpointPool
-from strangler.shadow.pair import Answered, Pair, Reason
+from strangler.shadow.pair import Pair, Reason, SideResponse
 
 if TYPE_CHECKING:
     from strangler.proxy.upstream.connection import UpstreamConnection
@@ -174,7 +174,7 @@ class Copy:
         recording, lane = self._recording, self._lane
         endpoint = self._pool.endpoint.url if self._pool is not None else ""
         seconds = monotonic() - self._sent_at if self._sent_at else 0.0
-        other = Answered(endpoint, self._status, head, body, seconds, missing)
+        other = SideResponse(endpoint, self._status, head, body, seconds, missing)
         legacy, extracted = (self._response, other) if recording.side == "legacy" else (other, self._response)
         pair = Pair(
             lane.migration.name,

@@ -18,7 +18,7 @@ from strangler.model.route import Route
 from strangler.proxy.exchange.exchange import CLIENT_GONE
 from strangler.proxy.exchange.excuse import Excuse
 from strangler.routing.split import caller_key
-from strangler.shadow.pair import Answered, Reason
+from strangler.shadow.pair import Reason, SideResponse
 from strangler.shadow.whole import (
     ACCEPT_ENCODING,
     CONDITIONS,
@@ -259,11 +259,11 @@ class ExchangeRecording:
         self._request = []
         self._body = []
 
-    def response(self) -> Answered:
+    def response(self) -> SideResponse:
         """What the caller got."""
         assert self._exchange is not None
         body = b"".join(self._body)
-        return Answered(self._exchange.endpoint_url, self._status, self._head, body, self.seconds, self.unread)
+        return SideResponse(self._exchange.endpoint_url, self._status, self._head, body, self.seconds, self.unread)
 
     def caller(self) -> int:
         """A digest of what tells the caller from others."""
@@ -304,9 +304,9 @@ class KnownRecording(ExchangeRecording):
         """The request as it goes to the other side."""
         return self._known.request
 
-    def response(self) -> Answered:
+    def response(self) -> SideResponse:
         """Legacy's response."""
-        return Answered(self._legacy, *self._known.legacy, self.seconds)
+        return SideResponse(self._legacy, *self._known.legacy, self.seconds)
 
     def caller(self) -> int:
         """There is none."""

@@ -8,9 +8,9 @@ from typing import Any
 from strangler.comparison.compare import Comparison
 from strangler.comparison.difference import Difference
 from strangler.comparison.headers import text_of
-from strangler.comparison.response import Answer, TooLarge, Undecodable, decoded
-from strangler.redaction.redaction import Kept, Redaction, digest
-from strangler.shadow.pair import Answered, Pair
+from strangler.comparison.response import Response, TooLarge, Undecodable, decoded
+from strangler.redaction.redaction import KeptBody, Redaction, digest
+from strangler.shadow.pair import Pair, SideResponse
 
 # What a curl command sets itself, or what the gateway added.
 _NOT_REPEATED = frozenset(
@@ -71,23 +71,23 @@ class _Bodies:
 
     def __init__(self, redaction: Redaction) -> None:
         self._redaction = redaction
-        self._kept: dict[tuple[str, bytes], tuple[str | None, Kept]] = {}
+        self._kept: dict[tuple[str, bytes], tuple[str | None, KeptBody]] = {}
 
-    def text(self, headers: tuple[tuple[bytes, bytes], ...], body: bytes) -> tuple[str | None, Kept]:
+    def text(self, headers: tuple[tuple[bytes, bytes], ...], body: bytes) -> tuple[str | None, KeptBody]:
         """What may be shown of a body, and the same as differences are looked up in it."""
         key = (_content_type(headers), body)
         kept = self._kept.get(key)
         if kept is None:
             text = self._redaction.body(*key)
-            kept = self._kept[key] = text, Kept(text)
+            kept = self._kept[key] = text, KeptBody(text)
         return kept
 
 
 def _side(
-    answered: Answered, values: bool, redaction: Redaction, bodies: _Bodies
-) -> tuple[dict[str, Any], Kept | None]:
+    answered: SideResponse, values: bool, redaction: Redaction, bodies: _Bodies
+) -> tuple[dict[str, Any], KeptBody | None]:
     """One side, and what of its body may be shown in differences; None where none of it can be in there."""
-    answer = answered.answer
+    response = answered.response
     side: dict[str, Any] = {
         "endpoint": answered.endpoint,
         "missing": answered.missing,
@@ -98,18 +98,18 @@ def _side(
     }
     if not values:
         return side, None
-    said = [(b"Content-Encoding", coding) for coding in answer.unknown_encodings]
+    said = [(b"Content-Encoding", coding) for coding in response.unknown_encodings]
     try:
         # A coding that is none is compared, and its body as it is; what has one that is unknown is no text.
-        answer = decoded(answer.without_unknown_encodings())
+        response = decoded(response.without_unknown_encodings())
     except (TooLarge, Undecodable):
-        return {**side, "headers": redaction.headers(answer.headers), "body": None}, None
-    read = text_of(answer)
+        return {**side, "headers": redaction.headers(response.headers), "body": None}, None
+    read = text_of(response)
     # Bytes that are no text are written here as in differences, so that those are found in what is kept.
-    headers = answer.headers if read.charset is None else _in_utf8(answer.headers)
+    headers = response.headers if read.charset is None else _in_utf8(response.headers)
     text, kept = bodies.text(headers, read.text.encode("utf-8", "backslashreplace"))
     body = text if read.whole and read.charset in (None, "utf-8") else None
-    return {**side, "headers": redaction.headers((*answer.headers, *said)), "body": body}, kept
+    return {**side, "headers": redaction.headers((*response.headers, *said)), "body": body}, kept
 
 
 def _in_utf8(headers: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[bytes, bytes], ...]:
@@ -117,10 +117,10 @@ def _in_utf8(headers: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[bytes, byt
     return tuple((name, _CHARSET.sub(b"", value)) for name, value in headers if name.lower() == b"content-type")
 
 
-def _quick(kept: list[Kept | None], differences: int) -> list[Kept | None]:
+def _quick(kept: list[KeptBody | None], differences: int) -> list[KeptBody | None]:
     """The same, unless looking up that many differences in it would take long."""
     length = sum(len(one) for one in kept if one is not None)
-    return kept if differences * length <= _MOST_LOOKED_THROUGH else [one and Kept(None) for one in kept]
+    return kept if differences * length <= _MOST_LOOKED_THROUGH else [one and KeptBody(None) for one in kept]
 
 
 def _is_utf8(body: bytes) -> bool:
@@ -133,12 +133,14 @@ def _is_utf8(body: bytes) -> bool:
 
 
 def _content_type(headers: tuple[tuple[bytes, bytes], ...]) -> str:
-    types = Answer(0, headers, b"").values(b"content-type")
+    types = Response(0, headers, b"").values(b"content-type")
     return types[0].decode("latin-1") if types else ""
 
 
-def _difference(difference: Difference, values: bool, redaction: Redaction, kept: list[Kept | None]) -> dict[str, Any]:
-    def shown(value: str | None, of_side: Kept | None) -> str | None:
+def _difference(
+    difference: Difference, values: bool, redaction: Redaction, kept: list[KeptBody | None]
+) -> dict[str, Any]:
+    def shown(value: str | None, of_side: KeptBody | None) -> str | None:
         if value is None or values:
             return redaction.at(difference.path, value, of_side)
         return f"digest {digest(value.encode())}"

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 
-from strangler.shadow.evidence.verdict import CONFIDENCE, Verdict
+from strangler.shadow.evidence.verdict import CONFIDENCE, EvidenceVerdict
 
 ALTERNATIVE = 0.1
 """The alternative's rate as a share of the target."""
@@ -29,13 +29,13 @@ _MOST = 1_000_000_000
 _STEPS = 200
 
 
-def sequential_verdict(compared: int, wrong: int, target: float) -> Verdict:
+def sequential_verdict(compared: int, wrong: int, target: float) -> EvidenceVerdict:
     """What `compared` pairs show, `wrong` of which count against the candidate; `target` is a share, 0 to 1.
 
     Raises ValueError for numbers that can't be.
     """
     missing = sequential_missing(compared, wrong, target)
-    return Verdict(compared, wrong, sequential_bound(compared, wrong), target, missing)
+    return EvidenceVerdict(compared, wrong, sequential_bound(compared, wrong), target, missing)
 
 
 def evidence(compared: int, wrong: int, target: float) -> float:

@@ -28,7 +28,15 @@ from strangler.shadow.evidence.tables import (
     signatures,
     variety,
 )
-from strangler.shadow.evidence.unwritten import Evidence, Example, Remembered, SeenKey, SignatureKey
+from strangler.shadow.evidence.unwritten import (
+    Evidence,
+    Example,
+    OperationOf,
+    RememberedEvidence,
+    RouteOf,
+    SignatureKey,
+    SignatureOf,
+)
 from strangler.shadow.evidence.variety import Variety
 from strangler.shadow.known_pairs import ticket_and_kind
 from strangler.store.database import Database
@@ -66,10 +74,7 @@ class ShadowStore:
         )
         put(connection, variety, _variety_rows(connection, evidence))
         put(connection, epochs, _epoch_rows(connection, evidence))
-        tested = [
-            {"migration": migration, "epoch": epoch, **one._asdict()}
-            for (migration, epoch), one in evidence.self_tests.items()
-        ]
+        tested = [{**epoch._asdict(), **one._asdict()} for epoch, one in evidence.self_tests.items()]
         put(connection, self_tests, tested)
 
     def _write_examples(self, connection: Connection, evidence: Evidence) -> None:
@@ -102,10 +107,10 @@ class ShadowStore:
         """Delete what versions without epochs have stored. Raises StoreError."""
         self.database.read(_drop_replaced)
 
-    def remembered(self) -> Remembered:
+    def remembered(self) -> RememberedEvidence:
         """What a judge goes on from. Raises StoreError."""
         return self.database.read(
-            lambda connection: Remembered(
+            lambda connection: RememberedEvidence(
                 _seen(connection),
                 _evidence(connection),
                 _learned(connection),
@@ -141,22 +146,22 @@ def read_resets(connection: Connection) -> dict[str, Reset]:
     return {row.migration: Reset(row.number, row.reason) for row in connection.execute(select(resets))}
 
 
-def _seen(connection: Connection) -> dict[SeenKey, int]:
+def _seen(connection: Connection) -> dict[SignatureOf, int]:
     table = signatures.c
     query = select(table.migration, table.epoch, table.signature, sql.sum(table.count)).group_by(
         table.migration, table.epoch, table.signature
     )
-    return {(row[0], row[1], row[2]): int(row[3]) for row in connection.execute(query)}
+    return {SignatureOf(*row[:3]): int(row[3]) for row in connection.execute(query)}
 
 
-def _evidence(connection: Connection) -> dict[tuple[str, str, str], int]:
+def _evidence(connection: Connection) -> dict[RouteOf, int]:
     table = outcomes.c
     query = (
         select(table.migration, table.epoch, table.route, sql.sum(table.count))
         .where(table.evidence)
         .group_by(table.migration, table.epoch, table.route)
     )
-    return {(row[0], row[1], row[2]): int(row[3]) for row in connection.execute(query)}
+    return {RouteOf(*row[:3]): int(row[3]) for row in connection.execute(query)}
 
 
 def _learned(connection: Connection) -> dict[str, bytes]:
@@ -171,9 +176,9 @@ def _epochs(connection: Connection) -> dict[str, list[Epoch]]:
     return found
 
 
-def _variety(connection: Connection) -> dict[tuple[str, str, str], Variety]:
+def _variety(connection: Connection) -> dict[OperationOf, Variety]:
     rows = connection.execute(select(variety))
-    return {(row.migration, row.epoch, row.operation): Variety.read(bytes(row.sketches)) for row in rows}
+    return {OperationOf(row.migration, row.epoch, row.operation): Variety.read(bytes(row.sketches)) for row in rows}
 
 
 def _rows(table: Table, counts: Mapping[Any, int]) -> list[dict[str, Any]]:
@@ -205,17 +210,16 @@ def _variety_rows(connection: Connection, evidence: Evidence) -> list[dict[str, 
     if not evidence.variety:
         return []
     key = tuple_(variety.c.migration, variety.c.epoch, variety.c.operation)
-    stored: dict[tuple[str, str, str], bytes] = {}
+    stored: dict[OperationOf, bytes] = {}
     for keys in _slices(list(evidence.variety), 200):
         rows = connection.execute(select(variety).where(key.in_(keys)))
-        stored |= {(row.migration, row.epoch, row.operation): bytes(row.sketches) for row in rows}
+        stored |= {OperationOf(row.migration, row.epoch, row.operation): bytes(row.sketches) for row in rows}
     both = []
     for operation, sketches in evidence.variety.items():
         known = Variety.read(sketches)
         if operation in stored:
             known.merge(Variety.read(stored[operation]))
-        names = dict(zip(("migration", "epoch", "operation"), operation, strict=True))
-        both.append({**names, "sketches": known.as_bytes()})
+        both.append({**operation._asdict(), "sketches": known.as_bytes()})
     return both
 
 

@@ -1,9 +1,9 @@
-"""The evidence that shadowing has stored: a migration's report, its epochs, and pairs. Percentiles are right to 5 %."""
+"""The evidence that shadowing has stored: a migration's report and its epochs. Percentiles are right to 5 %."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -16,7 +16,6 @@ from strangler.model.route import Route
 from strangler.model.shadow import Shadow
 from strangler.shadow.evidence.counted import Counted, class_proofs, proof_of, select_counts
 from strangler.shadow.evidence.epochs import CHANGING
-from strangler.shadow.evidence.store import SELF_TEST
 from strangler.shadow.evidence.tables import (
     PERIOD,
     epochs,
@@ -40,7 +39,7 @@ from strangler.shadow.report.report import (
     OperationLatency,
     OperationProof,
     Proof,
-    Report,
+    ShadowReport,
     SignatureReport,
 )
 from strangler.shadow.report.words import proof_text, wrong_pairs
@@ -65,16 +64,16 @@ def report(
     since: float = 0.0,
     target: float = TARGET,
     epoch: str | None = None,
-) -> Report:
+) -> ShadowReport:
     """The report about `migration`, whose routes are `routes`; of its present epoch unless another is named.
 
     Raises StoreError and NoSuchEpoch.
     """
 
-    def read(connection: Connection) -> Report:
+    def read(connection: Connection) -> ShadowReport:
         known = _epochs(connection, migration.name)
         chosen = _chosen(known, epoch)
-        return _Reading(connection, migration, chosen, since, now, target).report(list(routes))
+        return _EpochReader(connection, migration, chosen, since, now, target).report(list(routes))
 
     return database.read(read)
 
@@ -105,7 +104,7 @@ def _chosen(known: list[EpochSummary], wanted: str | None) -> EpochSummary | Non
     return found[0]
 
 
-class _Reading:
+class _EpochReader:
     """Reads one migration's evidence of one epoch by one connection."""
 
     def __init__(
@@ -127,7 +126,7 @@ class _Reading:
         self._target = target
         self._variety = self._read_variety()
 
-    def report(self, routes: list[Route]) -> Report:
+    def report(self, routes: list[Route]) -> ShadowReport:
         rows = select_counts(self._connection, self._migration.name, self._id, self._period)
         began = self._began(rows)
         whole = Variety()
@@ -136,7 +135,7 @@ class _Reading:
         operations = tuple(self._operations(rows, began))
         counted = Counted(rows)
         proof = self._proof(rows, began, whole)
-        return Report(
+        return ShadowReport(
             migration=self._migration.name,
             since=began,
             until=self._now,
@@ -329,29 +328,3 @@ def _percentile(buckets: list[tuple[int, int]], share: float) -> float | None:
         if seen >= wanted:
             return latency_of_bucket(bucket)
     return None
-
-
-def pair(database: Database, number: int) -> Mapping[str, Any] | None:
-    """The stored pair of that number, its document beside what is known of it. Raises StoreError."""
-
-    def read(connection: Connection) -> Mapping[str, Any] | None:
-        row = connection.execute(select(pairs).where(pairs.c.id == number)).mappings().first()
-        return None if row is None else _plain(row)
-
-    return database.read(read)
-
-
-def stored_pairs(database: Database, migration: str) -> list[Mapping[str, Any]]:
-    """All stored pairs of a migration's traffic, the oldest first. Raises StoreError."""
-
-    def read(connection: Connection) -> list[Mapping[str, Any]]:
-        query = select(pairs).where(pairs.c.migration == migration, pairs.c.epoch != SELF_TEST).order_by(pairs.c.id)
-        return [_plain(row) for row in connection.execute(query).mappings()]
-
-    return database.read(read)
-
-
-def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """A row of pairs with its document opened."""
-    document = orjson.loads(row["document"])
-    return {**{str(name): value for name, value in row.items() if name != "document"}, **document}

@@ -76,7 +76,7 @@ class SignatureKey(NamedTuple):
     risk: str
 
 
-class Place(NamedTuple):
+class ExampleSlot(NamedTuple):
     """A place among the examples."""
 
     migration: str
@@ -105,8 +105,37 @@ class Tested(NamedTuple):
 
 
 Key = TypeVar("Key")
-SeenKey = tuple[str, str, str]
-"""Migration, epoch, signature."""
+
+
+class EpochOf(NamedTuple):
+    """An epoch of a migration."""
+
+    migration: str
+    epoch: str
+
+
+class RouteOf(NamedTuple):
+    """A route in an epoch of a migration."""
+
+    migration: str
+    epoch: str
+    route: str
+
+
+class OperationOf(NamedTuple):
+    """An operation in an epoch of a migration."""
+
+    migration: str
+    epoch: str
+    operation: str
+
+
+class SignatureOf(NamedTuple):
+    """A signature in an epoch of a migration."""
+
+    migration: str
+    epoch: str
+    signature: str
 
 
 @dataclass(slots=True)
@@ -116,11 +145,11 @@ class Evidence:
     outcomes: dict[OutcomeKey, int] = field(default_factory=dict)
     responses: dict[ResponseKey, int] = field(default_factory=dict)
     signatures: dict[SignatureKey, int] = field(default_factory=dict)
-    chosen: dict[Place, Example] = field(default_factory=dict)
+    chosen: dict[ExampleSlot, Example] = field(default_factory=dict)
     noise: dict[str, bytes] = field(default_factory=dict)
-    variety: dict[tuple[str, str, str], bytes] = field(default_factory=dict)
-    epochs: dict[tuple[str, str], Epoch] = field(default_factory=dict)
-    self_tests: dict[tuple[str, str], Tested] = field(default_factory=dict)
+    variety: dict[OperationOf, bytes] = field(default_factory=dict)
+    epochs: dict[EpochOf, Epoch] = field(default_factory=dict)
+    self_tests: dict[EpochOf, Tested] = field(default_factory=dict)
 
     def merge(self, older: Evidence) -> None:
         """Take in what could not be written before."""
@@ -133,10 +162,12 @@ class Evidence:
         self.epochs = {**older.epochs, **self.epochs}
         self.self_tests = {**older.self_tests, **self.self_tests}
 
-    def keep_reservoirs(self, seen: Mapping[SeenKey, int]) -> None:
+    def keep_reservoirs(self, seen: Mapping[SignatureOf, int]) -> None:
         """Leave the stored examples of signatures that were `seen` before, but for the latest one, as they are."""
         self.chosen = {
-            place: example for place, example in self.chosen.items() if place.slot == LATEST or place[:3] not in seen
+            place: example
+            for place, example in self.chosen.items()
+            if place.slot == LATEST or SignatureOf(place.migration, place.epoch, place.signature) not in seen
         }
 
     def __bool__(self) -> bool:
@@ -149,7 +180,7 @@ def _add(counts: dict[Key, int], others: Mapping[Key, int]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class RememberedEvidence:
     """What a store holds of what judges have found.
 
     How often each signature was `seen`, how much evidence each route has
@@ -157,12 +188,12 @@ class Remembered:
     and what the evidence rests on.
     """
 
-    seen: Mapping[SeenKey, int]
-    evidence: Mapping[tuple[str, str, str], int]
+    seen: Mapping[SignatureOf, int]
+    evidence: Mapping[RouteOf, int]
     learned: Mapping[str, bytes]
     epochs: Mapping[str, list[Epoch]]
     resets: Mapping[str, Reset]
-    variety: Mapping[tuple[str, str, str], Variety]
+    variety: Mapping[OperationOf, Variety]
 
 
 class Reservoirs:
@@ -171,12 +202,12 @@ class Reservoirs:
     `seen` is how often each signature was seen before.
     """
 
-    def __init__(self, seen: dict[SeenKey, int] | None = None) -> None:
-        self._seen: dict[SeenKey, int] = {}
-        self._many: dict[tuple[str, str], int] = {}
+    def __init__(self, seen: dict[SignatureOf, int] | None = None) -> None:
+        self._seen: dict[SignatureOf, int] = {}
+        self._many: dict[EpochOf, int] = {}
         self.merge(seen or {})
 
-    def merge(self, seen: Mapping[SeenKey, int]) -> None:
+    def merge(self, seen: Mapping[SignatureOf, int]) -> None:
         """Take in how often signatures were seen elsewhere."""
         for key in seen:
             self._note(key)
@@ -184,20 +215,25 @@ class Reservoirs:
 
     def keep(self, migration: str, epochs: set[str]) -> None:
         """Forget the signatures of all epochs of a migration but these."""
-        self._seen = {key: count for key, count in self._seen.items() if key[0] != migration or key[1] in epochs}
-        self._many = {key: count for key, count in self._many.items() if key[0] != migration or key[1] in epochs}
+        self._seen = {
+            key: count for key, count in self._seen.items() if key.migration != migration or key.epoch in epochs
+        }
+        self._many = {
+            key: count for key, count in self._many.items() if key.migration != migration or key.epoch in epochs
+        }
 
-    def _note(self, key: SeenKey) -> None:
+    def _note(self, key: SignatureOf) -> None:
         """Count a signature that was not seen before."""
         if key not in self._seen:
-            self._many[key[:2]] = self._many.get(key[:2], 0) + 1
+            epoch = EpochOf(key.migration, key.epoch)
+            self._many[epoch] = self._many.get(epoch, 0) + 1
 
     def slots(self, migration: str, epoch: str, signature: str) -> list[int]:
         """The places that the next pair with this signature takes: always the latest, perhaps one of the reservoir."""
-        place = self.draw((migration, epoch, signature))
+        place = self.draw(SignatureOf(migration, epoch, signature))
         return [LATEST] if place is None else [LATEST, place]
 
-    def draw(self, key: SeenKey) -> int | None:
+    def draw(self, key: SignatureOf) -> int | None:
         """The place of the reservoir that the next pair with this signature takes, if any."""
         number = self._seen.get(key, 0) + 1
         if number == 1:
@@ -208,6 +244,6 @@ class Reservoirs:
 
     def known(self, migration: str, epoch: str, signature: str) -> str:
         """The signature, or OTHERS where the epoch has too many."""
-        if (migration, epoch, signature) in self._seen:
+        if SignatureOf(migration, epoch, signature) in self._seen:
             return signature
-        return signature if self._many.get((migration, epoch), 0) < SIGNATURES else OTHERS
+        return signature if self._many.get(EpochOf(migration, epoch), 0) < SIGNATURES else OTHERS

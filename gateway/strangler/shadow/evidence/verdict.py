@@ -20,7 +20,7 @@ _STEPS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class EvidenceVerdict:
     """What `compared` pairs with `mismatched` among them show about the mismatch rate.
 
     Rates are shares, 0 to 1. `missing` is how many more pairs show a rate below
@@ -46,12 +46,12 @@ class Verdict:
         return self.missing / per_second if self.missing else 0.0
 
 
-def verdict(compared: int, mismatched: int, target: float, confidence: float = CONFIDENCE) -> Verdict:
+def verdict(compared: int, mismatched: int, target: float, confidence: float = CONFIDENCE) -> EvidenceVerdict:
     """What these numbers show, measured against a target rate.
 
     Raises ValueError for numbers that can't be.
     """
-    return Verdict(
+    return EvidenceVerdict(
         compared=compared,
         mismatched=mismatched,
         bound=upper_bound(compared, mismatched, confidence),

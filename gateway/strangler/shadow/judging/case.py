@@ -15,12 +15,13 @@ from strangler.model.migration import Migration
 from strangler.model.shadow import Shadow
 from strangler.model.upstream import Upstream
 from strangler.shadow.evidence.epochs import Epochs
-from strangler.shadow.judging.ledger import Keeping
-from strangler.shadow.judging.resend import NotAnswered, Secure, secure
+from strangler.shadow.judging.ledger import Finding, Keeping
+from strangler.shadow.judging.resend import ResendFailed, Secure, secure
 from strangler.shadow.judging.sameness import Sameness
+from strangler.shadow.noise.judgement import Judgement
 from strangler.shadow.noise.noise import Noise
-from strangler.shadow.noise.place import Judgement
-from strangler.shadow.pair import Answered, Pair, Reason
+from strangler.shadow.pair import Pair, Reason, SideResponse
+from strangler.shadow.whole import PARTIAL
 
 LEARNED = "noise, learned"
 """The rule of a difference that legacy has with itself as often."""
@@ -31,7 +32,7 @@ MOST_SECONDS = 2.0
 TRIES = 3
 """Requests to legacy before it is given up that a difference is confirmed."""
 
-Ask = Callable[[str, bytes, float, int, Secure | None], Awaitable[Answered]]
+Ask = Callable[[str, bytes, float, int, Secure | None], Awaitable[SideResponse]]
 
 
 @dataclass(slots=True)
@@ -59,11 +60,11 @@ class Case:
     waiting: int = 0
     noise_changed: bool = False
 
-    def compared(self, legacy: Answered, extracted: Answered) -> Comparison:
+    def compared(self, legacy: SideResponse, extracted: SideResponse) -> Comparison:
         """What comparing two whole responses finds, by the rules; noise still counts."""
         try:
             with limited(MOST_SECONDS):
-                return compare(legacy.answer, extracted.answer, self.rules)
+                return compare(legacy.response, extracted.response, self.rules)
         except TooCostly:
             return Comparison(Outcome.NOT_COMPARED, evidence=False, reason=Reason.COSTLY)
 
@@ -98,41 +99,46 @@ class Case:
             for difference in first.differences
         )
 
-    def agree(self, legacy: Answered, extracted: Answered, operation: str) -> bool:
+    def agree(self, legacy: SideResponse, extracted: SideResponse, operation: str) -> bool:
         """Whether two responses mean the same, but for noise."""
         comparison = self.without_noise(self.compared(legacy, extracted), operation, again=True)
         return comparison.outcome in (Outcome.MATCH, Outcome.IGNORED)
 
-    def too_large(self, answered: Answered) -> bool:
+    def too_large(self, answered: SideResponse) -> bool:
         """Whether a response is more than the rules compare once it is decoded."""
-        return too_large(answered.answer, self.rules.decoded_body)
+        return too_large(answered.response, self.rules.decoded_body)
 
-    def undecodable(self, answered: Answered) -> bool:
+    def undecodable(self, answered: SideResponse) -> bool:
         """Whether a body is in a coding that can't be decoded."""
         return b"content-encoding" in answered.head.lower() and any(
-            coding not in DECODED for coding in answered.answer.encodings
+            coding not in DECODED for coding in answered.response.encodings
         )
 
-    async def ask_legacy(self, pair: Pair, tries: int = TRIES) -> Answered:
-        """Legacy's response to the same request. Raises NotAnswered where none of the tries gets one."""
+    def is_partial(self, pair: Pair) -> bool:
+        """Whether the side that served the caller gave less than the whole response."""
+        served = pair.legacy if pair.served == "legacy" else pair.extracted
+        return served.status in PARTIAL and self.shadow.conditions == "strip" and pair.is_read and not pair.self_test
+
+    async def ask_legacy(self, pair: Pair, tries: int = TRIES) -> SideResponse:
+        """Legacy's response to the same request. Raises ResendFailed where none of the tries gets one."""
         for left in range(tries - 1, -1, -1):
             try:
                 return await self._ask(pair, pair.legacy.endpoint, self.legacy)
-            except NotAnswered:
+            except ResendFailed:
                 if not left:
                     raise
                 await self.pause(self.shadow.confirm_after)
         raise AssertionError("there is at least one try")
 
-    async def ask_candidate(self, pair: Pair) -> Answered:
+    async def ask_candidate(self, pair: Pair) -> SideResponse:
         """The candidate's response to the same request; one that is missing says why."""
         try:
             return await self._ask(pair, pair.extracted.endpoint, self.extracted)
-        except NotAnswered as error:
-            return Answered(pair.extracted.endpoint, 0, b"", b"", 0.0, error.reason)
+        except ResendFailed as error:
+            return SideResponse(pair.extracted.endpoint, 0, b"", b"", 0.0, error.reason)
 
     async def ask_both(self, pair: Pair) -> Pair:
-        """The pair of the same request, asked anew: legacy first, as with traffic. Raises NotAnswered for legacy."""
+        """The pair of the same request, asked anew: legacy first, as with traffic. Raises ResendFailed for legacy."""
         legacy = await self.ask_legacy(pair)
         at = time()
         return pair._replace(at=at, legacy=legacy, extracted=await self.ask_candidate(pair))
@@ -144,11 +150,19 @@ class Case:
         except TimeoutError:
             return
 
-    async def _ask(self, pair: Pair, endpoint: str, upstream: Upstream) -> Answered:
+    async def _ask(self, pair: Pair, endpoint: str, upstream: Upstream) -> SideResponse:
         tls = self.tls.get(endpoint)
         if tls is None and endpoint.startswith("https:"):
             try:
                 tls = self.tls[endpoint] = secure(upstream, endpoint)
             except OSError as error:
-                raise NotAnswered(f"{endpoint}: {error}", Reason.UNREACHABLE) from error
+                raise ResendFailed(f"{endpoint}: {error}", Reason.UNREACHABLE) from error
         return await self.ask(endpoint, pair.request, self.shadow.timeout, self.shadow.response_body, tls)
+
+
+def not_comparable(case: Case, pair: Pair, comparison: Comparison, unit: int) -> Finding:
+    """What two responses come to that can't be compared: legacy's size excuses the candidate, nothing else does."""
+    if comparison.reason == Reason.TOO_BIG:
+        outcome = Outcome.NOT_COMPARED if case.too_large(pair.legacy) else Outcome.FAILED
+        return Finding(outcome, Reason.TOO_BIG, pair, comparison, unit)
+    return Finding(Outcome.MISMATCH, comparison.reason or Reason.FAILED, pair, comparison, unit)

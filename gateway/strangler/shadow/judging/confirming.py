@@ -30,8 +30,8 @@ from strangler.comparison.compare import Comparison, Outcome
 from strangler.shadow.judging.case import Case
 from strangler.shadow.judging.earlier import EarlierResponse, EarlierResponses
 from strangler.shadow.judging.ledger import Finding
-from strangler.shadow.judging.resend import NotAnswered
-from strangler.shadow.pair import Answered, Pair, Reason
+from strangler.shadow.judging.resend import ResendFailed
+from strangler.shadow.pair import Pair, Reason, SideResponse
 
 log = structlog.get_logger(part="judge")
 
@@ -65,10 +65,10 @@ async def confirm(case: Case, pair: Pair, first: Comparison, unit: int, earlier:
     return Finding(Outcome.MISMATCH, "", pair._replace(legacy=legacy, extracted=extracted), again, unit)
 
 
-async def _legacy_again(case: Case, pair: Pair) -> Answered | None:
+async def _legacy_again(case: Case, pair: Pair) -> SideResponse | None:
     try:
         return await case.ask_legacy(pair)
-    except NotAnswered as error:
+    except ResendFailed as error:
         log.info("a mismatch could not be confirmed", migration=pair.migration, reason=str(error))
         return None
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from strangler.shadow.pair import Answered, Pair
+from strangler.shadow.pair import Pair, SideResponse
 
 EACH = 4
 """Different responses to one request that are kept."""
@@ -26,7 +26,7 @@ class EarlierResponse:
     `shared` tells that several callers got the same, so that it depends on none.
     """
 
-    answered: Answered
+    answered: SideResponse
     seen: float
     caller: int
     first: float
@@ -50,7 +50,7 @@ class EarlierResponses:
         self._bytes = 0
         self._kept: OrderedDict[int, list[EarlierResponse]] = OrderedDict()
 
-    def note(self, pair: Pair, answered: Answered, at: float) -> None:
+    def note(self, pair: Pair, answered: SideResponse, at: float) -> None:
         """Legacy gave this response to the request of `pair` at `at`."""
         key = _asked(pair)
         kept = self._kept.get(key)
@@ -82,7 +82,7 @@ class EarlierResponses:
         after = [one.first for one in kept if one.first > earlier.first]
         return min(after, default=None)
 
-    def since(self, pair: Pair) -> list[Answered]:
+    def since(self, pair: Pair) -> list[SideResponse]:
         """The different responses that legacy gave to the same request with that of `pair` or later."""
         return [one.answered for one in self._kept.get(_asked(pair), ()) if one.seen >= pair.at]
 

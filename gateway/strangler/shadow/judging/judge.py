@@ -20,10 +20,8 @@ Nothing here waits for the store: what was found gathers until `flush`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
 from time import time
-from typing import Any
 
 import structlog
 
@@ -33,22 +31,22 @@ from strangler.config.compile.compare import DEFAULT_RULES
 from strangler.model.migration import Migration
 from strangler.model.shadow import Shadow
 from strangler.model.snapshot import Snapshot
-from strangler.observe.background_tasks import BackgroundTasks
 from strangler.redaction.redaction import Redaction
 from strangler.shadow.evidence.epochs import Epochs, Reset
 from strangler.shadow.evidence.store import SELF_TEST
-from strangler.shadow.evidence.unwritten import Evidence, Remembered
+from strangler.shadow.evidence.unwritten import EpochOf, Evidence, RememberedEvidence
 from strangler.shadow.evidence.variety import unit_of
-from strangler.shadow.judging.case import Ask, Case
+from strangler.shadow.judging.case import Ask, Case, not_comparable
 from strangler.shadow.judging.confirming import confirm, lagging, legacy_before
 from strangler.shadow.judging.earlier import EarlierResponse, EarlierResponses
+from strangler.shadow.judging.learning import ask_twice, read_noise
 from strangler.shadow.judging.ledger import Finding, Keeping, Ledger, Match
-from strangler.shadow.judging.resend import NotAnswered, ask
+from strangler.shadow.judging.pending import PendingWork
+from strangler.shadow.judging.resend import ResendFailed, ask
 from strangler.shadow.judging.sameness import Sameness
 from strangler.shadow.judging.tally import ShadowTally
 from strangler.shadow.noise.noise import Noise
 from strangler.shadow.pair import NotCompared, Pair, Reason, failing
-from strangler.shadow.whole import PARTIAL
 
 log = structlog.get_logger(part="judge")
 
@@ -86,7 +84,7 @@ class Judge:
         self._cases: dict[str, Case] = {}
         self._routes: tuple[tuple[str, str], ...] = ()
         self._version = ""
-        self._tasks = BackgroundTasks(log)
+        self._pending = PendingWork()
 
     def apply(self, snapshot: Snapshot, rules: Mapping[str, Rules], settings: Mapping[str, str] | None = None) -> None:
         """Judge by `snapshot` and the `rules` of each migration from the next pair on.
@@ -135,7 +133,7 @@ class Judge:
             self._hurry,
         )
 
-    def remember(self, before: Remembered) -> None:
+    def remember(self, before: RememberedEvidence) -> None:
         """Go on from what was found before, which is added to what was found since this judge began."""
         self._ledger.remember(before)
         self._learned = {**before.learned, **self._learned}
@@ -144,7 +142,7 @@ class Judge:
         self.reset(before.resets)
         for name, case in self._cases.items():
             if name in before.learned:
-                case.noise.merge(_noise(name, before.learned[name], case.rules))
+                case.noise.merge(read_noise(name, before.learned[name], case.rules))
                 case.noise_changed = True
 
     def reset(self, resets: Mapping[str, Reset]) -> None:
@@ -211,7 +209,7 @@ class Judge:
                 evidence.noise[name] = self._learned[name] = case.noise.document()
             current = case.epochs.current
             current.last = max(current.last, now)
-            evidence.epochs[(name, current.key.id)] = current
+            evidence.epochs[EpochOf(name, current.id)] = current
         return evidence
 
     def hurry(self) -> None:
@@ -220,13 +218,7 @@ class Judge:
 
     async def settle(self) -> None:
         """Wait for all requests that are under way; cancelling this cancels them."""
-        try:
-            while self._tasks:
-                await self._tasks.wait()
-        except asyncio.CancelledError:
-            self._tasks.cancel()
-            await self._tasks.wait()
-            raise
+        await self._pending.settle()
 
     def judge(self, pair: Pair) -> None:
         """Find out what `pair` comes to, and see to what follows from it."""
@@ -245,8 +237,8 @@ class Judge:
         elif case.waiting >= WAITING:
             # Before it is known what it is: matches and mismatches alike.
             self._leave_out(case, pair, epoch, Reason.OVERLOAD)
-        elif self._is_partial(case, pair):
-            self._later(case, self._judge_anew(case, pair, epoch), self._cut_off(case, pair, epoch))
+        elif case.is_partial(pair):
+            self._pending.begin(case, self._judge_anew(case, pair, epoch), self._cut_off(case, pair, epoch))
         else:
             self._judge_whole(case, pair, epoch)
 
@@ -260,17 +252,12 @@ class Judge:
             case.noise_changed = True
         return epoch
 
-    def _is_partial(self, case: Case, pair: Pair) -> bool:
-        """Whether the side that served the caller gave less than the whole response."""
-        served = pair.legacy if pair.served == "legacy" else pair.extracted
-        return served.status in PARTIAL and case.shadow.conditions == "strip" and pair.is_read and not pair.self_test
-
     async def _judge_anew(self, case: Case, pair: Pair, epoch: str) -> None:
         """Ask both sides by the copy's fields, and judge that."""
         try:
             async with case.asking:
                 pair = await case.ask_both(pair)
-        except NotAnswered as error:
+        except ResendFailed as error:
             log.info("legacy gave no whole response to compare with", migration=pair.migration, reason=str(error))
             self._leave_out(case, pair, epoch, Reason.CONDITIONAL)
             return
@@ -286,7 +273,7 @@ class Judge:
         comparison = case.sameness.of(pair.legacy, pair.extracted)
         if comparison is None:
             if read and not anew and case.undecodable(pair.legacy):
-                self._later(case, self._judge_anew(case, pair, epoch), self._cut_off(case, pair, epoch))
+                self._pending.begin(case, self._judge_anew(case, pair, epoch), self._cut_off(case, pair, epoch))
                 return
             comparison = case.compared(pair.legacy, pair.extracted)
         if not pair.self_test:
@@ -302,13 +289,13 @@ class Judge:
             behind = legacy_before(case, pair, first, self._earlier)
             if behind is not None:
                 work = self._judge_lag(case, pair, epoch, first, behind, unit)
-                self._later(case, work, self._stands(case, epoch, pair, first, unit))
+                self._pending.begin(case, work, self._stands(case, epoch, pair, first, unit))
                 return
         if comparison.outcome is Outcome.NOT_COMPARED:
-            self._settle(case, epoch, _not_comparable(case, pair, comparison, unit))
+            self._settle(case, epoch, not_comparable(case, pair, comparison, unit))
         elif comparison.outcome is Outcome.MISMATCH and read:
             work = self._confirm(case, pair, epoch, comparison, unit)
-            self._later(case, work, self._stands(case, epoch, pair, comparison, unit))
+            self._pending.begin(case, work, self._stands(case, epoch, pair, comparison, unit))
         else:
             rule = comparison.ignored[0][1] if comparison.outcome is Outcome.IGNORED else ""
             self._settle(case, epoch, Finding(comparison.outcome, rule, pair, comparison, unit))
@@ -328,31 +315,10 @@ class Judge:
             and time() - pair.at < LEARNED_WITHIN
             and case.noise.asks(pair.operation, shadow.noise_percent, shadow.noise_learning_percent)
         ):
-            self._later(case, self._ask_twice(case, pair, first))
+            self._pending.begin(case, ask_twice(case, pair, first))
 
     async def _confirm(self, case: Case, pair: Pair, epoch: str, first: Comparison, unit: int) -> None:
         self._settle(case, epoch, await confirm(case, pair, first, unit, self._earlier))
-
-    async def _ask_twice(self, case: Case, pair: Pair, first: Comparison) -> None:
-        """Ask both sides once more, and learn what differs by itself."""
-        async with case.asking:
-            legacy, extracted = await asyncio.gather(
-                case.ask_legacy(pair, tries=1), case.ask_candidate(pair), return_exceptions=True
-            )
-        if isinstance(extracted, BaseException):
-            raise extracted
-        if isinstance(legacy, NotAnswered):
-            log.debug("legacy did not respond twice", migration=pair.migration, reason=str(legacy))
-            return
-        if isinstance(legacy, BaseException):
-            raise legacy
-        itself = case.compared(pair.legacy, legacy)
-        if itself.outcome is Outcome.NOT_COMPARED:
-            return
-        candidate = None if extracted.missing else case.compared(pair.extracted, extracted)
-        varied = None if candidate is None or candidate.outcome is Outcome.NOT_COMPARED else candidate.differences
-        case.noise.asked_twice(pair.operation, itself.differences, first.differences, varied)
-        case.noise_changed = True
 
     async def _judge_lag(
         self, case: Case, pair: Pair, epoch: str, first: Comparison, behind: EarlierResponse, unit: int
@@ -380,21 +346,7 @@ class Judge:
         """What was learned so far about the noise of a migration."""
         case = self._cases.get(migration)
         document = case.noise.document() if case is not None else self._learned.get(migration)
-        return Noise(rules.noise) if document is None else _noise(migration, document, rules)
-
-    def _later(
-        self, case: Case, work: Coroutine[Any, Any, None], otherwise: Callable[[bool], None] = lambda cancelled: None
-    ) -> None:
-        """Do `work`, which sends requests, beside other pairs; `otherwise` gets whether it was cancelled or failed."""
-        case.waiting += 1
-        self._tasks.start(work, f"asking again about {case.migration.name}").add_done_callback(
-            partial(self._done, case, otherwise)
-        )
-
-    def _done(self, case: Case, otherwise: Callable[[bool], None], task: asyncio.Task[None]) -> None:
-        case.waiting -= 1
-        if task.cancelled() or task.exception() is not None:
-            otherwise(task.cancelled())
+        return Noise(rules.noise) if document is None else read_noise(migration, document, rules)
 
     def _stands(self, case: Case, epoch: str, pair: Pair, first: Comparison, unit: int) -> Callable[[bool], None]:
         """What is to be done where a difference can't be asked about: it stands."""
@@ -404,19 +356,3 @@ class Judge:
     def _cut_off(self, case: Case, pair: Pair, epoch: str) -> Callable[[bool], None]:
         """What is to be done where a pair that was not compared yet can't be asked about."""
         return lambda cancelled: self._leave_out(case, pair, epoch, Reason.STOPPED) if cancelled else self.failed(pair)
-
-
-def _not_comparable(case: Case, pair: Pair, comparison: Comparison, unit: int) -> Finding:
-    """What two responses come to that can't be compared: legacy's size excuses the candidate, nothing else does."""
-    if comparison.reason == Reason.TOO_BIG:
-        outcome = Outcome.NOT_COMPARED if case.too_large(pair.legacy) else Outcome.FAILED
-        return Finding(outcome, Reason.TOO_BIG, pair, comparison, unit)
-    return Finding(Outcome.MISMATCH, comparison.reason or Reason.FAILED, pair, comparison, unit)
-
-
-def _noise(migration: str, document: bytes, rules: Rules) -> Noise:
-    try:
-        return Noise.read(document, rules.noise)
-    except ValueError as error:
-        log.error("learning noise anew", migration=migration, error=str(error))
-        return Noise(rules.noise)

@@ -22,15 +22,18 @@ from strangler.shadow.evidence.unwritten import (
     AUTHENTICATION,
     EQUAL_ERROR,
     LATEST,
+    EpochOf,
     Evidence,
     Example,
+    ExampleSlot,
+    OperationOf,
     OutcomeKey,
-    Place,
-    Remembered,
+    RememberedEvidence,
     Reservoirs,
     ResponseKey,
-    SeenKey,
+    RouteOf,
     SignatureKey,
+    SignatureOf,
     Tested,
 )
 from strangler.shadow.evidence.variety import HourlyUnits, Variety
@@ -87,15 +90,15 @@ class Ledger:
         self.gathered = Evidence()
         self._on_known_pair = on_known_pair
         self._reservoirs = Reservoirs()
-        self._evidence: dict[tuple[str, str, str], int] = {}
-        self._variety: dict[tuple[str, str, str], Variety] = {}
-        self._units: dict[tuple[str, str], HourlyUnits] = {}
+        self._evidence: dict[RouteOf, int] = {}
+        self._variety: dict[OperationOf, Variety] = {}
+        self._units: dict[EpochOf, HourlyUnits] = {}
         self._responses: dict[tuple[str, str, str, str, int, int, int], int] = {}
         self._matches: dict[tuple[str, str, str, str, int, str, str, str, bool], int] = {}
-        self._latest_matches: dict[SeenKey, Match] = {}
-        self._varied: set[tuple[str, str, str]] = set()
+        self._latest_matches: dict[SignatureOf, Match] = {}
+        self._varied: set[OperationOf] = set()
 
-    def remember(self, before: Remembered) -> None:
+    def remember(self, before: RememberedEvidence) -> None:
         """Go on from what was found before, which is added to what was found since."""
         self._reservoirs.merge(before.seen)
         self.gathered.keep_reservoirs(before.seen)
@@ -114,13 +117,17 @@ class Ledger:
     def keep(self, migration: str, epochs: set[str]) -> None:
         """Forget what is only needed while evidence comes in, but for these epochs of a migration."""
         self._write_down_variety()
-        self._units = {key: units for key, units in self._units.items() if key[0] != migration or key[1] in epochs}
-        self._variety = {key: one for key, one in self._variety.items() if key[0] != migration or key[1] in epochs}
+        self._units = {
+            key: units for key, units in self._units.items() if key.migration != migration or key.epoch in epochs
+        }
+        self._variety = {
+            key: one for key, one in self._variety.items() if key.migration != migration or key.epoch in epochs
+        }
         self._reservoirs.keep(migration, epochs)
 
     def evidence_of(self, migration: str, epoch: str, route: str) -> int:
         """How many pairs of a route are evidence."""
-        return self._evidence.get((migration, epoch, route), 0)
+        return self._evidence.get(RouteOf(migration, epoch, route), 0)
 
     def flush(self) -> Evidence:
         """What was found since the last call."""
@@ -131,13 +138,13 @@ class Ledger:
             evidence.responses[response] = evidence.responses.get(response, 0) + count
         evidence.outcomes.update((OutcomeKey._make(fields), count) for fields, count in self._matches.items())
         for key, match in self._latest_matches.items():
-            evidence.chosen[Place(*key, LATEST)] = _example(match, key[1])
+            evidence.chosen[ExampleSlot(*key, LATEST)] = _example(match, key.epoch)
         self._responses, self._matches, self._latest_matches = {}, {}, {}
         return evidence
 
     def tested(self, migration: str, epoch: str, at: float, failure: str) -> None:
         """A self-test is over; `failure` says what was wrong, and is empty where nothing was."""
-        self.gathered.self_tests[(migration, epoch)] = Tested(at, failure)
+        self.gathered.self_tests[EpochOf(migration, epoch)] = Tested(at, failure)
 
     def count(self, what: NotCompared, epoch: str, count: int) -> None:
         """Count requests of which a worker could not make pairs."""
@@ -148,7 +155,8 @@ class Ledger:
         place = (what.migration, epoch, what.route, what.operation)
         self._add(OutcomeKey(*place, period, str(outcome), what.reason, risk, fails), count)
         if fails:
-            self.count_response(what.migration, epoch, what.operation, "extracted", 0, 0.0, count)
+            none = ResponseKey(what.migration, epoch, what.operation, "extracted", period, 0, bucket_of_latency(0.0))
+            self.gathered.responses[none] = self.gathered.responses.get(none, 0) + count
 
     def count_responses(self, pair: Pair, epoch: str) -> None:
         """Count both sides' first responses, with how long they took."""
@@ -158,13 +166,6 @@ class Ledger:
             status = 0 if answered.missing else answered.status
             key = (migration, epoch, operation, side, period, status, bucket_of_latency(answered.seconds))
             counts[key] = counts.get(key, 0) + 1
-
-    def count_response(
-        self, migration: str, epoch: str, operation: str, side: str, status: int, seconds: float, count: int
-    ) -> None:
-        """Count responses of a side; the status is 0 where there was none."""
-        key = ResponseKey(migration, epoch, operation, side, period_of(time()), status, bucket_of_latency(seconds))
-        self.gathered.responses[key] = self.gathered.responses.get(key, 0) + count
 
     def settle_match(self, match: Match, epoch: str, unit: int) -> None:
         """Count a pair of traffic whose responses match, and keep it where it was drawn."""
@@ -179,7 +180,7 @@ class Ledger:
         key = (migration, epoch, route, operation, period_of(time()), _MATCH, reason, risk, evidence)
         self._matches[key] = self._matches.get(key, 0) + 1
         self._tally(migration).add_match(reason)
-        seen = (migration, epoch, f"match {operation}")
+        seen = SignatureOf(migration, epoch, f"match {operation}")
         slot = self._reservoirs.draw(seen)
         if slot is None:
             self._latest_matches[seen] = match
@@ -187,7 +188,7 @@ class Ledger:
             # One example in two places is stored once.
             self._latest_matches.pop(seen, None)
             example = _example(match, epoch)
-            self.gathered.chosen[Place(*seen, slot)] = self.gathered.chosen[Place(*seen, LATEST)] = example
+            self.gathered.chosen[ExampleSlot(*seen, slot)] = self.gathered.chosen[ExampleSlot(*seen, LATEST)] = example
 
     def settle(self, found: Finding, epoch: str, keeping: Keeping) -> None:
         """Count what a pair has come to, and keep it where it was drawn."""
@@ -209,7 +210,7 @@ class Ledger:
         example = Example(*place, pair.at, str(outcome), document)
         for signature in signatures:
             for slot in self._reservoirs.slots(pair.migration, epoch, signature):
-                self.gathered.chosen[Place(pair.migration, epoch, signature, slot)] = example
+                self.gathered.chosen[ExampleSlot(pair.migration, epoch, signature, slot)] = example
 
     def _is_evidence(self, found: Finding, epoch: str, risk: str) -> bool:
         """Whether the proof rests on a pair.
@@ -226,12 +227,13 @@ class Ledger:
 
     def _is_first(self, pair: Pair, epoch: str, unit: int, against: bool) -> bool:
         """Whether a pair is the first such one of its caller and request in the hour."""
-        units = self._units.get((pair.migration, epoch))
+        key = EpochOf(pair.migration, epoch)
+        units = self._units.get(key)
         if units is None:
-            units = self._units[(pair.migration, epoch)] = HourlyUnits()
+            units = self._units[key] = HourlyUnits()
         if not units.is_first(unit, pair.at, against):
             return False
-        operation = (pair.migration, epoch, pair.operation)
+        operation = OperationOf(pair.migration, epoch, pair.operation)
         variety = self._variety.get(operation)
         if variety is None:
             variety = self._variety[operation] = Variety()
@@ -253,7 +255,7 @@ class Ledger:
         return tally
 
     def _add_evidence(self, migration: str, epoch: str, route: str, count: int) -> None:
-        key = (migration, epoch, route)
+        key = RouteOf(migration, epoch, route)
         self._evidence[key] = self._evidence.get(key, 0) + count
 
     def _count_signatures(self, found: Finding, epoch: str) -> list[str]:

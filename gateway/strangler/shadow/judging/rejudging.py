@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from strangler.comparison.compare import Comparison, Outcome, compare
-from strangler.comparison.response import Answer
+from strangler.comparison.response import Response
 from strangler.comparison.rules import Rules
 
 _STALE = frozenset({"content-length", "transfer-encoding"})
@@ -59,7 +59,7 @@ def again(pair: Mapping[str, Any], rules: Rules) -> Comparison | None:
     return None if comparison.outcome is Outcome.NOT_COMPARED else comparison
 
 
-def _answer(side: Mapping[str, Any]) -> Answer | None:
+def _answer(side: Mapping[str, Any]) -> Response | None:
     if side.get("body") is None:
         return None
     headers = tuple(
@@ -67,4 +67,4 @@ def _answer(side: Mapping[str, Any]) -> Answer | None:
         for name, value in side["headers"]
         if name.lower() not in _STALE
     )
-    return Answer(side["status"], headers, side["body"].encode())
+    return Response(side["status"], headers, side["body"].encode())

@@ -16,13 +16,13 @@ import httptools
 
 from strangler.model.tls_context import upstream_context
 from strangler.model.upstream import Upstream
-from strangler.shadow.pair import Answered, Reason
+from strangler.shadow.pair import Reason, SideResponse
 
 _READ = 65_536
 _BODYLESS = (204, 304)
 
 
-class NotAnswered(Exception):
+class ResendFailed(Exception):
     """The endpoint gave no whole response; the message says why, `reason` in the words of `pair.Reason`."""
 
     def __init__(self, message: str, reason: str) -> None:
@@ -51,7 +51,7 @@ def secure(upstream: Upstream, endpoint: str) -> Secure | None:
     return Secure(upstream_context(upstream.tls), upstream.tls.server_name or host)
 
 
-class _Reading:
+class _ResponseReader:
     """Gathers one response."""
 
     def __init__(self, method: str, most: int) -> None:
@@ -79,7 +79,7 @@ class _Reading:
     def on_body(self, body: bytes) -> None:
         self.size += len(body)
         if self.size > self._most:
-            raise NotAnswered(f"the body has more than {self._most} bytes", Reason.TOO_BIG)
+            raise ResendFailed(f"the body has more than {self._most} bytes", Reason.TOO_BIG)
         self.body.append(body)
 
     def on_message_complete(self) -> None:
@@ -87,11 +87,11 @@ class _Reading:
             self.complete = True
 
 
-async def ask(endpoint: str, request: bytes, timeout: float, most: int, secure: Secure | None = None) -> Answered:
-    """The answer of the endpoint at the base URL `endpoint` to the bytes `request`; `secure` where it is https.
+async def ask(endpoint: str, request: bytes, timeout: float, most: int, secure: Secure | None = None) -> SideResponse:
+    """The response of the endpoint at the base URL `endpoint` to the bytes `request`; `secure` where it is https.
 
-    Raises NotAnswered after `timeout` seconds, for a body of more than `most`
-    bytes, and where there is no whole answer.
+    Raises ResendFailed after `timeout` seconds, for a body of more than `most`
+    bytes, and where there is no whole response.
     """
     parts = urlsplit(endpoint)
     started = monotonic()
@@ -104,11 +104,11 @@ async def ask(endpoint: str, request: bytes, timeout: float, most: int, secure: 
             finally:
                 writer.transport.abort()
     except TimeoutError:
-        raise NotAnswered(f"{endpoint} did not respond in {timeout:g} s", Reason.TIMED_OUT) from None
+        raise ResendFailed(f"{endpoint} did not respond in {timeout:g} s", Reason.TIMED_OUT) from None
     except OSError as error:
-        raise NotAnswered(f"{endpoint}: {error}", Reason.UNREACHABLE) from None
+        raise ResendFailed(f"{endpoint}: {error}", Reason.UNREACHABLE) from None
     status = reading.parser.get_status_code()
-    return Answered(endpoint, status, b"".join(reading.head), b"".join(reading.body), monotonic() - started)
+    return SideResponse(endpoint, status, b"".join(reading.head), b"".join(reading.body), monotonic() - started)
 
 
 async def _open(
@@ -119,23 +119,23 @@ async def _open(
     return await asyncio.open_connection(host, port or 443, ssl=secure.context, server_hostname=secure.server_name)
 
 
-async def _read(reader: asyncio.StreamReader, method: str, most: int) -> _Reading:
-    reading = _Reading(method, most)
+async def _read(reader: asyncio.StreamReader, method: str, most: int) -> _ResponseReader:
+    reading = _ResponseReader(method, most)
     while not reading.complete:
         data = await reader.read(_READ)
         if not data:
             if reading.until_close:
                 return reading
-            raise NotAnswered("the connection ended before the response did", Reason.BROKE_OFF)
+            raise ResendFailed("the connection ended before the response did", Reason.BROKE_OFF)
         try:
             reading.parser.feed_data(data)
         except httptools.HttpParserError as error:
             if reading.complete:
                 break
             cause = error.__context__
-            if isinstance(cause, NotAnswered):
+            if isinstance(cause, ResendFailed):
                 raise cause from None
-            raise NotAnswered(f"malformed response: {error}", Reason.MALFORMED) from None
+            raise ResendFailed(f"malformed response: {error}", Reason.MALFORMED) from None
     return reading
 
 

@@ -1,4 +1,4 @@
-"""Answers that are the same byte by byte where it matters: found without taking them apart.
+"""Responses that are the same byte by byte where it matters: found without taking them apart.
 
 Most pairs of a service that is nearly right are of this kind, and the judge
 shares the machine with the workers (decision 0021).
@@ -11,7 +11,7 @@ import re
 from strangler.comparison.compare import Comparison, Outcome
 from strangler.comparison.headers import REFUSALS
 from strangler.comparison.rules import Rules
-from strangler.shadow.pair import Answered
+from strangler.shadow.pair import SideResponse
 
 _SAME = Comparison(Outcome.MATCH)
 _SAME_ERROR = Comparison(Outcome.MATCH, evidence=False)
@@ -25,8 +25,8 @@ class Sameness:
         names = b"|".join(re.escape(name) for name in {*rules.headers, *always})
         self._relevant = re.compile(rb"^(?:%b):[^\r\n]*" % names, re.IGNORECASE | re.MULTILINE)
 
-    def of(self, legacy: Answered, extracted: Answered) -> Comparison | None:
-        """What `compare` would find of two answers that are the same; None where they have to be compared."""
+    def of(self, legacy: SideResponse, extracted: SideResponse) -> Comparison | None:
+        """What `compare` would find of two responses that are the same; None where they have to be compared."""
         if legacy.status != extracted.status or legacy.body != extracted.body:
             return None
         if legacy.head != extracted.head:

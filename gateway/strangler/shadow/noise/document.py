@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from strangler.comparison.difference import Kind
-from strangler.shadow.noise.place import COUNTS, Operation, Place
+from strangler.comparison.difference import DifferenceKind
+from strangler.shadow.noise.operation import Operation
+from strangler.shadow.noise.place import COUNTS, Place
 from strangler.shadow.noise.values import SeenForm, Spread
 
 VERSION = 2
@@ -79,7 +80,7 @@ def _read_place(place: dict[str, Any]) -> Place:
     }
     for name in COUNTS:
         _count(place[name])
-    return Place(Kind(place.pop("kind")), forms=forms, spreads=spreads, **place)
+    return Place(DifferenceKind(place.pop("kind")), forms=forms, spreads=spreads, **place)
 
 
 def _count(value: object) -> int:

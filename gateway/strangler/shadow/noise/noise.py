@@ -21,14 +21,18 @@ Counts are kept, forms, and digests of wordings; no values.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from strangler.comparison.difference import Difference, Kind
+from strangler.comparison.difference import Difference, DifferenceKind
 from strangler.comparison.rules import Thresholds
 from strangler.shadow.noise import document as noise_document
-from strangler.shadow.noise.place import LOOKED_AT, Judgement, Operation, Place, Why, clearly
+from strangler.shadow.noise.grouping import copied, grouped
+from strangler.shadow.noise.judgement import Judgement, Why
+from strangler.shadow.noise.operation import Operation
+from strangler.shadow.noise.place import Place, clearly
+from strangler.shadow.noise.values import form_words
 
 MOST_PLACES = 500
 """Differences of one operation that are counted; new ones replace those that legacy never showed."""
@@ -46,9 +50,6 @@ EXTRA_REQUESTS = 500
 """Requests of an operation that legacy is asked twice beyond `noise_percent`, to learn sooner,"""
 EXTRA_SHARE = 0.02
 """and the share of its pairs that is added to them, for what differs only later."""
-
-_LONG_ENOUGH = 8
-"""Characters of values that are not the same by chance."""
 
 _DUE = 16
 """After so many pairs, or a sixteenth more, all differences of an operation are judged again."""
@@ -119,13 +120,13 @@ class Noise:
             return
         counts.compared += 1
         if differences:
-            grouped = _grouped(differences)
-            copied = _copied(grouped) if len(grouped) > 1 else frozenset()
-            for signature, group in grouped.items():
+            by_signature = grouped(differences)
+            of_others = copied(by_signature) if len(by_signature) > 1 else frozenset()
+            for signature, group in by_signature.items():
                 place = self._place(counts, signature, group[0])
                 if place is not None:
                     before = place.size()
-                    place.compared(group, signature in copied, at)
+                    place.compared(group, signature in of_others, at)
                     self._bytes += place.size() - before
         self._judge_if_due(counts)
 
@@ -149,7 +150,7 @@ class Noise:
         if not (legacy or sides or extracted):
             self._judge_if_due(counts)
             return
-        itself, pair, candidate = _grouped(legacy), _grouped(sides), _grouped(extracted or ())
+        itself, pair, candidate = grouped(legacy), grouped(sides), grouped(extracted or ())
         for signature, group in itself.items():
             place = self._place(counts, signature, group[0], legacy=True)
             if place is not None:
@@ -176,7 +177,7 @@ class Noise:
         if counts is None or not differences:
             return Sifted([], list(differences))
         sifted = Sifted([], [])
-        for signature, group in _grouped(differences).items():
+        for signature, group in grouped(differences).items():
             place = counts.places.get(signature)
             if place is None:
                 sifted.rest.extend(group)
@@ -195,7 +196,7 @@ class Noise:
     def _sift_values(self, place: Place, group: list[Difference], sifted: Sifted) -> Why | None:
         """Sort the differences of one place, which is noise, by whether their values fit; why some do not."""
         why: Why | None = None
-        if place.kind in (Kind.MISSING, Kind.EXTRA) and len(group) > 2 * place.most_elements:
+        if place.kind in (DifferenceKind.MISSING, DifferenceKind.EXTRA) and len(group) > 2 * place.most_elements:
             why = Why.ELEMENTS
             sifted.rest.extend(group)
         else:
@@ -224,7 +225,7 @@ class Noise:
                 why=None if place.judged.why is None else str(place.judged.why),
                 legacy=(place.differing_twice, counts.asked_twice),
                 sides=(place.differing, counts.compared),
-                forms=place.form_words(),
+                forms=form_words(place.forms, place.any_text),
                 distances={unit: spread.most for unit, spread in place.spreads.items() if spread.legacy},
                 used=place.used,
                 refused=dict(place.refused),
@@ -323,26 +324,3 @@ class Noise:
                     del counts.places[signature]
                     return True
         return False
-
-
-def _grouped(differences: Iterable[Difference]) -> dict[str, list[Difference]]:
-    """Differences by signature: what a pair has in many elements counts once."""
-    grouped: dict[str, list[Difference]] = {}
-    for difference in differences:
-        grouped.setdefault(difference.signature, []).append(difference)
-    return grouped
-
-
-def _copied(grouped: dict[str, list[Difference]]) -> frozenset[str]:
-    """Signatures whose candidate's value is that of another one in the pair, where legacy's two values differ."""
-    by_value: dict[str, list[tuple[str, str | None]]] = {}
-    for signature, group in grouped.items():
-        for one in group[:LOOKED_AT]:
-            if one.kind is Kind.VALUE and one.extracted is not None and len(one.extracted) >= _LONG_ENOUGH:
-                by_value.setdefault(one.extracted.strip('"'), []).append((signature, one.legacy))
-    return frozenset(
-        signature
-        for holders in by_value.values()
-        if len({signature for signature, _ in holders}) > 1 and len({legacy for _, legacy in holders}) > 1
-        for signature, _ in holders
-    )

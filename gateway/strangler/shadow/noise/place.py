@@ -32,16 +32,15 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from hashlib import blake2b
 from math import frexp, log
-from typing import NamedTuple
 
-from strangler.comparison.difference import Difference, Kind
+from strangler.comparison.difference import Difference, DifferenceKind
 from strangler.comparison.rules import Thresholds
+from strangler.shadow.noise.judgement import UNJUDGED, Judged, Judgement, Why
 from strangler.shadow.noise.statistics import exceeds, likelihood, wilson
 from strangler.shadow.noise.value_forms import TEXT, TIME, Form, Measured, measure, time_in
-from strangler.shadow.noise.values import SeenForm, Spread
+from strangler.shadow.noise.values import SeenForm, Spread, merge_forms, narrowest_form
 
 SKEW = 2.0
 """Seconds that the clocks of the two sides may be apart: times that near are taken for the same."""
@@ -67,46 +66,11 @@ _PRESENT = 10.0
 """Seconds by which the time in a response may be off from that of the request."""
 
 
-class Judgement(StrEnum):
-    """What is known of a difference at an operation."""
-
-    NOISE = "noise"
-    DIFFERENCE = "difference"
-    UNDECIDED = "undecided"
-
-
-class Why(StrEnum):
-    """Why a difference is not taken for noise, or not let pass though it is at a place with noise."""
-
-    FEW = "too few pairs yet"
-    RATE = "differs more often than legacy from itself"
-    NEVER_AGREES = "does not agree where legacy agrees with itself"
-    STEADY = "does not vary where legacy varies"
-    REPEATS = "repeats values of earlier requests"
-    COPIES = "shows the value of another field"
-    FORM = "a form that legacy never showed"
-    LENGTH = "a length that legacy never showed"
-    DISTANCE = "farther apart than legacy's own responses"
-    FORM_RATE = "a form that legacy shows less often"
-    ELEMENTS = "more elements than legacy's own responses differ in"
-
-
-class Judged(NamedTuple):
-    """A judgement, why it is not noise, and whether it would be by the rates alone."""
-
-    judgement: Judgement
-    why: Why | None
-    by_rates: bool = False
-
-
-_UNJUDGED = Judged(Judgement.UNDECIDED, Why.FEW)
-
-
 @dataclass(slots=True)
 class Place:
     """What was counted of one difference (a kind and a path without indexes) at one operation."""
 
-    kind: Kind
+    kind: DifferenceKind
     place: str
     differing: int = 0
     differing_clearly: int = 0
@@ -129,7 +93,7 @@ class Place:
     refused: dict[str, int] = field(default_factory=dict)
     forms: dict[str, SeenForm] = field(default_factory=dict)
     spreads: dict[str, Spread] = field(default_factory=dict)
-    judged: Judged = field(default=_UNJUDGED, compare=False)
+    judged: Judged = field(default=UNJUDGED, compare=False)
     limits: dict[str, float] = field(default_factory=dict, compare=False)
     crowded: frozenset[str] = field(default=frozenset(), compare=False)
     latest: tuple[array[int], array[int]] | None = field(default=None, compare=False)
@@ -137,7 +101,7 @@ class Place:
     @property
     def of_values(self) -> bool:
         """Whether it is about the value of something that both sides have."""
-        return self.kind in (Kind.VALUE, Kind.NUMBER_FORM) and self.place != "status"
+        return self.kind in (DifferenceKind.VALUE, DifferenceKind.NUMBER_FORM) and self.place != "status"
 
     @property
     def is_field(self) -> bool:
@@ -161,7 +125,7 @@ class Place:
             if name in self.forms:
                 self.forms[name].sides += 1
         self._spread(measured, legacy=False)
-        if self.kind is Kind.VALUE and self.of_values:
+        if self.kind is DifferenceKind.VALUE and self.of_values:
             self.copied += copied
             self._remember(differences[:LOOKED_AT])
 
@@ -249,7 +213,7 @@ class Place:
     def judge(self, compared: int, asked_twice: int, thresholds: Thresholds) -> Judged:
         """Whether it is noise after so many pairs and requests that legacy was asked twice."""
         if min(compared, asked_twice) < thresholds.pairs:
-            return _UNJUDGED
+            return UNJUDGED
         sides, itself = wilson(self.differing, compared), wilson(self.differing_twice, asked_twice)
         if self.is_clock:
             share = self.differing / compared
@@ -269,7 +233,7 @@ class Place:
         self.accepted = by_rates
         if by_rates:
             self._bound(compared, asked_twice, thresholds)
-        return Judged(Judgement.NOISE, None, True) if by_rates else _UNJUDGED
+        return Judged(Judgement.NOISE, None, True) if by_rates else UNJUDGED
 
     def _bound(self, compared: int, asked_twice: int, thresholds: Thresholds) -> None:
         """Work out how far apart values may be, and which forms the candidate shows more often than legacy."""
@@ -306,7 +270,7 @@ class Place:
     def refusal(self, difference: Difference) -> Why | None:
         """Why a difference does not pass where this is noise; None where it passes."""
         measured = measure(difference)
-        known = self._known(measured.other)
+        known = narrowest_form(self.forms, measured.other, self.any_text)
         if known is None:
             return Why.FORM
         if not known.fits(measured.other.length):
@@ -330,29 +294,6 @@ class Place:
         """Count a pair in which it did not pass."""
         self.refused[str(why)] = self.refused.get(str(why), 0) + 1
 
-    def form_words(self) -> tuple[str, ...]:
-        """The forms that legacy showed, in words; lengths where they say something."""
-        wordings = sum(1 for name in self.forms if name.startswith(f"{TEXT} "))
-        words = []
-        for name, form in self.forms.items():
-            if name.startswith((f"{TEXT} ", "object ")) or (name == TEXT and not self.any_text):
-                continue
-            lengths = f"{form.shortest}" if form.shortest == form.longest else f"{form.shortest} to {form.longest}"
-            words.append(f"{name} of {lengths} characters" if form.longest else name)
-        if wordings:
-            words.append(f"text of {wordings} wording{'s' if wordings > 1 else ''}")
-        return tuple(words)
-
-    def _known(self, form: Form) -> SeenForm | None:
-        """The narrowest form of a value's that legacy showed."""
-        for name in form.names:
-            if name == TEXT and not self.any_text:
-                continue
-            known = self.forms.get(name)
-            if known is not None:
-                return known
-        return None
-
     def merge(self, other: Place) -> None:
         """Take in what `other` has counted."""
         for name in COUNTS:
@@ -362,26 +303,9 @@ class Place:
         self.accepted = self.accepted or other.accepted
         for why, count in other.refused.items():
             self.refused[why] = self.refused.get(why, 0) + count
-        for name, form in other.forms.items():
-            self._merge_form(name, form)
+        merge_forms(self.forms, other.forms, MOST_FORMS)
         for unit, spread in other.spreads.items():
-            mine = self.spreads.setdefault(unit, Spread())
-            mine.most = max(mine.most, spread.most)
-            for counts, more in ((mine.legacy, spread.legacy), (mine.sides, spread.sides)):
-                for bucket, count in more.items():
-                    counts[bucket] = counts.get(bucket, 0) + count
-
-    def _merge_form(self, name: str, form: SeenForm) -> None:
-        known = self.forms.get(name)
-        if known is None:
-            if len(self.forms) < MOST_FORMS:
-                self.forms[name] = form
-            return
-        known.shortest = min(known.shortest, form.shortest) if known.shown and form.shown else form.shortest
-        known.longest = max(known.longest, form.longest)
-        known.shown += form.shown
-        known.twice += form.twice
-        known.sides += form.sides
+            self.spreads.setdefault(unit, Spread()).merge(spread)
 
     def forget_candidate(self) -> None:
         """Begin anew with what the candidate does; what legacy showed stays."""
@@ -390,7 +314,7 @@ class Place:
         self.apart = self.alike = self.variable = self.varied = self.looked = 0
         self.repeated_by_legacy = self.repeated = self.copied = self.used = 0
         self.refused, self.latest = {}, None
-        self.judged = _UNJUDGED
+        self.judged = UNJUDGED
         for form in self.forms.values():
             form.sides = 0
         for spread in self.spreads.values():
@@ -399,18 +323,6 @@ class Place:
     def size(self) -> int:
         """About how many bytes of memory it takes."""
         return 2_500 + 4 * len(self.place) + 300 * len(self.forms) + 5_000 * len(self.spreads)
-
-
-@dataclass(slots=True)
-class Operation:
-    """What was counted at one operation, by signature; `extra` counts requests asked twice beyond the usual share."""
-
-    compared: int = 0
-    asked_twice: int = 0
-    extra: int = 0
-    places: dict[str, Place] = field(default_factory=dict)
-    undecided: bool = field(default=False, compare=False)
-    due: int = field(default=0, compare=False)
 
 
 COUNTS = (

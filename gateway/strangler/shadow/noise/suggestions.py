@@ -10,10 +10,12 @@ from typing import Any
 
 import yaml
 
-from strangler.comparison.difference import Kind
+from strangler.comparison.difference import DifferenceKind
 from strangler.config.schema.json_schema import spell_duration
+from strangler.shadow.noise.judgement import Judgement
 from strangler.shadow.noise.noise import Noise
-from strangler.shadow.noise.place import Judgement, Operation, Place
+from strangler.shadow.noise.operation import Operation
+from strangler.shadow.noise.place import Place
 from strangler.shadow.noise.statistics import wilson
 from strangler.shadow.noise.value_forms import LONGEST, NUMBER, TEXT, TIME, UUID
 from strangler.shadow.noise.values import SeenForm
@@ -90,7 +92,7 @@ def _target(where: str) -> dict[str, str] | None:
 def _treatments(noisy: list[Seen]) -> Iterable[tuple[dict[str, Any], list[Seen]]]:
     """How rules treat what is noise at a path, each with what it is for."""
     values = [item for item in noisy if item[2].of_values]
-    order = [item for item in noisy if item[2].kind is Kind.ORDER]
+    order = [item for item in noisy if item[2].kind is DifferenceKind.ORDER]
     others = [item for item in noisy if item not in values and item not in order]
     treatment = _of_values([place for _, _, place, _ in values]) if values else None
     if treatment is not None:

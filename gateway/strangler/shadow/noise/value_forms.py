@@ -24,7 +24,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
-from strangler.comparison.difference import Difference, Kind
+from strangler.comparison.difference import Difference, DifferenceKind
 
 LONGEST = 500
 """Characters of a value that are looked at; longer ones have this length and one more."""
@@ -91,10 +91,10 @@ def measure(difference: Difference) -> Measured:
 
 
 @lru_cache(2048)
-def _measure(kind: Kind, legacy: str | None, other: str | None, is_json: bool) -> Measured:
-    if kind is Kind.ORDER:
+def _measure(kind: DifferenceKind, legacy: str | None, other: str | None, is_json: bool) -> Measured:
+    if kind is DifferenceKind.ORDER:
         return Measured(Form(("order",)), Form(("order",)), "", 0.0)
-    if kind is Kind.LENGTH:
+    if kind is DifferenceKind.LENGTH:
         one, two = _numbers(legacy or "")[:1], _numbers(other or "")[:1]
         apart = _apart(one[0], two[0]) if one and two else 0.0
         return Measured(Form(("length",)), Form(("length",)), NUMBER if one and two else "", apart)

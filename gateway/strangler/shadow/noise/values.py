@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from strangler.shadow.noise.statistics import wilson
+from strangler.shadow.noise.value_forms import TEXT, Form
 
 
 @dataclass(slots=True)
@@ -39,6 +40,14 @@ class SeenForm:
         more = max(2, self.longest // 4)
         return max(1, self.shortest - more) <= length <= self.longest + more
 
+    def merge(self, other: SeenForm) -> None:
+        """Take in what `other` has counted."""
+        self.shortest = min(self.shortest, other.shortest) if self.shown and other.shown else other.shortest
+        self.longest = max(self.longest, other.longest)
+        self.shown += other.shown
+        self.twice += other.twice
+        self.sides += other.sides
+
 
 @dataclass(slots=True)
 class Spread:
@@ -65,3 +74,45 @@ class Spread:
         if far and exceeds(wilson(far, compared)[0], wilson(beyond, asked_twice)[1]):
             return min(2 * self.most, 2.0 ** (near + 1))
         return 2 * self.most
+
+    def merge(self, other: Spread) -> None:
+        """Take in what `other` has counted."""
+        self.most = max(self.most, other.most)
+        for counts, more in ((self.legacy, other.legacy), (self.sides, other.sides)):
+            for bucket, count in more.items():
+                counts[bucket] = counts.get(bucket, 0) + count
+
+
+def merge_forms(forms: dict[str, SeenForm], others: Mapping[str, SeenForm], most: int) -> None:
+    """Take the forms that were seen elsewhere into `forms`, at most `most` in all."""
+    for name, form in others.items():
+        known = forms.get(name)
+        if known is not None:
+            known.merge(form)
+        elif len(forms) < most:
+            forms[name] = form
+
+
+def narrowest_form(forms: Mapping[str, SeenForm], form: Form, any_text: bool) -> SeenForm | None:
+    """The narrowest form of a value that legacy showed; `any_text` tells that any text is of such a form."""
+    for name in form.names:
+        if name == TEXT and not any_text:
+            continue
+        known = forms.get(name)
+        if known is not None:
+            return known
+    return None
+
+
+def form_words(forms: Mapping[str, SeenForm], any_text: bool) -> tuple[str, ...]:
+    """The forms that legacy showed, in words; lengths where they say something."""
+    wordings = sum(1 for name in forms if name.startswith(f"{TEXT} "))
+    words = []
+    for name, form in forms.items():
+        if name.startswith((f"{TEXT} ", "object ")) or (name == TEXT and not any_text):
+            continue
+        lengths = f"{form.shortest}" if form.shortest == form.longest else f"{form.shortest} to {form.longest}"
+        words.append(f"{name} of {lengths} characters" if form.longest else name)
+    if wordings:
+        words.append(f"text of {wordings} wording{'s' if wordings > 1 else ''}")
+    return tuple(words)

@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 
 from strangler.comparison.difference import OTHERS
-from strangler.shadow.report.report import Report
+from strangler.shadow.report.report import ShadowReport
 from strangler.shadow.report.side_by_side import Line, side_by_side
 from strangler.shadow.report.words import (
     bound,
@@ -26,7 +26,7 @@ from strangler.shadow.report.words import (
 )
 
 
-def page(report: Report) -> str:
+def page(report: ShadowReport) -> str:
     """The HTML of `report`."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     environment.filters |= {

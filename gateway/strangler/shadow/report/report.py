@@ -116,7 +116,7 @@ class OperationLatency:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ShadowReport:
     """The evidence about one migration since `since` (seconds since 1970).
 
     `sampled` requests were meant to be compared; `compared` of them were, which

@@ -8,7 +8,7 @@ from typing import Any
 
 from strangler.redaction.redaction import REDACTED
 from strangler.shadow.noise.noise import Learned
-from strangler.shadow.report.report import Proof, Report
+from strangler.shadow.report.report import Proof, ShadowReport
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
@@ -60,14 +60,14 @@ def wrong_pairs(proof: Proof) -> str:
     return f"{proof.wrong:,} of {proof.compared:,} pairs {'is' if proof.wrong == 1 else 'are'} wrong"
 
 
-def headline(report: Report) -> str:
+def headline(report: ShadowReport) -> str:
     """The verdict in a sentence."""
     if report.proven:
         return f"Proven: fewer than {percent(report.target)} of the responses are wrong."
     return f"Not proven: {report.blocking[0]}."
 
 
-def measured(report: Report) -> str:
+def measured(report: ShadowReport) -> str:
     """What the pairs show, with the confidence."""
     proof = report.proof
     if not proof.compared:
@@ -83,7 +83,7 @@ def measured(report: Report) -> str:
     )
 
 
-def counted(report: Report) -> str:
+def counted(report: ShadowReport) -> str:
     """What became of the requests."""
     parts = (
         (report.matched, "matched"),
@@ -101,7 +101,7 @@ def counted(report: Report) -> str:
     )
 
 
-def rests_on(report: Report) -> str:
+def rests_on(report: ShadowReport) -> str:
     """How much the proof rests on, in words where that is little."""
     callers, requests = _many(report.callers, "caller"), _many(report.requests, "different request")
     text = f"The evidence comes from about {callers}, {requests} and {_many(len(report.operations), 'operation')}"

@@ -1,0 +1,19 @@
+"""What is counted at one operation: requests, and each difference that was seen there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from strangler.shadow.noise.place import Place
+
+
+@dataclass(slots=True)
+class Operation:
+    """What was counted at one operation, by signature; `extra` counts requests asked twice beyond the usual share."""
+
+    compared: int = 0
+    asked_twice: int = 0
+    extra: int = 0
+    places: dict[str, Place] = field(default_factory=dict)
+    undecided: bool = field(default=False, compare=False)
+    due: int = field(default=0, compare=False)
