@@ -55,7 +55,7 @@ def test_a_project_with_a_folder_gateway_and_a_types_module_starts(tmp_path: Pat
 def is_ready(process: subprocess.Popen[bytes], admin: int) -> bool:
     assert process.poll() is None
     try:
-        return httpx.get(f"http://127.0.0.1:{admin}/readyz", trust_env=False).status_code == 200
+        return httpx.get(f"http://127.0.0.1:{admin}/readyz", trust_env=False, verify=False).status_code == 200
     except httpx.TransportError:
         return False
 
