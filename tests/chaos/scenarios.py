@@ -60,12 +60,12 @@ def _scenario(
     return register
 
 
-def run(name: str, folder: Path, scale: float = 1.0) -> Outcome:
-    """Play the scenario in `folder`; `scale` shortens what lasts and what is repeated."""
+def run(name: str, folder: Path, scale: float = 1.0, fresh: bool = True) -> Outcome:
+    """Play the scenario in `folder`; `scale` shortens what lasts and what is repeated, `fresh` is that of `Stage`."""
 
     async def main() -> Outcome:
         with ExitStack() as stack:
-            return await SCENARIOS[name].play(Stage(folder, stack), scale)
+            return await SCENARIOS[name].play(Stage(folder, stack, fresh), scale)
 
     return asyncio.run(main())
 

@@ -19,6 +19,9 @@ from tests.e2e.gateway_process import ROOT, GatewayProcess
 from tests.e2e.waiting import wait_for
 from tests.free_ports import free_ports
 
+# Without verifying, which nothing here needs: reading the certificates takes longer than a request.
+_ASKING = httpx.Client(trust_env=False, verify=False, limits=httpx.Limits(max_keepalive_connections=0))
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -95,15 +98,19 @@ class Endpoint:
             return False
 
     def _ask(self, path: str) -> dict[str, Any]:
-        answer: dict[str, Any] = json.loads(httpx.post(f"http://127.0.0.1:{self._control}{path}", trust_env=False).text)
+        answer: dict[str, Any] = json.loads(_ASKING.post(f"http://127.0.0.1:{self._control}{path}").text)
         return answer
 
 
 class Stage:
-    """A folder, endpoints and a gateway for one scenario; ended by `stack`."""
+    """A folder, endpoints and a gateway for one scenario; ended by `stack`.
 
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
+    `fresh` starts the gateway as an operator does (see `GatewayProcess`).
+    """
+
+    def __init__(self, folder: Path, stack: ExitStack, fresh: bool = False) -> None:
         self.folder = folder
+        self._fresh = fresh
         self._stack = stack
         self._endpoints: list[Endpoint] = []
 
@@ -115,7 +122,7 @@ class Stage:
 
     def gateway(self, config: Mapping[str, Any], workers: int = 2) -> GatewayProcess:
         """A running gateway with two workers; its access log goes to a file, as it would in production."""
-        return self._stack.enter_context(GatewayProcess(self.folder, config, workers=workers))
+        return self._stack.enter_context(GatewayProcess(self.folder, config, workers=workers, fresh=self._fresh))
 
     def outcome(self, scenario: str, tally: Tally, expected: set[str]) -> Outcome:
         """What `tally` says, `expected` being the names of who should have answered."""

@@ -15,7 +15,7 @@ SHORT = 0.03
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_promises_hold_under_faults(name: str, tmp_path: Path) -> None:
     try:
-        outcome = run(name, tmp_path, SHORT)
+        outcome = run(name, tmp_path, SHORT, fresh=False)
     except NotRunnable as error:
         pytest.skip(str(error))
     assert outcome.right

@@ -48,7 +48,7 @@ def test_the_gateway_starts_where_modules_are_shadowed_by_files(tmp_path: Path) 
 def is_ready(process: subprocess.Popen[bytes], admin: int) -> bool:
     assert process.poll() is None
     try:
-        return httpx.get(f"http://127.0.0.1:{admin}/readyz", trust_env=False).status_code == 200
+        return httpx.get(f"http://127.0.0.1:{admin}/readyz", trust_env=False, verify=False).status_code == 200
     except httpx.TransportError:
         return False
 
