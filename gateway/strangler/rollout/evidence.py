@@ -15,15 +15,17 @@ from typing import NamedTuple
 
 
 class Scope(NamedTuple):
-    """What evidence is about: a revision of the migration, the attempt at it (from 1), and the step's index.
+    """What evidence is about: a revision of the migration, the attempt at it (from 1), the step's index, a period.
 
     A revision is a digest of the migration's YAML and the versions that the
-    service reports. A person who resumes after a rollback begins an attempt.
+    service reports. A person who resumes after a rollback begins an attempt. The
+    period is the day of watching, and 0 in all other states.
     """
 
     revision: str
-    attempt: int
-    step: int
+    attempt: int = 1
+    step: int = 0
+    period: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Equivalence:
 
 
 class CallersSeen(NamedTuple):
-    """How many callers came in the step on each side, never counted too high; those the hash did not draw left out."""
+    """How many callers came on each side; a count may lag behind, but is never too high."""
 
     extracted: int
     control: int
@@ -73,13 +75,14 @@ class CallersSeen(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallerCounts:
-    """How many callers failed (or were slow) in the step on each side, each counted once.
+    """How many callers failed (or were slow) in the scope's step and period on each side, each counted once.
 
     Only callers whose side the hash drew: no `always`, no `never`, no override.
     `share` of the callers is on the extracted side, 0 to 1. `seen` is None where
     it is not known. `slow_after` are the thresholds that slow callers were
-    counted against, by operation, in seconds; empty for failures. `per_second`
-    is the present rate at which further callers fail.
+    counted against, by operation, in seconds; empty for failures. The present
+    rates: `failing_per_second` of further callers who fail on either side,
+    `seen_per_second` of further callers on the extracted side.
     """
 
     scope: Scope
@@ -89,7 +92,8 @@ class CallerCounts:
     share: float
     seen: CallersSeen | None = None
     slow_after: Mapping[str, float] = field(default_factory=dict)
-    per_second: float = 0.0
+    failing_per_second: float = 0.0
+    seen_per_second: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,9 @@ class Policy:
     shadowing, the last one is 100. `alpha` is the probability that a good
     release is rolled back, `beta` that a bad one is promoted at a step. Bad is a
     release that fails `harmful_ratio` times as many callers as the control or
-    more, and at least the share `floor` of its callers; None leaves the floor out.
+    more, and at least the share `floor` of its callers; None leaves the floor
+    out. The floor lets a step pass in which nearly no caller fails on either
+    side; it never keeps a release that is shown to be worse from a rollback.
     `metrics` are the limits that numbers have to stay below, by the name of the gate.
     """
 
@@ -87,6 +89,8 @@ class Policy:
             raise ValueError(f"a harmful ratio is above 1, not {self.harmful_ratio}")
         if self.floor is not None and not 0 < self.floor < 1:
             raise ValueError(f"a floor is above 0 and below 1, not {self.floor}")
+        if not (self.errors or self.latency or self.metrics):
+            raise ValueError("a rollout needs a gate that sees callers: errors, latency or a metric")
 
     @property
     def is_shadowed_first(self) -> bool:

@@ -54,14 +54,14 @@ class RollbackTest(NamedTuple):
     number: int = 1
     extracted: int = 0
     control: int = 0
-    seen: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """Where a rollout stands. Times are seconds since 1970, durations seconds.
 
-    `step` is the index of the step whose share the workers have, or are getting.
+    `step` is the index of the step whose share the workers have, or are getting,
+    `period` the day of watching.
     `entered` is when the state was entered, `served` how long it has lasted by a
     clock that did not jump, `turned` the time of the last turn. `publication`
     rises whenever workers have to get something else. `command` is the number of
@@ -76,6 +76,7 @@ class Record:
     state: State = State.WAITING
     attempt: int = 1
     step: int = 0
+    period: int = 0
     entered: float = 0.0
     served: float = 0.0
     turned: float | None = None
@@ -94,7 +95,7 @@ class Record:
     @property
     def scope(self) -> Scope:
         """What evidence has to be about to count."""
-        return Scope(self.revision, self.attempt, self.step)
+        return Scope(self.revision, self.attempt, self.step, self.period)
 
     @property
     def effective(self) -> State:
@@ -160,7 +161,7 @@ def from_json(text: str) -> Record:
 
 def _check(record: Record) -> None:
     texts = record.migration, record.revision, record.reason, record.remark
-    counts = record.step, record.attempt, record.publication, record.command
+    counts = record.step, record.period, record.attempt, record.publication, record.command
     times = record.entered, record.served, 0.0 if record.turned is None else record.turned
     if not (
         all(isinstance(text, str) for text in texts)

@@ -24,12 +24,19 @@ def why_not_current(at: float, now: float, within: float = READ_WITHIN) -> str |
     return None
 
 
-def why_not_of(scope: Scope, present: Scope, *, of_step: bool) -> str | None:
-    """Why evidence about `scope` is not about the `present` one; None if it is."""
+def why_not_of(scope: Scope, present: Scope, *, over_steps: bool = False) -> str | None:
+    """Why evidence about `scope` is not about the `present` one; None if it is.
+
+    Evidence that is gathered `over_steps` is about any step and period.
+    """
     if scope.revision != present.revision:
         return f"the evidence is of revision {scope.revision}, not {present.revision}"
     if scope.attempt != present.attempt:
         return f"the evidence is of attempt {scope.attempt}, not {present.attempt}"
-    if of_step and scope.step != present.step:
+    if over_steps:
+        return None
+    if scope.step != present.step:
         return f"the evidence is of step {scope.step}, not {present.step}"
+    if scope.period != present.period:
+        return f"the evidence is of day {scope.period} of watching, not {present.period}"
     return None

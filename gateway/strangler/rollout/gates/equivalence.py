@@ -33,7 +33,7 @@ def equivalence_reading(policy: Policy, shown: Equivalence | Unavailable, presen
     if broken is not None:
         return Reading(GATE, CannotMeasure(broken))
     operations = [each for each in shown.operations if each.risk in rule.classes]
-    numbers = {
+    numbers: dict[str, float] = {
         "compared": sum(each.compared for each in operations),
         "mismatched": sum(each.mismatched for each in operations),
         "operations": len(operations),
@@ -87,7 +87,7 @@ def _why_not_counted(shown: Equivalence, present: Scope, target: float, now: flo
     if shown.target != target:
         return f"the pairs count towards a mismatch rate of {shown.target:g}, not {target:g}"
     # Pairs are of an epoch, which lasts over the steps.
-    broken = why_not_of(shown.scope, present, of_step=False) or why_not_current(shown.at, now)
+    broken = why_not_of(shown.scope, present, over_steps=True) or why_not_current(shown.at, now)
     if broken is not None:
         return broken
     if shown.tested_at is None:
