@@ -33,8 +33,8 @@ class Turn:
         self.now = now
         self.steady = record.turned is not None and 0 <= elapsed <= LONGEST_TURN
         self.audit: list[AuditEntry] = []
-        self.record = replace(record, turned=now, served=record.served + min(max(elapsed, 0.0), LONGEST_TURN))
-        self.record = replace(self.record, period=self._period())
+        served = record.served + min(max(elapsed, 0.0), LONGEST_TURN)
+        self.record = replace(record, turned=now, served=served, period=_period(policy, record, served))
         self._before = wanted(policy, record)
         self._read: tuple[Record, tuple[Reading, ...]] | None = None
 
@@ -177,13 +177,6 @@ class Turn:
         if tests != self.record.tests:
             self.record = replace(self.record, tests=tests)
 
-    def _period(self) -> int:
-        """The day of watching; the last one goes on until the gates pass, however few callers come."""
-        if self.record.effective is not State.WATCHING:
-            return 0
-        served = self.record.served if self.record.held is None else self.record.held.served
-        return min(int(served // DAY), max(0, int(self.policy.watch // DAY) - 1))
-
     def _deadline(self) -> float | None:
         deadlines = self.policy.deadlines
         return {
@@ -222,3 +215,11 @@ class Turn:
                 dry_run=dry_run,
             )
         )
+
+
+def _period(policy: Policy, record: Record, served: float) -> int:
+    """The day of watching; the last one goes on until the gates pass, however few callers come."""
+    if record.effective is not State.WATCHING:
+        return 0
+    watched = served if record.held is None else record.held.served
+    return min(int(watched // DAY), max(0, int(policy.watch // DAY) - 1))
