@@ -80,6 +80,9 @@ class Play:
             self._turn()
             if self._record.effective is State.CANARY:
                 self._proceed()
+            elif self._record.state is State.HOLDING:
+                self._now += HOLDING_TURN
+                self._turn()
         self._end_step()
         reached = self._times[-1][0] * 100 if self._times else 0.0
         return Played(self._record.state, reached, self._seconds, self._exposed())
