@@ -61,6 +61,7 @@ class Rollout:
     audit: list[AuditEntry] = field(default_factory=list)
     commands: tuple[Command, ...] = ()
     wants: Wanted | None = None
+    usual: dict[str, Any] = field(default_factory=dict)
 
     def evidence(self, **other: Any) -> Evidence:
         """Evidence that lets every gate pass, as the store would give it for this record."""
@@ -76,7 +77,7 @@ class Rollout:
             "published": Published(self.record.publication, 2, 2),
             "commands": self.commands,
         }
-        return Evidence(**(parts | other))
+        return Evidence(**(parts | self.usual | other))
 
     def turn(self, after: float = 1.0, **other: Any) -> Advanced:
         """One turn, `after` seconds from the last."""

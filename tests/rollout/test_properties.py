@@ -88,9 +88,8 @@ beginnings = st.sampled_from([state for state in EVERY_STATE if state is not Sta
 
 
 def rollout_in(state: State) -> Rollout:
-    rollout = Rollout(replace(POLICY, depends_on=("users",)))
-    fine = rollout.evidence
-    rollout.evidence = lambda **other: fine(**({"dependencies": (Dependency("users", 1.0, False),)} | other))  # type: ignore[method-assign]
+    usual = {"dependencies": (Dependency("users", 1.0, False),)}
+    rollout = Rollout(replace(POLICY, depends_on=("users",)), usual=usual)
     return rollout.reach(state)
 
 

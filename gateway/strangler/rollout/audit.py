@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from strangler.rollout.results import Reading
+from strangler.rollout.results import CannotMeasure, Failed, NotEnough, Passed, Reading
 from strangler.rollout.states import State
 
 CONTROLLER = "controller"
@@ -33,3 +35,18 @@ class AuditEntry:
     readings: tuple[Reading, ...]
     forced: bool = False
     dry_run: bool = False
+
+
+def as_dict(entry: AuditEntry) -> dict[str, Any]:
+    """The entry with nothing but what JSON can hold."""
+    return asdict(entry) | {
+        "from_state": str(entry.from_state),
+        "to_state": str(entry.to_state),
+        "readings": [_reading_as_dict(reading) for reading in entry.readings],
+    }
+
+
+def _reading_as_dict(reading: Reading) -> dict[str, Any]:
+    names = {Passed: "pass", Failed: "fail", NotEnough: "not enough", CannotMeasure: "cannot measure"}
+    numbers = {name: value if math.isfinite(value) else str(value) for name, value in reading.numbers.items()}
+    return {"gate": reading.gate, "result": names[type(reading.result)], **asdict(reading.result), "numbers": numbers}

@@ -17,6 +17,7 @@ from strangler.rollout.statistics.failing_callers import (
     log_e_harmless,
     log_e_worse,
 )
+from strangler.rollout.statistics.known_rate import log_e_below, trials_to_show_below
 from strangler.rollout.statistics.stopping import Stopping, stopping
 
 NEARLY_ALL = 0.999
@@ -79,6 +80,25 @@ def callers_needed(test: StepTest, base_rate: float, ratio: float = 1.0) -> Call
     return CallersNeeded(ends.mean / rate, _callers_by(ends, rate, NEARLY_ALL))
 
 
+def callers_to_show_below(floor: float, base_rate: float, log_to_promote: float) -> CallersNeeded:
+    """How many callers of one side show that fewer than `floor` fail, if `base_rate` do; infinite where none do.
+
+    The mean is Wald's identity without the overshoot. The other number is that of
+    one look with the same bound, which takes a little longer than looking always.
+    """
+    gain = (1 - base_rate) * log_e_below(0, 1, floor) + base_rate * log_e_below(1, 1, floor)
+    if gain <= 0:
+        return CallersNeeded(math.inf, math.inf)
+    low, high = 0, 1
+    while _shown_below(high, floor, base_rate, log_to_promote) < NEARLY_ALL:
+        low, high = high, 2 * high
+    while high - low > max(1, high // 10_000):
+        middle = (low + high) // 2
+        is_shown = _shown_below(middle, floor, base_rate, log_to_promote) >= NEARLY_ALL
+        low, high = (low, middle) if is_shown else (middle, high)
+    return CallersNeeded(log_to_promote / gain, float(high))
+
+
 def failing_callers_to_go(counts: SideCounts, harmful_ratio: float, log_to_promote: float) -> float:
     """How many more failing callers promote in the mean, if the extracted side is as good as the control.
 
@@ -89,6 +109,15 @@ def failing_callers_to_go(counts: SideCounts, harmful_ratio: float, log_to_promo
     control, extracted = (log_e_harmless((one,), harmful_ratio) for one in expected)
     gain = (1 - counts.share) * control + counts.share * extracted
     return max(0.0, log_to_promote - log_e_harmless((counts,), harmful_ratio)) / gain
+
+
+def _shown_below(callers: int, floor: float, rate: float, log_to_promote: float) -> float:
+    """The probability that so many callers show it, in one look at them."""
+    total, failing = 0.0, 0
+    while failing <= callers and trials_to_show_below(failing, floor, log_to_promote) <= callers:
+        total += _binomial(callers, failing, rate)
+        failing += 1
+    return total
 
 
 def _callers_by(ends: Stopping, rate: float, probability: float) -> float:
@@ -110,12 +139,16 @@ def _ended_within(callers: int, ending: tuple[float, ...], rate: float) -> float
 
     That is the sum over m of P(test needs m failing callers) · P(Bin(callers, rate) ≥ m).
     """
-    log_odds, log_none = math.log(rate) - math.log1p(-rate), callers * math.log1p(-rate)
     fewer = total = 0.0
     for needed, probability in enumerate(ending, 1):
-        failing = needed - 1
-        if failing <= callers:
-            combinations = math.lgamma(callers + 1) - math.lgamma(failing + 1) - math.lgamma(callers - failing + 1)
-            fewer += math.exp(combinations + failing * log_odds + log_none)
+        fewer += _binomial(callers, needed - 1, rate)
         total += probability * max(0.0, 1 - fewer)
     return total
+
+
+def _binomial(trials: int, failures: int, rate: float) -> float:
+    """The probability of exactly so many failures."""
+    if failures > trials or rate <= 0:
+        return float(failures == 0)
+    combinations = math.lgamma(trials + 1) - math.lgamma(failures + 1) - math.lgamma(trials - failures + 1)
+    return math.exp(combinations + failures * math.log(rate) + (trials - failures) * math.log1p(-rate))
