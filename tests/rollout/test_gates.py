@@ -188,13 +188,14 @@ def test_equivalence_lasts_over_the_steps_of_a_revision() -> None:
         (MetricValue(START, 0.02), Failed("0.02 is not below 0.02")),
         (MetricValue(START, float("inf")), Failed("inf is not below 0.02")),
         (MetricValue(START, float("nan")), CannotMeasure("the value is NaN")),
+        (MetricValue(START - 31, 0.0), NotEnough("a value measured since the step began")),
         (MetricValue(START - 300, 0.0), CannotMeasure("the evidence is 5 min old")),
         (Unavailable("Prometheus returned 2 series"), CannotMeasure("Prometheus returned 2 series")),
         (None, CannotMeasure("it was not queried")),
     ],
 )
 def test_metric_results(measured: Any, result: object) -> None:
-    assert metric_reading("checkout", 0.02, measured, START).result == result
+    assert metric_reading("checkout", 0.02, measured, START - 30, START).result == result
 
 
 @pytest.mark.parametrize(

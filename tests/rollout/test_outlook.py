@@ -22,7 +22,7 @@ def test_each_step_with_a_control_has_an_outlook() -> None:
     assert [round(step.needed.mean, -3) for step in outlook(NO_FLOOR, 0.01)] == [30_000, 7_000, 2_000, 3_000]
 
 
-def test_floor_costs_little_where_callers_fail_and_makes_a_quiet_service_possible() -> None:
+def test_floor_costs_little_and_makes_a_quiet_service_possible() -> None:
     assert outlook(POLICY, 0.01)[0].needed.mean < 1.15 * outlook(NO_FLOOR, 0.01)[0].needed.mean
     assert math.isinf(outlook(NO_FLOOR, 0.0)[0].needed.mean)
     # ln 2,000 by 0.0009 for each caller on the extracted side.

@@ -26,10 +26,10 @@ class RecordError(ValueError):
 
 
 class Held(NamedTuple):
-    """What HOLDING holds, since when, how long the held state had lasted, and the causes."""
+    """What HOLDING holds: the state, when it was entered and how long it had lasted; and the causes."""
 
     state: State
-    since: float
+    entered: float
     served: float
     reason: str
 
@@ -101,6 +101,11 @@ class Record:
     def effective(self) -> State:
         """The state, or the one that is held."""
         return self.held.state if self.held is not None else self.state
+
+    @property
+    def effective_since(self) -> float:
+        """When the state, or the one that is held, was entered."""
+        return self.held.entered if self.held is not None else self.entered
 
     def rollback_test(self, gate: str) -> RollbackTest:
         """The present rollback test of a gate."""

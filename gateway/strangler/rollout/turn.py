@@ -121,9 +121,9 @@ class Turn:
             case Event.FAILED:
                 return replace(after, step=0, period=0, approved=None, pause=None)
             case Event.HELD:
-                return replace(after, held=Held(before.state, self.now, before.served, move.reason))
+                return replace(after, held=Held(before.state, before.entered, before.served, move.reason))
             case Event.RELEASED if before.held is not None:
-                return replace(after, served=before.held.served)
+                return replace(after, entered=before.held.entered, served=before.held.served)
             case Event.PASSED if after.state is State.PROMOTING:
                 return self._promoted(before, after)
         return after

@@ -10,11 +10,16 @@ import math
 
 from strangler.rollout.evidence import MetricValue, Unavailable
 from strangler.rollout.gates.currency import why_not_current
-from strangler.rollout.results import CannotMeasure, Failed, Passed, Reading
+from strangler.rollout.results import CannotMeasure, Failed, NotEnough, Passed, Reading
 
 
-def metric_reading(gate: str, below: float, measured: MetricValue | Unavailable | None, now: float) -> Reading:
-    """What `measured` shows; None and NaN are no measurement."""
+def metric_reading(
+    gate: str, below: float, measured: MetricValue | Unavailable | None, since: float, now: float
+) -> Reading:
+    """What `measured` shows; None and NaN are no measurement.
+
+    A value from before `since`, when the state was entered, is of another share or revision.
+    """
     match measured:
         case None:
             return Reading(gate, CannotMeasure("it was not queried"))
@@ -25,6 +30,9 @@ def metric_reading(gate: str, below: float, measured: MetricValue | Unavailable 
         return Reading(gate, CannotMeasure(old))
     if math.isnan(measured.value):
         return Reading(gate, CannotMeasure("the value is NaN"))
+    # After a clock went back, the state was entered in the future, which is no reason to wait for that.
+    if measured.at < since <= now:
+        return Reading(gate, NotEnough("a value measured since the step began"))
     numbers = {"value": measured.value, "below": below}
     if measured.value < below:
         return Reading(gate, Passed(f"{measured.value:g} is below {below:g}"), numbers)

@@ -34,5 +34,5 @@ def read_gates(policy: Policy, record: Record, evidence: Evidence, now: float) -
         if policy.latency:
             readings.append(caller_reading(LATENCY, policy, record, evidence.latency, now))
     for gate, below in policy.metrics.items():
-        readings.append(metric_reading(gate, below, evidence.metrics.get(gate), now))
+        readings.append(metric_reading(gate, below, evidence.metrics.get(gate), record.effective_since, now))
     return tuple(readings)
