@@ -14,7 +14,7 @@ from strangler.rollout.evidence import (
     Unavailable,
 )
 from strangler.rollout.states import State
-from tests.rollout.scenario import POLICY, Rollout
+from tests.rollout.scenario import POLICY, REVISION, Rollout
 
 
 def test_approval_lets_the_rollout_go_on_in_the_same_turn() -> None:
@@ -96,3 +96,62 @@ def test_force_does_not_promote_past(other: dict[str, object], refusal: str) -> 
     assert rollout.record.state in (State.HOLDING, State.ROLLED_BACK)
     refused = [entry.reason for entry in rollout.audit if entry.what == "refused"]
     assert refusal in refused[0]
+
+
+@pytest.mark.parametrize("scope", [None, Scope("r0", 1, 1), Scope(REVISION, 2, 1), Scope(REVISION, 1, 0)])
+def test_promotion_on_what_was_seen_of_something_else_is_refused(scope: Scope | None) -> None:
+    rollout = Rollout().reach(State.CANARY)
+    rollout.order(CommandKind.PROMOTE, force=True, scope=scope)
+    rollout.turn(metrics={})
+    assert (rollout.record.state, rollout.share) == (State.HOLDING, 0.01)
+    assert "promote: the order is not about revision r1, attempt 1, step 1" in [entry.reason for entry in rollout.audit]
+
+
+def test_promotion_in_the_turn_of_another_revision_is_refused() -> None:
+    rollout = Rollout().reach(State.CANARY)
+    rollout.order(CommandKind.PROMOTE, force=True)
+    advanced = rollout.turn(revision="r2")
+    assert [entry.what for entry in advanced.audit] == ["revised", "refused"]
+    assert (rollout.record.state, rollout.share) == (State.WAITING, 0.0)
+
+
+@pytest.mark.parametrize("state", [State.WAITING, State.SHADOWING, State.PROMOTING, State.EXTRACTED, State.ROLLED_BACK])
+def test_promotion_in_a_state_without_gates_is_refused(state: State) -> None:
+    rollout = Rollout().reach(state)
+    rollout.order(CommandKind.PROMOTE, force=True)
+    advanced = rollout.turn(published=None, freeze="Christmas", equivalence=Unavailable("no"))
+    assert advanced.audit[0].reason == f"promote: a rollout that is {state} can't be promoted"
+    assert rollout.record.state is state
+
+
+def test_paused_rollout_is_not_promoted_and_a_finished_one_not_paused() -> None:
+    rollout = Rollout().reach(State.HOLDING)
+    rollout.order(CommandKind.PROMOTE, force=True)
+    rollout.turn()
+    assert rollout.audit[-1].reason == "promote: the rollout is paused; resume it first"
+    for state in (State.EXTRACTED, State.ROLLED_BACK):
+        rollout = Rollout().reach(state)
+        rollout.order(CommandKind.PAUSE)
+        rollout.turn()
+        assert rollout.audit[-1].reason == f"pause: a rollout that is {state} can't be paused"
+
+
+def test_watch_ends_early_by_force() -> None:
+    rollout = Rollout().reach(State.WATCHING)
+    rollout.order(CommandKind.PROMOTE)
+    rollout.turn()
+    assert rollout.audit[-1].reason == "promote: the time to watch is not served; --force promotes all the same"
+    rollout.order(CommandKind.PROMOTE, force=True)
+    rollout.turn()
+    assert rollout.record.state is State.EXTRACTED
+
+
+def test_commands_that_have_nothing_to_do_are_refused() -> None:
+    rollout = Rollout().reach(State.CANARY)
+    rollout.order(CommandKind.RESUME)
+    rollout.order(CommandKind.APPROVE)
+    rollout.turn(errors=Unavailable("no"))
+    assert [entry.reason for entry in rollout.audit if entry.what == "refused"] == [
+        "resume: the rollout is neither paused nor rolled back",
+        "approve: the next step needs no approval",
+    ]
