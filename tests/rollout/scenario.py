@@ -1,4 +1,4 @@
-"""A rollout on a clock of the test's own, with evidence that is good unless the test says otherwise."""
+"""A rollout on a clock of the test's own, with evidence that is good unless the test changes it."""
 
 from __future__ import annotations
 

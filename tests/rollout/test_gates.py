@@ -1,4 +1,4 @@
-"""Each gate: when it passes, fails, has not enough, or can't be measured, and what it says then."""
+"""Each gate: when it passes, fails, has not enough, or can't be measured, and its words for people."""
 
 from __future__ import annotations
 

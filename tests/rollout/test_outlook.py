@@ -1,4 +1,4 @@
-"""What is told of a rollout before it starts."""
+"""The outlook of a rollout before it starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rollout package reads no clock and does no I/O: the import rules say so of modules, this of calls."""
+"""The rollout package reads no clock and does no I/O: import rules check the modules, these tests the calls."""
 
 from __future__ import annotations
 

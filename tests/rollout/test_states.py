@@ -10,7 +10,7 @@ import pytest
 from strangler.rollout import states
 from strangler.rollout.states import TRANSITIONS, Event, NoTransition, State, next_state
 
-# What the table must say, apart from how it says it. A dash is "can't happen"; what depends on the
+# The table once more, written independently. A dash is "can't happen"; what depends on the
 # record is written for a rollout that holds a canary, and at a step that is not the last.
 EXPECTED = """
              taken over   failed       revised      resumed  held     released  begun      compared  passed     acknowledged

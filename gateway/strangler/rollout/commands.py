@@ -1,8 +1,8 @@
 """What people order: each command is carried out once, in its order, or refused with the reason.
 
-A person may promote past a gate that does not pass, with `force`. Nobody promotes
-past a gate that fails, a freeze, a pause or a dependency, nor on what was seen of
-another revision or step.
+A person may promote past a gate that does not pass, with `force`. Force
+does not outrank a gate that fails, a freeze, a pause or a dependency, and an order
+about another revision or step is refused.
 """
 
 from __future__ import annotations

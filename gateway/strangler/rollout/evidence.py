@@ -1,9 +1,9 @@
-"""What the controller is told each turn: all that was measured, and what people said.
+"""The input of each turn of the controller: all measurements, and the commands of people.
 
 The shell reads it from the store, from Prometheus and from the configuration.
 What could not be read is `Unavailable`, with the reason: never an empty count.
-Each part says of which `Scope` it is and when it was read, so that a part that is
-stale, or of another revision or step, is recognised as such.
+Each part has its `Scope` and the time at which it was read, so that the gates
+recognise a part that is stale, or of another revision or step.
 """
 
 from __future__ import annotations

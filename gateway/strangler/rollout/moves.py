@@ -28,7 +28,7 @@ class Move(NamedTuple):
 
 
 class Sight(NamedTuple):
-    """All that a decision is made from. `steady` is whether the clock went on as it should since the last turn."""
+    """All that a decision is made from. `steady`: the clock did not jump since the last turn."""
 
     policy: Policy
     record: Record
@@ -95,12 +95,12 @@ def is_complete(sight: Sight) -> bool:
 
 def forward(sight: Sight) -> Move | None:
     """The event that follows when nothing stronger happened."""
-    decide = _BY_STATE.get(sight.record.state)
-    if decide is None:
-        return None
     cause = hold_cause(sight)
     if sight.record.state is State.HOLDING:
         return None if cause is not None else Move(Event.RELEASED, "the cause to hold has ended")
+    decide = _BY_STATE.get(sight.record.state)
+    if decide is None:
+        return None
     return decide(sight) if cause is None else Move(Event.HELD, cause)
 
 
@@ -135,10 +135,6 @@ def _acknowledge(sight: Sight) -> Move | None:
     return Move(Event.ACKNOWLEDGED, f"all {published.workers} workers have the snapshot")
 
 
-def _stay(_: Sight) -> Move | None:
-    return None
-
-
 _BY_STATE: dict[State, Callable[[Sight], Move | None]] = {
     State.WAITING: _begin,
     State.SHADOWING: _compare,
@@ -146,5 +142,4 @@ _BY_STATE: dict[State, Callable[[Sight], Move | None]] = {
     State.CANARY: _promote,
     State.PROMOTING: _acknowledge,
     State.WATCHING: _promote,
-    State.HOLDING: _stay,
 }

@@ -1,9 +1,9 @@
-"""What a rollout will take, told before it starts: callers and time for each step, if the release is good.
+"""What a rollout will take, before it starts: callers and time for each step, if the release is good.
 
 "At 1 %: about 34,000 callers, 9 days at 4,000 callers a day." A step passes in
 one of two ways, by callers who fail on both sides or, where few do, by callers
-who do not; what is told is the shorter one. Shadowing takes pairs, not callers,
-and is told by the equivalence gate.
+who do not; the outlook is that of the shorter one. Shadowing takes pairs, not
+callers: the equivalence gate reports how many are missing.
 """
 
 from __future__ import annotations

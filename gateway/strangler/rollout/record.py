@@ -68,7 +68,7 @@ class Record:
     the last command that was carried out, `approved` the index of the step that a
     person approved, `slow_after` the frozen thresholds, `base_rates` the control's
     rates of failing callers by gate at the last step that had a control.
-    `remark` is what a dry run has already said.
+    `remark` is the scope of the last promotion that a dry run recorded.
     """
 
     migration: str

@@ -1,7 +1,7 @@
 """The four results of a gate, and a gate's reading: the result with the numbers it came from.
 
 Promotion needs every gate to pass. One failure rolls back. The other two hold
-the step, and say what a person has to know: what is missing, or what is broken.
+the step, and name what a person has to know: what is missing, or what is broken.
 """
 
 from __future__ import annotations

@@ -39,13 +39,14 @@ stuck anywhere and a stuck rollout still has to roll back (`record.Stuck`).
 Events, strongest first
 =======================
 
-When several events happen in the same turn, the first in this order counts, and
-nothing is promoted in the turn in which another one counted.
+When several events happen in the same turn, the first in this order counts.
+Nothing is promoted in the turn of another event, with one exception: when a hold
+ends, the promotion that it held back may follow at once.
 
 - TAKEN_OVER: the YAML names another stage. That is a person's word, and the
   controller is silent until the stage is `rollout` again. It then begins from the
   start, except that a rollback lasts.
-- FAILED: a gate failed, a dependency rolled back, or a person said so. This
+- FAILED: a gate failed, a dependency rolled back, or a person ordered it. It
   leads to ROLLED_BACK from every state, also from PROMOTING.
 - REVISED: the present revision is another one than that of the record. What was
   proven was proven of something else, so the proof begins anew, with no caller

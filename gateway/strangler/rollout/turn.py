@@ -19,9 +19,6 @@ from strangler.rollout.statistics.spending import RENEWED_AT
 LONGEST_TURN = 60.0
 """Seconds between two turns up to which the clock counts as steady; turns are a second apart or so."""
 
-RESTARTS = (Event.TAKEN_OVER, Event.REVISED, Event.RESUMED)
-"""After these the proof begins anew."""
-
 
 class Turn:
     """A turn under way: the record as it stands now, and the audit entries so far."""
@@ -59,7 +56,7 @@ class Turn:
                 yield command
 
     def apply(self, move: Move) -> bool:
-        """Carry out the move, and say whether the record moved: a dry run only notes a promotion.
+        """Carry out the move, and return whether the record moved: a dry run only records a promotion.
 
         Raises NoTransition where the event can't happen.
         """

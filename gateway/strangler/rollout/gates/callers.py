@@ -13,8 +13,8 @@ at which no caller fails on either side could never be promoted.
 
 With all callers on the extracted side (watching) the rate is compared with what
 counted as bad at the last step: `harmful_ratio` times the control's rate then, or
-the floor where that is more. Each day of watching is a test of its own, lest a
-week of good callers hide the hour in which the service breaks.
+the floor where that is more. Each day of watching is a test of its own,
+or a week of good callers would hide the hour in which the service breaks.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def _alone(gate: str, policy: Policy, record: Record, counts: CallerCounts) -> R
 
 
 def _bad_rate(gate: str, policy: Policy, record: Record) -> float | None:
-    """The rate from which on a release without a control counts as bad; None where none can be told."""
+    """The rate from which on a release without a control counts as bad; None if it is not known."""
     base = record.base_rates.get(gate)
     rates = [] if base is None else [policy.harmful_ratio * base]
     rates += [] if policy.floor is None else [policy.floor]

@@ -1,7 +1,7 @@
 """Whether evidence is current: about the present revision and step, and read just now.
 
 Evidence that is not is no evidence, whatever it shows. Evidence from the future
-is not current either: one of the two clocks is wrong, and nothing tells which.
+is not current either: one of two clocks is wrong, and it is not known which.
 """
 
 from __future__ import annotations

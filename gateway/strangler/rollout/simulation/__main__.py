@@ -11,7 +11,7 @@ from strangler.rollout.simulation.traffic import Traffic
 
 
 def main() -> None:
-    """Print what the rollouts came to."""
+    """Print the figures."""
     arguments = argparse.ArgumentParser(prog="strangler.rollout.simulation", description=__doc__)
     arguments.add_argument("--runs", type=int, default=1000, help="rollouts of each release")
     arguments.add_argument("--seed", type=int, default=1)

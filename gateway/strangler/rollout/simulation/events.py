@@ -36,7 +36,7 @@ from strangler.rollout.statistics.known_rate import trials_to_show_below
 from strangler.rollout.statistics.spending import RENEWED_AT, log_needed_to_promote, log_needed_to_roll_back
 
 TIE = 1e-9
-"""Boundaries are crossed by a little, lest rounding here and in the gate differ."""
+"""Boundaries are crossed by this much, as rounding here and in the gate may differ."""
 
 
 @dataclass(slots=True)

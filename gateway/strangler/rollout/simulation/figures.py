@@ -1,4 +1,4 @@
-"""What many simulated rollouts come to: error probabilities, durations, and callers who met a bad release."""
+"""The sum of many simulated rollouts: error probabilities, durations, and callers who met a bad release."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What `runs` rollouts of a release came to that fails `ratio` times as many callers as the legacy side.
+    """The results of `runs` rollouts of a release that fails `ratio` times as many callers as the legacy side.
 
     `promoted` went beyond the first share, `moved` to all callers, `open` did
     neither roll back nor finish. `within` is the share of the runs in which at most

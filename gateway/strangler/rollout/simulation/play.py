@@ -2,8 +2,8 @@
 
 What is played is the gate on failing callers, with windows if the policy has
 some; all other gates and the dependencies count as passed, and the time to watch
-as served. The controller turns when `events` says that it might act, and a second
-later once more, because it promotes nobody in the first turn after a gap.
+as served. The controller takes a turn when `events` finds that it might act, and another
+one a second later, because it does not promote in the first turn after a gap.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How many callers a step needs, and how long that takes: said before it starts, and while it runs.
+"""How many callers a step needs, and how long that takes, before it starts and while it runs.
 
 The tests of `failing_callers` end after a number of *failing* callers, which
 `stopping` gives exactly. The number of callers until then follows from the rate
@@ -112,7 +112,7 @@ def failing_callers_to_go(counts: SideCounts, harmful_ratio: float, log_to_promo
 
 
 def _shown_below(callers: int, floor: float, rate: float, log_to_promote: float) -> float:
-    """The probability that so many callers show it, in one look at them."""
+    """The probability that this number of callers shows it, in one look at them."""
     total, failing = 0.0, 0
     while failing <= callers and trials_to_show_below(failing, floor, log_to_promote) <= callers:
         total += _binomial(callers, failing, rate)
@@ -147,7 +147,7 @@ def _ended_within(callers: int, ending: tuple[float, ...], rate: float) -> float
 
 
 def _binomial(trials: int, failures: int, rate: float) -> float:
-    """The probability of exactly so many failures."""
+    """The probability of exactly this number of failures."""
     if failures > trials or rate <= 0:
         return float(failures == 0)
     combinations = math.lgamma(trials + 1) - math.lgamma(failures + 1) - math.lgamma(trials - failures + 1)

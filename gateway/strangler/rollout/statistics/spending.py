@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 
 RENEWED_AT = math.log(1 / 100)
-"""A rollback test that has fallen to this ln E says "not worse so far"; the next test begins."""
+"""At this ln E a rollback test has shown "not worse so far", and the next test begins."""
 
 
 def log_needed_to_roll_back(alpha: float, gates: int, test: int) -> float:

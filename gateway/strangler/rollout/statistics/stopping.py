@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 Boundary = Callable[[int, int], bool]
-"""Whether so many successes in so many trials are beyond the boundary; monotonic in the successes."""
+"""Whether a number of successes in a number of trials is beyond the boundary; monotonic in the successes."""
 
 NEGLIGIBLE = 1e-12
 LONGEST = 1_000_000
