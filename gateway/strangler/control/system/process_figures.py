@@ -59,7 +59,10 @@ def figures_of(pid: int) -> Figures | None:
     except (OSError, ValueError, IndexError):
         return None
     return Figures(
-        (int(fields[11]) + int(fields[12])) / _TICKS, pages * _PAGE, _open_files(folder), _most_files(folder)
+        cpu=(int(fields[11]) + int(fields[12])) / _TICKS,
+        memory=pages * _PAGE,
+        files=_open_files(folder),
+        most_files=_most_files(folder),
     )
 
 

@@ -15,18 +15,24 @@ import socket
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 GREETING = b"1"
-SHARED = 2
-"""How many descriptors a worker hands over: the listening socket, and the table of rate limits."""
 
 _CREDENTIALS = struct.Struct("iII")
+
+
+class SharedDescriptors(NamedTuple):
+    """What a worker hands over: the listening socket, and the table of rate limits."""
+
+    listening: int
+    tally: int
 
 
 class Handover:
     """The worker's side: hands `descriptors` to the next control process; `on_link` gets the connection to it."""
 
-    def __init__(self, folder: Path, descriptors: tuple[int, ...], on_link: Callable[[socket.socket], None]) -> None:
+    def __init__(self, folder: Path, descriptors: SharedDescriptors, on_link: Callable[[socket.socket], None]) -> None:
         self._path = socket_path(folder, os.getpid())
         self._descriptors = descriptors
         self._on_link = on_link

@@ -33,12 +33,12 @@ class Listening:
 def open_listening(address: Listener) -> Listening:
     """The socket for clients; raises OSError where the address is in use."""
     folder = _claim(address)
-    shared, former = folder.take_over() if folder is not None else ((), [])
-    if not shared:
+    shared, former = folder.take_over() if folder is not None else (None, [])
+    if shared is None:
         return Listening(listen(address), new_tally(), folder, former)
-    taken = socket.socket(fileno=shared[0])
+    taken = socket.socket(fileno=shared.listening)
     taken.setblocking(False)
-    return Listening(taken, shared[1], folder, former)
+    return Listening(taken, shared.tally, folder, former)
 
 
 def listen(address: Listener) -> socket.socket:

@@ -21,7 +21,7 @@ import uvloop
 from strangler.auth.keys import KeySet, KeySetError, parse_key_set
 from strangler.control import messages
 from strangler.control.system.signals import ignore_signals, take_sigterm
-from strangler.control.workers.handover import Handover
+from strangler.control.workers.handover import Handover, SharedDescriptors
 from strangler.control.workers.large_messages import LargeMessages
 from strangler.model.snapshot import Snapshot
 from strangler.model.upstream import Endpoint
@@ -62,7 +62,7 @@ class Worker:
         take_sigterm()
         handover = None
         if self._folder is not None:
-            handover = Handover(self._folder, (self._listening.fileno(), self._tally), self._follow)
+            handover = Handover(self._folder, SharedDescriptors(self._listening.fileno(), self._tally), self._follow)
         self._follow(self._link)
         self._lag = LoopLag()
         reporting = asyncio.create_task(self._report())

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import structlog
 
-from strangler.control.workers.handover import GREETING, SHARED, peer_of, socket_path
+from strangler.control.workers.handover import GREETING, SharedDescriptors, peer_of, socket_path
 from strangler.model.listener import Listener
 
 log = structlog.get_logger(part="control")
@@ -89,9 +89,9 @@ class RuntimeFolder:
             self.path.rmdir()
         os.close(self._lock)
 
-    def take_over(self) -> tuple[tuple[int, ...], list[FormerWorker]]:
-        """The shared descriptors, () where no worker is left, and the workers that are left."""
-        shared: tuple[int, ...] = ()
+    def take_over(self) -> tuple[SharedDescriptors | None, list[FormerWorker]]:
+        """The workers that are left, and the descriptors that they share, None where no worker is left."""
+        shared: SharedDescriptors | None = None
         workers = []
         for path in sorted(self.path.glob("*.sock")):
             try:
@@ -103,7 +103,7 @@ class RuntimeFolder:
                 log.warning("a worker of an earlier start does not respond", path=str(path), error=str(error))
                 continue
             workers.append(worker)
-            if shared:
+            if shared is not None:
                 for descriptor in descriptors:
                     os.close(descriptor)
             else:
@@ -137,7 +137,7 @@ def _make_private(folder: Path) -> None:
         raise PermissionError(errno.EPERM, "others may write to the folder", str(folder))
 
 
-def _connect(path: Path) -> tuple[FormerWorker, tuple[int, ...]]:
+def _connect(path: Path) -> tuple[FormerWorker, SharedDescriptors]:
     link = socket.socket(socket.AF_UNIX)
     try:
         link.settimeout(HANDOVER_DEADLINE)
@@ -145,8 +145,8 @@ def _connect(path: Path) -> tuple[FormerWorker, tuple[int, ...]]:
         pid, user = peer_of(link)
         if user != os.geteuid():
             raise PermissionError(errno.EPERM, f"belongs to user {user}", str(path))
-        greeting, descriptors, _, _ = socket.recv_fds(link, len(GREETING), SHARED)
-        if greeting != GREETING or len(descriptors) != SHARED:
+        greeting, descriptors, _, _ = socket.recv_fds(link, len(GREETING), len(SharedDescriptors._fields))
+        if greeting != GREETING or len(descriptors) != len(SharedDescriptors._fields):
             for descriptor in descriptors:
                 os.close(descriptor)
             raise ConnectionError(errno.EPROTO, "unexpected handover", str(path))
@@ -156,4 +156,4 @@ def _connect(path: Path) -> tuple[FormerWorker, tuple[int, ...]]:
         raise
     for descriptor in descriptors:
         os.set_inheritable(descriptor, False)
-    return FormerWorker(pid, link), tuple(descriptors)
+    return FormerWorker(pid, link), SharedDescriptors._make(descriptors)
