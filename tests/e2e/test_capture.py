@@ -152,7 +152,7 @@ def test_where_nothing_comes_by_there_is_no_file(gateway: GatewayProcess, tmp_pa
 
 def test_what_cannot_be_captured_is_said(gateway: GatewayProcess, tmp_path: Path) -> None:
     for arguments, code, said in (
-        (("quiet",), 1, "the migration 'quiet' is in stage legacy here, in which nothing is copied"),
+        (("quiet",), 1, "the migration 'quiet' is in stage legacy here, which copies no requests"),
         (("itemz",), 1, "there is no migration 'itemz' (did you mean 'items'?)"),
         (
             ("items", "--out", str(tmp_path / "missing" / "traffic.har")),

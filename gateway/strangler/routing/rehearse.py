@@ -23,7 +23,7 @@ from strangler.routing.trust import Forwarding, TrustedProxies, forwarding, plai
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """A request and what would become of it; `forwarding` is set where a trusted proxy passes it on."""
+    """A request and the decision about it; `forwarding` is set if a trusted proxy forwards it."""
 
     request: Request
     decision: Decision
@@ -76,7 +76,7 @@ def provider_of(snapshot: Snapshot, requirement: AuthRequirement, claims: Mappin
 
 
 def differences(expected: Expectation, decision: Decision) -> list[str]:
-    """What of `decision` is not as expected, each as a sentence; empty where all is."""
+    """Where `decision` differs from what is `expected`, each as a sentence; empty if it does not."""
     route = decision.route
     found = {
         "route": NO_ROUTE if route is None and decision.refusal is None else route and route.name,

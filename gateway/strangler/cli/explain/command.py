@@ -67,7 +67,7 @@ class Question:
 
 
 def explain_request(config: Path, question: Question, as_json: bool) -> int:
-    """Print the explanation; 1 where the gateway would refuse the request, 2 for what can't be a request."""
+    """Print the explanation; 1 if the gateway would refuse the request, 2 for an impossible request."""
     try:
         question.check()
     except ValueError as error:
