@@ -143,7 +143,7 @@ def test_a_capture_without_traffic_writes_no_file(gateway: GatewayProcess, tmp_p
 
 def test_capture_reports_what_it_cannot_capture(gateway: GatewayProcess, tmp_path: Path) -> None:
     for arguments, code, said in (
-        (("quiet",), 1, "the migration 'quiet' is in stage legacy here, in which nothing is copied"),
+        (("quiet",), 1, "the migration 'quiet' is in stage legacy here, which copies no requests"),
         (("itemz",), 1, "there is no migration 'itemz' (did you mean 'items'?)"),
         (
             ("items", "--out", str(tmp_path / "missing" / "traffic.har")),

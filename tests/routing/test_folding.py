@@ -9,7 +9,7 @@ import pytest
 
 from strangler.config.load import ConfigurationError, load
 from strangler.model.snapshot import Snapshot
-from strangler.routing.rehearse import rehearse
+from strangler.routing.rehearse import Hypothetical, rehearse
 
 CONFIGURATION = """\
 version: 1
@@ -42,7 +42,7 @@ def configured(tmp_path: Path) -> Configured:
 
 def route_of(snapshot: Snapshot, path: str) -> str | int:
     """The route for `path`, or the status of a refusal but 401, which is the route's own."""
-    decision = rehearse(snapshot, "GET", path).decision
+    decision = rehearse(snapshot, Hypothetical("GET", path)).decision
     if decision.refusal is not None and decision.route is None:
         return decision.refusal.status
     return "default" if decision.route is None else decision.route.name
@@ -51,7 +51,7 @@ def route_of(snapshot: Snapshot, path: str) -> str | int:
 @pytest.mark.parametrize("path", ["/SECRET", "/secret", "/sEcReT/", "/Secret/", "/%73ecret", "/secret%2f"])
 def test_spellings_that_the_upstream_ignores_are_protected_too(configured: Configured, path: str) -> None:
     snapshot = configured(BOTH)
-    decision = rehearse(snapshot, "GET", path).decision
+    decision = rehearse(snapshot, Hypothetical("GET", path)).decision
     assert decision.refusal is not None
     assert decision.refusal.status in (400, 401)
     assert decision.upstream is None

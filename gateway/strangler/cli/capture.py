@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkstemp
 from time import monotonic, sleep, time
@@ -26,13 +27,22 @@ _GRACE = 3.0
 """Seconds after the end for the judge to write what it took last."""
 
 
-def capture_traffic(config: Path, migration: str, out: Path, requests: int, duration: str, size: str) -> int:
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much is captured at most; `duration` and `size` as on the command line."""
+
+    requests: int
+    duration: str
+    size: str
+
+
+def capture_traffic(config: Path, migration: str, out: Path, bounds: Bounds) -> int:
     """Write `out`, which only this user can read: it holds what callers sent, though redacted.
 
-    1 where nothing came by or the migration is not shadowed, 2 for a duration or size that is none.
+    1 if nothing was captured or the migration is not shadowing, 2 for an invalid duration or size.
     """
     try:
-        seconds, most = parse_positive_duration(duration), parse_size(size)
+        seconds, most = parse_positive_duration(bounds.duration), parse_size(bounds.size)
     except ValueError as error:
         print(f"strangler: {error}", file=sys.stderr)
         return 2
@@ -41,14 +51,14 @@ def capture_traffic(config: Path, migration: str, out: Path, requests: int, dura
         if loaded.snapshot.migrations[migration].shadow is None:
             return 1
         try:
-            # Made first, beside it: what was captured for minutes must not be lost for want of a place.
+            # Created first, beside it: a capture of minutes must not be lost because the file can't be written.
             descriptor, beside = mkstemp(dir=out.parent, prefix=f".{out.name}.")
         except OSError as error:
             print(f"strangler: {out} can't be written: {error.strerror}", file=sys.stderr)
             return 1
         try:
             with open(descriptor, "wb") as file:
-                documents = _captured(database, migration, requests, seconds, most)
+                documents = _captured(database, migration, bounds.requests, seconds, most)
                 if not documents:
                     return 1
                 file.write(har_of(documents))

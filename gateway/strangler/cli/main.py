@@ -128,7 +128,8 @@ def token(
     """Issue a token for development, signed with the development key."""
     from strangler.cli.token import mint_token
 
-    raise typer.Exit(mint_token(key, subject, scope, issuer, audience, lifetime, claim or []))
+    registered = {"iss": issuer, "sub": subject, "aud": audience, "scope": scope}
+    raise typer.Exit(mint_token(key, registered, lifetime, claim or []))
 
 
 @app.command()
@@ -221,10 +222,10 @@ def capture(
     size: Annotated[str, typer.Option(help="Maximum size of the captured requests and responses.")] = "16MiB",
 ) -> None:
     """Write a sample of live traffic to an HTTP Archive, without credentials."""
-    from strangler.cli.capture import capture_traffic
+    from strangler.cli.capture import Bounds, capture_traffic
 
     file, (migration,) = split(given, "MIGRATION", config)
-    raise typer.Exit(capture_traffic(file, migration, out, requests, duration, size))
+    raise typer.Exit(capture_traffic(file, migration, out, Bounds(requests, duration, size)))
 
 
 @app.command()

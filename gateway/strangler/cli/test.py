@@ -11,11 +11,11 @@ from strangler.auth.certificate import certificate_from
 from strangler.cli.validate import print_problems
 from strangler.config.load import load
 from strangler.config.text.problems import ConfigurationError
-from strangler.routing.rehearse import differences, rehearse
+from strangler.routing.rehearse import Hypothetical, differences, rehearse
 
 
 def run_tests(config: Path, as_json: bool) -> int:
-    """0 where all pass; 1 where one fails, the configuration is invalid, or there is none to run."""
+    """0 if all pass; 1 if one fails, the configuration is invalid, or it has no tests."""
     try:
         loaded = load(config)
     except ConfigurationError as error:
@@ -24,9 +24,8 @@ def run_tests(config: Path, as_json: bool) -> int:
     results = []
     for test in loaded.tests:
         certificate = None if test.certificate is None else certificate_from(test.certificate)
-        rehearsal = rehearse(
-            loaded.snapshot, test.method, test.target, test.headers, test.claims, certificate=certificate
-        )
+        asked = Hypothetical(test.method, test.target, test.headers, test.claims, certificate=certificate)
+        rehearsal = rehearse(loaded.snapshot, asked)
         results.append((test, differences(test.expect, rehearsal.decision)))
     failed = sum(bool(found) for _, found in results)
     if as_json:

@@ -21,10 +21,11 @@ from strangler.cli.claims import parse_claims
 _CURVES = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
 
 
-def mint_token(
-    key: Path, subject: str, scope: str, issuer: str, audience: str, lifetime: int, claims: list[str]
-) -> int:
-    """Print a token; 1 where the key can't be read, 2 where a claim can't be understood."""
+def mint_token(key: Path, registered: dict[str, str], lifetime: int, claims: list[str]) -> int:
+    """Print a token with `registered` claims and further `claims`, which are NAME=VALUE.
+
+    1 if the key can't be read, 2 if a claim is invalid.
+    """
     try:
         private = load_pem_private_key(key.read_bytes(), password=None)
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -35,7 +36,7 @@ def mint_token(
         )
         return 1
     now = int(time.time())
-    content = {"iss": issuer, "sub": subject, "aud": audience, "iat": now, "exp": now + lifetime, "scope": scope}
+    content = {**registered, "iat": now, "exp": now + lifetime}
     try:
         content |= parse_claims(claims)
     except ValueError as error:

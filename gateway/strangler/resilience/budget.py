@@ -12,17 +12,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from strangler.model.resilience import RetryBudget as Settings
+    from strangler.model.resilience import RetryBudget
 
 SECONDS_SAVED = 10.0
 
 
-class RetryBudget:
+class RetryAllowance:
     """The retries that one worker may send to one upstream."""
 
     __slots__ = ("_counted", "_left", "_most", "_settings", "_settled")
 
-    def __init__(self, settings: Settings, now: float) -> None:
+    def __init__(self, settings: RetryBudget, now: float) -> None:
         self._settings = settings
         self._counted = 0
         self._most = max(1.0, settings.minimum * SECONDS_SAVED)

@@ -48,7 +48,7 @@ def preflight_fields(cors: Cors, request: Request, method: str) -> bytes | str:
     lines.append(f"Access-Control-Allow-Methods: {', '.join(cors.methods)}")
     asked = request.header("Access-Control-Request-Headers") or ""
     if cors.headers is None:
-        # A star would stand for itself where credentials come along.
+        # With credentials, browsers take a star literally.
         if _NAMES.fullmatch(asked):
             lines.append(f"Access-Control-Allow-Headers: {asked}")
     elif cors.headers:

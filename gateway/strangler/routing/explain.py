@@ -63,7 +63,7 @@ def described(route: Route) -> str:
 
 
 def _lacking(route: Route, request: Request, segments: Sequence[str] | None, folding: int) -> str | None:
-    """What the request lacks for `route`, None where it lacks nothing."""
+    """What the request lacks for `route`; None if it lacks nothing."""
     host = host_name(request.host)
     if route.host.startswith("*."):
         if not host.endswith(route.host[1:].lower()):

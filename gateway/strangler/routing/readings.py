@@ -61,7 +61,7 @@ class PathError(ValueError):
 
 
 def is_plain(path: str) -> bool:
-    """Whether there is surely one reading of `path`, what stands between its slashes."""
+    """Whether `path` certainly has a single reading: the segments between its slashes."""
     return "%" not in path and "//" not in path and "/." not in path and "\\" not in path and ";" not in path
 
 

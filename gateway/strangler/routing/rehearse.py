@@ -23,35 +23,40 @@ from strangler.routing.trust import Forwarding, TrustedProxies, forwarding, plai
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """A request and what would become of it; `forwarding` is set where a trusted proxy passes it on."""
+    """A request and the decision about it; `forwarding` is set if a trusted proxy forwards it."""
 
     request: Request
     decision: Decision
     forwarding: Forwarding | None = None
 
 
-def rehearse(
-    snapshot: Snapshot,
-    method: str,
-    target: str,
-    headers: Sequence[tuple[str, str]] = (),
-    claims: Mapping[str, Any] | None = None,
-    address: str = "127.0.0.1",
-    certificate: ClientCertificate | None = None,
-) -> Rehearsal:
-    """What `snapshot` does with a request for `target` (path and query as sent) from `address`.
+@dataclass(frozen=True, slots=True)
+class Hypothetical:
+    """A request from `address` for `target`, path and query as sent.
 
-    Where `address` is a trusted proxy's, its headers tell who the client is.
-    `claims` are those of a token that was verified, `certificate` the client's,
-    None for a caller without one.
+    If `address` is a trusted proxy's, the headers name the client. `claims` are
+    those of a verified token, `certificate` the client's, None for a caller
+    without one.
     """
-    path, _, query = target.partition("?")
-    fields = [(name.encode("latin-1"), value.encode("utf-8")) for name, value in headers]
-    host = next((value for name, value in headers if name.lower() == "host"), "localhost")
-    proxies = TrustedProxies(snapshot.trusted_proxies, snapshot.trusted_header)
+
+    method: str
+    target: str
+    headers: Sequence[tuple[str, str]] = ()
+    claims: Mapping[str, Any] | None = None
+    address: str = "127.0.0.1"
+    certificate: ClientCertificate | None = None
+
+
+def rehearse(snapshot: Snapshot, asked: Hypothetical) -> Rehearsal:
+    """What `snapshot` does with such a request."""
+    path, _, query = asked.target.partition("?")
+    fields = [(name.encode("latin-1"), value.encode("utf-8")) for name, value in asked.headers]
+    host = next((value for name, value in asked.headers if name.lower() == "host"), "localhost")
+    proxies, address = TrustedProxies(snapshot.trusted_proxies, snapshot.trusted_header), asked.address
     passed_on = forwarding(proxies, plain_address(address) or address, fields) if address in proxies else None
     client = address if passed_on is None else passed_on.address
-    request = Request(method, path, query, host, fields, client, certificate)
+    request = Request(asked.method, path, query, host, fields, client, asked.certificate)
+    claims = asked.claims
 
     def identify(_: Request, requirement: AuthRequirement) -> Identity | Refusal | None:
         if claims is None:
@@ -71,7 +76,7 @@ def provider_of(snapshot: Snapshot, requirement: AuthRequirement, claims: Mappin
 
 
 def differences(expected: Expectation, decision: Decision) -> list[str]:
-    """What of `decision` is not as expected, each as a sentence; empty where all is."""
+    """Where `decision` differs from what is `expected`, each as a sentence; empty if it does not."""
     route = decision.route
     found = {
         "route": NO_ROUTE if route is None and decision.refusal is None else route and route.name,

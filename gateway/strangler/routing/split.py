@@ -117,7 +117,7 @@ def _by_percentage(migration: Migration, request: Request, identity: Identity | 
 
 
 def sticky_value(key: StickyKey, request: Request, identity: Identity | None) -> str | None:
-    """What `key` is in this request, None or "" where it has none; a visitor has one once the split set the cookie."""
+    """The value of `key` in this request, None or "" if it has none; a visitor has one once its cookie is set."""
     if key.kind == "claim":
         return _claim(identity, key.name)
     if key.kind == "visitor":

@@ -21,7 +21,7 @@ from strangler.config.values.callers import CERTIFICATE_NAMES
 from strangler.config.values.http_syntax import parse_header_name, parse_method
 from strangler.model.snapshot import Snapshot
 from strangler.proxy.http.headers import is_host
-from strangler.routing.rehearse import Rehearsal, rehearse
+from strangler.routing.rehearse import Hypothetical, Rehearsal, rehearse
 
 _TARGET = re.compile(r"[!\"$-~]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -40,8 +40,7 @@ class Question:
 
     def rehearse(self, snapshot: Snapshot) -> Rehearsal:
         """What `snapshot` does with it. `check` has found nothing wrong with it."""
-        return rehearse(
-            snapshot,
+        asked = Hypothetical(
             self.method,
             self.target,
             [_header(text) for text in self.headers],
@@ -49,6 +48,7 @@ class Question:
             self.address,
             _certificate(self.certificate) if self.certificate else None,
         )
+        return rehearse(snapshot, asked)
 
     def check(self) -> None:
         """Raise ValueError for what can't be a request."""
@@ -67,7 +67,7 @@ class Question:
 
 
 def explain_request(config: Path, question: Question, as_json: bool) -> int:
-    """Print the explanation; 1 where the gateway would refuse the request, 2 for what can't be a request."""
+    """Print the explanation; 1 if the gateway would refuse the request, 2 for an impossible request."""
     try:
         question.check()
     except ValueError as error:

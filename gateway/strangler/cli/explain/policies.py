@@ -1,4 +1,4 @@
-"""Policies of one request for `strangler explain`: what holds for it beside where it goes."""
+"""Policies of one request for `strangler explain`: limits, deadlines, retries, fallbacks and copies."""
 
 from __future__ import annotations
 

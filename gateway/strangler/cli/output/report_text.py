@@ -188,7 +188,7 @@ def _print_latencies(console: Console, found: ShadowReport, most: int | None) ->
 
 
 def _print_noise(console: Console, learned: tuple[Learned, ...], most: int | None) -> None:
-    """What legacy varies by itself, what of it was let pass, and what it would have hidden."""
+    """Where legacy differs from itself, which differences were accepted as noise, and which it would have hidden."""
     if not learned:
         return
     columns = ("operation", "path", "legacy", "sides", "let pass", "held back", "learned")

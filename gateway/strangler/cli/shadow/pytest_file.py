@@ -42,13 +42,13 @@ def _lines(found: Mapping[str, Any], request: Mapping[str, Any], config: Path) -
     for side in ("legacy", "extracted"):
         yield f'{side.upper()} = os.environ.get("{side.upper()}_URL", {_text(found[side]["endpoint"])})'
     if token:
-        yield "# The caller's token is not stored: give one that sees the same."
+        yield "# The caller's token is not stored: set one with the same permissions."
         yield 'HEADERS = [("Authorization", f"Bearer {os.environ[\'TOKEN\']}")]'
     others = [name for name in redacted if name.lower() != "authorization"]
     if others:
         yield f"# Not stored, and so not sent: {', '.join(others)}."
     if REDACTED in request["target"] or REDACTED in request["body"]:
-        yield f"# Parts of the request are not stored: put values where {REDACTED} stands."
+        yield f"# Parts of the request are not stored: replace {REDACTED} with values."
     yield from _request(request, fields)
     yield ""
     yield ""

@@ -22,7 +22,7 @@ _MOST_SIGNATURES = 50
 
 
 def show_rejudged(config: Path, migration: str, rules: Path | None, as_json: bool, everything: bool = False) -> int:
-    """0; 1 where a configuration or the store can't be read."""
+    """0; 1 if a configuration or the store can't be read."""
 
     def work(loaded: Loaded, database: Database) -> int:
         changed = loaded

@@ -32,7 +32,7 @@ class ReportOptions:
 
 
 def show_report(config: Path, migration: str, options: ReportOptions) -> int:
-    """0 where the target is proven, 1 where not, 2 for a duration or an epoch that is none."""
+    """0 if the target is proven, 1 if not, 2 for an invalid duration or epoch."""
     try:
         begin = 0.0 if options.since is None else time() - parse_positive_duration(options.since)
     except ValueError as error:
@@ -75,7 +75,7 @@ def show_report(config: Path, migration: str, options: ReportOptions) -> int:
 
 
 def show_epochs(config: Path, migration: str, as_json: bool) -> int:
-    """0; 1 where the configuration or the store can't be read."""
+    """0; 1 if the configuration or the store can't be read."""
 
     def work(loaded: Loaded, database: Database) -> int:
         epochs = epochs_of(database, migration)
@@ -102,7 +102,7 @@ def show_epochs(config: Path, migration: str, as_json: bool) -> int:
 
 
 def reset_evidence(config: Path, migration: str, reason: str) -> int:
-    """0; 1 where the configuration or the store can't be read or written."""
+    """0; 1 if the configuration or the store can't be read or written."""
 
     def work(loaded: Loaded, database: Database) -> int:
         number = database.read(lambda connection: reset(database, connection, migration, reason, time()))

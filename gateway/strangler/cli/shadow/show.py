@@ -29,7 +29,7 @@ _STYLES = {"missing": "red", "extra": "green", "changed": "yellow", "skipped": "
 
 
 def show_pair(config: Path, number: int, as_json: bool, as_pytest: bool = False) -> int:
-    """1 where there is no such pair, or it holds too little for a test."""
+    """1 if there is no such pair, or it holds too little for a test."""
 
     def work(loaded: Loaded, database: Database) -> int:
         found = stored_pair(database, number)

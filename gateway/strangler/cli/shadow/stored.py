@@ -14,7 +14,7 @@ from strangler.shadow.evidence.store import metadata
 from strangler.store.database import Database, StoreError
 
 DEADLINE = 60.0
-"""Seconds that one question to the store may take: a report reads all that there is."""
+"""Deadline of one query to the store, in seconds: a report reads all evidence."""
 
 
 class NoSuchMigration(Exception):

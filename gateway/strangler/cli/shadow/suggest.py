@@ -15,7 +15,7 @@ from strangler.store.database import Database
 
 
 def print_suggestions(config: Path, migration: str) -> int:
-    """0, also where nothing is suggested; 1 where the configuration or the store can't be read."""
+    """0, even if nothing is suggested; 1 if the configuration or the store can't be read."""
 
     def work(loaded: Loaded, database: Database) -> int:
         document = ShadowStore(database).remembered().learned.get(migration)

@@ -39,12 +39,21 @@ class _Route:
         return any(part.kind is SegmentKind.LITERAL and part.text.lower() != part.text.upper() for part in self.pattern)
 
 
+@dataclass(frozen=True, slots=True)
+class _Exposure:
+    """A protected route, and what lets `others`, spellings of its path, through without a caller."""
+
+    route: _Route
+    wider: str
+    others: list[str]
+
+
 def warnings(checked: Checked) -> Iterator[Problem]:
     """One for each upstream of which it is not known what it takes for the same path, and should be."""
     routes = list(_routes(checked))
     for name, upstream in checked.model.upstreams.items():
         case, slash = upstream.paths.case is None, upstream.paths.final_slash is None
-        found: list[tuple[_Route, str, list[str]]] = []
+        found: list[_Exposure] = []
         for route in routes:
             if not route.protected or name not in route.upstreams:
                 continue
@@ -54,16 +63,17 @@ def warnings(checked: Checked) -> Iterator[Problem]:
             ]
             wider = _wider(checked, route, name, routes) if others else None
             if wider is not None:
-                found.append((route, wider, others))
+                found.append(_Exposure(route, wider, others))
         if found:
-            yield _warning(checked, name, *found[0], len(found) - 1)
+            yield _warning(checked, name, found[0], len(found) - 1)
 
 
-def _warning(checked: Checked, upstream: str, route: _Route, wider: str, others: list[str], more: int) -> Problem:
+def _warning(checked: Checked, upstream: str, found: _Exposure, more: int) -> Problem:
+    route, others = found.route, " and ".join(found.others)
     also = f" (and likewise {more} more route{'' if more == 1 else 's'})" if more else ""
     return Problem(
         checked.document.source(*route.place),
-        f"the route '{route.name}' protects {route.path}, but {wider} forwards {' and '.join(others)} to '{upstream}',"
+        f"the route '{route.name}' protects {route.path}, but {found.wider} forwards {others} to '{upstream}',"
         f" which may treat it as the same path{also}",
         f"set 'case' and 'final_slash' in upstreams.{upstream}.paths to exact or ignored",
     )

@@ -1,4 +1,4 @@
-"""What routes do with requests beside sending them somewhere: compiled, and added to the routes.
+"""What routes do with requests besides forwarding them: compiled, and added to the routes.
 
 A migration's settings apply to those of its routes that have none of their own.
 """

@@ -61,5 +61,5 @@ def compile_shadow(section: ShadowSection | None) -> Shadow:
 
 
 def compile_redact(section: RedactSection) -> Redact:
-    """What is redacted beside credentials."""
+    """What is redacted besides credentials."""
     return Redact(frozenset(name.lower() for name in section.names), section.card_numbers)

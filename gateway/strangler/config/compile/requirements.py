@@ -9,7 +9,7 @@ from strangler.model.auth import AuthRequirement
 
 
 def compile_requirement(section: RequirementSection | None) -> AuthRequirement | None:
-    """What `section` requires; None where it is not there."""
+    """What `section` requires; None without one."""
     if section is None:
         return None
     return AuthRequirement(

@@ -1,4 +1,4 @@
-"""What was read from YAML: plain values, each with the place where it stands."""
+"""What was read from YAML: plain values, each with its place."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Scalar = str | int | float | bool | None
 
 @dataclass(slots=True)
 class Value:
-    """A value and where it stands; `content` is a scalar, a list or a mapping of values."""
+    """A value and its place; `content` is a scalar, a list or a mapping of values."""
 
     source: Source
     content: Scalar | list[Value] | dict[str, Entry]
@@ -38,7 +38,7 @@ class Value:
 
 @dataclass(slots=True)
 class Entry:
-    """One key of a mapping, where the key stands, and its value."""
+    """One key of a mapping, the key's place, and its value."""
 
     key: Source
     value: Value

@@ -92,7 +92,7 @@ def parse_certificate_name(name: object) -> str:
 
 
 def parse_scope(value: object) -> str:
-    """A scope (RFC 6749 section 3.3): no spaces, those stand between scopes."""
+    """A scope (RFC 6749 section 3.3): without spaces, which separate scopes."""
     if not isinstance(value, str):
         raise ValueError(f"expected a scope such as orders:read, found {described(value)}")
     if _SCOPE.fullmatch(value) is None:

@@ -1,4 +1,4 @@
-"""URLs of stores, whose passwords must not stand in the YAML."""
+"""URLs of stores; their passwords must not be in the YAML."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from strangler.model.upstream import Endpoint, Upstream
 from strangler.proxy.upstream.endpoint_pool import EndpointPool
 from strangler.resilience.balancing import ConsistentHash, LeastRequests, RoundRobin, WeightedRoundRobin, warmth
 from strangler.resilience.breaker import Breaker
-from strangler.resilience.budget import RetryBudget
+from strangler.resilience.budget import RetryAllowance
 from strangler.resilience.concurrency import ConcurrencyLimit
 from strangler.resilience.ejection import Ejections
 from strangler.routing.split import sticky_value
@@ -77,7 +77,7 @@ class UpstreamPool:
         self.limit: ConcurrencyLimit[Admitted] | None = None
         self.endpoints: tuple[EndpointPool, ...] = ()
         self.available: tuple[EndpointPool, ...] = ()
-        self.budget = RetryBudget(upstream.retry_budget, plane.now)
+        self.budget = RetryAllowance(upstream.retry_budget, plane.now)
         self._balanced: tuple[EndpointPool, ...] = ()
         self._key = upstream.balancing.key
         self.keyed = bool(self._key)
