@@ -66,7 +66,7 @@ def test_running_out_of_descriptors_is_reported_and_blames_no_upstream(
         )
         with contextlib.ExitStack() as open_ones:
             clients = [open_ones.enter_context(gateway.client()) for _ in range(HARD)]
-            events = wait_for(lambda: gateway.events("no file descriptors left"), "an event that says so", 30)
+            events = wait_for(lambda: gateway.events("no file descriptors left"), "an event that says so")
             assert (events[0]["doing"], events[0]["limit"]) == ("accept", HARD)
             assert events[0]["client_connections"] > HARD / 2
             # These stand, and their requests need a connection behind the gateway.

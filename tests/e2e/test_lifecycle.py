@@ -159,7 +159,7 @@ def test_a_taken_port_is_reported_at_the_start(tmp_path: Path, upstream: Recordi
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=100,
             check=False,
         )
     assert done.returncode == 1

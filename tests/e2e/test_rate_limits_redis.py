@@ -107,7 +107,7 @@ def test_a_hanging_redis_delays_one_request_and_not_the_next(
             statuses = [ask(gateway.port, "/limited", "X-Client: a").status for _ in range(4)]
             assert statuses == [200, 200, 200, 429]
             # Only the first has asked Redis: it is left alone from then on.
-            assert len(gateway.events("redis does not answer")) == 1
+            assert len(wait_for(lambda: gateway.events("redis does not answer"), "the log to say so")) == 1
         finally:
             redis.go_on()
         wait_for(lambda: gateway.events("redis answers again"), "Redis to be found again")

@@ -39,7 +39,7 @@ def pair_of(gateway: GatewayProcess) -> str:
         said = strangler("report", "items", "--json", "--config", gateway.path)
         return orjson.loads(said.stdout)["signatures"] if said.stdout else None
 
-    return str(wait_for(report, "the mismatch in the report", 30)[0]["examples"][0])
+    return str(wait_for(report, "the mismatch in the report")[0]["examples"][0])
 
 
 def configuration(legacy: RecordingUpstream, extracted: RecordingUpstream, store: str) -> dict[str, Any]:

@@ -140,7 +140,7 @@ def test_a_second_gateway_on_the_same_address_is_refused(tmp_path: Path, upstrea
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=100,
             check=False,
         )
         assert done.returncode == 1

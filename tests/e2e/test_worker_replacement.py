@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import os
+import queue
 import signal
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ def test_sigusr2_replaces_all_workers_under_load_without_loss(tmp_path: Path, up
         with load(gateway.port) as asked:
             wait_for(lambda: len(asked.statuses) > 20, "requests before")
             gateway.process.send_signal(signal.SIGUSR2)
-            wait_for(lambda: gateway.events("workers replaced"), "the new workers", 30)
+            wait_for(lambda: gateway.events("workers replaced"), "the new workers")
             wait_for(lambda: not gateway.status()["workers_leaving"], "the old ones to leave")
             after = len(asked.statuses)
             wait_for(lambda: len(asked.statuses) > after + 50, "requests after")
@@ -52,15 +53,17 @@ def test_a_worker_that_cannot_start_is_retried_with_backoff(tmp_path: Path, upst
         log.parent.rmdir()
         (worker,) = gateway.worker_pids()
         os.kill(worker, signal.SIGKILL)
-        wait_for(lambda: len(gateway.events("worker ended, starting another")) >= 4, "four attempts", 40)
+        wait_for(lambda: len(gateway.events("worker ended, starting another")) >= 4, "four attempts", 90)
         ends = gateway.events("worker ended, starting another")[:4]
         assert ends[0]["reason"] == "signal SIGKILL"
         assert "FileNotFoundError" in ends[1]["reason"]
-        waits = [end["wait_seconds"] for end in ends]
-        assert all(later == 2 * earlier for earlier, later in itertools.pairwise(waits[1:]))
-        answer = gateway.admin("/readyz")
+        # On a busy machine one may live for long enough to begin the row anew.
+        rows = [end["ended_in_a_row"] for end in ends]
+        assert [end["wait_seconds"] for end in ends] == pytest.approx(
+            [0.1 * 2 ** (row - 1) if row else 0 for row in rows]
+        )
+        answer = wait_for(lambda: "in a row" in (now := gateway.admin("/readyz")).text and now, "the reason in /readyz")
         assert answer.status_code == 503
-        assert "times in a row" in answer.text
         assert "FileNotFoundError" in answer.text
         assert gateway.admin("/livez").status_code == 200
         waiting = wait_for(lambda: gateway.status()["workers_waiting"], "a worker that waits")
@@ -131,11 +134,19 @@ def test_a_service_manager_is_notified_of_the_state(tmp_path: Path, upstream: Re
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         # Paths of Unix sockets are short; a test's folder may not be.
         manager.bind(f"\0strangler-{os.getpid()}")
-        manager.settimeout(20)
+        heard: queue.Queue[list[str]] = queue.Queue()
+
+        def listen() -> None:
+            # At once, because the kernel holds ten messages and drops the rest.
+            while message := manager.recv(4096).decode():
+                heard.put(message.splitlines())
 
         def hear(what: str) -> None:
-            while what not in manager.recv(4096).decode().splitlines():
+            while what not in heard.get(timeout=60):
                 pass
+
+        listening = threading.Thread(target=listen, daemon=True)
+        listening.start()
 
         environment = {"NOTIFY_SOCKET": f"@strangler-{os.getpid()}", "WATCHDOG_USEC": "1000000"}
         with GatewayProcess(tmp_path, configuration(upstream), environment=environment) as gateway:
@@ -146,3 +157,5 @@ def test_a_service_manager_is_notified_of_the_state(tmp_path: Path, upstream: Re
             hear("READY=1")
             gateway.process.send_signal(signal.SIGTERM)
             hear("STOPPING=1")
+        manager.sendto(b"", manager.getsockname())
+        listening.join(60)
