@@ -191,3 +191,31 @@ def test_something_that_is_not_tls_is_an_error_for_who_connects(client_context: 
         listening.close()
 
     run(test)
+
+
+class Transport(asyncio.Transport):
+    """A transport that only counts how often it is aborted."""
+
+    aborted = 0
+
+    def abort(self) -> None:
+        self.aborted += 1
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return ("192.0.2.7", 4711) if name == "peername" else default
+
+
+def test_a_handshake_that_is_aborted_before_it_has_a_transport_ends_with_it(server_context: ssl.SSLContext) -> None:
+    async def test() -> None:
+        failures: list[Exception | None] = []
+        connection = TlsConnection(
+            Recording(), server_context, lambda _, error: failures.append(error), server_side=True
+        )
+        connection.abort()
+        transport = Transport()
+        connection.connection_made(transport)
+        assert transport.aborted == 1
+        connection.connection_lost(None)
+        assert len(failures) == 1
+
+    run(test)

@@ -119,7 +119,9 @@ class ProxiedConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._peer = peer_of(transport)
-        if self._peer not in self._proxies:
+        if self._ended:
+            self._transport.abort()
+        elif self._peer not in self._proxies:
             self._give_up("not a trusted proxy")
 
     def data_received(self, data: bytes) -> None:
@@ -151,7 +153,9 @@ class ProxiedConnection(asyncio.Protocol):
 
     def _give_up(self, reason: str) -> None:
         self._end(reason)
-        self._transport.abort()
+        # A busy event loop makes the protocol long before it has a transport for it.
+        if self._transport is not None:
+            self._transport.abort()
 
     def _end(self, reason: str) -> None:
         if not self._ended:

@@ -87,7 +87,10 @@ class TlsConnection(asyncio.Transport, asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._raw = cast(asyncio.Transport, transport)
-        self._shake_hands()
+        if self._closing:
+            self._raw.abort()
+        else:
+            self._shake_hands()
 
     def data_received(self, data: bytes) -> None:
         if self._closing:
@@ -245,7 +248,9 @@ class TlsConnection(asyncio.Transport, asyncio.Protocol):
 
     def abort(self) -> None:
         self._closing = True
-        self._raw.abort()
+        # A busy event loop makes the protocol long before it has a transport for it.
+        if self._raw is not None:
+            self._raw.abort()
 
     def is_closing(self) -> bool:
         return self._closing or self._raw.is_closing()
