@@ -1,4 +1,4 @@
-"""Clients that speak HTTP/2 alone are told what is spoken here, in their own protocol."""
+"""Clients that support HTTP/2 alone get a refusal in their own protocol."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_cleartext_http2_preface_gets_an_explanation(system: System, size: int
         (settings, _), (goaway, content) = frames(client.reader.rest())
     assert (settings, goaway) == (4, 7)
     assert int.from_bytes(content[4:8], "big") == HTTP_1_1_REQUIRED
-    assert content[8:].startswith(b"HTTP/1.1 is spoken here, not HTTP/2.")
+    assert content[8:].startswith(b"HTTP/2 is not supported. Use HTTP/1.1,")
     assert system.gateway.access("*")[-1]["status"] == 505
 
 

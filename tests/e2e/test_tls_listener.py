@@ -96,7 +96,7 @@ def test_a_request_without_tls_is_refused_and_affects_no_other(
         plain.send(request("/plain"))
         answer = plain.response()
         assert answer.status == 400
-        assert b"HTTPS is spoken here" in answer.body
+        assert b"This port serves HTTPS" in answer.body
         assert plain.is_closed()
     with gateway.client(context=authority.client()) as client:
         assert client.request("/next").status == 200

@@ -429,7 +429,7 @@ def test_more_of_a_head_does_not_renew_its_deadline(snapshot: Snapshot) -> None:
     run(test)
 
 
-def test_discarding_ends_however_often_input_renews_its_deadline(snapshot: Snapshot) -> None:
+def test_discarding_ends_although_input_goes_on(snapshot: Snapshot) -> None:
     async def test() -> None:
         script = Script(snapshot)
         await script.send(CHUNKED)
@@ -443,7 +443,7 @@ def test_discarding_ends_however_often_input_renews_its_deadline(snapshot: Snaps
     run(test)
 
 
-def test_a_connection_s_repr_shows_peer_state_deadline_and_waiting_requests(snapshot: Snapshot) -> None:
+def test_repr_shows_peer_state_deadline_and_waiting_requests(snapshot: Snapshot) -> None:
     async def test() -> None:
         script = Script(snapshot)
         connection = script.connection

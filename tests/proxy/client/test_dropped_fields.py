@@ -1,4 +1,4 @@
-"""Request fields that servers believe never reach an upstream from a client, in any spelling, unless passed."""
+"""Fields that servers trust do not reach an upstream from a client, in any spelling, without `pass_headers`."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def received(snapshot: Snapshot, fields: list[str]) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.title)
-def test_no_spelling_of_a_believed_field_passes_from_a_client(wide: Snapshot, group: FieldGroup) -> None:
+def test_no_spelling_of_a_trusted_field_passes_from_a_client(wide: Snapshot, group: FieldGroup) -> None:
     for name in group.names:
         sent = [f"{spelling}: forged" for spelling in dict.fromkeys(spellings(name))]
         seen = received(wide, ["X-Kept: 1", *sent])
@@ -69,7 +69,7 @@ def test_script_name_of_a_client_never_reaches_the_upstream(wide: Snapshot) -> N
 
 
 @pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.title)
-def test_what_a_trusted_proxy_may_send_is_as_the_list_says(wide: Snapshot, group: FieldGroup) -> None:
+def test_a_trusted_proxy_may_send_the_listed_fields_alone(wide: Snapshot, group: FieldGroup) -> None:
     trusting = replace(wide, trusted_proxies=(f"{CLIENT}/32",))
     sent = "<forged>" if group is FORWARDING_GROUP else "forged"
     for name in group.names:
@@ -102,7 +102,7 @@ def test_pass_headers_lets_a_named_field_through(wide: Snapshot, group: FieldGro
             assert "other" not in [value for _, value in seen]
 
 
-def test_a_reload_passes_and_drops_fields_on_connections_that_are_open(wide: Snapshot) -> None:
+def test_a_reload_changes_the_dropped_fields_of_open_connections(wide: Snapshot) -> None:
     request = b"GET /x HTTP/1.1\r\nHost: a\r\nX-Client-IP: mine\r\n\r\n"
 
     async def main() -> None:

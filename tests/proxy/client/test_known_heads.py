@@ -1,4 +1,4 @@
-"""A head that repeats on a connection is not parsed again; nobody may be able to tell."""
+"""A head that repeats on a connection is not parsed again, and clients and upstreams can't tell."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def plain(data: bytes) -> bytes:
 
 
 Outcome = tuple[bytes, bytes, bool]
-"""What the upstreams got, what the client got, and whether its connection goes on."""
+"""What the upstreams received, what the client received, and whether its connection goes on."""
 
 
 async def send(plane: Plane, client: Transport, data: bytes) -> Outcome:
@@ -143,7 +143,7 @@ def is_over(client: Transport, outcome: Outcome) -> bool:
 
 @settings(max_examples=400, deadline=None)
 @given(streams())
-def test_requests_mean_the_same_on_a_used_connection_as_on_a_new_one(snapshot: Snapshot, stream: list[bytes]) -> None:
+def test_a_used_connection_treats_requests_like_a_new_one(snapshot: Snapshot, stream: list[bytes]) -> None:
     async def test() -> None:
         used, fresh = Plane(snapshot, {"shop": KEYS}), Plane(snapshot, {"shop": KEYS})
         client = used.client()
@@ -175,12 +175,12 @@ access_log: {enabled: false}
 REQUEST = b"GET /%b HTTP/1.1\r\nHost: a\r\nX-Tenant: %b\r\n\r\n"
 
 
-def test_the_known_head_is_really_used(snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_known_head_is_not_parsed_again(snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise the comparison would compare the parser with itself."""
     parsed: list[bytes] = []
     read = RequestReader.read
 
-    def recording(reader: RequestReader, data: bytes) -> None:
+    def recording(reader: RequestReader, data: bytes) -> bytes:
         parsed.append(data)
         return read(reader, data)
 
@@ -196,9 +196,7 @@ def test_the_known_head_is_really_used(snapshot: Snapshot, monkeypatch: pytest.M
     assert len(parsed) == 1
 
 
-def test_a_caller_is_identified_once_for_fields_that_are_known(
-    snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_caller_is_identified_once_for_known_fields(snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
     """Routes of another requirement or migration are decided anew, and so is an expired token."""
     verified: list[float] = []
     verify = Verifier.verify
@@ -226,7 +224,7 @@ def test_a_caller_is_identified_once_for_fields_that_are_known(
 
 
 @pytest.mark.parametrize("sticky", ["visitor", "none"])
-def test_what_was_drawn_is_drawn_anew_for_fields_that_are_known(tmp_path: Path, sticky: str) -> None:
+def test_a_random_split_is_drawn_again_for_known_fields(tmp_path: Path, sticky: str) -> None:
     (tmp_path / "gateway.yaml").write_text(DRAWN % sticky)
     drawing = load(tmp_path / "gateway.yaml").snapshot
 
@@ -242,7 +240,7 @@ def test_what_was_drawn_is_drawn_anew_for_fields_that_are_known(tmp_path: Path, 
     run(test)
 
 
-def test_a_new_configuration_counts_for_heads_that_are_known(snapshot: Snapshot) -> None:
+def test_a_new_configuration_applies_to_known_heads(snapshot: Snapshot) -> None:
     async def test() -> None:
         plane = Plane(snapshot)
         client = plane.client()
@@ -254,7 +252,7 @@ def test_a_new_configuration_counts_for_heads_that_are_known(snapshot: Snapshot)
     run(test)
 
 
-def test_a_new_key_set_counts_for_heads_that_are_known(snapshot: Snapshot) -> None:
+def test_a_new_key_set_applies_to_known_heads(snapshot: Snapshot) -> None:
     async def test() -> None:
         plane = Plane(snapshot, {"shop": KEYS})
         client = plane.client()
@@ -267,7 +265,7 @@ def test_a_new_key_set_counts_for_heads_that_are_known(snapshot: Snapshot) -> No
     run(test)
 
 
-def test_two_requests_in_one_read_are_not_taken_for_one_that_is_known(snapshot: Snapshot) -> None:
+def test_two_requests_in_one_read_are_not_taken_for_a_known_one(snapshot: Snapshot) -> None:
     async def test() -> None:
         plane = Plane(snapshot)
         client = plane.client()

@@ -1,4 +1,4 @@
-"""The PROXY protocol: what is a header, and what is not."""
+"""The PROXY protocol: valid, partial and malformed headers."""
 
 from __future__ import annotations
 
@@ -45,9 +45,7 @@ def tcp6(source: str) -> bytes:
         (binary(0x21, 0x31, b"\x00" * 216), None),
     ],
 )
-def test_a_header_names_the_client_and_ends_before_the_first_byte_of_the_client(
-    header: bytes, address: str | None
-) -> None:
+def test_a_header_has_the_client_s_address_and_ends_before_its_data(header: bytes, address: str | None) -> None:
     assert read_header(header + b"GET / HTTP/1.1\r\n") == (address, len(header))
     for end in range(len(header)):
         assert read_header(header[:end]) is None
@@ -79,7 +77,7 @@ def test_a_header_names_the_client_and_ends_before_the_first_byte_of_the_client(
         SIGNATURE + struct.pack("!BBH", 0x21, 0x11, 65535),
     ],
 )
-def test_anything_else_is_malformed(data: bytes) -> None:
+def test_other_input_is_malformed(data: bytes) -> None:
     with pytest.raises(MalformedHeader):
         read_header(data)
 
@@ -89,7 +87,7 @@ BEGINNINGS = [b"", b"PROXY ", b"PROXY TCP4 ", SIGNATURE, SIGNATURE + b"\x21\x11\
 
 @settings(deadline=None)
 @given(st.sampled_from(BEGINNINGS), st.binary(max_size=200))
-def test_whatever_comes_is_a_header_the_beginning_of_one_or_malformed(begin: bytes, rest: bytes) -> None:
+def test_any_input_is_a_header_a_partial_header_or_malformed(begin: bytes, rest: bytes) -> None:
     data = begin + rest
     try:
         header = read_header(data)

@@ -1,6 +1,7 @@
-"""Connections from clients: start with `connection`.
+"""Connections from clients: start with `states`, then `connection`.
 
-`listener` accepts, `states` has the table of states and deadlines,
-`request_reader` parses requests, `repeated_heads` skips parsing for a head that
-was seen before (docs/decisions/0003). Requests are decided in `exchange`.
+`listener` accepts, `request_reader` parses, `repeated_heads` skips parsing for
+fields that were seen before (docs/decisions/0003), `endings` bounds how a
+connection closes. Requests are decided in `exchange`; the plane is known as a
+`worker.Worker` alone.
 """

@@ -14,13 +14,13 @@ NO_APPLICATION_PROTOCOL = b"\x15\x03\x03\x00\x02\x02\x78"
 """The record of the fatal alert 120."""
 
 LARGEST = 16_384
-"""Maximum bytes of a ClientHello that are looked at; OpenSSL judges anything larger alone."""
+"""Maximum bytes of a ClientHello that are looked at; OpenSSL alone reads a larger one."""
 
 _HANDSHAKE, _CLIENT_HELLO, _ALPN = 22, 1, 16
 
 
 class _Malformed(Exception):
-    """It is no ClientHello; OpenSSL finds the right words for that."""
+    """It is no ClientHello; OpenSSL will report what is wrong."""
 
 
 class _Reader:

@@ -76,8 +76,7 @@ class ClientConnection:
         "waiting",
     )
 
-    transport: asyncio.Transport
-    """Set by `connection_made`."""
+    transport: asyncio.Transport  # set by `connection_made`
 
     def __init__(self, plane: Worker, peer: str = "", believed: bool = True) -> None:
         self.plane = plane
@@ -114,10 +113,7 @@ class ClientConnection:
         return f"<ClientConnection {self.peer} {state} deadline={self.deadline_reason} waiting={len(self.waiting)}>"
 
     def set_deadline(self, at: float, reason: str) -> None:
-        """Have `expired` called when the loop's time is `at`.
-
-        An exchange under way keeps the time: it may give a `reason` of its own, or assign `deadline` alone.
-        """
+        """Have `expired` called at `at`. An exchange may give a `reason` of its own, or assign `deadline` alone."""
         self.deadline = at
         self.deadline_reason = reason
 
@@ -130,7 +126,7 @@ class ClientConnection:
         elif self.state >= states.REFUSING:
             unsent = self.transport.get_write_buffer_size()
             if 0 < unsent < self._unsent:
-                self._unsent = unsent
+                self._unsent = float(unsent)
                 self.set_deadline(self.plane.now + STALL_SECONDS, states.STALL)
             else:
                 self.transport.abort()
@@ -184,9 +180,9 @@ class ClientConnection:
         exchange, self.exchange = self.exchange, None
         if exchange is not None:
             exchange.client_gone()
-        if self._broken is not None:
-            self._broken.record(exc)
-            self._broken = None
+        broken, self._broken = self._broken, None
+        if broken is not None:
+            broken.record(exc)
         abandon(self.waiting)
         plane.client_closed()
 

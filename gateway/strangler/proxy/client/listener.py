@@ -1,9 +1,11 @@
-"""How a worker meets clients: over TLS or not, behind the PROXY protocol or not, as the newest snapshot says.
+"""Accepts a worker's client connections, with TLS and the PROXY protocol as the newest snapshot configures them.
 
-A new certificate counts for the connections that come from then on; those that
-are there keep the one that they were met with. A handshake, and waiting for a
-PROXY protocol header, are bounded by the time that a request's head may take,
-and count as connections, of their address too.
+A new certificate is used for new connections; open ones keep theirs. A TLS
+handshake and waiting for a PROXY protocol header are bounded by the header
+timeout, and count as connections of the worker and of their address.
+
+The event loop calls the methods of protocols and needs no base class, so these
+have none; the casts are for the type checker.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Listener:
-    """Makes the protocols of accepted connections; `handshakes` are those that no request can come from yet."""
+    """Makes the protocols of accepted connections; `handshakes` are those that can't bring requests yet."""
 
     def __init__(self, plane: Worker) -> None:
         self.handshakes: set[TlsConnection | ProxiedConnection] = set()
@@ -38,7 +40,7 @@ class Listener:
         self._greeted: Counter[str] = Counter()
 
     def apply(self, tls: ListenerTls | None) -> None:
-        """Meet new clients by `tls`."""
+        """Use `tls` for new connections."""
         if tls != self._tls:
             self._context = None if tls is None else listener_context(tls)
             self._tls = tls
@@ -47,29 +49,29 @@ class Listener:
         """The protocol of a new connection."""
         plane = self._plane
         if not plane.snapshot.proxy_protocol:
-            return self._meet("", True)
+            return self._introduced("", True)
         if self._full():
-            return _TurnedAway()
-        connection = ProxiedConnection(plane.trusted_proxies, self._meet, self._introduced)
+            return cast(asyncio.Protocol, _TurnedAway())
+        connection = ProxiedConnection(plane.trusted_proxies, self._introduced, self._announced)
         connection.deadline = plane.now + plane.snapshot.limits.header_timeout
         self.handshakes.add(connection)
-        return connection
+        return cast(asyncio.Protocol, connection)
 
-    def _meet(self, peer: str, believed: bool) -> asyncio.Protocol:
-        """The protocol for `peer`, "" where the socket tells, who is `believed` about clients or not."""
+    def _introduced(self, peer: str, believed: bool) -> asyncio.Protocol:
+        """The protocol for `peer`, "" if the socket has its address; see ClientConnection for `believed`."""
         plane = self._plane
         client = ClientConnection(plane, peer, believed)
         if self._context is None:
             return cast(asyncio.Protocol, client)
         if self._full():
-            return _TurnedAway()
+            return cast(asyncio.Protocol, _TurnedAway())
         connection = _Greeting(self, peer, client, self._context)
         connection.deadline = plane.now + plane.snapshot.limits.header_timeout
         self.handshakes.add(connection)
         return connection
 
     def admit(self, greeting: _Greeting) -> bool:
-        """Whether the address of `greeting` may have another connection; it is counted as one until it is settled."""
+        """Whether the address of `greeting` may have another connection; it counts as one until it is settled."""
         plane = self._plane
         peer = greeting.peer
         others = self._greeted[peer] + plane.addresses.get(peer, 0)
@@ -80,26 +82,25 @@ class Listener:
         return True
 
     def plain_answer(self) -> bytes:
-        """What a client is told that speaks HTTP without TLS."""
-        return problem(
-            Refusal(400, "HTTPS is spoken here, and this is HTTP."), self._plane.new_request_id(), close=True
-        )
+        """The response to a client that sends HTTP without TLS."""
+        refusal = Refusal(400, "This port serves HTTPS, and the request is plain HTTP.")
+        return problem(refusal, self._plane.new_request_id(), close=True)
 
     def _full(self) -> bool:
         plane = self._plane
         return len(self.handshakes) + len(plane.clients) + len(plane.tunnels) >= plane.snapshot.limits.connections
 
     def expire(self, now: float) -> None:
-        """Give up handshakes whose time is over."""
+        """Abort handshakes whose deadline has passed."""
         for connection in [connection for connection in self.handshakes if connection.deadline <= now]:
             connection.abort()
 
     def close(self) -> None:
-        """Give up all handshakes."""
+        """Abort all handshakes."""
         for connection in list(self.handshakes):
             connection.abort()
 
-    def _introduced(self, connection: ProxiedConnection, reason: str) -> None:
+    def _announced(self, connection: ProxiedConnection, reason: str) -> None:
         self.handshakes.discard(connection)
         if reason:
             self._plane.counters.event("proxy_protocol_refused", reason)
@@ -117,7 +118,7 @@ class Listener:
 
 
 class _Greeting(TlsConnection):
-    """A client's TLS connection; `peer` is the other end's address, "" until the socket tells it."""
+    """A client's TLS connection; `peer` is the other end's address, "" until the socket is there to ask."""
 
     __slots__ = ("_hello", "_listener", "peer")
 
@@ -149,15 +150,30 @@ class _Greeting(TlsConnection):
             super().connection_made(transport)
         else:
             raw = cast(asyncio.Transport, transport)
-            raw.set_protocol(_TurnedAway())
+            raw.set_protocol(cast(asyncio.Protocol, _TurnedAway()))
             raw.abort()
 
     def _over(self, connection: TlsConnection, error: Exception | None) -> None:
         self._listener.settled(self, error)
 
 
-class _TurnedAway(asyncio.Protocol):
-    """A connection beyond the limit: without a handshake there is no way to say so."""
+class _TurnedAway:
+    """A connection beyond the maximum, which is reset: without a handshake there can be no response."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         cast(asyncio.Transport, transport).abort()
+
+    def data_received(self, data: bytes) -> None:
+        pass
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        pass
+
+    def pause_writing(self) -> None:
+        pass
+
+    def resume_writing(self) -> None:
+        pass

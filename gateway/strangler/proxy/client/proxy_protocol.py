@@ -1,10 +1,10 @@
-"""The PROXY protocol, by which a load balancer that passes bytes on unread tells who the client is.
+"""The PROXY protocol, by which a load balancer that forwards bytes passes on the client's address.
 
 Facts (HAProxy's proxy-protocol.txt, versions 1 and 2): the header comes first
 on a connection, before TLS, and once. A receiver must not guess whether there
-is one, so it is configured for the listener; and since anybody could write
-one, it is taken from trusted peers alone. Version 1 is a line of 107 bytes at
-the most, version 2 a signature, a command, a family and a length.
+is one, so it is configured for the listener; and since any client could send
+one, it is taken from trusted peers alone. Version 1 is a line of at most 107
+bytes, version 2 a signature, a command, a family and a length.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _TCP4, _TCP6 = 0x11, 0x21
 
 
 class MalformedHeader(Exception):
-    """What came is no PROXY protocol header; the message says why."""
+    """The input is no PROXY protocol header; the message is the reason."""
 
 
 def read_header(data: bytes) -> tuple[str | None, int] | None:
     """The client's address, and how many bytes the header has; None while it is not complete.
 
-    The address is None where the load balancer speaks for itself, or does not
-    know. Raises MalformedHeader.
+    The address is None if the load balancer connects on its own behalf, or does
+    not know it. Raises MalformedHeader.
     """
     if data.startswith(_SIGNATURE):
         return _read_binary(data)
@@ -91,25 +91,25 @@ def _read_binary(data: bytes) -> tuple[str | None, int] | None:
     return plain_address(str(source)), end
 
 
-class ProxiedConnection(asyncio.Protocol):
+class ProxiedConnection:
     """A connection whose header is still to come.
 
-    `meet` gives the protocol that goes on, for the peer of that address, whose
-    word about other clients is believed or not. `settled` is told once how it
-    ended: "" or why the connection was closed.
+    `introduced` gives the protocol that takes over, for an address and whether
+    its forwarding headers may be believed. `settled` is called once: with "",
+    or with the reason why the connection was closed.
     """
 
-    __slots__ = ("_data", "_ended", "_meet", "_peer", "_proxies", "_settled", "_transport", "deadline")
+    __slots__ = ("_data", "_ended", "_introduced", "_peer", "_proxies", "_settled", "_transport", "deadline")
 
     def __init__(
         self,
         proxies: TrustedProxies,
-        meet: Callable[[str, bool], asyncio.Protocol],
+        introduced: Callable[[str, bool], asyncio.Protocol],
         settled: Callable[[ProxiedConnection, str], None],
     ) -> None:
         self.deadline = float("inf")
         self._proxies = proxies
-        self._meet = meet
+        self._introduced = introduced
         self._settled = settled
         self._transport: asyncio.Transport = None  # type: ignore[assignment]
         self._peer = ""
@@ -138,17 +138,26 @@ class ProxiedConnection(asyncio.Protocol):
         address, end = header
         rest = self._data[end:]
         self._end("")
-        protocol = self._meet(address or self._peer, address is not None)
+        protocol = self._introduced(address or self._peer, address is not None)
         self._transport.set_protocol(protocol)
         protocol.connection_made(self._transport)
         if rest:
             protocol.data_received(rest)
 
+    def eof_received(self) -> bool:
+        return False
+
+    def pause_writing(self) -> None:
+        """Nothing is written here."""
+
+    def resume_writing(self) -> None:
+        """Nothing is written here."""
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._end("the connection ended")
 
     def abort(self) -> None:
-        """Give up waiting."""
+        """Wait no longer."""
         self._give_up("too slow")
 
     def _give_up(self, reason: str) -> None:

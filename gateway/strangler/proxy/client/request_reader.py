@@ -232,7 +232,7 @@ class RequestReader:
         if client.exchange is None and b"".join(self._fed).startswith(PREFACE):
             return HTTP2_REFUSED
         if isinstance(error, httptools.HttpParserInvalidMethodError):
-            return Refusal(400, "The request does not begin with a method that is known here.")
+            return Refusal(400, "The request does not begin with a known method.")
         return Refusal(400, f"The request is malformed: {error}.")
 
     def _expect_body(self) -> None:
@@ -282,7 +282,7 @@ class RequestReader:
                 raise self._stop(refused) from None
         elif REQUEST_ACTIONS[name] == Action.CONNECTION:
             # The parser would let it count (RFC 9110 section 6.5.1).
-            raise self._stop(HeadRefused(400, "A trailer must not be about the connection."))
+            raise self._stop(HeadRefused(400, "A trailer field must not concern the connection."))
 
     def on_headers_complete(self) -> None:
         self.in_head = False
@@ -312,7 +312,7 @@ class RequestReader:
             line = b"%b %b HTTP/%b\r\n" % (method, url, version.encode())
             if line not in received:
                 raise HeadRefused(
-                    400, "The request line is not a method, a target and a version, one space between them."
+                    400, "The request line must be a method, a target and a version, separated by single spaces."
                 )
             assert head.host is not None
             target, path, query = parse_target(url, name, head.host)

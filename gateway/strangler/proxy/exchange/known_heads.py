@@ -1,12 +1,12 @@
-"""Header fields that one client sends again and again: recognised by their bytes, decided about once.
+"""Header fields that repeat on a connection: recognised by their bytes, and decided once (docs/decisions/0003).
 
-A client that keeps its connection mostly sends the same fields in every
-request. A head whose fields are byte for byte those that the parser accepted
-before on this connection means the same again, so it is not parsed again. Nor
-is who calls, and which side serves the caller, worked out again: that depends
-on the fields, the connection and what the route asks (`Route.alike`), and not
-on the target. It holds until the token expires, and while the worker's snapshot
-and keys are the same (`generation`). What came of a random draw is never kept.
+A client that keeps its connection open mostly sends the same fields in every
+request. If they are byte for byte those that the parser accepted before on this
+connection, they are not parsed again, and the identity of the caller and the
+side that serves it are not worked out again: they depend on the fields, the
+connection and the route's requirements (`Route.alike`), and not on the target.
+A decision holds until the token expires, while the worker's snapshot and keys
+are the same (`generation`). The outcome of a random draw is never kept.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 REMEMBERED_DECISIONS = 16
 REMEMBERED_BYTES = 8_192
-"""More than four decisions of one connection are remembered where what is sent by them has no more bytes than this."""
+"""Maximum bytes of fields sent for which a connection remembers more than `REMEMBERED_SENT` decisions."""
 REMEMBERED_FIELDS = 8_192
-"""Longer fields are parsed anew each time."""
+"""Maximum bytes of fields that are remembered; longer ones are parsed each time."""
 REMEMBERED_SENT = 4
-"""What is remembered of one connection's decisions holds no more than so many times its fields."""
+"""Number of decisions that a connection remembers whatever the size of its fields."""
 KNOWN_FIELDS = 8_388_608
-"""Known fields of all connections of a worker have no more bytes than this; further ones are parsed each time.
+"""Maximum bytes of known fields of all connections of a worker; further ones are parsed each time.
 
-What is held for them is eight times that at the most: as received, as fields, as lines, and as sent on.
+They take at most eight times as much memory: as received, as fields, as lines, and as sent on.
 """
 NO_ROUTE = NO_ROUTE_ALIKE
 
@@ -70,12 +70,12 @@ class Sender(Protocol):
 
 
 class Remembered:
-    """What was decided for known fields, and what follows from it for every request with them.
+    """A decision for known fields, and what follows from it for every request with them.
 
-    `ids_alone` tells that the fields of each request are these and its two ids,
-    and that its line goes on as it came; `nothing_added` that its answer goes on
-    with nothing but the gateway's own fields. `examined` is what the mirror of
-    shadow traffic found in these fields, and its own.
+    `ids_alone` tells that each request is sent with these fields and its two ids
+    alone, and with its line as received; `nothing_added` that its response gets
+    no fields but the gateway's own. `examined` is what the mirror of shadow
+    traffic found in these fields, and its own.
     """
 
     __slots__ = ("decision", "examined", "fields", "ids_alone", "logged", "nothing_added", "pool")
@@ -111,7 +111,7 @@ class KnownFields:
         self.decided: dict[int, Remembered] = {}
 
     def remember(self, decision: Decision, client: Sender) -> None:
-        """Keep `decision` for the routes that decide alike, unless it refuses, was drawn, or is outdated by now."""
+        """Keep `decision` for the routes that decide alike, unless it is a refusal, was drawn, or is outdated."""
         route, upstream, choice = decision.route, decision.upstream, decision.choice
         plane = client.plane
         if upstream is None or self.generation != plane.generation:

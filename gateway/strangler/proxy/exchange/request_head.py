@@ -5,7 +5,7 @@ message with both Content-Length and Transfer-Encoding, several lengths or a
 coding other than chunked is ambiguous and refused (section 6); the authority
 of an absolute target must agree with Host (section 3.2.2); fields that
 Connection names concern one connection (9110 section 7.6.1). A request that
-has passed here several times goes in a circle (section 7.6.3), and one whose
+has passed this gateway several times is in a loop (section 7.6.3), and one whose
 Max-Forwards is 0 goes no further (section 7.6.2).
 
 First what concerns this hop is stripped, then the gateway's own fields are
@@ -50,13 +50,13 @@ _KEPT_OPTIONS = frozenset({b"close", b"keep-alive", b"upgrade"})
 _END_TO_END = frozenset({b"host", b"authorization"})
 _OTHER_CODINGS = re.compile(rb"(?:(?!chunked)[!#$%&'*+.^_`|~0-9a-z-]+[ \t]*,[ \t]*)+chunked")
 MOST_PASSES = 3
-"""How often a request may have come through a gateway of this name: a few may stand in a row."""
+"""A request that has come through gateways of this name as often is refused; fewer may stand in a row."""
 _SAID_ANEW = frozenset(name.lower().encode() for name in FORWARDING_GROUP.names)
 _ADDRESSES = frozenset(name.encode() for name in ADDRESSES)
 
 
 class HeadRefused(Exception):
-    """The request is answered with `refusal` and the connection closed."""
+    """The response to the request is `refusal`, and the connection closes behind it."""
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(detail)
@@ -76,10 +76,10 @@ class RequestHead:
     """The header fields of one request.
 
     `fields` are as received. `credentials` are the values of all Authorization
-    fields. `host` is "" where an HTTP/1.0 request has none. `request_id` and
-    `has_trace` tell whether the client sent a usable X-Request-Id and
-    traceparent. `client` is the client's address where trusted proxies tell it,
-    else "". `upgrade` are the protocols to which the connection may switch.
+    fields. `host` is "" where an HTTP/1.0 request has none. `request_id` is
+    the client's X-Request-Id if it is usable, and `has_trace` tells whether its
+    traceparent is. `client` is the client's address as trusted proxies forward
+    it, else "". `upgrade` are the protocols to which the connection may switch.
     """
 
     __slots__ = (
@@ -146,7 +146,7 @@ class RequestHead:
 
     @property
     def repeatable(self) -> bool:
-        """Whether the same bytes again would mean the same again: nothing about them needs a look at what follows."""
+        """Whether the same bytes mean the same whenever they come: they stand alone, and nothing in them counts."""
         return (
             self.minor == 1
             and self.keep_alive
@@ -189,7 +189,7 @@ class RequestHead:
                     raise HeadRefused(400, "The request has more than one Content-Length field.")
                 if not value or not _DIGITS.issuperset(value):
                     raise HeadRefused(400, "Content-Length is not a number.")
-                # Nobody further on can take a number without leading zeros for an octal one.
+                # Without leading zeros no server behind can take the number for an octal one.
                 self.content_length = value.lstrip(b"0") or b"0"
             case Action.TRANSFER_ENCODING:
                 if self.chunked or value.lower() != b"chunked":
@@ -233,7 +233,7 @@ class RequestHead:
                 self._lines.append(field)
 
     def complete(self, method: str, target: bytes, version: str, keep_alive: bool, limits: Limits) -> None:
-        """Check the head as a whole; `target` is as sent, `version` and `keep_alive` are what the parser says.
+        """Check the head as a whole; `target` is as sent, `version` and `keep_alive` are as the parser found them.
 
         Raises HeadRefused.
         """
@@ -243,7 +243,7 @@ class RequestHead:
         if version == "1.0":
             self.minor = 0
         elif version != "1.1":
-            raise HeadRefused(505, f"HTTP/{version} is not spoken here; use HTTP/1.1.")
+            raise HeadRefused(505, f"HTTP/{version} is not supported; use HTTP/1.1.")
         if self._connection is not None:
             options = connection_options(self._connection)
             named = options - _KEPT_OPTIONS
@@ -258,8 +258,8 @@ class RequestHead:
             raise HeadRefused(400, "Transfer-Encoding is combined with Content-Length or HTTP/1.0.")
         if (
             self._upgrade is not None
-            # A server need not switch (RFC 9110 section 7.8), and clients that would like HTTP/2 ask with every body.
-            # A GET that says that it has no body is a handshake like one that says nothing.
+            # A server need not switch (RFC 9110 section 7.8), and clients that prefer HTTP/2 ask with every body.
+            # A GET with Content-Length 0 is a handshake like one without the field.
             and (self.content_length is None or (self.content_length == b"0" and method == "GET"))
             and not self.chunked
             # Without the option in Connection the field is not meant for this hop.
@@ -306,17 +306,16 @@ class RequestHead:
         if int(left) == 0:
             if method == "OPTIONS":
                 raise HeadRefused(200, "The request goes no further: its Max-Forwards is 0.")
-            raise HeadRefused(405, "TRACE is not answered here, and goes no further: its Max-Forwards is 0.")
+            raise HeadRefused(405, "TRACE is not allowed, and the request goes no further: its Max-Forwards is 0.")
         self._lines = [
             (name, b"%d" % (int(left) - 1)) if REQUEST_ACTIONS[name] == Action.MAX_FORWARDS else (name, value)
             for name, value in self._lines
         ]
 
     def _take_forwarded(self, trusted: TrustedPeer) -> None:
-        """Believe what a trusted proxy says of the client.
+        """Take the client's address, scheme and host from the trusted proxy's fields.
 
-        A client must not be able to take that off by naming it in Connection,
-        which proxies without care for HTTP pass on.
+        Connection can't remove them: a careless proxy may have passed that field on from the client.
         """
         self.forwarding = forwarding(trusted.proxies, trusted.address, self._forwarded)
         self.client = self.forwarding.address
@@ -333,7 +332,7 @@ class RequestHead:
             if anew is None:
                 self._lines.append((name, value))
                 continue
-            # Once, and not at all where proxies say nothing usable.
+            # Once, and not at all where the proxies' fields have nothing usable.
             written.add(lower)
             if anew:
                 self._lines.append((name, anew))
@@ -365,10 +364,10 @@ class RequestHead:
         changes: Changes | None = None,
         element: str = "",
     ) -> bytes:
-        """The fields as they go to the upstream, each ended by CRLF; those of one request alone come on top.
+        """The fields as they go to the upstream, each ended by CRLF; the fields of a single request are added to them.
 
         `forwarded` are the lines about the client's connection, `changes` those that the route makes. `element`, where
-        it is not empty, is what Forwarded says of that connection.
+        it is not empty, is that connection's part of Forwarded.
         """
         wanted = (identity, keep_token, changes)
         if self._sent is not None and self._sent_for == wanted:
