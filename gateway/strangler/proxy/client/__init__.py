@@ -1,5 +1,5 @@
 """Connections from clients: start with `connection`.
 
-`listener` accepts, `request_head` checks and forwards a head, `known_heads`
-skips parsing for a head that was seen before (docs/decisions/0003).
+`listener` accepts, `client_hello` and `proxy_protocol` read what comes before
+the first request.
 """
