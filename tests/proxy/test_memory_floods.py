@@ -151,7 +151,7 @@ def test_a_rate_limit_by_a_header_keeps_no_long_value() -> None:
     names = set()
     for number in range(3):
         asked = Asked("GET", "/", "", "a", [(b"X-Key", LONG.encode() + b"%d" % number)], "192.0.2.1")
-        names.add(rate_limit_bucket(limit, asked))  # type: ignore[arg-type]
+        names.add(rate_limit_bucket(limit, asked, None))
     assert len(names) == 3
     assert max(map(len, names)) < 200
 

@@ -1,6 +1,8 @@
-"""One request and its response: start with `exchange`.
+"""One request and its response: start with `exchange`, whose parts see it as `under_way` declares.
 
-`authentication` and `admission` may refuse it, `attempts`, `recovery` and
-`hedging` send it more than once, `transforms` change it, `tunnel` carries what
-follows an upgrade.
+`request_head` checks and forwards a head, `known_heads` skips that for one seen
+before (docs/decisions/0003). `authentication` and `admission` may refuse,
+`attempts`, `recovery` and `hedging` send a request again, `transforms` change
+it, `response` writes to the client, `tunnel` carries what follows an upgrade.
+Knows no client connection and no plane, but the protocols in `under_way`.
 """

@@ -18,7 +18,7 @@ from strangler.resilience.retry import Failure
 if TYPE_CHECKING:
     from strangler.proxy.exchange.under_way import RequestUnderWay
     from strangler.proxy.upstream.endpoint_pool import Owner
-    from strangler.proxy.upstream.requester import Admitted
+    from strangler.proxy.upstream.worker import Admitted
 
 
 def make_room(limit: ConcurrencyLimit[Admitted]) -> None:

@@ -362,7 +362,8 @@ class Exchange(RequestUnderWay):
         """
         other, pool = pool, pool or self._pool
         assert pool is not None
-        decision = self.decision
+        decision = self._decision
+        assert decision is not None
         head = self.head
         changes = decision.changes
         remembered = self.remembered

@@ -1,4 +1,4 @@
-"""Why an exchange that is observed tells nothing about a side."""
+"""What an observer is told where an exchange ends by no doing of the side that it went to."""
 
 from __future__ import annotations
 

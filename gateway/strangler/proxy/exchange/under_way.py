@@ -1,8 +1,8 @@
 """A request on its way, as the parts of an exchange see it, and what it needs of its client and its worker.
 
 Exchange (exchange.py) is the one implementation. Its parts (attempts, recovery,
-hedging, admission, tunnel, response) import this module alone, so that imports
-go one way; what is asked for here stays small for the same reason.
+hedging, admission, tunnel, response) and the observer of a shadowed one import
+this module alone, so that imports go one way (decision 0026).
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from strangler.proxy.rate_limits.limiter import RateLimiter
     from strangler.proxy.upstream.connection import UpstreamConnection
     from strangler.proxy.upstream.endpoint_pool import EndpointPool
-    from strangler.proxy.upstream.requester import Admitted
     from strangler.proxy.upstream.upstream_pool import UpstreamPool
+    from strangler.proxy.upstream.worker import Admitted
     from strangler.resilience.breaker import Breaker
     from strangler.resilience.concurrency import ConcurrencyLimit
     from strangler.resilience.stale import StaleAnswers

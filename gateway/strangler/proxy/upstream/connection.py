@@ -23,7 +23,7 @@ from strangler.proxy.upstream.short_response import read_short_response
 
 if TYPE_CHECKING:
     from strangler.model.upstream import Upstream
-    from strangler.proxy.upstream.requester import Source
+    from strangler.proxy.upstream.worker import Source
     from strangler.resilience.retry import Cause
 
 LARGEST_HEAD = 262_144

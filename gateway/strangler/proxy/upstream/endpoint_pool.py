@@ -34,7 +34,7 @@ from strangler.resilience.ejection import EndpointRecord
 
 if TYPE_CHECKING:
     from strangler.model.upstream import Timeouts, Upstream
-    from strangler.proxy.upstream.requester import Admitted, UpstreamWorker
+    from strangler.proxy.upstream.worker import Admitted, UpstreamWorker
     from strangler.resilience.breaker import Breaker
     from strangler.resilience.concurrency import ConcurrencyLimit
 

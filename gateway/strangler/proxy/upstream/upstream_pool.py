@@ -22,7 +22,7 @@ from strangler.routing.split import sticky_value
 
 if TYPE_CHECKING:
     from strangler.auth.identity import Identity
-    from strangler.proxy.upstream.requester import Admitted, UpstreamWorker
+    from strangler.proxy.upstream.worker import Admitted, UpstreamWorker
     from strangler.routing.request import Request
 
 Balancer = (

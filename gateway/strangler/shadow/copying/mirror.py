@@ -1,14 +1,14 @@
 """Shadow traffic in a worker: the caller is served as ever, and the other side is asked the same.
 
 An exchange of a shadowed route is recorded as it passes. Once its caller has
-the whole answer, a copy of the request goes to the other side; both answers
+the whole response, a copy of the request goes to the other side; both responses
 then make a pair for the judge. So a copy never takes a connection, a turn or a
 moment from a caller, and there is none for a request whose caller hung up, whose
-answer has no end or is too long: these are counted, with the reason, and
+response has no end or is too long: these are counted, with the reason, and
 nothing is ever sent or compared in part.
 
 A copy carries `X-Shadow: 1`; what a client sends under that name is dropped.
-Its answer is read, bounded, and goes nowhere but to the judge.
+Its response is read, bounded, and goes nowhere but to the judge.
 """
 
 from __future__ import annotations
