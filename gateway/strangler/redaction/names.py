@@ -1,4 +1,4 @@
-"""Which names are those of credentials, and of what else nobody may read: of money, health and identity.
+"""Which names are those of credentials, and of other private data: money, health and identity.
 
 Names are compared without case and without what separates words, so that
 `accessToken`, `access_token` and `Access-Token` are one. A name is that of a

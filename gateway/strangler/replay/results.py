@@ -68,7 +68,7 @@ class Counts:
 
     @property
     def compared(self) -> int:
-        """Requests that legacy has answered, and what that came to."""
+        """Requests to which legacy responded, by outcome."""
         return self.sampled - self.outcomes[Outcome.NOT_COMPARED]
 
     @property
@@ -208,10 +208,10 @@ class Results:
     def _add_answers(self, operation: str, judgement: ReplayedPair) -> None:
         sides = self._responses.setdefault(operation, (Responses(), Responses()))
         missing = LEGACY_NOT_ANSWERED, NO_RESPONSE
-        for reason, responses, answered in zip(missing, sides, (judgement.legacy, judgement.extracted), strict=True):
-            if answered is not None:
-                responses.seconds.append(answered.seconds)
-                responses.errors += answered.response.status >= 500
+        for reason, responses, timed in zip(missing, sides, (judgement.legacy, judgement.extracted), strict=True):
+            if timed is not None:
+                responses.seconds.append(timed.seconds)
+                responses.errors += timed.response.status >= 500
             elif judgement.comparison.reason == reason:
                 responses.missing += 1
 
@@ -237,8 +237,7 @@ class Results:
         """The pair as it would be stored, redacted, and where its request stands."""
         request = judgement.request
         legacy, extracted = (
-            _stored(url, answered)
-            for url, answered in zip(self._urls, (judgement.legacy, judgement.extracted), strict=True)
+            _stored(url, timed) for url, timed in zip(self._urls, (judgement.legacy, judgement.extracted), strict=True)
         )
         kept = stored.Pair(
             self.name, request.route or "", operation, time(), "legacy", 0, _message(request), "", legacy, extracted
@@ -246,11 +245,11 @@ class Results:
         return {**documented(kept, judgement.comparison, True, self._redaction), "source": request.source}
 
 
-def _stored(url: str, answered: TimedResponse | None) -> stored.SideResponse:
-    assert answered is not None, "what differs was answered by both sides"
-    response = answered.response
+def _stored(url: str, timed: TimedResponse | None) -> stored.SideResponse:
+    assert timed is not None, "a pair that differs has both responses"
+    response = timed.response
     head = b"".join(b"%b: %b\r\n" % header for header in response.headers)
-    return stored.SideResponse(url, response.status, head, response.body, answered.seconds)
+    return stored.SideResponse(url, response.status, head, response.body, timed.seconds)
 
 
 def _message(request: RecordedRequest) -> bytes:

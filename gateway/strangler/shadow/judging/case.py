@@ -76,7 +76,7 @@ class Case:
         """
         noisy, rest = self.noise.sift(operation, comparison.differences, again=again)
         if not noisy or comparison.unlisted:
-            # Of what is not listed nobody knows whether it is noise.
+            # Whether the differences that are not listed are noise is unknown.
             return comparison
         self.noise_changed = True
         return replace(
@@ -92,7 +92,7 @@ class Case:
         Not where it is known by now what legacy varies: a value that is none
         of those is the candidate's fault, however often legacy's changes.
         """
-        places = {difference.signature for difference in itself.differences}
+        places = itself.signatures
         return not first.unlisted and all(
             difference.signature in places
             and self.noise.judgement(operation, difference.signature) is Judgement.UNDECIDED
@@ -101,17 +101,16 @@ class Case:
 
     def agree(self, legacy: SideResponse, extracted: SideResponse, operation: str) -> bool:
         """Whether two responses mean the same, but for noise."""
-        comparison = self.without_noise(self.compared(legacy, extracted), operation, again=True)
-        return comparison.outcome in (Outcome.MATCH, Outcome.IGNORED)
+        return self.without_noise(self.compared(legacy, extracted), operation, again=True).agrees
 
-    def too_large(self, answered: SideResponse) -> bool:
+    def too_large(self, side: SideResponse) -> bool:
         """Whether a response is more than the rules compare once it is decoded."""
-        return too_large(answered.response, self.rules.decoded_body)
+        return too_large(side.response, self.rules.decoded_body)
 
-    def undecodable(self, answered: SideResponse) -> bool:
+    def undecodable(self, side: SideResponse) -> bool:
         """Whether a body is in a coding that can't be decoded."""
-        return b"content-encoding" in answered.head.lower() and any(
-            coding not in DECODED for coding in answered.response.encodings
+        return b"content-encoding" in side.head.lower() and any(
+            coding not in DECODED for coding in side.response.encodings
         )
 
     def is_partial(self, pair: Pair) -> bool:

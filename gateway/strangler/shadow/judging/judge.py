@@ -1,7 +1,7 @@
-"""The judge: what each pair comes to.
+"""The judge's logic: the outcome of each pair. Its process is `control.judge.main`, seen from outside `.handle`.
 
-A pair ends in exactly one outcome (`comparison.Outcome`). What is left out is
-left out before it is known how it turned out, or by what legacy alone did;
+A pair has exactly one outcome (`comparison.compare.Outcome`). A pair is left
+out only before its outcome is known, or because of what legacy alone did;
 everything else counts, for the candidate or against it:
 
 1. A pair that comes while too many wait is left out unseen.
@@ -221,7 +221,7 @@ class Judge:
         await self._pending.settle()
 
     def judge(self, pair: Pair) -> None:
-        """Find out what `pair` comes to, and see to what follows from it."""
+        """Determine the outcome of `pair`, now or, where requests have to be sent for it, later."""
         case = self._cases.get(pair.migration)
         if case is None or (pair.version and pair.version != self._version):
             # It was copied by another configuration, of which the present epoch says nothing.

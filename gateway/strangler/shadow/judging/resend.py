@@ -1,7 +1,7 @@
 """Ask an endpoint once more, with the same bytes: on a connection of its own, outside of the workers.
 
 The bytes go out as they were: an HTTP library would put right what the two
-sides may have answered differently.
+sides may have treated differently.
 """
 
 from __future__ import annotations
