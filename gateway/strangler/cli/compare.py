@@ -255,8 +255,8 @@ async def _replay(
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("comparing", total=len(requests), found="")
 
-        def judged(judgement: ReplayedPair) -> None:
-            results.add(judgement)
+        def judged(replayed: ReplayedPair) -> None:
+            results.add(replayed)
             progress.update(task, advance=1, found=f"{results.total.wrong} wrong")
 
         async with AsyncExitStack() as stack:

@@ -1,8 +1,8 @@
-"""What legacy said shortly before: by which a candidate that is behind is told from one that is wrong.
+"""Legacy's earlier responses, by which a candidate that lags is distinguished from one that is wrong.
 
 For each target and body the latest few different responses are kept, within a
-bound in bytes over all. Where requests never repeat nothing is ever found here,
-and what differs is a mismatch or unsteady.
+total bound in bytes. If requests never repeat, a difference is a mismatch or
+unsteady, never a lag.
 """
 
 from __future__ import annotations
