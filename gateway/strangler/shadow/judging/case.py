@@ -15,6 +15,7 @@ from strangler.model.migration import Migration
 from strangler.model.shadow import Shadow
 from strangler.model.upstream import Upstream
 from strangler.shadow.evidence.epochs import Epochs
+from strangler.shadow.evidence.variety import unit_of
 from strangler.shadow.judging.ledger import Finding, Keeping
 from strangler.shadow.judging.resend import ResendFailed, Secure, secure
 from strangler.shadow.judging.sameness import Sameness
@@ -29,8 +30,13 @@ LEARNED = "noise, learned"
 MOST_SECONDS = 2.0
 """Of processor time for one comparison; other pairs wait meanwhile."""
 
+WAITING = 256
+"""Most pairs of one migration for which there is a request to come."""
+
 TRIES = 3
 """Requests to legacy before it is given up that a difference is confirmed."""
+
+NOTHING_FOUND = Comparison(Outcome.NOT_COMPARED, evidence=False)
 
 Ask = Callable[[str, bytes, float, int, Secure | None], Awaitable[SideResponse]]
 
@@ -165,3 +171,13 @@ def not_comparable(case: Case, pair: Pair, comparison: Comparison, unit: int) ->
         outcome = Outcome.NOT_COMPARED if case.too_large(pair.legacy) else Outcome.FAILED
         return Finding(outcome, Reason.TOO_BIG, pair, comparison, unit)
     return Finding(Outcome.MISMATCH, comparison.reason or Reason.FAILED, pair, comparison, unit)
+
+
+def left_out(pair: Pair, reason: str) -> Finding:
+    """A pair that is not compared, for `reason`."""
+    return Finding(Outcome.NOT_COMPARED, reason, pair, NOTHING_FOUND, 0)
+
+
+def without_response(pair: Pair) -> Finding:
+    """A pair to whose request the candidate sent no response."""
+    return Finding(Outcome.FAILED, pair.extracted.missing, pair, NOTHING_FOUND, unit_of(pair))
