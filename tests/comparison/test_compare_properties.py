@@ -113,9 +113,7 @@ sides = st.builds(
 
 @unhurried
 @given(sides, sides)
-def test_what_is_found_the_same_at_a_glance_matches_when_it_is_compared(
-    legacy: SideResponse, extracted: SideResponse
-) -> None:
+def test_responses_equal_at_a_glance_match_when_compared(legacy: SideResponse, extracted: SideResponse) -> None:
     for rules in (DEFAULT_RULES, RULES):
         found = Sameness(rules).of(legacy, extracted)
         if found is not None:

@@ -58,7 +58,7 @@ def test_the_whole_document_is_a_place_too() -> None:
         assert Governed([(compiled, RULE)], [document]).root == [RULE]
 
 
-def test_many_descents_in_a_deep_document_take_no_longer_than_the_document_is() -> None:
+def test_descents_in_a_deep_document_take_linear_time() -> None:
     document: Any = 1
     for _ in range(90):
         document = {"a": document, "b": document if isinstance(document, int) else 1}

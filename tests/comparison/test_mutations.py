@@ -262,7 +262,7 @@ def rewritten(said: dict[str, dict[str, str]], random: Random) -> dict[str, dict
 
 @unhurried
 @given(st.dictionaries(st.sampled_from("abc"), cookie_attributes, min_size=1, max_size=3), randoms)
-def test_cookies_mean_the_same_however_they_are_written_and_differ_where_they_do(
+def test_cookies_are_equal_whatever_their_spelling_and_differ_by_meaning(
     said: dict[str, dict[str, str]], random: Random
 ) -> None:
     assert outcome(cookies(said), cookies(rewritten(said, random))) is Outcome.MATCH

@@ -187,7 +187,7 @@ INSIDE = [
 
 
 @pytest.mark.parametrize(("content_type", "legacy", "extracted", "inside"), INSIDE)
-def test_values_that_differ_only_inside_the_redaction_say_so_and_pass_by_a_rule(
+def test_values_that_differ_only_inside_redaction_are_marked_and_pass_a_rule(
     content_type: str, legacy: str, extracted: str, inside: bool
 ) -> None:
     head = f"Content-Type: {content_type}\r\n".encode()
@@ -204,7 +204,7 @@ def test_values_that_differ_only_inside_the_redaction_say_so_and_pass_by_a_rule(
     assert len(found.differences) == (not inside)
 
 
-def test_values_of_which_more_than_what_is_shown_may_differ_say_that_it_is_not_kept() -> None:
+def test_values_that_may_differ_beyond_what_is_shown_are_marked_as_not_kept() -> None:
     difference = {"legacy": REDACTED, "extracted": REDACTED, "inside_redaction": False}
     assert redaction_note(difference) == " (what differs is not kept)"
     assert redaction_note({"legacy": "a", "extracted": None}) == ""

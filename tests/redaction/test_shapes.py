@@ -305,7 +305,7 @@ def test_names_in_queries(name: str) -> None:
     assert REDACTION.target(f"/a?b=c&{name}=S3cret&d=e") == f"/a?b=c&{name}={REDACTED}&d=e"
 
 
-def test_a_code_in_a_query_is_an_authorization_code_beside_a_state_or_where_it_is_long() -> None:
+def test_a_code_in_a_query_is_secret_beside_a_state_or_if_it_is_long() -> None:
     assert REDACTION.target("/cb?code=S3cret&state=x") == f"/cb?code={REDACTED}&state=x"
     assert "SplxlOBeZQQYbYS6" not in REDACTION.target("/cb?code=SplxlOBeZQQYbYS6WxSbIA")
     assert REDACTION.target("/vat?code=DE&state=").startswith("/vat?code=[")

@@ -74,7 +74,7 @@ def test_enumerated_countries_are_all_asked() -> None:
     assert targets(recording) == ["/s?c=NO", "/s?c=SE", "/s?c=ON"]
 
 
-def test_yaml_tags_that_nobody_knows_are_let_be() -> None:
+def test_unknown_yaml_tags_are_ignored() -> None:
     recording = in_yaml("x: !Ref a\ny: !!timestamp 5\n? [1]\n: z\npaths: !Mapping {/s: {get: {}}}")
     assert targets(recording) == ["/s"]
 
@@ -304,7 +304,7 @@ def test_one_odd_entry_is_counted_named_and_left_out(odd: Any) -> None:
     assert recording.unreadable[0].startswith("shop.har, entry 2: ")
 
 
-def test_an_archive_without_a_readable_entry_is_refused_with_the_first_reason() -> None:
+def test_an_archive_without_readable_entries_is_refused_with_a_reason() -> None:
     with pytest.raises(RecordingError, match=r"^shop.har, entry 1: 'request' is missing$"):
         archive({}, 5)
     assert archive().requests == []
@@ -363,7 +363,7 @@ def test_origins_that_are_named_are_asked(named: tuple[str, ...], asked: list[st
     assert targets(recording) == asked
 
 
-def test_an_origin_to_which_nothing_went_is_refused_with_those_that_there_are() -> None:
+def test_an_origin_without_requests_is_refused_with_the_known_origins() -> None:
     with pytest.raises(RecordingError, match=r"no request went to x.example; most went to https://shop.example \(1\)"):
         archive(entry(), origins=("x.example",))
 
@@ -443,7 +443,7 @@ def test_a_body_that_was_sent_compressed_is_not_sent_as_its_text() -> None:
 # Lists of URLs
 
 
-def test_lines_of_a_log_that_are_no_requests_are_named_and_the_others_asked() -> None:
+def test_log_lines_that_are_no_requests_are_reported_and_the_others_sent() -> None:
     recording = read_url_list(b"/1\n\xff\xfe\n*\n-\nGET /2 HTTP/1.1\n/3\n", "urls.txt")
     assert targets(recording) == ["/1", "/2", "/3"]
     assert recording.skipped == {"can't be read": 3}

@@ -61,7 +61,7 @@ class Effort:
     left: int = MOST_COMPARED
 
     def take(self, comparisons: int) -> bool:
-        """Take that many, if so many are left and that is CHEAP."""
+        """Count `comparisons` as done, if that many are left and cheap; whether they may be done."""
         if comparisons > min(CHEAP, self.left):
             return False
         self.left -= comparisons

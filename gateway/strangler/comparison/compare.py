@@ -74,6 +74,16 @@ class Comparison:
     evidence: bool = True
     reason: str | None = None
 
+    @property
+    def agrees(self) -> bool:
+        """Whether the two responses mean the same by the rules."""
+        return self.outcome in (Outcome.MATCH, Outcome.IGNORED)
+
+    @property
+    def signatures(self) -> set[str]:
+        """The signatures of the differences that matter."""
+        return {difference.signature for difference in self.differences}
+
 
 def compare(legacy: Response, extracted: Response, rules: Rules, today: date | None = None) -> Comparison:
     """Compare two responses to the same request.
@@ -154,7 +164,7 @@ def _same_types(legacy: Response, extracted: Response) -> bool:
 
 
 def _as_identity(legacy: Response, extracted: Response, findings: Findings) -> tuple[Response, Response] | None:
-    """Both responses with codings that nobody knows taken for none, if their bodies are what they should be then.
+    """Both responses with unknown codings taken for none, if their bodies are what they should be then.
 
     Servers are seen that write a charset into Content-Encoding. What they say differs if they say other words.
     """

@@ -27,7 +27,7 @@ def install() -> None:
 
 @contextmanager
 def limited(seconds: float) -> Iterator[None]:
-    """Raise TooCostly in what is done here after so many seconds of processor time."""
+    """Raise TooCostly in what is done here after that number of seconds of processor time."""
     global _running
     if signal.getsignal(signal.SIGVTALRM) is not _time_is_up:
         yield

@@ -1,6 +1,6 @@
-"""Bodies without what is secret in them, by their media types.
+"""Removes secrets from bodies, by media type.
 
-A body that can't be taken apart as what it is said to be isn't kept.
+A body that can't be parsed as its media type is not kept.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ class _Markup:
         return "".join(self.pieces)
 
     def _text(self, text: str) -> None:
-        """A text; that which follows a label like `Password` is a value."""
+        """A text; what follows a label such as `Password` is a value."""
         plain = unescaped_html(text)
         if not plain.strip():
             self.pieces.append(text)

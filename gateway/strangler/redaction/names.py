@@ -1,9 +1,9 @@
-"""Which names are those of credentials, and of what else nobody may read: of money, health and identity.
+"""Names of credentials and of other private data: money, health and identity.
 
-Names are compared without case and without what separates words, so that
+Names are compared case-insensitively and without word separators, so that
 `accessToken`, `access_token` and `Access-Token` are one. A name is that of a
-credential where it holds a word for one (`new_password`), unless what follows
-says that it is about a credential and isn't one (`token_type`).
+credential if it contains a word for one (`new_password`), unless the rest shows
+that it only describes one (`token_type`).
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""What of a pair may reach a disk or a screen.
+"""What of a pair may be stored or shown.
 
-Credentials never do: the values of Authorization and of cookies, anything that
-looks like a token or the number of a card (`strangler.redaction.shapes`), and
+Credentials never are: the values of Authorization and of cookies, anything that
+looks like a token or a card number (`strangler.redaction.shapes`), and
 fields with the names that credentials usually have, or data on money, identity
-and health (`strangler.redaction.names`). The configuration adds names of its
-own, and can leave out the numbers of cards.
+and health (`strangler.redaction.names`). The configuration adds names and
+can turn card numbers off.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What tells a secret by its look, wherever it stands and whatever its name is.
+"""Secrets recognised by their form, in any place and under any name.
 
-A shape is a fixed beginning, by which it is found, and what must follow it.
-What its issuer gives it is enough: nothing is redacted for being long or
-random, since ids, digests and UUIDs are, too.
+A shape is a fixed prefix, by which it is found, and what must follow it. Only
+what an issuer marks is redacted, never a value for being long or random: ids,
+digests and UUIDs are that too.
 
 All patterns begin with a literal and have no repetition that can be left in two
 ways, so that a text is read once, from its beginning to its end.

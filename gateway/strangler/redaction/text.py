@@ -2,7 +2,7 @@
 
 JSON is taken apart. Of any other text nothing is kept from where a value begins
 that belongs to the name of a credential: where it ends can't be told, and
-showing too little harms nobody. Text that shows a secret only once it is
+showing too little does no harm. Text that shows a secret only once it is
 decoded (percent-escapes, those of JSON and HTML) isn't kept at all.
 
 Each step reads a text once, from its beginning to its end.

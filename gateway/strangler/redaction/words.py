@@ -1,7 +1,6 @@
-"""The words by which names are told to be those of secrets. The documentation lists them from here.
+"""The words by which the name of a secret is recognised; the documentation is generated from them.
 
-Words are written in lower case; a space stands where another separator, or
-none, may stand in a name.
+Words are in lower case; a space stands for any separator or none.
 """
 
 from __future__ import annotations

@@ -35,9 +35,9 @@ NO_RESPONSE = "no response"
 
 @dataclass(frozen=True, slots=True)
 class ReplayedPair:
-    """What a request came to.
+    """The outcome of a recorded request.
 
-    The responses are those that were compared last, None where a side gave none;
+    The responses are those compared last, None where a side sent none;
     `detail` says what a side did instead.
     """
 
@@ -63,22 +63,14 @@ async def judge(
     assert first.legacy is not None
     assert first.extracted is not None
     itself = compare(first.legacy.response, again.legacy.response, rules)
-    if not _agree(itself) and (
-        _agree(compare(again.legacy.response, first.extracted.response, rules))
-        or _places(first.comparison) <= _places(itself)
+    if not itself.agrees and (
+        compare(again.legacy.response, first.extracted.response, rules).agrees
+        or first.comparison.signatures <= itself.signatures
     ):
         return replace(first, comparison=_left_out(RACY))
-    if _agree(again.comparison):
+    if again.comparison.agrees:
         return replace(first, comparison=replace(first.comparison, outcome=Outcome.UNSTEADY))
     return again if again.comparison.outcome is Outcome.MISMATCH else first
-
-
-def _agree(comparison: Comparison) -> bool:
-    return comparison.outcome in (Outcome.MATCH, Outcome.IGNORED)
-
-
-def _places(comparison: Comparison) -> set[str]:
-    return {difference.signature for difference in comparison.differences}
 
 
 def _left_out(reason: str) -> Comparison:
@@ -114,7 +106,7 @@ async def replay(
     rate: float = 0,
     confirm_after: float = 0.5,
 ) -> None:
-    """Judge all requests, at most `concurrency` at a time and `rate` a second begun (0: as fast as they are answered).
+    """Judge all requests, at most `concurrency` at a time and `rate` a second begun (0: no limit).
 
     `on_judged` gets each as it is judged.
     """

@@ -68,7 +68,7 @@ class Counts:
 
     @property
     def compared(self) -> int:
-        """Requests that legacy has answered, and what that came to."""
+        """Requests to which legacy responded, by outcome."""
         return self.sampled - self.outcomes[Outcome.NOT_COMPARED]
 
     @property
@@ -92,7 +92,7 @@ class Found:
 
 
 class Results:
-    """Adds up judgements of a recording.
+    """Adds up replayed pairs of a recording.
 
     `name` is what the report calls it: the migration, or the recording.
     `routes` are the migration's, none where there is no configuration.
@@ -119,13 +119,13 @@ class Results:
         self._reasons: dict[str, Counter[str]] = {}
         self._responses: dict[str, tuple[Responses, Responses]] = {}
 
-    def add(self, judgement: ReplayedPair) -> None:
-        """Add a judgement; whatever raises, nothing of it is added."""
-        request, comparison = judgement.request, judgement.comparison
+    def add(self, replayed: ReplayedPair) -> None:
+        """Add a replayed pair; if anything raises, none of it is added."""
+        request, comparison = replayed.request, replayed.comparison
         operation = endpoint_of(request)
         differences = {one.signature: one for one in comparison.differences[::-1]}
         new = {
-            signature: Found(difference, self._example(judgement, operation))
+            signature: Found(difference, self._example(replayed, operation))
             for signature, difference in differences.items()
             if signature not in self.signatures
         }
@@ -136,9 +136,9 @@ class Results:
         reason = comparison.ignored[0][1] if comparison.outcome is Outcome.IGNORED else comparison.reason
         if reason is not None:
             self._reasons.setdefault(comparison.outcome, Counter())[reason] += 1
-            if judgement.detail is not None:
-                self.unanswered.setdefault(reason, judgement.detail)
-        self._add_answers(operation, judgement)
+            if replayed.detail is not None:
+                self.unanswered.setdefault(reason, replayed.detail)
+        self._add_responses(operation, replayed)
         self.signatures.update(new)
         for signature in differences:
             self.signatures[signature].operations[operation] += 1
@@ -205,14 +205,14 @@ class Results:
             **self.report().as_json(),
         }
 
-    def _add_answers(self, operation: str, judgement: ReplayedPair) -> None:
+    def _add_responses(self, operation: str, replayed: ReplayedPair) -> None:
         sides = self._responses.setdefault(operation, (Responses(), Responses()))
         missing = LEGACY_NOT_ANSWERED, NO_RESPONSE
-        for reason, responses, answered in zip(missing, sides, (judgement.legacy, judgement.extracted), strict=True):
-            if answered is not None:
-                responses.seconds.append(answered.seconds)
-                responses.errors += answered.response.status >= 500
-            elif judgement.comparison.reason == reason:
+        for reason, responses, timed in zip(missing, sides, (replayed.legacy, replayed.extracted), strict=True):
+            if timed is not None:
+                responses.seconds.append(timed.seconds)
+                responses.errors += timed.response.status >= 500
+            elif replayed.comparison.reason == reason:
                 responses.missing += 1
 
     def _by_risk(self) -> list[tuple[str, Found]]:
@@ -233,24 +233,23 @@ class Results:
             example=found.example,
         )
 
-    def _example(self, judgement: ReplayedPair, operation: str) -> dict[str, Any]:
+    def _example(self, replayed: ReplayedPair, operation: str) -> dict[str, Any]:
         """The pair as it would be stored, redacted, and where its request stands."""
-        request = judgement.request
+        request = replayed.request
         legacy, extracted = (
-            _stored(url, answered)
-            for url, answered in zip(self._urls, (judgement.legacy, judgement.extracted), strict=True)
+            _stored(url, timed) for url, timed in zip(self._urls, (replayed.legacy, replayed.extracted), strict=True)
         )
         kept = stored.Pair(
             self.name, request.route or "", operation, time(), "legacy", 0, _message(request), "", legacy, extracted
         )
-        return {**documented(kept, judgement.comparison, True, self._redaction), "source": request.source}
+        return {**documented(kept, replayed.comparison, True, self._redaction), "source": request.source}
 
 
-def _stored(url: str, answered: TimedResponse | None) -> stored.SideResponse:
-    assert answered is not None, "what differs was answered by both sides"
-    response = answered.response
+def _stored(url: str, timed: TimedResponse | None) -> stored.SideResponse:
+    assert timed is not None, "a pair that differs has both responses"
+    response = timed.response
     head = b"".join(b"%b: %b\r\n" % header for header in response.headers)
-    return stored.SideResponse(url, response.status, head, response.body, answered.seconds)
+    return stored.SideResponse(url, response.status, head, response.body, timed.seconds)
 
 
 def _message(request: RecordedRequest) -> bytes:

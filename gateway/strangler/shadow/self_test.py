@@ -1,4 +1,4 @@
-"""Self-tests of the running shadow: who is to send known pairs when, and whether they came out as they must.
+"""Self-tests of the running shadow: which worker sends known pairs when, and whether they get the right outcome.
 
 A test belongs to a migration's epoch. It is due every hour, and whenever the
 configuration, a version or a worker is another. Each worker that is connected
@@ -66,7 +66,7 @@ class SelfTests:
         self._sides: tuple[asyncio.Server, asyncio.Server] | None = None
 
     def changed(self) -> None:
-        """The configuration is another: all migrations are to be tested again."""
+        """The configuration changed: test all migrations again."""
         self._generation += 1
 
     def met(self, worker: Receiver) -> None:
@@ -79,7 +79,7 @@ class SelfTests:
         self._workers.discard(worker)
 
     def came(self, ticket: str, kind: str, outcome: str) -> None:
-        """The judge found what a known pair comes to."""
+        """A known pair got its outcome."""
         for running in self._rounds.values():
             if ticket in running.tickets:
                 running.outcomes.setdefault(ticket, {})[kind] = outcome

@@ -54,7 +54,7 @@ def assert_equivalent(
     __tracebackhide__ = True
     legacy, extracted = response_of(legacy_response), response_of(extracted_response)
     comparison = compare(legacy, extracted, rules or DEFAULT_RULES)
-    if comparison.outcome not in (Outcome.MATCH, Outcome.IGNORED):
+    if not comparison.agrees:
         raise AssertionError("\n".join(explained(legacy, extracted, comparison)))
 
 

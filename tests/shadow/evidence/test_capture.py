@@ -105,7 +105,7 @@ def test_a_new_judge_goes_on_where_the_one_before_has_died(database: Database) -
     assert count(database, number) == 5
 
 
-def test_what_nobody_collects_is_deleted(database: Database) -> None:
+def test_uncollected_pairs_are_deleted(database: Database) -> None:
     order(database, "items", FUTURE, 5, PLENTY)
     judging = Judging(database)
     judging.turn(3)

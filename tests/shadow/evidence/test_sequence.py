@@ -32,12 +32,12 @@ def test_a_target_is_proven_exactly_above_the_bound(right: int, wrong: int, targ
 
 
 @given(right=st.integers(1, 20_000), wrong=st.integers(0, 50))
-def test_a_right_pair_never_raises_the_bound_and_a_wrong_one_never_lowers_it(right: int, wrong: int) -> None:
+def test_a_right_pair_never_raises_the_bound_a_wrong_one_never_lowers_it(right: int, wrong: int) -> None:
     here = sequential_bound(right + wrong, wrong)
     assert sequential_bound(right + wrong + 1, wrong) <= here <= sequential_bound(right + wrong + 1, wrong + 1)
 
 
-def test_looking_after_every_pair_proves_a_bad_candidate_in_at_most_5_percent() -> None:
+def test_looks_after_every_pair_prove_a_bad_candidate_in_5_percent_at_most() -> None:
     chosen = random.Random(7)
     proven = 0
     for _ in range(400):

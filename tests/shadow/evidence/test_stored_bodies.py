@@ -59,7 +59,7 @@ def test_secrets_of_a_body_with_a_coding_that_is_none_are_redacted() -> None:
     assert [difference["path"] for difference in document["differences"]] == ["header:content-encoding", "$.n"]
 
 
-def test_a_coding_that_is_none_is_still_a_difference_when_it_is_judged_again() -> None:
+def test_an_invalid_coding_is_still_a_difference_when_judged_again() -> None:
     document = stored(b'{"n": 1}', b'{"n": 1}', "application/json", "UTF-8")
     again = rejudge([{"id": 1, "outcome": "mismatch", **document}], DEFAULT_RULES)
     assert (again.hidden, again.found) == ({}, {})

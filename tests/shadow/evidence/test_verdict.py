@@ -37,7 +37,7 @@ def test_nothing_compared_shows_nothing() -> None:
 
 @settings(deadline=None)
 @given(st.integers(1, 60), st.data())
-def test_at_the_bound_so_few_mismatches_are_as_unlikely_as_the_confidence_says(pairs: int, data: st.DataObject) -> None:
+def test_at_the_bound_so_few_mismatches_have_the_promised_probability(pairs: int, data: st.DataObject) -> None:
     mismatched = data.draw(st.integers(0, pairs - 1))
     bound = upper_bound(pairs, mismatched)
     assert at_most(mismatched, pairs, bound) == pytest.approx(0.05, rel=1e-6)

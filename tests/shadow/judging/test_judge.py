@@ -329,7 +329,7 @@ def test_another_version_of_a_side_begins_an_epoch(tmp_path: Path) -> None:
     assert sorted(by_epoch.values()) == [1, 3]
 
 
-def test_an_error_page_without_the_version_belongs_to_the_version_that_is_known(tmp_path: Path) -> None:
+def test_an_error_page_without_a_version_belongs_to_the_known_version(tmp_path: Path) -> None:
     told = answered({"a": 1}, endpoint=EXTRACTED)._replace(head=b"Content-Type: application/json\r\nx-version: 1\r\n")
     error = answered({"e": 1}, 500, endpoint=EXTRACTED)
     judge = judged(
@@ -452,7 +452,7 @@ def test_a_constant_in_a_field_that_legacy_varies_is_never_let_pass(tmp_path: Pa
         assert ("ignored", LEARNED) not in outcomes(judge)
 
 
-def test_a_value_that_legacy_never_shows_counts_once_it_is_known_what_it_shows(tmp_path: Path) -> None:
+def test_a_value_that_legacy_never_shows_counts_once_its_values_are_known(tmp_path: Path) -> None:
     numbers = iter(range(3, 1_000_000))
     judge, _ = learned_with(tmp_path, lambda: {"at": "" if (number := next(numbers)) % 7 == 0 else number}, pairs=400)
     found = outcomes(judge)
@@ -484,7 +484,7 @@ def test_counts_and_latencies_are_kept_by_operation(tmp_path: Path) -> None:
     assert found == {("legacy", 200): 1, ("extracted", 200): 1, ("extracted", 0): 2}
 
 
-def test_a_signature_is_counted_under_its_general_path_and_ids_of_maps_are_one(tmp_path: Path) -> None:
+def test_a_signature_has_a_general_path_and_one_place_for_all_ids_of_a_map(tmp_path: Path) -> None:
     def documents(value: str) -> list[object]:
         return [
             {"results": [{"title": "a"}] * number + [{"title": value}], "by_name": {f"user-{number}": value}}

@@ -189,7 +189,7 @@ def value_of_any_length(source: random.Random) -> str:
     return " ".join(words)
 
 
-def test_both_sides_are_asked_more_often_while_something_is_undecided_and_within_a_budget() -> None:
+def test_undecided_differences_send_more_requests_twice_within_a_budget() -> None:
     noise = Noise(source=random.Random(5))
     asked = [noise.asks(PRODUCTS, 1, 50) for _ in range(2000)]
     assert 5 < sum(asked) < 50  # nothing differs yet
@@ -208,7 +208,7 @@ def test_once_all_is_decided_no_more_are_asked_than_usual() -> None:
     assert sum(noise.asks(PRODUCTS, 1, 50) for _ in range(1000)) < 60
 
 
-def test_a_candidate_that_is_right_is_taken_for_wrong_once_in_a_thousand_times_at_most() -> None:
+def test_a_right_candidate_is_judged_wrong_at_most_once_in_a_thousand() -> None:
     """Looked at after every request, for a candidate that agrees just as often as is asked for at the least."""
     wrong = 0
     for seed in range(1000):
@@ -235,7 +235,7 @@ def test_a_new_candidate_is_judged_anew_by_what_legacy_showed() -> None:
     assert len(noise.sift(PRODUCTS, CHANGED).noise) == 1
 
 
-def test_what_was_learned_says_how_often_it_was_used_and_what_it_would_have_hidden() -> None:
+def test_learned_noise_counts_its_uses_and_what_it_would_have_hidden() -> None:
     noise = learnt(1000, 1000, 100, 100)
     constant = compared({"now": 1}, {"now": -1}).differences
     for _ in range(3):
@@ -324,7 +324,7 @@ def test_without_noise_nothing_is_suggested() -> None:
     assert as_yaml(suggestions(learnt(1000, 1000, 0, 100))) == ""
 
 
-def test_whatever_two_upstreams_send_can_be_learned_from_stored_and_suggested() -> None:
+def test_any_two_responses_can_be_learned_from_stored_and_suggested() -> None:
     source = random.Random(1)
     pieces = [
         *('"', "\\", "1970-01-01", "2026-99-99T99:99", "12e999", "-", "é", "\ud800", "{", "[", "null", "…", " ", "NaN"),

@@ -35,7 +35,7 @@ def invoke(*options: str) -> Result:
     return CliRunner().invoke(app, ["shadow", "report", "items", *options], env={"COLUMNS": "300"})
 
 
-def test_a_report_lists_learned_noise_its_use_and_what_it_would_have_hidden(tmp_path: Path) -> None:
+def test_a_report_lists_learned_noise_with_uses_and_what_was_held_back(tmp_path: Path) -> None:
     noise = Noise()
     for number in range(200):
         found = differences({"at": number}, {"at": number + 5})

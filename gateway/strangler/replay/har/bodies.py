@@ -36,7 +36,7 @@ class _Sizes:
     noted: int | None
 
     def fit(self, body: bytes, characters: int) -> bool:
-        """Whether `body`, of so many `characters`, is as long as what was sent; true where nothing is known of that."""
+        """Whether `body`, which has `characters`, is as long as what was sent; true if that is unknown."""
         if self.sent is not None:
             return len(body) == self.sent
         return self.noted is None or self.noted in (_UNKNOWN, 0, len(body), characters)

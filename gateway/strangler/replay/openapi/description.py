@@ -5,7 +5,7 @@ JSON is read by a JSON parser: YAML parsers refuse some of it (`"\\ud83d\\ude00"
 asks for: only `null`, `true`, `false` and JSON numbers are no text. So `NO`,
 `01067`, `12:30`, `2026-01-05`, `0x1F` and `1_000` stay as they are written.
 Numbers keep how they are written, too: where a description says that a value is
-text, `1.10` is not `1.1`. Tags that nobody knows are let be.
+text, `1.10` is not `1.1`. Unknown tags are ignored.
 
 References (RFC 6901 in a URI fragment, or a `$anchor`) stay within the document.
 """

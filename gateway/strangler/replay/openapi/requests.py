@@ -4,9 +4,9 @@ A parameter's values are its `example` and `examples`, those of its schema, the
 schema's `default`, `const` and `enum`, and both booleans. Each operation is
 asked once with the first value of each required parameter, and then with every
 other value and every optional parameter, one at a time; so a description with
-v values gives about v requests, not all combinations. Values that nobody
-named are not made up: an operation that lacks one is said to be unfilled, and
-optional parameters without a value are said to be left out. What is described
+v values gives about v requests, not all combinations. Values are not
+made up: an operation that lacks one is reported as unfilled, and optional
+parameters without a value are reported as left out. What is described
 wrongly is named, and costs what depends on it alone.
 """
 

@@ -1,10 +1,10 @@
 """A sample of live traffic: ordered through the store, taken by the judge from the pairs that come by, redacted.
 
-Whoever may write to the store may order a capture; there is no other way to ask
-for one. The judge looks for orders every two seconds, keeps what it takes
-within their bounds, says in the store which orders it has begun with, and never
-stores anything but what `document` makes of a pair. An order that nobody
-collected is deleted, with what was taken, an hour after its end.
+Write access to the store is the permission to order a capture, and the only way
+to do so. The judge looks for orders every two seconds, keeps to their bounds,
+records in the store which orders it has begun, and stores only what `document`
+makes of a pair. An uncollected order is deleted, with its pairs, an hour after
+its end.
 """
 
 from __future__ import annotations

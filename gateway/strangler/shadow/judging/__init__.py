@@ -1,5 +1,6 @@
-"""In the judge: what each pair comes to. Start with `judge`.
+"""The judge's logic: the outcome of each pair. Start with `judge`.
 
 `case` is a migration under judgement, `confirming` asks both sides again where
-they differ, `ledger` adds up the outcomes.
+they differ, `learning` to learn what varies, `pending` runs such requests;
+`ledger` adds up the outcomes.
 """

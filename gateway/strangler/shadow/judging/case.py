@@ -15,6 +15,7 @@ from strangler.model.migration import Migration
 from strangler.model.shadow import Shadow
 from strangler.model.upstream import Upstream
 from strangler.shadow.evidence.epochs import Epochs
+from strangler.shadow.evidence.variety import unit_of
 from strangler.shadow.judging.ledger import Finding, Keeping
 from strangler.shadow.judging.resend import ResendFailed, Secure, secure
 from strangler.shadow.judging.sameness import Sameness
@@ -29,8 +30,13 @@ LEARNED = "noise, learned"
 MOST_SECONDS = 2.0
 """Of processor time for one comparison; other pairs wait meanwhile."""
 
+WAITING = 256
+"""Most pairs of one migration for which there is a request to come."""
+
 TRIES = 3
 """Requests to legacy before it is given up that a difference is confirmed."""
+
+NOTHING_FOUND = Comparison(Outcome.NOT_COMPARED, evidence=False)
 
 Ask = Callable[[str, bytes, float, int, Secure | None], Awaitable[SideResponse]]
 
@@ -76,7 +82,7 @@ class Case:
         """
         noisy, rest = self.noise.sift(operation, comparison.differences, again=again)
         if not noisy or comparison.unlisted:
-            # Of what is not listed nobody knows whether it is noise.
+            # Whether the differences that are not listed are noise is unknown.
             return comparison
         self.noise_changed = True
         return replace(
@@ -92,7 +98,7 @@ class Case:
         Not where it is known by now what legacy varies: a value that is none
         of those is the candidate's fault, however often legacy's changes.
         """
-        places = {difference.signature for difference in itself.differences}
+        places = itself.signatures
         return not first.unlisted and all(
             difference.signature in places
             and self.noise.judgement(operation, difference.signature) is Judgement.UNDECIDED
@@ -101,17 +107,16 @@ class Case:
 
     def agree(self, legacy: SideResponse, extracted: SideResponse, operation: str) -> bool:
         """Whether two responses mean the same, but for noise."""
-        comparison = self.without_noise(self.compared(legacy, extracted), operation, again=True)
-        return comparison.outcome in (Outcome.MATCH, Outcome.IGNORED)
+        return self.without_noise(self.compared(legacy, extracted), operation, again=True).agrees
 
-    def too_large(self, answered: SideResponse) -> bool:
+    def too_large(self, side: SideResponse) -> bool:
         """Whether a response is more than the rules compare once it is decoded."""
-        return too_large(answered.response, self.rules.decoded_body)
+        return too_large(side.response, self.rules.decoded_body)
 
-    def undecodable(self, answered: SideResponse) -> bool:
+    def undecodable(self, side: SideResponse) -> bool:
         """Whether a body is in a coding that can't be decoded."""
-        return b"content-encoding" in answered.head.lower() and any(
-            coding not in DECODED for coding in answered.response.encodings
+        return b"content-encoding" in side.head.lower() and any(
+            coding not in DECODED for coding in side.response.encodings
         )
 
     def is_partial(self, pair: Pair) -> bool:
@@ -166,3 +171,13 @@ def not_comparable(case: Case, pair: Pair, comparison: Comparison, unit: int) ->
         outcome = Outcome.NOT_COMPARED if case.too_large(pair.legacy) else Outcome.FAILED
         return Finding(outcome, Reason.TOO_BIG, pair, comparison, unit)
     return Finding(Outcome.MISMATCH, comparison.reason or Reason.FAILED, pair, comparison, unit)
+
+
+def left_out(pair: Pair, reason: str) -> Finding:
+    """A pair that is not compared, for `reason`."""
+    return Finding(Outcome.NOT_COMPARED, reason, pair, NOTHING_FOUND, 0)
+
+
+def without_response(pair: Pair) -> Finding:
+    """A pair to whose request the candidate sent no response."""
+    return Finding(Outcome.FAILED, pair.extracted.missing, pair, NOTHING_FOUND, unit_of(pair))

@@ -46,19 +46,18 @@ async def confirm(case: Case, pair: Pair, first: Comparison, unit: int, earlier:
     if legacy is None:
         return Finding(Outcome.MISMATCH, Reason.UNCONFIRMED, pair, first, unit)
     itself = case.compared(pair.legacy, legacy)
-    steady = itself.outcome in (Outcome.MATCH, Outcome.IGNORED)
-    if not steady and case.agree(legacy, pair.extracted, pair.operation):
+    if not itself.agrees and case.agree(legacy, pair.extracted, pair.operation):
         return Finding(Outcome.NOT_COMPARED, Reason.RACY, pair, first, unit)
     behind = _behind(case, pair, earlier)
     earlier.note(pair, legacy, time())
     if behind is not None:
         return await lagging(case, pair, first, behind, unit, earlier)
-    if not steady and case.excused(first, itself, pair.operation):
+    if not itself.agrees and case.excused(first, itself, pair.operation):
         return Finding(Outcome.NOT_COMPARED, Reason.RACY, pair, first, unit)
     if extracted.missing:
         return Finding(Outcome.MISMATCH, Reason.UNCONFIRMED, pair, first, unit)
     again = case.without_noise(case.compared(legacy, extracted), pair.operation, again=True)
-    if again.outcome in (Outcome.MATCH, Outcome.IGNORED):
+    if again.agrees:
         return Finding(Outcome.UNSTEADY, "", pair, first, unit)
     if again.outcome is Outcome.NOT_COMPARED:
         return Finding(Outcome.MISMATCH, Reason.UNCONFIRMED, pair, first, unit)
@@ -76,7 +75,7 @@ async def _legacy_again(case: Case, pair: Pair) -> SideResponse | None:
 def _behind(case: Case, pair: Pair, earlier: EarlierResponses) -> EarlierResponse | None:
     """What legacy said before and the candidate says now; None where that is not known."""
     for one in earlier.before(pair):
-        if one.answered.body != pair.legacy.body and case.agree(one.answered, pair.extracted, pair.operation):
+        if one.response.body != pair.legacy.body and case.agree(one.response, pair.extracted, pair.operation):
             return one
     return None
 
@@ -89,10 +88,10 @@ def legacy_before(case: Case, pair: Pair, first: Comparison, earlier: EarlierRes
     """
     values = [one.extracted.encode() for one in first.differences if one.extracted is not None]
     for one in earlier.before(pair):
-        body = one.answered.body
+        body = one.response.body
         if body == pair.legacy.body or not all(value in body for value in values):
             continue
-        if case.compared(one.answered, pair.extracted).outcome in (Outcome.MATCH, Outcome.IGNORED):
+        if case.compared(one.response, pair.extracted).agrees:
             return one
     return None
 
@@ -122,7 +121,7 @@ async def lagging(
     earlier.note(pair, legacy, time())
     # Whatever legacy has said since then is not older than the bound.
     since = [pair.legacy, legacy, *earlier.since(pair)]
-    if not any(case.agree(answered, extracted, pair.operation) for answered in since):
+    if not any(case.agree(response, extracted, pair.operation) for response in since):
         return counts
     passing = tuple((difference, rule.name) for difference in first.differences)
     ignored = replace(first, outcome=Outcome.IGNORED, differences=(), ignored=(*first.ignored, *passing))

@@ -1,8 +1,8 @@
-"""What legacy said shortly before: by which a candidate that is behind is told from one that is wrong.
+"""Legacy's earlier responses, by which a candidate that lags is distinguished from one that is wrong.
 
 For each target and body the latest few different responses are kept, within a
-bound in bytes over all. Where requests never repeat nothing is ever found here,
-and what differs is a mismatch or unsteady.
+total bound in bytes. If requests never repeat, a difference is a mismatch or
+unsteady, never a lag.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class EarlierResponse:
     `shared` tells that several callers got the same, so that it depends on none.
     """
 
-    answered: SideResponse
+    response: SideResponse
     seen: float
     caller: int
     first: float
@@ -39,7 +39,7 @@ class EarlierResponse:
     @property
     def size(self) -> int:
         """About how many bytes it takes."""
-        return len(self.answered.body) + len(self.answered.head) + _OVERHEAD
+        return len(self.response.body) + len(self.response.head) + _OVERHEAD
 
 
 class EarlierResponses:
@@ -50,7 +50,7 @@ class EarlierResponses:
         self._bytes = 0
         self._kept: OrderedDict[int, list[EarlierResponse]] = OrderedDict()
 
-    def note(self, pair: Pair, answered: SideResponse, at: float) -> None:
+    def note(self, pair: Pair, response: SideResponse, at: float) -> None:
         """Legacy gave this response to the request of `pair` at `at`."""
         key = _asked(pair)
         kept = self._kept.get(key)
@@ -59,13 +59,13 @@ class EarlierResponses:
         else:
             self._kept.move_to_end(key)
             newest = kept[-1]
-            if newest.answered.status == answered.status and newest.answered.body == answered.body:
+            if newest.response.status == response.status and newest.response.body == response.body:
                 newest.seen = max(newest.seen, at)
                 newest.shared |= newest.caller != pair.caller
                 return
             if len(kept) >= EACH:
                 self._bytes -= kept.pop(0).size
-        found = EarlierResponse(answered, at, pair.caller, at)
+        found = EarlierResponse(response, at, pair.caller, at)
         kept.append(found)
         self._bytes += found.size
         while self._bytes > self._most:
@@ -84,9 +84,9 @@ class EarlierResponses:
 
     def since(self, pair: Pair) -> list[SideResponse]:
         """The different responses that legacy gave to the same request with that of `pair` or later."""
-        return [one.answered for one in self._kept.get(_asked(pair), ()) if one.seen >= pair.at]
+        return [one.response for one in self._kept.get(_asked(pair), ()) if one.seen >= pair.at]
 
 
 def _asked(pair: Pair) -> int:
-    """What was asked for, by whomever; Python's own hash, since this never leaves the process."""
+    """What was requested, by any caller; Python's own hash, since this never leaves the process."""
     return hash((pair.request_line, pair.body))

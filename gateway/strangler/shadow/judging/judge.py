@@ -1,7 +1,7 @@
-"""The judge: what each pair comes to.
+"""The judge's logic: the outcome of each pair. Its process is `control.judge.main`, seen from outside `.handle`.
 
-A pair ends in exactly one outcome (`comparison.Outcome`). What is left out is
-left out before it is known how it turned out, or by what legacy alone did;
+A pair has exactly one outcome (`comparison.compare.Outcome`). A pair is left
+out only before its outcome is known, or because of what legacy alone did;
 everything else counts, for the candidate or against it:
 
 1. A pair that comes while too many wait is left out unseen.
@@ -20,7 +20,8 @@ Nothing here waits for the store: what was found gathers until `flush`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from time import time
 
 import structlog
@@ -36,10 +37,10 @@ from strangler.shadow.evidence.epochs import Epochs, Reset
 from strangler.shadow.evidence.store import SELF_TEST
 from strangler.shadow.evidence.unwritten import EpochOf, Evidence, RememberedEvidence
 from strangler.shadow.evidence.variety import unit_of
-from strangler.shadow.judging.case import Ask, Case, not_comparable
+from strangler.shadow.judging.case import NOTHING_FOUND, WAITING, Ask, Case, left_out, not_comparable, without_response
 from strangler.shadow.judging.confirming import confirm, lagging, legacy_before
-from strangler.shadow.judging.earlier import EarlierResponse, EarlierResponses
-from strangler.shadow.judging.learning import ask_twice, read_noise
+from strangler.shadow.judging.earlier import EarlierResponses
+from strangler.shadow.judging.learning import ask_twice, learn, read_noise
 from strangler.shadow.judging.ledger import Finding, Keeping, Ledger, Match
 from strangler.shadow.judging.pending import PendingWork
 from strangler.shadow.judging.resend import ResendFailed, ask
@@ -55,14 +56,6 @@ FAVOURED = 332
 
 ASKING = 32
 """Most requests of one migration to its sides at a time, beside those of callers."""
-
-WAITING = 256
-"""Most pairs of one migration for which there is a request to come."""
-
-LEARNED_WITHIN = 1.0
-"""Seconds after which a pair is not asked about again to learn what legacy varies by itself."""
-
-_NOTHING_FOUND = Comparison(Outcome.NOT_COMPARED, evidence=False)
 
 
 class Judge:
@@ -118,13 +111,16 @@ class Judge:
             epochs.configure(settings, shadow.version_header, now)
 
     def _case(self, snapshot: Snapshot, migration: Migration, shadow: Shadow, rules: Rules) -> Case:
+        known = self._cases.get(migration.name)
+        document = known.noise.document() if known is not None else self._learned.get(migration.name)
+        noise = Noise(rules.noise) if document is None else read_noise(migration.name, document, rules)
         return Case(
             migration,
             shadow,
             rules,
             Sameness(rules),
             Keeping(shadow.store == "values", Redaction(shadow.redact)),
-            self._noise_of(migration.name, rules),
+            noise,
             self._epochs[migration.name],
             snapshot.upstreams[migration.legacy],
             snapshot.upstreams[migration.extracted],
@@ -221,7 +217,7 @@ class Judge:
         await self._pending.settle()
 
     def judge(self, pair: Pair) -> None:
-        """Find out what `pair` comes to, and see to what follows from it."""
+        """Determine the outcome of `pair`, now or, where requests have to be sent for it, later."""
         case = self._cases.get(pair.migration)
         if case is None or (pair.version and pair.version != self._version):
             # It was copied by another configuration, of which the present epoch says nothing.
@@ -231,12 +227,12 @@ class Judge:
         epoch = SELF_TEST if pair.self_test else self._epoch_of(case, pair)
         self._ledger.count_responses(pair, epoch)
         if pair.legacy.missing:
-            self._leave_out(case, pair, epoch, pair.legacy.missing)
+            self._settle(case, epoch, left_out(pair, pair.legacy.missing))
         elif pair.extracted.missing:
-            self._fail(case, pair, epoch)
+            self._settle(case, epoch, without_response(pair))
         elif case.waiting >= WAITING:
             # Before it is known what it is: matches and mismatches alike.
-            self._leave_out(case, pair, epoch, Reason.OVERLOAD)
+            self._settle(case, epoch, left_out(pair, Reason.OVERLOAD))
         elif case.is_partial(pair):
             self._pending.begin(case, self._judge_anew(case, pair, epoch), self._cut_off(case, pair, epoch))
         else:
@@ -259,10 +255,10 @@ class Judge:
                 pair = await case.ask_both(pair)
         except ResendFailed as error:
             log.info("legacy gave no whole response to compare with", migration=pair.migration, reason=str(error))
-            self._leave_out(case, pair, epoch, Reason.CONDITIONAL)
+            self._settle(case, epoch, left_out(pair, Reason.CONDITIONAL))
             return
         if pair.extracted.missing:
-            self._fail(case, pair, epoch)
+            self._settle(case, epoch, without_response(pair))
         else:
             self._judge_whole(case, pair, epoch, anew=True)
 
@@ -277,7 +273,10 @@ class Judge:
                 return
             comparison = case.compared(pair.legacy, pair.extracted)
         if not pair.self_test:
-            self._learn(case, pair, comparison, read)
+            if read:
+                self._earlier.note(pair, pair.legacy, pair.at)
+            if learn(case, pair, comparison, read):
+                self._pending.begin(case, ask_twice(case, pair, comparison))
             if comparison.outcome is Outcome.MATCH:
                 self._ledger.settle_match(Match(pair, comparison, case.keeping), epoch, unit)
                 return
@@ -288,65 +287,32 @@ class Judge:
             # All of it is noise, unless it is what legacy said before: a value that is late varies as legacy's does.
             behind = legacy_before(case, pair, first, self._earlier)
             if behind is not None:
-                work = self._judge_lag(case, pair, epoch, first, behind, unit)
+                find = partial(lagging, case, pair, first, behind, unit, self._earlier)
+                work = self._settle_found(case, epoch, find)
                 self._pending.begin(case, work, self._stands(case, epoch, pair, first, unit))
                 return
         if comparison.outcome is Outcome.NOT_COMPARED:
             self._settle(case, epoch, not_comparable(case, pair, comparison, unit))
         elif comparison.outcome is Outcome.MISMATCH and read:
-            work = self._confirm(case, pair, epoch, comparison, unit)
+            find = partial(confirm, case, pair, comparison, unit, self._earlier)
+            work = self._settle_found(case, epoch, find)
             self._pending.begin(case, work, self._stands(case, epoch, pair, comparison, unit))
         else:
             rule = comparison.ignored[0][1] if comparison.outcome is Outcome.IGNORED else ""
             self._settle(case, epoch, Finding(comparison.outcome, rule, pair, comparison, unit))
 
-    def _learn(self, case: Case, pair: Pair, first: Comparison, read: bool) -> None:
-        """Learn from a pair what legacy varies, and perhaps ask for it once more, whatever came of it."""
-        if read:
-            self._earlier.note(pair, pair.legacy, pair.at)
-        if first.outcome is Outcome.NOT_COMPARED:
-            return
-        case.noise.compared(pair.operation, first.differences, pair.at)
-        shadow = case.shadow
-        # What is asked after a while says how legacy varies in that time, and not between the two responses.
-        if (
-            read
-            and case.waiting < WAITING
-            and time() - pair.at < LEARNED_WITHIN
-            and case.noise.asks(pair.operation, shadow.noise_percent, shadow.noise_learning_percent)
-        ):
-            self._pending.begin(case, ask_twice(case, pair, first))
-
-    async def _confirm(self, case: Case, pair: Pair, epoch: str, first: Comparison, unit: int) -> None:
-        self._settle(case, epoch, await confirm(case, pair, first, unit, self._earlier))
-
-    async def _judge_lag(
-        self, case: Case, pair: Pair, epoch: str, first: Comparison, behind: EarlierResponse, unit: int
-    ) -> None:
-        self._settle(case, epoch, await lagging(case, pair, first, behind, unit, self._earlier))
+    async def _settle_found(self, case: Case, epoch: str, find: Callable[[], Awaitable[Finding]]) -> None:
+        self._settle(case, epoch, await find())
 
     def failed(self, pair: Pair) -> None:
         """The judge could not judge `pair`: a defect, which must not excuse the candidate."""
         case = self._cases.get(pair.migration)
         if case is not None:
-            found = Finding(Outcome.MISMATCH, Reason.FAILED, pair, _NOTHING_FOUND, unit_of(pair))
+            found = Finding(Outcome.MISMATCH, Reason.FAILED, pair, NOTHING_FOUND, unit_of(pair))
             self._settle(case, case.epochs.id, found)
-
-    def _leave_out(self, case: Case, pair: Pair, epoch: str, reason: str) -> None:
-        self._settle(case, epoch, Finding(Outcome.NOT_COMPARED, reason, pair, _NOTHING_FOUND, 0))
-
-    def _fail(self, case: Case, pair: Pair, epoch: str) -> None:
-        found = Finding(Outcome.FAILED, pair.extracted.missing, pair, _NOTHING_FOUND, unit_of(pair))
-        self._settle(case, epoch, found)
 
     def _settle(self, case: Case, epoch: str, found: Finding) -> None:
         self._ledger.settle(found, epoch, case.keeping)
-
-    def _noise_of(self, migration: str, rules: Rules) -> Noise:
-        """What was learned so far about the noise of a migration."""
-        case = self._cases.get(migration)
-        document = case.noise.document() if case is not None else self._learned.get(migration)
-        return Noise(rules.noise) if document is None else read_noise(migration, document, rules)
 
     def _stands(self, case: Case, epoch: str, pair: Pair, first: Comparison, unit: int) -> Callable[[bool], None]:
         """What is to be done where a difference can't be asked about: it stands."""
@@ -355,4 +321,11 @@ class Judge:
 
     def _cut_off(self, case: Case, pair: Pair, epoch: str) -> Callable[[bool], None]:
         """What is to be done where a pair that was not compared yet can't be asked about."""
-        return lambda cancelled: self._leave_out(case, pair, epoch, Reason.STOPPED) if cancelled else self.failed(pair)
+
+        def settle(cancelled: bool) -> None:
+            if cancelled:
+                self._settle(case, epoch, left_out(pair, Reason.STOPPED))
+            else:
+                self.failed(pair)
+
+        return settle

@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+from time import time
 
 import structlog
 
 from strangler.comparison.compare import Comparison, Outcome
 from strangler.comparison.rules import Rules
-from strangler.shadow.judging.case import Case
+from strangler.shadow.judging.case import WAITING, Case
 from strangler.shadow.judging.resend import ResendFailed
 from strangler.shadow.noise.noise import Noise
 from strangler.shadow.pair import Pair
 
 log = structlog.get_logger(part="judge")
+
+LEARNED_WITHIN = 1.0
+"""Seconds after which a pair is not asked about again to learn what legacy varies by itself."""
+
+
+def learn(case: Case, pair: Pair, first: Comparison, read: bool) -> bool:
+    """Learn from a pair what legacy varies; whether both sides are to be asked for it once more."""
+    if first.outcome is Outcome.NOT_COMPARED:
+        return False
+    case.noise.compared(pair.operation, first.differences, pair.at)
+    shadow = case.shadow
+    # What is asked after a while shows how legacy varies in that time, and not between the two responses.
+    return (
+        read
+        and case.waiting < WAITING
+        and time() - pair.at < LEARNED_WITHIN
+        and case.noise.asks(pair.operation, shadow.noise_percent, shadow.noise_learning_percent)
+    )
 
 
 async def ask_twice(case: Case, pair: Pair, first: Comparison) -> None:

@@ -162,9 +162,9 @@ class Ledger:
         """Count both sides' first responses, with how long they took."""
         migration, operation, counts = pair.migration, pair.operation, self._responses
         period = period_of(time())
-        for side, answered in (("legacy", pair.legacy), ("extracted", pair.extracted)):
-            status = 0 if answered.missing else answered.status
-            key = (migration, epoch, operation, side, period, status, bucket_of_latency(answered.seconds))
+        for side, response in (("legacy", pair.legacy), ("extracted", pair.extracted)):
+            status = 0 if response.missing else response.status
+            key = (migration, epoch, operation, side, period, status, bucket_of_latency(response.seconds))
             counts[key] = counts.get(key, 0) + 1
 
     def settle_match(self, match: Match, epoch: str, unit: int) -> None:

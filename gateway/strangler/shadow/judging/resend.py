@@ -1,7 +1,7 @@
-"""Ask an endpoint once more, with the same bytes: on a connection of its own, outside of the workers.
+"""Send a request to an endpoint once more, with the same bytes, on a connection outside of the workers.
 
-The bytes go out as they were: an HTTP library would put right what the two
-sides may have answered differently.
+No HTTP library is used: it would correct what the two sides may have treated
+differently.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ class ResendFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Secure:
-    """How an https endpoint is met."""
+    """TLS settings for connections to an https endpoint."""
 
     context: ssl.SSLContext
     server_name: str
 
 
 def secure(upstream: Upstream, endpoint: str) -> Secure | None:
-    """How the endpoint at the base URL `endpoint` of `upstream` is met; None where it is http."""
+    """TLS settings for the endpoint at the base URL `endpoint` of `upstream`; None for http."""
     parts = urlsplit(endpoint)
     if parts.scheme != "https":
         return None

@@ -1,4 +1,4 @@
-"""Responses that are the same byte by byte where it matters: found without taking them apart.
+"""Finds responses that are equal byte by byte where it matters, without parsing them.
 
 Most pairs of a service that is nearly right are of this kind, and the judge
 shares the machine with the workers (decision 0021).

@@ -1,4 +1,5 @@
 """Differences that legacy shows against itself. Start with `noise`; docs/decisions/0023 has the statistics.
 
-`place` counts one difference of an operation, `suggestions` proposes rules.
+`operation` and `place` count the differences of an operation, `judgement` has
+the possible results, `suggestions` proposes rules.
 """

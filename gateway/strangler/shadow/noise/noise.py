@@ -52,7 +52,7 @@ EXTRA_SHARE = 0.02
 """and the share of its pairs that is added to them, for what differs only later."""
 
 _DUE = 16
-"""After so many pairs, or a sixteenth more, all differences of an operation are judged again."""
+"""Pairs after which all differences of an operation are judged again, or a sixteenth of those seen, if more."""
 
 
 class Sifted(NamedTuple):
@@ -66,7 +66,7 @@ class Sifted(NamedTuple):
 class Learned:
     """What is known of one difference of an operation at which legacy differs from itself.
 
-    `legacy` and `sides` are how many of so many pairs differ. `used` counts
+    `legacy` and `sides` are the pairs that differ, and all pairs. `used` counts
     pairs in which it was let pass; `refused` maps a reason to the pairs in
     which it was not, though by the rates alone it would have been.
     """

@@ -60,7 +60,7 @@ _REMEMBERED = 16
 _FEW, _MANY = 20, 50
 
 _LEARNED_FROM_ALL, _LEARNED_FROM = 500, 8
-"""The values of so many pairs are learned from, at each place, and of one in so many of those that follow."""
+"""Pairs whose values are learned from, at each place; after these one pair in _LEARNED_FROM."""
 
 _PRESENT = 10.0
 """Seconds by which the time in a response may be off from that of the request."""
@@ -211,7 +211,7 @@ class Place:
         return self.valued >= _FEW and self.present * 20 >= self.valued * 19
 
     def judge(self, compared: int, asked_twice: int, thresholds: Thresholds) -> Judged:
-        """Whether it is noise after so many pairs and requests that legacy was asked twice."""
+        """Whether it is noise, given the number of pairs and of requests that legacy was sent twice."""
         if min(compared, asked_twice) < thresholds.pairs:
             return UNJUDGED
         sides, itself = wilson(self.differing, compared), wilson(self.differing_twice, asked_twice)

@@ -1,9 +1,9 @@
-"""What the evidence about a migration says, summed up, with a verdict.
+"""The evidence about a migration, summed up, with a verdict.
 
 A verdict is a bound: the share of wrong responses that the evidence does not
-rule out, at 95 %. *Proven* is said only where nothing speaks against it: the
-comparison itself was tested, enough of the requests were compared, and the
-target is shown for all pairs together and for each operation that had requests.
+rule out, at 95 %. A migration is *proven* only if the comparison itself was
+tested, enough of the requests were compared, and the target is shown for all
+pairs together and for each operation that had requests.
 The evidence is what shadowing has stored (`stored_evidence`), or what a replay
 has just found (`strangler.replay.results`).
 """
@@ -119,8 +119,8 @@ class OperationLatency:
 class ShadowReport:
     """The evidence about one migration since `since` (seconds since 1970).
 
-    `sampled` requests were meant to be compared; `compared` of them were, which
-    includes those that the candidate failed to answer. `lagging`, `failed`,
+    `sampled` requests were to be compared; `compared` of them were, including
+    those that the candidate failed to answer. `lagging`, `failed`,
     `ignored` and `not_compared` count by length, reason or rule. `repeated`
     pairs are of a caller who asked for the same thing within the hour,
     `equal_errors` are the same error on both sides: neither is evidence.
