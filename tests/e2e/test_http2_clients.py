@@ -39,7 +39,7 @@ def frames(data: bytes) -> list[tuple[int, bytes]]:
 
 
 @pytest.mark.parametrize("size", [1, 1000], ids=["in pieces", "whole"])
-def test_a_cleartext_http2_preface_gets_an_explanation(system: System, size: int) -> None:
+def test_a_preface_in_clear_gets_a_refusal_over_http2(system: System, size: int) -> None:
     sent = PREFACE + SETTINGS
     with system.gateway.client() as client:
         for place in range(0, len(sent), size):

@@ -216,6 +216,13 @@ class RequestHead:
             case Action.FROM_PROXIES:
                 if self._trusted is not None:
                     self._lines.append(field)
+            case _:
+                self._add_rare(action, field)
+
+    def _add_rare(self, action: int, field: tuple[bytes, bytes]) -> None:
+        """Take in a field that few requests have; one without an action here is dropped."""
+        value = field[1]
+        match action:
             case Action.EXPECT:
                 if value.lower() != b"100-continue":
                     raise HeadRefused(417, "The only expectation understood is 100-continue.")
