@@ -16,7 +16,7 @@ from strangler.comparison.difference import DifferenceKind
 from strangler.comparison.response import Response
 from strangler.config.compile.compare import DEFAULT_RULES, compile_rules
 from strangler.config.schema.compare import CompareSection
-from strangler.shadow.judging.sameness import Sameness
+from strangler.shadow.judging.equal_bytes import Sameness
 from strangler.shadow.pair import SideResponse
 
 unhurried = settings(deadline=None, max_examples=200)

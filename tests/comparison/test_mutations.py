@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from strangler.comparison.compare import Outcome, compare
 from strangler.comparison.response import Response
 from strangler.config.compile.compare import DEFAULT_RULES
-from strangler.shadow.judging.sameness import Sameness
+from strangler.shadow.judging.equal_bytes import Sameness
 from strangler.shadow.pair import SideResponse
 from tests.comparison import pages
 

@@ -11,7 +11,7 @@ import pytest
 from strangler.config.load import Loaded, load
 from strangler.model.auth import AuthRequirement
 from strangler.model.caller import StickyKey
-from strangler.model.listener import Listener
+from strangler.model.listener import ListenAddress
 from strangler.model.migration import Stage
 from strangler.model.route import FieldMatch
 from strangler.model.upstream import Endpoint
@@ -80,7 +80,7 @@ def good(write: Write) -> Loaded:
 
 def test_a_valid_file_becomes_a_snapshot(good: Loaded) -> None:
     snapshot = good.snapshot
-    assert (snapshot.listen, snapshot.admin) == (Listener("127.0.0.1", 8080), Listener("127.0.0.1", 8081))
+    assert (snapshot.listen, snapshot.admin) == (ListenAddress("127.0.0.1", 8080), ListenAddress("127.0.0.1", 8081))
     assert snapshot.default == "monolith"
     assert snapshot.limits.header_bytes == 16 * 1024
     assert snapshot.trusted_proxies == ("10.0.0.0/8", "192.168.0.1")

@@ -11,7 +11,7 @@ from strangler.config.load import load
 from strangler.config.text.masking import Masking
 from strangler.config.text.problems import Problem
 from strangler.config.text.yaml_reader import read_document
-from strangler.model.source import Source
+from strangler.model.yaml_place import YamlPlace
 from tests.config.conftest import Problems, Write
 
 UPSTREAM = 'upstreams: {a: {endpoints: "http://127.0.0.1:1"}}\n'
@@ -88,7 +88,7 @@ def test_a_word_that_equals_the_value_by_chance_is_not_masked(write: Write, prob
 )
 def test_messages_about_other_places_hide_secrets_and_keep_words(write: Write, value: str, said: str) -> None:
     document = read_document(write('a: "${VALUE}"\nb: written-here\n'), {"VALUE": value}, [])
-    (problem,) = Masking(document).masked([Problem(Source("elsewhere", 1, 1), f"the password {value} of somebody")])
+    (problem,) = Masking(document).masked([Problem(YamlPlace("elsewhere", 1, 1), f"the password {value} of somebody")])
     assert problem.message == said
 
 

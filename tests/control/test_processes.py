@@ -16,7 +16,7 @@ from strangler.control.judge.handle import JudgeHandle
 from strangler.control.workers import fleet
 from strangler.control.workers.fleet import Workers
 from strangler.control.workers.listening import Listening, listen
-from strangler.model.listener import Listener
+from strangler.model.listener import ListenAddress
 from strangler.proxy.rate_limits.shared_buckets import new_tally
 
 CONFIG = """\
@@ -65,7 +65,7 @@ def test_a_worker_start_that_fails_is_retried(loaded: Loaded, monkeypatch: pytes
     monkeypatch.setattr(fleet, "start_worker", failing_first(3, fleet.start_worker))
 
     async def main() -> None:
-        with listen(Listener("127.0.0.1", 0)) as shared:
+        with listen(ListenAddress("127.0.0.1", 0)) as shared:
             kept = one_worker(shared, loaded)
             await kept.start()
             said = (
@@ -82,7 +82,7 @@ def test_a_worker_start_that_fails_is_retried(loaded: Loaded, monkeypatch: pytes
 
 def test_a_worker_stays_when_its_successor_cannot_start(loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
-        with listen(Listener("127.0.0.1", 0)) as shared:
+        with listen(ListenAddress("127.0.0.1", 0)) as shared:
             kept = one_worker(shared, loaded)
             await kept.start()
             assert await kept.wait_serving(DEADLINE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from strangler.model.resilience import Breaker as BreakerSettings
+from strangler.model.resilience import BreakerSettings
 from strangler.model.snapshot import Snapshot
 from strangler.resilience.breaker import Breaker
 from tests.proxy.in_process import Plane, run

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from strangler.model.resilience import Breaker as Settings
+from strangler.model.resilience import BreakerSettings
 from strangler.resilience.breaker import Breaker, State
 
-SETTINGS = Settings(error_percent=50, minimum_requests=4, window=10, open_time=5, probes=2)
+SETTINGS = BreakerSettings(error_percent=50, minimum_requests=4, window=10, open_time=5, probes=2)
 
 
-def breaker_of(settings: Settings) -> Breaker:
+def breaker_of(settings: BreakerSettings) -> Breaker:
     return Breaker(settings, lambda _: None)
 
 
@@ -30,7 +30,7 @@ def fail(breaker: Breaker, now: float) -> None:
     breaker.failed(ticket, now)
 
 
-def opened(now: float = 1.0, settings: Settings = SETTINGS) -> Breaker:
+def opened(now: float = 1.0, settings: BreakerSettings = SETTINGS) -> Breaker:
     breaker = breaker_of(settings)
     for _ in range(settings.minimum_requests):
         fail(breaker, now)
@@ -65,7 +65,7 @@ def test_what_a_client_did_wrong_is_no_failure(status: int) -> None:
 
 def test_slow_answers_open_where_that_is_asked_for() -> None:
     lenient = breaker_of(SETTINGS)
-    strict = breaker_of(Settings(slow=2.0, slow_percent=50, minimum_requests=4))
+    strict = breaker_of(BreakerSettings(slow=2.0, slow_percent=50, minimum_requests=4))
     for seconds in (0.1, 2.0, 0.1, 2.0):
         answer(lenient, 1.0, 200, seconds)
         answer(strict, 1.0, 200, seconds)
@@ -100,7 +100,7 @@ def test_what_was_let_through_by_number_counts_when_it_began() -> None:
 
 def test_every_end_matters_where_slow_ones_count_and_while_it_is_not_closed() -> None:
     assert not breaker_of(SETTINGS).needs_every_end
-    assert breaker_of(Settings(slow=2.0)).needs_every_end
+    assert breaker_of(BreakerSettings(slow=2.0)).needs_every_end
     assert opened().needs_every_end
 
 
@@ -133,7 +133,7 @@ def test_a_probe_that_fails_opens_it_again() -> None:
 
 
 def test_a_client_that_hangs_up_gives_its_probe_back() -> None:
-    breaker = opened(1.0, Settings(probes=1))
+    breaker = opened(1.0, BreakerSettings(probes=1))
     ticket = breaker.enter(6.0)
     assert ticket
     assert not breaker.enter(6.0)

@@ -14,20 +14,28 @@ from strangler.rollout.evidence import (
     CommandKind,
     ComparedPairs,
     Equivalence,
-    Evidence,
     MetricValue,
     Published,
+    RolloutEvidence,
 )
-from strangler.rollout.policy import DAY, Policy
+from strangler.rollout.policy import DAY, RolloutPolicy
 from strangler.rollout.record import Record, Wanted, wanted
-from strangler.rollout.states import State
+from strangler.rollout.states import RolloutState
 
 START = 1_800_000_000.0
 REVISION = "r1"
 SLOW_AFTER = {"GET /products": 0.25}
-PATH = (State.WAITING, State.SHADOWING, State.PROVING, State.CANARY, State.PROMOTING, State.WATCHING, State.EXTRACTED)
-EVERY_STATE = (*PATH, State.HOLDING, State.ROLLED_BACK)
-POLICY = Policy(steps=(0.0, 1.0, 50.0, 100.0), watch=DAY, metrics={"checkout": 0.02})
+PATH = (
+    RolloutState.WAITING,
+    RolloutState.SHADOWING,
+    RolloutState.PROVING,
+    RolloutState.CANARY,
+    RolloutState.PROMOTING,
+    RolloutState.WATCHING,
+    RolloutState.EXTRACTED,
+)
+EVERY_STATE = (*PATH, RolloutState.HOLDING, RolloutState.ROLLED_BACK)
+POLICY = RolloutPolicy(steps=(0.0, 1.0, 50.0, 100.0), watch=DAY, metrics={"checkout": 0.02})
 
 
 def pairs(record: Record, now: float, *, missing: int | None = 0, mismatched: int = 0, **other: Any) -> Equivalence:
@@ -37,7 +45,7 @@ def pairs(record: Record, now: float, *, missing: int | None = 0, mismatched: in
     return Equivalence(**(parts | other))
 
 
-def callers(policy: Policy, record: Record, now: float, *, ratio: float = 1.0, **other: Any) -> CallerCounts:
+def callers(policy: RolloutPolicy, record: Record, now: float, *, ratio: float = 1.0, **other: Any) -> CallerCounts:
     """A thousand failing callers as they come if the extracted side fails `ratio` times as many as the control."""
     share = policy.steps[record.step] / 100
     parts = {
@@ -55,7 +63,7 @@ def callers(policy: Policy, record: Record, now: float, *, ratio: float = 1.0, *
 class Rollout:
     """A rollout that a test drives: `turn` is one turn of the controller, a second after the last."""
 
-    policy: Policy = POLICY
+    policy: RolloutPolicy = POLICY
     record: Record = field(default_factory=lambda: Record(migration="catalog", revision=REVISION))
     now: float = START
     audit: list[AuditEntry] = field(default_factory=list)
@@ -63,7 +71,7 @@ class Rollout:
     wants: Wanted | None = None
     usual: dict[str, Any] = field(default_factory=dict)
 
-    def evidence(self, **other: Any) -> Evidence:
+    def evidence(self, **other: Any) -> RolloutEvidence:
         """Evidence that lets every gate pass, as the store would give it for this record."""
         failing = callers(self.policy, self.record, self.now)
         parts: dict[str, Any] = {
@@ -77,14 +85,14 @@ class Rollout:
             "published": Published(self.record.publication, 2, 2),
             "commands": self.commands,
         }
-        return Evidence(**(parts | self.usual | other))
+        return RolloutEvidence(**(parts | self.usual | other))
 
     def turn(self, after: float = 1.0, **other: Any) -> Advanced:
         """One turn, `after` seconds from the last."""
         self.now += after
         return self.advance(self.evidence(**other))
 
-    def advance(self, evidence: Evidence) -> Advanced:
+    def advance(self, evidence: RolloutEvidence) -> Advanced:
         """One turn on this evidence."""
         advanced = advance(self.policy, self.record, evidence, self.now)
         self.record, self.wants = advanced.record, advanced.wanted
@@ -96,18 +104,18 @@ class Rollout:
         scope = other.get("scope", self.record.scope)
         self.commands = (*self.commands, Command(len(self.commands) + 1, kind, "ann", reason, scope, force))
 
-    def reach(self, state: State, step: int | None = None) -> Rollout:
+    def reach(self, state: RolloutState, step: int | None = None) -> Rollout:
         """Good turns until the rollout is in `state` (at the step); HOLDING holds a canary, by a pause."""
-        if state is State.HOLDING:
-            self.reach(State.CANARY)
+        if state is RolloutState.HOLDING:
+            self.reach(RolloutState.CANARY)
             self.order(CommandKind.PAUSE)
-        if state is State.ROLLED_BACK:
-            self.reach(State.CANARY)
+        if state is RolloutState.ROLLED_BACK:
+            self.reach(RolloutState.CANARY)
             self.order(CommandKind.ROLLBACK)
         for _ in range(5000):
             if self.record.state is state and step in (None, self.record.step):
                 return self
-            self.turn(60.0 if self.record.state is State.WATCHING else 1.0)
+            self.turn(60.0 if self.record.state is RolloutState.WATCHING else 1.0)
         raise AssertionError(f"{self.record.state} instead of {state}")
 
     @property

@@ -8,7 +8,7 @@ from strangler.rollout.evidence import (
     Published,
 )
 from strangler.rollout.record import RollbackTest
-from strangler.rollout.states import State
+from strangler.rollout.states import RolloutState
 from tests.rollout.scenario import POLICY, REVISION, Rollout, callers
 
 UNTIL_EXTRACTED = (
@@ -18,14 +18,14 @@ UNTIL_EXTRACTED = (
 
 
 def test_good_release_goes_all_the_way() -> None:
-    rollout = Rollout().reach(State.EXTRACTED)
+    rollout = Rollout().reach(RolloutState.EXTRACTED)
     assert ", ".join(f"{entry.from_state} → {entry.to_state}" for entry in rollout.audit) == UNTIL_EXTRACTED
     shares = [(entry.from_share, entry.to_share) for entry in rollout.audit if entry.from_share != entry.to_share]
     assert shares == [(0.0, 0.01), (0.01, 0.5), (0.5, 1.0)]
 
 
 def test_audit_has_gate_results_with_counts_and_e_values() -> None:
-    rollout = Rollout().reach(State.PROMOTING, step=2)
+    rollout = Rollout().reach(RolloutState.PROMOTING, step=2)
     entry = rollout.audit[-1]
     assert (entry.who, entry.revision, entry.configuration) == ("controller", REVISION, "c1")
     assert [reading.gate for reading in entry.readings] == ["equivalence", "errors", "latency", "checkout"]
@@ -36,7 +36,7 @@ def test_audit_has_gate_results_with_counts_and_e_values() -> None:
 
 
 def test_promotion_waits_for_the_last_worker() -> None:
-    rollout = Rollout().reach(State.PROMOTING)
+    rollout = Rollout().reach(RolloutState.PROMOTING)
     publication = rollout.record.publication
     for published in (
         None,
@@ -45,14 +45,14 @@ def test_promotion_waits_for_the_last_worker() -> None:
         Published(publication, 0, 0),
     ):
         rollout.turn(published=published)
-        assert rollout.record.state is State.PROMOTING
+        assert rollout.record.state is RolloutState.PROMOTING
     rollout.turn(published=Published(publication, 3, 3))
-    assert rollout.record.state is State.CANARY
+    assert rollout.record.state is RolloutState.CANARY
 
 
 def test_publication_rises_exactly_when_workers_need_something_else() -> None:
     rollout, seen = Rollout(), []
-    while rollout.record.state is not State.WATCHING:
+    while rollout.record.state is not RolloutState.WATCHING:
         before = rollout.wants
         rollout.turn()
         assert rollout.wants is not None
@@ -64,16 +64,16 @@ def test_publication_rises_exactly_when_workers_need_something_else() -> None:
 
 def test_rollout_without_shadowing_goes_straight_to_its_first_share() -> None:
     policy = replace(POLICY, steps=(1.0, 100.0), equivalence=None, metrics={})
-    rollout = Rollout(policy).reach(State.CANARY)
+    rollout = Rollout(policy).reach(RolloutState.CANARY)
     assert (rollout.record.step, rollout.share) == (0, 0.01)
-    rollout.reach(State.EXTRACTED)
+    rollout.reach(RolloutState.EXTRACTED)
 
 
 def test_long_good_evidence_begins_another_rollback_test() -> None:
-    rollout = Rollout(replace(POLICY, approve_before=frozenset({100.0}))).reach(State.CANARY, step=2)
+    rollout = Rollout(replace(POLICY, approve_before=frozenset({100.0}))).reach(RolloutState.CANARY, step=2)
     # The first test was that of the first step; a thousand callers, half on each side, have ended the second.
     assert rollout.record.rollback_test("errors") == RollbackTest(3, 500, 500)
     # Forty more on the extracted side and none on the other are little beside a thousand, but not in this test.
     broken = callers(rollout.policy, rollout.record, rollout.now + 1, extracted=540, control=500)
     rollout.turn(errors=broken)
-    assert rollout.record.state is State.ROLLED_BACK
+    assert rollout.record.state is RolloutState.ROLLED_BACK

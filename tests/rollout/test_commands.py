@@ -13,21 +13,24 @@ from strangler.rollout.evidence import (
     Scope,
     Unavailable,
 )
-from strangler.rollout.states import State
+from strangler.rollout.states import RolloutState
 from tests.rollout.scenario import POLICY, REVISION, Rollout
 
 
 def test_approval_lets_the_rollout_go_on_in_the_same_turn() -> None:
-    rollout = Rollout(replace(POLICY, approve_before=frozenset({50.0}))).reach(State.CANARY)
+    rollout = Rollout(replace(POLICY, approve_before=frozenset({50.0}))).reach(RolloutState.CANARY)
     rollout.turn()
-    assert (rollout.record.state, rollout.record.reason) == (State.HOLDING, "50 % needs the approval of a person")
+    assert (rollout.record.state, rollout.record.reason) == (
+        RolloutState.HOLDING,
+        "50 % needs the approval of a person",
+    )
     rollout.order(CommandKind.APPROVE)
     rollout.turn()
-    assert (rollout.record.state, rollout.record.step) == (State.PROMOTING, 2)
+    assert (rollout.record.state, rollout.record.step) == (RolloutState.PROMOTING, 2)
 
 
 def test_approval_of_another_revision_is_refused() -> None:
-    rollout = Rollout(replace(POLICY, approve_before=frozenset({50.0}))).reach(State.CANARY)
+    rollout = Rollout(replace(POLICY, approve_before=frozenset({50.0}))).reach(RolloutState.CANARY)
     rollout.order(CommandKind.APPROVE, scope=Scope("r0", 1, 1))
     rollout.turn()
     assert rollout.record.approved is None
@@ -35,44 +38,49 @@ def test_approval_of_another_revision_is_refused() -> None:
 
 
 def test_approval_is_used_up_by_its_step() -> None:
-    rollout = Rollout(replace(POLICY, approve_before=frozenset({50.0, 100.0}))).reach(State.CANARY)
+    rollout = Rollout(replace(POLICY, approve_before=frozenset({50.0, 100.0}))).reach(RolloutState.CANARY)
     rollout.order(CommandKind.APPROVE)
-    rollout.reach(State.CANARY, step=2)
+    rollout.reach(RolloutState.CANARY, step=2)
     rollout.turn()
     assert rollout.record.reason == "100 % needs the approval of a person"
 
 
 def test_pause_holds_until_it_is_resumed() -> None:
-    rollout = Rollout().reach(State.CANARY)
+    rollout = Rollout().reach(RolloutState.CANARY)
     rollout.order(CommandKind.PAUSE, reason="holiday")
     rollout.turn()
-    assert (rollout.record.state, rollout.record.reason) == (State.HOLDING, "paused by ann: holiday")
+    assert (rollout.record.state, rollout.record.reason) == (RolloutState.HOLDING, "paused by ann: holiday")
     rollout.order(CommandKind.RESUME)
     rollout.turn()
-    assert rollout.record.state is State.PROMOTING
+    assert rollout.record.state is RolloutState.PROMOTING
 
 
 def test_command_is_carried_out_once() -> None:
-    rollout = Rollout().reach(State.CANARY)
+    rollout = Rollout().reach(RolloutState.CANARY)
     rollout.order(CommandKind.ROLLBACK)
     rollout.order(CommandKind.RESUME)
     rollout.turn()
-    assert rollout.record.state is State.WAITING
-    rollout.reach(State.CANARY)
+    assert rollout.record.state is RolloutState.WAITING
+    rollout.reach(RolloutState.CANARY)
     assert [entry.what for entry in rollout.audit].count("failed") == 1
 
 
 def test_promotion_past_a_gate_needs_force_and_is_recorded() -> None:
-    rollout = Rollout().reach(State.CANARY)
+    rollout = Rollout().reach(RolloutState.CANARY)
     few = {"errors": Unavailable("the store can't be read")}
     rollout.order(CommandKind.PROMOTE)
     rollout.turn(**few)
     assert rollout.audit[-2].reason.endswith("the store can't be read; --force promotes all the same")
-    assert rollout.record.state is State.HOLDING
+    assert rollout.record.state is RolloutState.HOLDING
     rollout.order(CommandKind.PROMOTE, force=True, reason="the store is under repair")
     rollout.turn(**few)
     entry = rollout.audit[-1]
-    assert (rollout.record.state, entry.what, entry.who, entry.forced) == (State.PROMOTING, "passed", "ann", True)
+    assert (rollout.record.state, entry.what, entry.who, entry.forced) == (
+        RolloutState.PROMOTING,
+        "passed",
+        "ann",
+        True,
+    )
 
 
 @pytest.mark.parametrize(
@@ -87,36 +95,45 @@ def test_promotion_past_a_gate_needs_force_and_is_recorded() -> None:
 def test_force_does_not_promote_past(other: dict[str, object], refusal: str) -> None:
     rollout = Rollout(replace(POLICY, depends_on=("users",)))
     good = {"dependencies": (Dependency("users", 1.0, False),)}
-    while rollout.record.state is not State.CANARY:
+    while rollout.record.state is not RolloutState.CANARY:
         rollout.turn(**good)
     if "metrics" in other:
         other = {"metrics": {"checkout": MetricValue(rollout.now, 1.0)}}
     rollout.order(CommandKind.PROMOTE, force=True)
     rollout.turn(**(good | other))
-    assert rollout.record.state in (State.HOLDING, State.ROLLED_BACK)
+    assert rollout.record.state in (RolloutState.HOLDING, RolloutState.ROLLED_BACK)
     refused = [entry.reason for entry in rollout.audit if entry.what == "refused"]
     assert refusal in refused[0]
 
 
 @pytest.mark.parametrize("scope", [None, Scope("r0", 1, 1), Scope(REVISION, 2, 1), Scope(REVISION, 1, 0)])
 def test_promotion_on_what_was_seen_of_something_else_is_refused(scope: Scope | None) -> None:
-    rollout = Rollout().reach(State.CANARY)
+    rollout = Rollout().reach(RolloutState.CANARY)
     rollout.order(CommandKind.PROMOTE, force=True, scope=scope)
     rollout.turn(metrics={})
-    assert (rollout.record.state, rollout.share) == (State.HOLDING, 0.01)
+    assert (rollout.record.state, rollout.share) == (RolloutState.HOLDING, 0.01)
     assert "promote: the order is not about revision r1, attempt 1, step 1" in [entry.reason for entry in rollout.audit]
 
 
 def test_promotion_in_the_turn_of_another_revision_is_refused() -> None:
-    rollout = Rollout().reach(State.CANARY)
+    rollout = Rollout().reach(RolloutState.CANARY)
     rollout.order(CommandKind.PROMOTE, force=True)
     advanced = rollout.turn(revision="r2")
     assert [entry.what for entry in advanced.audit] == ["revised", "refused"]
-    assert (rollout.record.state, rollout.share) == (State.WAITING, 0.0)
+    assert (rollout.record.state, rollout.share) == (RolloutState.WAITING, 0.0)
 
 
-@pytest.mark.parametrize("state", [State.WAITING, State.SHADOWING, State.PROMOTING, State.EXTRACTED, State.ROLLED_BACK])
-def test_promotion_in_a_state_without_gates_is_refused(state: State) -> None:
+@pytest.mark.parametrize(
+    "state",
+    [
+        RolloutState.WAITING,
+        RolloutState.SHADOWING,
+        RolloutState.PROMOTING,
+        RolloutState.EXTRACTED,
+        RolloutState.ROLLED_BACK,
+    ],
+)
+def test_promotion_in_a_state_without_gates_is_refused(state: RolloutState) -> None:
     rollout = Rollout().reach(state)
     rollout.order(CommandKind.PROMOTE, force=True)
     advanced = rollout.turn(published=None, freeze="Christmas", equivalence=Unavailable("no"))
@@ -125,11 +142,11 @@ def test_promotion_in_a_state_without_gates_is_refused(state: State) -> None:
 
 
 def test_paused_rollout_is_not_promoted_and_a_finished_one_not_paused() -> None:
-    rollout = Rollout().reach(State.HOLDING)
+    rollout = Rollout().reach(RolloutState.HOLDING)
     rollout.order(CommandKind.PROMOTE, force=True)
     rollout.turn()
     assert rollout.audit[-1].reason == "promote: the rollout is paused; resume it first"
-    for state in (State.EXTRACTED, State.ROLLED_BACK):
+    for state in (RolloutState.EXTRACTED, RolloutState.ROLLED_BACK):
         rollout = Rollout().reach(state)
         rollout.order(CommandKind.PAUSE)
         rollout.turn()
@@ -137,17 +154,17 @@ def test_paused_rollout_is_not_promoted_and_a_finished_one_not_paused() -> None:
 
 
 def test_watch_ends_early_by_force() -> None:
-    rollout = Rollout().reach(State.WATCHING)
+    rollout = Rollout().reach(RolloutState.WATCHING)
     rollout.order(CommandKind.PROMOTE)
     rollout.turn()
     assert rollout.audit[-1].reason == "promote: the time to watch is not served; --force promotes all the same"
     rollout.order(CommandKind.PROMOTE, force=True)
     rollout.turn()
-    assert rollout.record.state is State.EXTRACTED
+    assert rollout.record.state is RolloutState.EXTRACTED
 
 
 def test_commands_that_have_nothing_to_do_are_refused() -> None:
-    rollout = Rollout().reach(State.CANARY)
+    rollout = Rollout().reach(RolloutState.CANARY)
     rollout.order(CommandKind.RESUME)
     rollout.order(CommandKind.APPROVE)
     rollout.turn(errors=Unavailable("no"))

@@ -12,18 +12,18 @@ from strangler.rollout.gates.callers import caller_reading, control_rate
 from strangler.rollout.gates.equivalence import equivalence_reading
 from strangler.rollout.gates.metric import metric_reading
 from strangler.rollout.gates.readings import read_gates
-from strangler.rollout.policy import DAY, Policy
+from strangler.rollout.policy import DAY, RolloutPolicy
 from strangler.rollout.record import Record, RollbackTest
 from strangler.rollout.results import CannotMeasure, Failed, NotEnough, Passed, Reading, duration
-from strangler.rollout.states import State
+from strangler.rollout.states import RolloutState
 from tests.rollout.scenario import REVISION, SLOW_AFTER, START, Rollout, callers, pairs
 
-POLICY = Policy(floor=None)
-CANARY = Record(migration="catalog", revision=REVISION, state=State.CANARY, step=1)
-WATCHING = replace(CANARY, state=State.WATCHING, step=5, base_rates={"errors": 0.01})
+POLICY = RolloutPolicy(floor=None)
+CANARY = Record(migration="catalog", revision=REVISION, state=RolloutState.CANARY, step=1)
+WATCHING = replace(CANARY, state=RolloutState.WATCHING, step=5, base_rates={"errors": 0.01})
 
 
-def errors(policy: Policy = POLICY, record: Record = CANARY, **other: Any) -> Reading:
+def errors(policy: RolloutPolicy = POLICY, record: Record = CANARY, **other: Any) -> Reading:
     return caller_reading("errors", policy, record, callers(policy, record, START, **other), START)
 
 
@@ -201,18 +201,18 @@ def test_metric_results(measured: Any, result: object) -> None:
 @pytest.mark.parametrize(
     ("state", "gates"),
     [
-        (State.WAITING, []),
-        (State.SHADOWING, []),
-        (State.PROVING, ["equivalence", "checkout"]),
-        (State.CANARY, ["equivalence", "errors", "latency", "checkout"]),
-        (State.PROMOTING, ["equivalence", "errors", "latency", "checkout"]),
-        (State.HOLDING, ["equivalence", "errors", "latency", "checkout"]),
-        (State.WATCHING, ["equivalence", "errors", "latency", "checkout"]),
-        (State.EXTRACTED, []),
-        (State.ROLLED_BACK, []),
+        (RolloutState.WAITING, []),
+        (RolloutState.SHADOWING, []),
+        (RolloutState.PROVING, ["equivalence", "checkout"]),
+        (RolloutState.CANARY, ["equivalence", "errors", "latency", "checkout"]),
+        (RolloutState.PROMOTING, ["equivalence", "errors", "latency", "checkout"]),
+        (RolloutState.HOLDING, ["equivalence", "errors", "latency", "checkout"]),
+        (RolloutState.WATCHING, ["equivalence", "errors", "latency", "checkout"]),
+        (RolloutState.EXTRACTED, []),
+        (RolloutState.ROLLED_BACK, []),
     ],
 )
-def test_gates_that_count_in_each_state(state: State, gates: list[str]) -> None:
+def test_gates_that_count_in_each_state(state: RolloutState, gates: list[str]) -> None:
     rollout = Rollout().reach(state)
     readings = read_gates(rollout.policy, rollout.record, rollout.evidence(), rollout.now)
     assert [reading.gate for reading in readings] == gates

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from strangler.rollout.evidence import Dependency, Evidence
+from strangler.rollout.evidence import Dependency, RolloutEvidence
 from strangler.rollout.holds import (
     approval_hold,
     beginning_holds,
@@ -17,17 +17,17 @@ from strangler.rollout.holds import (
     rolled_back_dependency,
     window_hold,
 )
-from strangler.rollout.policy import Policy, Window
+from strangler.rollout.policy import RolloutPolicy, Window
 from strangler.rollout.record import Record
-from strangler.rollout.states import State
+from strangler.rollout.states import RolloutState
 from tests.rollout.scenario import REVISION, Rollout
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HOUR = 3600.0
 OFFICE = Window(frozenset(range(4)), 9 * HOUR, 16 * HOUR, BERLIN)
 NIGHT = Window(frozenset({4}), 22 * HOUR, 4 * HOUR, BERLIN)
-POLICY = Policy(depends_on=("users",), approve_before=frozenset({100.0}))
-RECORD = Record(migration="catalog", revision=REVISION, state=State.CANARY, step=4)
+POLICY = RolloutPolicy(depends_on=("users",), approve_before=frozenset({100.0}))
+RECORD = Record(migration="catalog", revision=REVISION, state=RolloutState.CANARY, step=4)
 
 
 def at(text: str, zone: ZoneInfo = BERLIN) -> float:
@@ -95,7 +95,7 @@ def test_approval_is_for_one_step() -> None:
 
 
 def test_all_causes_are_named() -> None:
-    evidence = Evidence(revision=REVISION, freeze="Christmas")
+    evidence = RolloutEvidence(revision=REVISION, freeze="Christmas")
     policy = replace(POLICY, windows=(OFFICE,))
     causes = promotion_holds(policy, RECORD, evidence, 5, at("2026-12-05 10:00"))
     assert [cause.split()[0] for cause in causes] == ["frozen:", "where", "outside", "100"]
@@ -103,16 +103,18 @@ def test_all_causes_are_named() -> None:
 
 
 def test_rollout_outside_of_its_windows_holds_but_still_rolls_back() -> None:
-    rollout = Rollout(replace(Rollout().policy, windows=(OFFICE,)), now=at("2026-11-30 09:00")).reach(State.CANARY)
+    rollout = Rollout(replace(Rollout().policy, windows=(OFFICE,)), now=at("2026-11-30 09:00")).reach(
+        RolloutState.CANARY
+    )
     rollout.now = at("2026-11-30 20:00")
     rollout.turn()
     rollout.turn()
-    assert rollout.record.state is State.HOLDING
+    assert rollout.record.state is RolloutState.HOLDING
     assert rollout.record.reason.startswith("outside of the windows")
     rollout.turn(metrics={})
     assert "checkout can't be measured" in rollout.record.reason
     rollout.now = at("2026-12-01 09:00")
     rollout.turn()
-    assert rollout.record.state is State.CANARY
+    assert rollout.record.state is RolloutState.CANARY
     rollout.turn()
-    assert rollout.record.state is State.PROMOTING
+    assert rollout.record.state is RolloutState.PROMOTING

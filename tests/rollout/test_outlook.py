@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 
 from strangler.rollout.outlook import outlook, step_test
-from strangler.rollout.policy import Policy
+from strangler.rollout.policy import RolloutPolicy
 from strangler.rollout.statistics.feasibility import callers_to_show_below
 from strangler.rollout.statistics.known_rate import log_e_below
 
-POLICY = Policy()
+POLICY = RolloutPolicy()
 NO_FLOOR = replace(POLICY, floor=None)
 
 

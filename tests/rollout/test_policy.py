@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from strangler.rollout.policy import Policy
+from strangler.rollout.policy import RolloutPolicy
 
 
 @pytest.mark.parametrize(
@@ -23,4 +23,4 @@ from strangler.rollout.policy import Policy
 )
 def test_policy_that_cannot_be_is_refused(values: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Policy(**values)
+        RolloutPolicy(**values)

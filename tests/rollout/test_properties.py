@@ -11,9 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strangler.rollout.advance import advance
-from strangler.rollout.evidence import CommandKind, Dependency, Evidence, MetricValue, Published, Scope, Unavailable
+from strangler.rollout.evidence import (
+    CommandKind,
+    Dependency,
+    MetricValue,
+    Published,
+    RolloutEvidence,
+    Scope,
+    Unavailable,
+)
 from strangler.rollout.record import from_json, to_json, wanted
-from strangler.rollout.states import Event, State
+from strangler.rollout.states import Event, RolloutState
 from tests.rollout.scenario import EVERY_STATE, POLICY, REVISION, Rollout, callers, pairs
 
 TROUBLE: dict[str, Callable[[Rollout], dict[str, Any]]] = {
@@ -59,7 +67,7 @@ TROUBLE: dict[str, Callable[[Rollout], dict[str, Any]]] = {
 CALLERS = {name for name in TROUBLE if "callers" in name} | {"bad release"}
 """Trouble that does not count while no caller is on the extracted side."""
 UNSTEADY = (-86_400.0, -1.0, 61.0, 3600.0, 30 * 86_400.0)
-WATCHED = (State.PROVING, State.CANARY, State.WATCHING)
+WATCHED = (RolloutState.PROVING, RolloutState.CANARY, RolloutState.WATCHING)
 
 
 @dataclass(frozen=True)
@@ -71,9 +79,9 @@ class Happening:
     order: CommandKind | None
     acknowledged: bool
 
-    def is_good(self, state: State) -> bool:
+    def is_good(self, state: RolloutState) -> bool:
         """Whether the controller may promote by itself in this turn, if the rollout is in the state."""
-        trouble = set(self.trouble) - (CALLERS if state is State.PROVING else set())
+        trouble = set(self.trouble) - (CALLERS if state is RolloutState.PROVING else set())
         return not trouble and self.after not in UNSTEADY
 
 
@@ -84,16 +92,16 @@ happenings = st.builds(
     order=st.none() | st.none() | st.none() | st.sampled_from(CommandKind),
     acknowledged=st.booleans() | st.just(True),
 )
-beginnings = st.sampled_from([state for state in EVERY_STATE if state is not State.EXTRACTED])
+beginnings = st.sampled_from([state for state in EVERY_STATE if state is not RolloutState.EXTRACTED])
 
 
-def rollout_in(state: State) -> Rollout:
+def rollout_in(state: RolloutState) -> Rollout:
     usual = {"dependencies": (Dependency("users", 1.0, False),)}
     rollout = Rollout(replace(POLICY, depends_on=("users",)), usual=usual)
     return rollout.reach(state)
 
 
-def evidence_of(rollout: Rollout, happening: Happening) -> Evidence:
+def evidence_of(rollout: Rollout, happening: Happening) -> RolloutEvidence:
     """The evidence of the turn; orders never force, and are about what the person sees."""
     rollout.now += happening.after
     if happening.order is not None:
@@ -108,7 +116,9 @@ def evidence_of(rollout: Rollout, happening: Happening) -> Evidence:
 
 @settings(max_examples=300, deadline=None)
 @given(beginnings, st.lists(happenings, min_size=1, max_size=25))
-def test_nothing_promotes_without_every_gate_passing_on_present_evidence(state: State, turns: list[Happening]) -> None:
+def test_nothing_promotes_without_every_gate_passing_on_present_evidence(
+    state: RolloutState, turns: list[Happening]
+) -> None:
     rollout = rollout_in(state)
     for happening in turns:
         before = rollout.record
@@ -129,22 +139,24 @@ def test_nothing_promotes_without_every_gate_passing_on_present_evidence(state: 
 
 @settings(max_examples=150, deadline=None)
 @given(beginnings, st.lists(happenings, max_size=20))
-def test_rollback_is_possible_after_anything_and_lasts_until_resumed(state: State, turns: list[Happening]) -> None:
+def test_rollback_is_possible_after_anything_and_lasts_until_resumed(
+    state: RolloutState, turns: list[Happening]
+) -> None:
     rollout = rollout_in(state)
     for happening in turns:
         rollout.advance(evidence_of(rollout, happening))
     rollout.order(CommandKind.ROLLBACK)
     rollout.turn(revision=rollout.record.revision)
-    assert (rollout.record.state, rollout.share) == (State.ROLLED_BACK, 0.0)
+    assert (rollout.record.state, rollout.share) == (RolloutState.ROLLED_BACK, 0.0)
     for happening in turns:
         order = None if happening.order is CommandKind.RESUME else happening.order
         rollout.advance(evidence_of(rollout, replace(happening, order=order)))
-        assert (rollout.record.state, rollout.share) == (State.ROLLED_BACK, 0.0)
+        assert (rollout.record.state, rollout.share) == (RolloutState.ROLLED_BACK, 0.0)
 
 
 @settings(max_examples=150, deadline=None)
 @given(beginnings, st.lists(happenings, max_size=20))
-def test_restart_from_the_stored_record_behaves_the_same(state: State, turns: list[Happening]) -> None:
+def test_restart_from_the_stored_record_behaves_the_same(state: RolloutState, turns: list[Happening]) -> None:
     rollout = rollout_in(state)
     for happening in turns:
         stored = to_json(rollout.record)
@@ -155,7 +167,7 @@ def test_restart_from_the_stored_record_behaves_the_same(state: State, turns: li
 
 @pytest.mark.parametrize("jump", UNSTEADY)
 @pytest.mark.parametrize("state", WATCHED)
-def test_clock_that_jumps_never_promotes(state: State, jump: float) -> None:
+def test_clock_that_jumps_never_promotes(state: RolloutState, jump: float) -> None:
     rollout = Rollout().reach(state)
     share, served = rollout.share, rollout.record.served
     rollout.turn(after=jump)
@@ -164,26 +176,26 @@ def test_clock_that_jumps_never_promotes(state: State, jump: float) -> None:
 
 
 def test_clock_that_jumps_does_not_end_the_watch() -> None:
-    rollout = Rollout().reach(State.WATCHING)
+    rollout = Rollout().reach(RolloutState.WATCHING)
     for _ in range(100):
         rollout.turn(after=30 * 86_400.0)
         rollout.turn()
-    assert rollout.record.state is State.WATCHING
+    assert rollout.record.state is RolloutState.WATCHING
     assert rollout.record.served <= 100 * 61
 
 
 @pytest.mark.parametrize(
     ("state", "trouble"),
-    [(State.CANARY, trouble) for trouble in sorted(TROUBLE)]
-    + [(State.PROVING, trouble) for trouble in sorted(TROUBLE.keys() - CALLERS)],
+    [(RolloutState.CANARY, trouble) for trouble in sorted(TROUBLE)]
+    + [(RolloutState.PROVING, trouble) for trouble in sorted(TROUBLE.keys() - CALLERS)],
 )
-def test_trouble_that_lasts_never_raises_the_share(state: State, trouble: str) -> None:
+def test_trouble_that_lasts_never_raises_the_share(state: RolloutState, trouble: str) -> None:
     rollout = rollout_in(state)
     share = rollout.share
     for _ in range(10):
         rollout.now += 1
         # A revision changes once and then stays, which is no trouble: the rollout begins anew and goes on.
-        if trouble == "new revision" and rollout.record.state is State.WAITING:
+        if trouble == "new revision" and rollout.record.state is RolloutState.WAITING:
             break
         rollout.advance(rollout.evidence(**TROUBLE[trouble](rollout)))
         assert rollout.share <= share

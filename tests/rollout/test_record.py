@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strangler.rollout.record import Held, Pause, Record, RecordError, RollbackTest, Stuck, from_json, to_json, wanted
-from strangler.rollout.states import State
+from strangler.rollout.states import RolloutState
 from tests.rollout.scenario import EVERY_STATE, POLICY, REVISION, Rollout
 
 times = st.floats(0, 4e9)
@@ -18,7 +18,7 @@ records = st.builds(
     Record,
     migration=texts,
     revision=texts,
-    state=st.sampled_from([state for state in State if state is not State.HOLDING]),
+    state=st.sampled_from([state for state in RolloutState if state is not RolloutState.HOLDING]),
     attempt=st.integers(1, 99),
     step=st.integers(0, 5),
     served=times,
@@ -37,16 +37,16 @@ def test_record_is_read_as_it_was_written(record: Record) -> None:
 
 
 def test_what_is_held_is_read_as_it_was_written() -> None:
-    held = Held(State.CANARY, 12.5, 3.0, "frozen")
-    record = Record(migration="catalog", revision=REVISION, state=State.HOLDING, held=held)
+    held = Held(RolloutState.CANARY, 12.5, 3.0, "frozen")
+    record = Record(migration="catalog", revision=REVISION, state=RolloutState.HOLDING, held=held)
     again = from_json(to_json(record))
     assert again == record
     assert again.held is not None
-    assert again.held.state is State.CANARY
+    assert again.held.state is RolloutState.CANARY
 
 
 @pytest.mark.parametrize("state", EVERY_STATE)
-def test_record_of_every_state_survives(state: State) -> None:
+def test_record_of_every_state_survives(state: RolloutState) -> None:
     record = Rollout().reach(state).record
     assert from_json(to_json(record)) == record
 
@@ -83,17 +83,17 @@ def test_record_that_cannot_be_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("state", "share", "shadowed"),
     [
-        (State.WAITING, 0.0, False),
-        (State.SHADOWING, 0.0, True),
-        (State.PROVING, 0.0, True),
-        (State.CANARY, 0.01, True),
-        (State.PROMOTING, 0.01, True),
-        (State.WATCHING, 1.0, True),
-        (State.EXTRACTED, 1.0, False),
-        (State.HOLDING, 0.01, True),
-        (State.ROLLED_BACK, 0.0, False),
+        (RolloutState.WAITING, 0.0, False),
+        (RolloutState.SHADOWING, 0.0, True),
+        (RolloutState.PROVING, 0.0, True),
+        (RolloutState.CANARY, 0.01, True),
+        (RolloutState.PROMOTING, 0.01, True),
+        (RolloutState.WATCHING, 1.0, True),
+        (RolloutState.EXTRACTED, 1.0, False),
+        (RolloutState.HOLDING, 0.01, True),
+        (RolloutState.ROLLED_BACK, 0.0, False),
     ],
 )
-def test_what_workers_should_do_in_each_state(state: State, share: float, shadowed: bool) -> None:
+def test_what_workers_should_do_in_each_state(state: RolloutState, share: float, shadowed: bool) -> None:
     wants = wanted(POLICY, Rollout().reach(state).record)
     assert (wants.share, wants.shadowed) == (share, shadowed)

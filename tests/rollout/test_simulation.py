@@ -10,14 +10,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from strangler.rollout.policy import DAY, Policy, Window
+from strangler.rollout.policy import DAY, RolloutPolicy, Window
 from strangler.rollout.record import RollbackTest
 from strangler.rollout.simulation.__main__ import lines
 from strangler.rollout.simulation.events import StepEvents, side_factors
 from strangler.rollout.simulation.figures import simulate, spread
 from strangler.rollout.simulation.play import play, played_policy
 from strangler.rollout.simulation.traffic import Traffic, step_cells
-from strangler.rollout.states import State
+from strangler.rollout.states import RolloutState
 from strangler.rollout.statistics.failing_callers import RATIOS, SideCounts, log_e_harmless, log_e_worse
 from strangler.rollout.statistics.feasibility import StepTest, failing_callers_needed
 from strangler.rollout.statistics.spending import log_needed_to_promote, log_needed_to_roll_back
@@ -25,7 +25,7 @@ from strangler.rollout.statistics.spending import log_needed_to_promote, log_nee
 TRAFFIC = Traffic()
 # Callers of this traffic fail independently and at once, which is what the exact numbers are about.
 PLAIN = Traffic(request_failure=0.0)
-POLICY = replace(played_policy(Policy()), floor=None)
+POLICY = replace(played_policy(RolloutPolicy()), floor=None)
 
 
 @pytest.mark.parametrize("share", [0.01, 0.25, 0.5])
@@ -88,7 +88,7 @@ def test_cells_have_the_share_of_the_extracted_side() -> None:
 
 
 def test_good_release_is_moved_and_a_bad_one_is_met_by_few() -> None:
-    good, bad = (simulate(Policy(), TRAFFIC, ratio, 150, 11) for ratio in (1.0, 5.0))
+    good, bad = (simulate(RolloutPolicy(), TRAFFIC, ratio, 150, 11) for ratio in (1.0, 5.0))
     assert (good.moved, good.open) == (150 - good.rolled_back, 0)
     assert good.rolled_back <= 5
     assert bad.rolled_back >= 149
@@ -99,33 +99,33 @@ def test_good_release_is_moved_and_a_bad_one_is_met_by_few() -> None:
 
 
 def test_same_seed_plays_the_same_rollouts() -> None:
-    assert simulate(Policy(), TRAFFIC, 5.0, 20, 3) == simulate(Policy(), TRAFFIC, 5.0, 20, 3)
-    assert simulate(Policy(), TRAFFIC, 5.0, 20, 3) != simulate(Policy(), TRAFFIC, 5.0, 20, 4)
+    assert simulate(RolloutPolicy(), TRAFFIC, 5.0, 20, 3) == simulate(RolloutPolicy(), TRAFFIC, 5.0, 20, 3)
+    assert simulate(RolloutPolicy(), TRAFFIC, 5.0, 20, 3) != simulate(RolloutPolicy(), TRAFFIC, 5.0, 20, 4)
 
 
 def test_service_at_which_nobody_fails_is_moved_by_the_floor() -> None:
     quiet = Traffic(always_failing=0.0, request_failure=0.0)
-    assert play(played_policy(Policy()), quiet, 1.0, Random(1)).state is State.WATCHING
+    assert play(played_policy(RolloutPolicy()), quiet, 1.0, Random(1)).state is RolloutState.WATCHING
     # Without a floor there is nothing that could prove it.
-    assert play(POLICY, quiet, 1.0, Random(1)).state is State.CANARY
+    assert play(POLICY, quiet, 1.0, Random(1)).state is RolloutState.CANARY
 
 
 def test_site_with_too_few_callers_does_not_leave_the_first_step() -> None:
-    played = play(played_policy(Policy()), Traffic(callers=2000), 1.0, Random(1))
-    assert (played.state, played.reached) == (State.CANARY, 1.0)
+    played = play(played_policy(RolloutPolicy()), Traffic(callers=2000), 1.0, Random(1))
+    assert (played.state, played.reached) == (RolloutState.CANARY, 1.0)
 
 
 def test_windows_make_a_rollout_longer() -> None:
     window = Window(frozenset(range(7)), 12 * 3600.0, 13 * 3600.0, ZoneInfo("UTC"))
-    policy = replace(played_policy(Policy()), windows=(window,))
+    policy = replace(played_policy(RolloutPolicy()), windows=(window,))
     played = play(policy, Traffic(callers=100_000), 1.0, Random(1))
-    assert played.state is State.WATCHING
+    assert played.state is RolloutState.WATCHING
     # The first step begins within the window and takes longer than that is open: it ends on another day.
     assert played.seconds[1.0] > 20 * 3600
 
 
 def test_figures_for_people() -> None:
-    text = "\n".join(lines(simulate(Policy(), TRAFFIC, 5.0, 20, 3)))
+    text = "\n".join(lines(simulate(RolloutPolicy(), TRAFFIC, 5.0, 20, 3)))
     assert text.startswith("5 times as many failing callers, 20 rollouts, seed 3\n  rolled back 100.000%")
 
 

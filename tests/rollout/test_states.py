@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from strangler.rollout import states
-from strangler.rollout.states import TRANSITIONS, Event, NoTransition, State, next_state
+from strangler.rollout.states import TRANSITIONS, Event, NoTransition, RolloutState, next_state
 
 # The table once more, written independently. A dash is "can't happen"; what depends on the
 # record is written for a rollout that holds a canary, and at a step that is not the last.
@@ -26,40 +26,46 @@ rolled back  rolled back  rolled back  rolled back  waiting  -        -         
 """  # noqa: E501
 
 
-def rows() -> list[tuple[State, Event, str]]:
+def rows() -> list[tuple[RolloutState, Event, str]]:
     head, *lines = (re.split(r"\s{2,}", line.strip()) for line in EXPECTED.strip().splitlines())
-    return [(State(line[0]), Event(event), cell) for line in lines for event, cell in zip(head, line[1:], strict=True)]
+    return [
+        (RolloutState(line[0]), Event(event), cell)
+        for line in lines
+        for event, cell in zip(head, line[1:], strict=True)
+    ]
 
 
 @pytest.mark.parametrize(("state", "event", "expected"), rows(), ids=lambda value: str(value))
-def test_table_row(state: State, event: Event, expected: str) -> None:
+def test_table_row(state: RolloutState, event: Event, expected: str) -> None:
     if expected == "-":
         with pytest.raises(NoTransition, match=f"'{event}' can't happen to a rollout that is {state}"):
-            next_state(state, event, held=State.CANARY, is_last_step=False)
+            next_state(state, event, held=RolloutState.CANARY, is_last_step=False)
     else:
-        assert next_state(state, event, held=State.CANARY, is_last_step=False) == expected
+        assert next_state(state, event, held=RolloutState.CANARY, is_last_step=False) == expected
 
 
 def test_table_has_a_row_for_each_state() -> None:
-    assert set(TRANSITIONS) == set(State)
-    assert {(state, event) for state, event, _ in rows()} == {(state, event) for state in State for event in Event}
+    assert set(TRANSITIONS) == set(RolloutState)
+    assert {(state, event) for state, event, _ in rows()} == {
+        (state, event) for state in RolloutState for event in Event
+    }
 
 
 def test_last_step_is_followed_by_watching() -> None:
-    assert next_state(State.PROMOTING, Event.ACKNOWLEDGED, held=None, is_last_step=True) is State.WATCHING
+    assert next_state(RolloutState.PROMOTING, Event.ACKNOWLEDGED, held=None, is_last_step=True) is RolloutState.WATCHING
 
 
-@pytest.mark.parametrize("state", State)
-def test_rollback_is_possible_from_every_state(state: State) -> None:
-    assert next_state(state, Event.FAILED, held=State.CANARY, is_last_step=False) is State.ROLLED_BACK
+@pytest.mark.parametrize("state", RolloutState)
+def test_rollback_is_possible_from_every_state(state: RolloutState) -> None:
+    assert next_state(state, Event.FAILED, held=RolloutState.CANARY, is_last_step=False) is RolloutState.ROLLED_BACK
 
 
 def test_hold_that_holds_nothing_has_no_way_on() -> None:
     with pytest.raises(NoTransition):
-        next_state(State.HOLDING, Event.RELEASED, held=None, is_last_step=False)
+        next_state(RolloutState.HOLDING, Event.RELEASED, held=None, is_last_step=False)
 
 
 def test_prose_explains_every_state_and_event() -> None:
     prose = Path(states.__file__).read_text().split('"""')[1]
-    for name in (*State.__members__, *Event.__members__):
+    for name in (*RolloutState.__members__, *Event.__members__):
         assert name in prose

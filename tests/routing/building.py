@@ -9,12 +9,12 @@ from typing import Any
 from strangler.auth.identity import Identity, identity_of
 from strangler.config.values.callers import parse_condition, parse_sticky
 from strangler.model.auth import AuthRequirement, Provider
-from strangler.model.listener import Listener
+from strangler.model.listener import ListenAddress
 from strangler.model.migration import Migration, Stage
 from strangler.model.route import FieldMatch, Route
 from strangler.model.route_index import build_index
 from strangler.model.snapshot import Snapshot
-from strangler.model.source import Source
+from strangler.model.yaml_place import YamlPlace
 from strangler.routing.decide import Refusal, find_route
 from strangler.routing.request import Request
 
@@ -46,7 +46,7 @@ def a_route(
         upstream=upstream,
         migration=migration,
         auth=auth,
-        source=Source("gateway.yaml", number, 1),
+        source=YamlPlace("gateway.yaml", number, 1),
         alike=number,
     )
 
@@ -92,8 +92,8 @@ def a_snapshot(*routes: Route, default: str | None = "monolith") -> Snapshot:
     """A snapshot of `routes`."""
     return Snapshot(
         version="test",
-        listen=Listener("127.0.0.1", 8080),
-        admin=Listener("127.0.0.1", 8081),
+        listen=ListenAddress("127.0.0.1", 8080),
+        admin=ListenAddress("127.0.0.1", 8081),
         providers={},
         upstreams={},
         migrations={route.migration.name: route.migration for route in routes if route.migration is not None},

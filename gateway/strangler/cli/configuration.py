@@ -28,7 +28,7 @@ ConfigOption = Annotated[
 ]
 
 
-class Command(TyperCommand):
+class ConfiguredCommand(TyperCommand):
     """A command whose own arguments are declared by `arguments`: its usage shows them as they are given."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:

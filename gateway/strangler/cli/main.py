@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from strangler.cli.configuration import Command, Config, ConfigOption, arguments, configuration, split
+from strangler.cli.configuration import Config, ConfigOption, ConfiguredCommand, arguments, configuration, split
 from strangler.cli.shadow.commands import app as shadow
 
 app = typer.Typer(
@@ -77,7 +77,7 @@ def validate(config: Config = None, config_option: ConfigOption = None, as_json:
     raise typer.Exit(validate_configuration(configuration(config, config_option), as_json))
 
 
-@app.command(cls=Command)
+@app.command(cls=ConfiguredCommand)
 def explain(
     given: Annotated[list[str], arguments("METHOD PATH", "The request's method, and its path with its query.")],
     config: ConfigOption = None,
@@ -212,7 +212,7 @@ def compare(
     raise typer.Exit(compare_sides(options))
 
 
-@app.command(cls=Command)
+@app.command(cls=ConfiguredCommand)
 def capture(
     given: Annotated[list[str], arguments("MIGRATION", "The migration; it must be shadowing.")],
     out: Annotated[Path, typer.Option(help="The HTTP Archive to write.", show_default=False)],

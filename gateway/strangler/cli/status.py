@@ -15,7 +15,7 @@ from strangler.config.schema.configuration import Configuration
 from strangler.config.text.problems import ConfigurationError
 from strangler.config.text.yaml_reader import read_document
 from strangler.config.values.endpoints import parse_listener
-from strangler.model.listener import Listener
+from strangler.model.listener import ListenAddress
 
 DEFAULT = "http://127.0.0.1:8081"
 
@@ -43,7 +43,7 @@ def admin_address(where: str | None, option: Path | None) -> tuple[str, str]:
         reason = error.problems[0] if isinstance(error, ConfigurationError) else error
         return DEFAULT, f"the default, because {path} can't be read: {reason}"
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(listener.host, listener.host)
-    return f"http://{Listener(host, listener.port)}", f"`admin` of {path}"
+    return f"http://{ListenAddress(host, listener.port)}", f"`admin` of {path}"
 
 
 def show_status(admin: str, source: str, as_json: bool) -> int:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
 
-from strangler.comparison.acceptance import ABSENT
 from strangler.comparison.difference import Difference, DifferenceKind, shown
 from strangler.comparison.findings import Findings
 from strangler.comparison.headers import (
@@ -32,6 +31,7 @@ from strangler.comparison.json.bodies import compare_json
 from strangler.comparison.response import Response, TooLarge, Undecodable, decoded
 from strangler.comparison.rules import Rules
 from strangler.comparison.text import compare_bytes, compare_text, described
+from strangler.comparison.tolerances import ABSENT
 
 _HTML = frozenset(("text/html", "application/xhtml+xml"))
 

@@ -14,9 +14,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC
 
-from strangler.comparison.acceptance import ABSENT, time_of
 from strangler.comparison.difference import DifferenceKind, shown
 from strangler.comparison.findings import Findings
+from strangler.comparison.tolerances import ABSENT, time_of
 
 _FLAGS = frozenset(("secure", "httponly", "partitioned"))
 """Attributes that are there or not; what they are set to says nothing (RFC 6265 sections 5.2.5 and 5.2.6)."""

@@ -7,9 +7,9 @@ from datetime import date
 from hashlib import blake2b
 from typing import TypeVar
 
-from strangler.comparison.acceptance import Ignore
 from strangler.comparison.difference import Difference, DifferenceKind
 from strangler.comparison.rules import Rule, Rules
+from strangler.comparison.tolerances import Ignore
 
 Listed = TypeVar("Listed")
 Values = tuple[object, object]

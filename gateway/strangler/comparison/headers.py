@@ -13,12 +13,12 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-from strangler.comparison.acceptance import ABSENT
 from strangler.comparison.charsets import Markup, ReadText, codec_of, read
 from strangler.comparison.cookies import compare_cookies
 from strangler.comparison.difference import DifferenceKind, shown
 from strangler.comparison.findings import Findings
 from strangler.comparison.response import Response, TooLarge, Undecodable, decoded
+from strangler.comparison.tolerances import ABSENT
 
 _LISTS = frozenset(
     (

@@ -15,8 +15,8 @@ from typing import Literal
 
 from jsonpath import JSONPath
 
-from strangler.comparison.acceptance import Ignore, Treatment
 from strangler.comparison.difference import Risk
+from strangler.comparison.tolerances import Ignore, Treatment
 from strangler.redaction.redaction import Redaction
 
 STANDARD_REDACTION = Redaction()

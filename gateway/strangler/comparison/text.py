@@ -10,11 +10,11 @@ import hashlib
 import re
 from collections.abc import Sequence
 
-from strangler.comparison.acceptance import ABSENT, Ignore
 from strangler.comparison.alignment import AlignedElement, Effort, align, named_alone
 from strangler.comparison.difference import DifferenceKind, shown
 from strangler.comparison.findings import Findings
 from strangler.comparison.rules import Rule
+from strangler.comparison.tolerances import ABSENT, Ignore
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 

@@ -29,7 +29,7 @@ from strangler.config.text.document import Document, Entry, Step, Value
 from strangler.config.text.masking import Masking
 from strangler.config.text.problems import ConfigurationError, Problem, in_order
 from strangler.config.text.yaml_reader import read_document
-from strangler.model.expectations import RoutingTest
+from strangler.model.routing_tests import RoutingTest
 from strangler.model.snapshot import Snapshot
 
 __all__ = ["ConfigurationError", "Loaded", "Problem", "load"]

@@ -17,7 +17,7 @@ from strangler.observe.counters import WorkerReport
 
 if TYPE_CHECKING:
     from strangler.config.schema.compare import CompareSection
-    from strangler.proxy.derived import Derived
+    from strangler.proxy.prepared_snapshot import Derived
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class ConfigurationFailed:
     """The worker could not follow a message, for `reason`; a worker that does not serve yet ends."""
 
     reason: str

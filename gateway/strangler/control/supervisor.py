@@ -36,7 +36,7 @@ from strangler.control.upstreams.monitor import UpstreamMonitor
 from strangler.control.workers.fleet import Workers
 from strangler.control.workers.handle import START_DEADLINE
 from strangler.control.workers.listening import address_of, listen, open_listening
-from strangler.model.listener import Listener
+from strangler.model.listener import ListenAddress
 from strangler.observe.background_tasks import BackgroundTasks
 from strangler.observe.descriptors import raise_limit
 
@@ -55,7 +55,7 @@ class Supervisor:
     ConfigurationError, and OSError where an address is in use.
     """
 
-    def __init__(self, path: Path, workers: int, addresses: Mapping[str, Listener] = MappingProxyType({})) -> None:
+    def __init__(self, path: Path, workers: int, addresses: Mapping[str, ListenAddress] = MappingProxyType({})) -> None:
         # Before any worker starts: workers inherit the limit.
         self._descriptors = raise_limit()
         self._configuration = RunningConfiguration(path, self._apply, fixed=addresses.keys())

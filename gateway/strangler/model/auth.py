@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from strangler.model.source import Source
+from strangler.model.yaml_place import YamlPlace
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Provider:
     audience_claim: str = "aud"
     scopes_claim: tuple[str, ...] = ("scope", "scp")
     claims: tuple[tuple[str, str], ...] = ()
-    source: Source | None = field(default=None, compare=False)
+    source: YamlPlace | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

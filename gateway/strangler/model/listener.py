@@ -43,7 +43,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
+class ListenAddress:
     """An address to listen on."""
 
     host: str

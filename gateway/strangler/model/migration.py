@@ -8,7 +8,7 @@ from typing import Literal
 
 from strangler.model.caller import Condition, Override, StickyKey
 from strangler.model.methods import COMPARABLE
-from strangler.model.resilience import Breaker, LegacyFallback
+from strangler.model.resilience import BreakerSettings, LegacyFallback
 from strangler.model.shadow import Shadow
 
 SideName = Literal["legacy", "extracted"]
@@ -45,7 +45,7 @@ class Migration:
     never: tuple[Condition, ...] = ()
     override: Override | None = None
     shadow: Shadow | None = None
-    breaker: Breaker | None = None
+    breaker: BreakerSettings | None = None
     fallback: LegacyFallback | None = LegacyFallback()
 
     @property

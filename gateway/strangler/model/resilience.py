@@ -16,7 +16,7 @@ CANNOT_ANSWER = frozenset({502, 503, 504})
 MIB = 1024 * 1024
 
 
-class Policy(StrEnum):
+class BalancingPolicy(StrEnum):
     """How the endpoint of a request is chosen."""
 
     ROUND_ROBIN = "round_robin"
@@ -28,7 +28,7 @@ class Policy(StrEnum):
 class Balancing:
     """Which endpoint of an upstream gets a request; `key` is for consistent hashing alone."""
 
-    policy: Policy = Policy.ROUND_ROBIN
+    policy: BalancingPolicy = BalancingPolicy.ROUND_ROBIN
     key: tuple[StickyKey, ...] = ()
     slow_start: float = 0.0
 
@@ -64,7 +64,7 @@ class Ejection:
 
 
 @dataclass(frozen=True, slots=True)
-class Breaker:
+class BreakerSettings:
     """When requests are refused at once because too many fail or are slow; `slow` None looks at failures alone."""
 
     error_percent: float = 50.0

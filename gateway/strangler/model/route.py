@@ -11,8 +11,8 @@ from strangler.model.folding import EXACT
 from strangler.model.migration import Migration
 from strangler.model.rate_limits import RateLimit
 from strangler.model.resilience import Hedging, Retries, RouteFallback
-from strangler.model.source import Source
 from strangler.model.upstream import Timeouts
+from strangler.model.yaml_place import YamlPlace
 
 NO_ROUTE = "default"
 """What explanations and routing tests call it that no route matches: no route may have this name."""
@@ -53,7 +53,7 @@ class Route:
     upstream: str
     migration: Migration | None
     auth: AuthRequirement | None
-    source: Source
+    source: YamlPlace
     alike: int
     folding: int = EXACT
     shadowed: bool = False

@@ -17,7 +17,7 @@ from strangler.model.auth import Provider
 from strangler.model.changes import Changes
 from strangler.model.dropped_fields import Sender
 from strangler.model.folding import EXACT
-from strangler.model.listener import AccessLog, Limits, Listener, ListenerTls, VisitorCookie
+from strangler.model.listener import AccessLog, Limits, ListenAddress, ListenerTls, VisitorCookie
 from strangler.model.migration import Migration
 from strangler.model.rate_limits import Redis
 from strangler.model.route import Route
@@ -45,8 +45,8 @@ class Snapshot:
     """
 
     version: str
-    listen: Listener
-    admin: Listener
+    listen: ListenAddress
+    admin: ListenAddress
     providers: Mapping[str, Provider]
     upstreams: Mapping[str, Upstream]
     migrations: Mapping[str, Migration]

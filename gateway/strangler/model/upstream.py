@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from strangler.model.folding import EXACT
-from strangler.model.resilience import Balancing, Breaker, Concurrency, Ejection, Resolve, RetryBudget
+from strangler.model.resilience import Balancing, BreakerSettings, Concurrency, Ejection, Resolve, RetryBudget
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,6 @@ class Upstream:
     resolve: Resolve | None = None
     balancing: Balancing = Balancing()
     ejection: Ejection | None = Ejection()
-    breaker: Breaker | None = None
+    breaker: BreakerSettings | None = None
     retry_budget: RetryBudget = RetryBudget()
     concurrency: Concurrency | None = None

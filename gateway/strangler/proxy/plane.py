@@ -17,7 +17,7 @@ from resource import RLIMIT_NOFILE, getrlimit
 from strangler.auth.keys import KeySet
 from strangler.auth.verify import Verifier
 from strangler.model.listener import AccessLog as AccessLogPlace
-from strangler.model.resilience import Breaker as BreakerSettings
+from strangler.model.resilience import BreakerSettings
 from strangler.model.snapshot import Snapshot
 from strangler.model.upstream import Endpoint, Upstream
 from strangler.observe.access_log import AccessLogWriter
@@ -25,11 +25,11 @@ from strangler.observe.counters import ConnectionCounts, Counters, Notice, Upstr
 from strangler.observe.descriptors import any_left
 from strangler.proxy.client.connection import ClientConnection
 from strangler.proxy.client.listener import Listener
-from strangler.proxy.derived import Derived, derive
 from strangler.proxy.exchange.under_way import Mirroring, OpenTunnel, RequestUnderWay
 from strangler.proxy.http.broken import ResetWhenSent
 from strangler.proxy.http.headers import request_actions
 from strangler.proxy.http.problem_responses import date_field
+from strangler.proxy.prepared_snapshot import Derived, derive
 from strangler.proxy.rate_limits.limiter import RateLimiter
 from strangler.proxy.upstream.upstream_pool import UpstreamPool
 from strangler.resilience.breaker import Breaker, State

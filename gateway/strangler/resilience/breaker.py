@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from strangler.resilience.window import SlidingWindow
 
 if TYPE_CHECKING:
-    from strangler.model.resilience import Breaker as Settings
+    from strangler.model.resilience import BreakerSettings
 
 
 class State(StrEnum):
@@ -58,7 +58,7 @@ class Breaker:
         "state",
     )
 
-    def __init__(self, settings: Settings, on_change: Callable[[State], None]) -> None:
+    def __init__(self, settings: BreakerSettings, on_change: Callable[[State], None]) -> None:
         self.settings = settings
         self.state = State.CLOSED
         self.opened = 0

@@ -25,11 +25,11 @@ from typing import NamedTuple
 
 from strangler.rollout.audit import AuditEntry
 from strangler.rollout.commands import carry_out
-from strangler.rollout.evidence import Evidence
+from strangler.rollout.evidence import RolloutEvidence
 from strangler.rollout.moves import Move, failure, forward, hold_cause
-from strangler.rollout.policy import Policy
+from strangler.rollout.policy import RolloutPolicy
 from strangler.rollout.record import Record, Wanted, wanted
-from strangler.rollout.states import Event, State
+from strangler.rollout.states import Event, RolloutState
 from strangler.rollout.turn import Turn
 
 
@@ -41,7 +41,7 @@ class Advanced(NamedTuple):
     wanted: Wanted | None
 
 
-def advance(policy: Policy, record: Record, evidence: Evidence, now: float) -> Advanced:
+def advance(policy: RolloutPolicy, record: Record, evidence: RolloutEvidence, now: float) -> Advanced:
     """The record after one turn at the time `now`, with the audit entries of the turn and what workers should do."""
     turn = Turn(policy, record, evidence, now)
     if evidence.stage is not None:
@@ -58,7 +58,7 @@ def advance(policy: Policy, record: Record, evidence: Evidence, now: float) -> A
 def _take_over(turn: Turn, stage: str) -> None:
     for command in turn.new_commands():
         turn.note("refused", command.who, f"the stage in the configuration is {stage}, not rollout")
-    if turn.record.state not in (State.WAITING, State.ROLLED_BACK):
+    if turn.record.state not in (RolloutState.WAITING, RolloutState.ROLLED_BACK):
         turn.apply(Move(Event.TAKEN_OVER, f"the stage in the configuration is {stage}", "configuration"))
 
 
@@ -96,5 +96,5 @@ def _go_forward(turn: Turn) -> None:
         move = forward(turn.sight())
     if move is not None:
         turn.apply(move)
-    elif turn.record.state is State.HOLDING:
+    elif turn.record.state is RolloutState.HOLDING:
         turn.keep_holding(hold_cause(turn.sight()) or "")

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from strangler.rollout.results import CannotMeasure, Failed, NotEnough, Passed, Reading
-from strangler.rollout.states import State
+from strangler.rollout.states import RolloutState
 
 CONTROLLER = "controller"
 
@@ -26,8 +26,8 @@ class AuditEntry:
     what: str
     who: str
     reason: str
-    from_state: State
-    to_state: State
+    from_state: RolloutState
+    to_state: RolloutState
     from_share: float
     to_share: float
     revision: str

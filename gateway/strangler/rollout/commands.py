@@ -16,12 +16,12 @@ from strangler.rollout.holds import dependency_hold, freeze_hold
 from strangler.rollout.moves import Move, Sight, is_complete, next_step, promotion_causes
 from strangler.rollout.record import Pause, Record
 from strangler.rollout.results import Failed, Passed
-from strangler.rollout.states import Event, State
+from strangler.rollout.states import Event, RolloutState
 
-FINISHED = (State.EXTRACTED, State.ROLLED_BACK)
+FINISHED = (RolloutState.EXTRACTED, RolloutState.ROLLED_BACK)
 
 
-class Outcome(NamedTuple):
+class CommandResult(NamedTuple):
     """What a command does: the record with what it notes there, then these moves; `what` is for the audit."""
 
     what: str
@@ -30,51 +30,54 @@ class Outcome(NamedTuple):
     refusal: str = ""
 
 
-def carry_out(command: Command, sight: Sight) -> Outcome:
+def carry_out(command: Command, sight: Sight) -> CommandResult:
     """What `command` does to the rollout in `sight`."""
     return _BY_KIND[command.kind](command, sight)
 
 
-def _refuse(sight: Sight, refusal: str) -> Outcome:
-    return Outcome("refused", sight.record, refusal=refusal)
+def _refuse(sight: Sight, refusal: str) -> CommandResult:
+    return CommandResult("refused", sight.record, refusal=refusal)
 
 
-def _roll_back(command: Command, sight: Sight) -> Outcome:
-    if sight.record.state is State.ROLLED_BACK:
+def _roll_back(command: Command, sight: Sight) -> CommandResult:
+    if sight.record.state is RolloutState.ROLLED_BACK:
         return _refuse(sight, "the rollout is rolled back already")
-    return Outcome("rollback", sight.record, (Move(Event.FAILED, command.reason, command.who),))
+    return CommandResult("rollback", sight.record, (Move(Event.FAILED, command.reason, command.who),))
 
 
-def _pause(command: Command, sight: Sight) -> Outcome:
+def _pause(command: Command, sight: Sight) -> CommandResult:
     if sight.record.state in FINISHED:
         return _refuse(sight, f"a rollout that is {sight.record.state} can't be paused")
-    return Outcome("paused", replace(sight.record, pause=Pause(command.who, command.reason)))
+    return CommandResult("paused", replace(sight.record, pause=Pause(command.who, command.reason)))
 
 
-def _resume(command: Command, sight: Sight) -> Outcome:
+def _resume(command: Command, sight: Sight) -> CommandResult:
     record = sight.record
-    if record.state is State.ROLLED_BACK:
-        return Outcome("resume", record, (Move(Event.RESUMED, command.reason, command.who),))
+    if record.state is RolloutState.ROLLED_BACK:
+        return CommandResult("resume", record, (Move(Event.RESUMED, command.reason, command.who),))
     if record.pause is None:
         return _refuse(sight, "the rollout is neither paused nor rolled back")
-    return Outcome("resumed after a pause", replace(record, pause=None))
+    return CommandResult("resumed after a pause", replace(record, pause=None))
 
 
-def _approve(command: Command, sight: Sight) -> Outcome:
+def _approve(command: Command, sight: Sight) -> CommandResult:
     policy, record = sight.policy, sight.record
     if command.scope is None or command.scope[:3] != record.scope[:3]:
         return _refuse(sight, _other_scope(sight))
     step = next_step(policy, record)
-    if record.effective not in (State.PROVING, State.CANARY) or policy.steps[step] not in policy.approve_before:
+    if (
+        record.effective not in (RolloutState.PROVING, RolloutState.CANARY)
+        or policy.steps[step] not in policy.approve_before
+    ):
         return _refuse(sight, "the next step needs no approval")
-    return Outcome("approved", replace(record, approved=step))
+    return CommandResult("approved", replace(record, approved=step))
 
 
-def _promote(command: Command, sight: Sight) -> Outcome:
+def _promote(command: Command, sight: Sight) -> CommandResult:
     record, readings = sight.record, sight.readings
     if command.scope is None or command.scope[:3] != record.scope[:3]:
         return _refuse(sight, _other_scope(sight))
-    if record.effective not in (State.PROVING, State.CANARY, State.WATCHING):
+    if record.effective not in (RolloutState.PROVING, RolloutState.CANARY, RolloutState.WATCHING):
         return _refuse(sight, f"a rollout that is {record.effective} can't be promoted")
     if record.pause is not None:
         return _refuse(sight, "the rollout is paused; resume it first")
@@ -90,9 +93,9 @@ def _promote(command: Command, sight: Sight) -> Outcome:
         return _refuse(sight, f"{_first_obstacle(sight)}; --force promotes all the same")
     forced = not complete
     promotion = Move(Event.PASSED, command.reason, command.who, forced)
-    if record.state is State.HOLDING:
-        return Outcome("promote", record, (promotion._replace(event=Event.RELEASED), promotion))
-    return Outcome("promote", record, (promotion,))
+    if record.state is RolloutState.HOLDING:
+        return CommandResult("promote", record, (promotion._replace(event=Event.RELEASED), promotion))
+    return CommandResult("promote", record, (promotion,))
 
 
 def _first_obstacle(sight: Sight) -> str:
@@ -110,7 +113,7 @@ def _other_scope(sight: Sight) -> str:
     return f"the order is not about revision {scope.revision}, attempt {scope.attempt}, step {scope.step}"
 
 
-_BY_KIND: dict[CommandKind, Callable[[Command, Sight], Outcome]] = {
+_BY_KIND: dict[CommandKind, Callable[[Command, Sight], CommandResult]] = {
     CommandKind.APPROVE: _approve,
     CommandKind.PAUSE: _pause,
     CommandKind.RESUME: _resume,

@@ -149,7 +149,7 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class RolloutEvidence:
     """Everything that one turn of the controller decides from.
 
     `revision` is the present one. `configuration` is the version of the

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, time, timedelta
 
-from strangler.rollout.evidence import Dependency, Evidence
-from strangler.rollout.policy import DAY, Policy, Window
+from strangler.rollout.evidence import Dependency, RolloutEvidence
+from strangler.rollout.policy import DAY, RolloutPolicy, Window
 from strangler.rollout.record import Record
 
 
-def promotion_holds(policy: Policy, record: Record, evidence: Evidence, step: int, now: float) -> list[str]:
+def promotion_holds(
+    policy: RolloutPolicy, record: Record, evidence: RolloutEvidence, step: int, now: float
+) -> list[str]:
     """Why the rollout must not go to the step with this index now."""
     percent = policy.steps[step]
     causes = [
@@ -25,18 +27,18 @@ def promotion_holds(policy: Policy, record: Record, evidence: Evidence, step: in
     return [cause for cause in causes if cause is not None]
 
 
-def beginning_holds(policy: Policy, evidence: Evidence) -> list[str]:
+def beginning_holds(policy: RolloutPolicy, evidence: RolloutEvidence) -> list[str]:
     """Why the rollout must not begin now: it moves no caller, so that windows and approvals do not count."""
     causes = [freeze_hold(evidence), _unmoved_dependency(policy, evidence.dependencies)]
     return [cause for cause in causes if cause is not None]
 
 
-def freeze_hold(evidence: Evidence) -> str | None:
+def freeze_hold(evidence: RolloutEvidence) -> str | None:
     """A global freeze."""
     return None if evidence.freeze is None else f"frozen: {evidence.freeze}"
 
 
-def approval_hold(policy: Policy, record: Record, step: int) -> str | None:
+def approval_hold(policy: RolloutPolicy, record: Record, step: int) -> str | None:
     """A person's approval, where the policy wants one before the step."""
     percent = policy.steps[step]
     if percent not in policy.approve_before or record.approved == step:
@@ -44,7 +46,7 @@ def approval_hold(policy: Policy, record: Record, step: int) -> str | None:
     return f"{percent:g} % needs the approval of a person"
 
 
-def dependency_hold(policy: Policy, dependencies: Iterable[Dependency], share: float) -> str | None:
+def dependency_hold(policy: RolloutPolicy, dependencies: Iterable[Dependency], share: float) -> str | None:
     """A migration that this one depends on, and that is behind the share that is wanted."""
     known = {each.name: each for each in dependencies}
     for name in policy.depends_on:
@@ -58,7 +60,7 @@ def dependency_hold(policy: Policy, dependencies: Iterable[Dependency], share: f
     return None
 
 
-def rolled_back_dependency(policy: Policy, dependencies: Iterable[Dependency]) -> str | None:
+def rolled_back_dependency(policy: RolloutPolicy, dependencies: Iterable[Dependency]) -> str | None:
     """A migration that this one depends on and that rolled back: then this one has to as well."""
     for each in dependencies:
         if each.name in policy.depends_on and each.rolled_back:
@@ -76,7 +78,7 @@ def window_hold(windows: tuple[Window, ...], now: float) -> str | None:
     return f"outside of the windows; the next one opens at {opening.isoformat(timespec='minutes')}"
 
 
-def _unmoved_dependency(policy: Policy, dependencies: Iterable[Dependency]) -> str | None:
+def _unmoved_dependency(policy: RolloutPolicy, dependencies: Iterable[Dependency]) -> str | None:
     known = {each.name: each for each in dependencies}
     for name in policy.depends_on:
         dependency = known.get(name)

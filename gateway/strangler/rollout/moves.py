@@ -9,13 +9,13 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from strangler.rollout.audit import CONTROLLER
-from strangler.rollout.evidence import Evidence
+from strangler.rollout.evidence import RolloutEvidence
 from strangler.rollout.gates.equivalence import is_comparing
 from strangler.rollout.holds import beginning_holds, promotion_holds, rolled_back_dependency
-from strangler.rollout.policy import Policy
+from strangler.rollout.policy import RolloutPolicy
 from strangler.rollout.record import Record, wanted
 from strangler.rollout.results import CannotMeasure, Failed, Passed, Reading
-from strangler.rollout.states import Event, State
+from strangler.rollout.states import Event, RolloutState
 
 
 class Move(NamedTuple):
@@ -30,9 +30,9 @@ class Move(NamedTuple):
 class Sight(NamedTuple):
     """All that a decision is made from. `steady`: the clock did not jump since the last turn."""
 
-    policy: Policy
+    policy: RolloutPolicy
     record: Record
-    evidence: Evidence
+    evidence: RolloutEvidence
     readings: tuple[Reading, ...]
     now: float
     steady: bool
@@ -41,7 +41,7 @@ class Sight(NamedTuple):
 def failure(sight: Sight) -> Move | None:
     """The rollback that a gate or a dependency demands."""
     record = sight.record
-    if record.state is State.ROLLED_BACK:
+    if record.state is RolloutState.ROLLED_BACK:
         return None
     for reading in sight.readings:
         if isinstance(reading.result, Failed):
@@ -53,9 +53,9 @@ def failure(sight: Sight) -> Move | None:
     return None
 
 
-def next_step(policy: Policy, record: Record) -> int:
+def next_step(policy: RolloutPolicy, record: Record) -> int:
     """The index of the step that a promotion leads to; from the last step on, that step."""
-    if record.effective is State.PROVING and not policy.is_shadowed_first:
+    if record.effective is RolloutState.PROVING and not policy.is_shadowed_first:
         return 0
     return min(record.step + 1, len(policy.steps) - 1)
 
@@ -65,7 +65,7 @@ def hold_cause(sight: Sight) -> str | None:
     record, readings = sight.record, sight.readings
     if record.pause is not None:
         return f"paused by {record.pause.who}: {record.pause.reason}"
-    if record.effective not in (State.PROVING, State.CANARY, State.WATCHING):
+    if record.effective not in (RolloutState.PROVING, RolloutState.CANARY, RolloutState.WATCHING):
         return None
     unmeasured = [str(reading) for reading in readings if isinstance(reading.result, CannotMeasure)]
     if unmeasured:
@@ -78,7 +78,7 @@ def hold_cause(sight: Sight) -> str | None:
 def promotion_causes(sight: Sight) -> list[str]:
     """What keeps the rollout from its next step although its gates may pass."""
     policy, record = sight.policy, sight.record
-    if record.effective is State.WATCHING:
+    if record.effective is RolloutState.WATCHING:
         # The last step moves no caller any more.
         return []
     return promotion_holds(policy, record, sight.evidence, next_step(policy, record), sight.now)
@@ -88,7 +88,7 @@ def is_complete(sight: Sight) -> bool:
     """Whether all that the state waits for is there: every gate passes, and the time to watch is served."""
     record = sight.record
     served = record.served if record.held is None else record.held.served
-    if record.effective is State.WATCHING and served < sight.policy.watch:
+    if record.effective is RolloutState.WATCHING and served < sight.policy.watch:
         return False
     return all(isinstance(reading.result, Passed) for reading in sight.readings)
 
@@ -96,7 +96,7 @@ def is_complete(sight: Sight) -> bool:
 def forward(sight: Sight) -> Move | None:
     """The event that follows when nothing stronger happened."""
     cause = hold_cause(sight)
-    if sight.record.state is State.HOLDING:
+    if sight.record.state is RolloutState.HOLDING:
         return None if cause is not None else Move(Event.RELEASED, "the cause to hold has ended")
     decide = _BY_STATE.get(sight.record.state)
     if decide is None:
@@ -135,11 +135,11 @@ def _acknowledge(sight: Sight) -> Move | None:
     return Move(Event.ACKNOWLEDGED, f"all {published.workers} workers have the snapshot")
 
 
-_BY_STATE: dict[State, Callable[[Sight], Move | None]] = {
-    State.WAITING: _begin,
-    State.SHADOWING: _compare,
-    State.PROVING: _promote,
-    State.CANARY: _promote,
-    State.PROMOTING: _acknowledge,
-    State.WATCHING: _promote,
+_BY_STATE: dict[RolloutState, Callable[[Sight], Move | None]] = {
+    RolloutState.WAITING: _begin,
+    RolloutState.SHADOWING: _compare,
+    RolloutState.PROVING: _promote,
+    RolloutState.CANARY: _promote,
+    RolloutState.PROMOTING: _acknowledge,
+    RolloutState.WATCHING: _promote,
 }

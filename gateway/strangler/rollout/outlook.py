@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from strangler.rollout.policy import DAY, EXTRACTED, SHADOW, Policy
+from strangler.rollout.policy import DAY, EXTRACTED, SHADOW, RolloutPolicy
 from strangler.rollout.results import duration
 from strangler.rollout.statistics.feasibility import CallersNeeded, StepTest, callers_needed, callers_to_show_below
 from strangler.rollout.statistics.spending import log_needed_to_promote, log_needed_to_roll_back
@@ -37,7 +37,7 @@ class StepOutlook:
         )
 
 
-def outlook(policy: Policy, base_rate: float) -> tuple[StepOutlook, ...]:
+def outlook(policy: RolloutPolicy, base_rate: float) -> tuple[StepOutlook, ...]:
     """The outlook of each step with a control, if this share of the callers fails on either side."""
     canaries = [percent for percent in policy.steps if SHADOW < percent < EXTRACTED]
     return tuple(
@@ -46,7 +46,7 @@ def outlook(policy: Policy, base_rate: float) -> tuple[StepOutlook, ...]:
     )
 
 
-def step_test(policy: Policy, share: float, test: int) -> StepTest:
+def step_test(policy: RolloutPolicy, share: float, test: int) -> StepTest:
     """The tests of a gate on callers at this share, `test` being the number of its rollback test, from 1."""
     return StepTest(
         share,
@@ -56,7 +56,7 @@ def step_test(policy: Policy, share: float, test: int) -> StepTest:
     )
 
 
-def _needed(policy: Policy, share: float, test: int, base_rate: float) -> CallersNeeded:
+def _needed(policy: RolloutPolicy, share: float, test: int, base_rate: float) -> CallersNeeded:
     never = CallersNeeded(math.inf, math.inf)
     by_failing = callers_needed(step_test(policy, share, test), base_rate) if base_rate > 0 else never
     if policy.floor is None:
@@ -66,7 +66,7 @@ def _needed(policy: Policy, share: float, test: int, base_rate: float) -> Caller
     return min(by_failing, by_quiet, key=lambda needed: needed.mean)
 
 
-def _to_promote(policy: Policy) -> float:
+def _to_promote(policy: RolloutPolicy) -> float:
     """With a floor there are two promotion tests; each has half of the mean."""
     return log_needed_to_promote(policy.beta) + (0.0 if policy.floor is None else math.log(2))
 

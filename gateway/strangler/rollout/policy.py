@@ -50,7 +50,7 @@ class Deadlines:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class RolloutPolicy:
     """How one migration may move.
 
     `steps` are the percentages of callers in their order; a first step of 0 is

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
 from strangler.rollout.evidence import Scope
-from strangler.rollout.policy import SHADOW, Policy
-from strangler.rollout.states import State
+from strangler.rollout.policy import SHADOW, RolloutPolicy
+from strangler.rollout.states import RolloutState
 
 FORMAT = 1
 
@@ -28,7 +28,7 @@ class RecordError(ValueError):
 class Held(NamedTuple):
     """What HOLDING holds: the state, when it was entered and how long it had lasted; and the causes."""
 
-    state: State
+    state: RolloutState
     entered: float
     served: float
     reason: str
@@ -73,7 +73,7 @@ class Record:
 
     migration: str
     revision: str
-    state: State = State.WAITING
+    state: RolloutState = RolloutState.WAITING
     attempt: int = 1
     step: int = 0
     period: int = 0
@@ -98,7 +98,7 @@ class Record:
         return Scope(self.revision, self.attempt, self.step, self.period)
 
     @property
-    def effective(self) -> State:
+    def effective(self) -> RolloutState:
         """The state, or the one that is held."""
         return self.held.state if self.held is not None else self.state
 
@@ -126,12 +126,12 @@ class Wanted(NamedTuple):
     slow_after: Mapping[str, float]
 
 
-def wanted(policy: Policy, record: Record) -> Wanted:
+def wanted(policy: RolloutPolicy, record: Record) -> Wanted:
     """What the workers should do while the record is this one."""
     state = record.effective
-    moved = state in (State.CANARY, State.PROMOTING, State.WATCHING, State.EXTRACTED)
+    moved = state in (RolloutState.CANARY, RolloutState.PROMOTING, RolloutState.WATCHING, RolloutState.EXTRACTED)
     share = policy.steps[min(record.step, len(policy.steps) - 1)] / 100 if moved else SHADOW
-    ends_shadow = state in (State.WAITING, State.EXTRACTED, State.ROLLED_BACK)
+    ends_shadow = state in (RolloutState.WAITING, RolloutState.EXTRACTED, RolloutState.ROLLED_BACK)
     return Wanted(record.publication, share, policy.is_shadowed_first and not ends_shadow, record.slow_after)
 
 
@@ -152,8 +152,8 @@ def from_json(text: str) -> Record:
         held, pause, stuck = record.held, record.pause, record.stuck
         return replace(
             record,
-            state=State(record.state),
-            held=Held(*held)._replace(state=State(held[0])) if held else None,
+            state=RolloutState(record.state),
+            held=Held(*held)._replace(state=RolloutState(held[0])) if held else None,
             pause=Pause(*pause) if pause else None,
             stuck=Stuck(*stuck) if stuck else None,
             tests={gate: RollbackTest(*start) for gate, start in record.tests.items()},
@@ -173,7 +173,7 @@ def _check(record: Record) -> None:
         and all(type(count) is int and count >= 0 for count in counts)
         and all(isinstance(time, int | float) and math.isfinite(time) for time in times)
         and (record.approved is None or type(record.approved) is int)
-        and (record.held is not None) == (record.state == State.HOLDING)
+        and (record.held is not None) == (record.state == RolloutState.HOLDING)
     ):
         raise RecordError("the record holds values that can't be")
 

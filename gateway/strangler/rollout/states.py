@@ -67,7 +67,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 
-class State(StrEnum):
+class RolloutState(StrEnum):
     """Where a rollout stands."""
 
     WAITING = "waiting"
@@ -107,10 +107,10 @@ class NoTransition(Exception):
     """An event that can't happen in this state."""
 
 
-_S, _E = State, Event
+_S, _E = RolloutState, Event
 
 # One row a state: what each event leads to.
-TRANSITIONS: Mapping[State, Mapping[Event, State | Follow]] = MappingProxyType(
+TRANSITIONS: Mapping[RolloutState, Mapping[Event, RolloutState | Follow]] = MappingProxyType(
     {
         _S.WAITING: {
             _E.TAKEN_OVER: _S.WAITING,
@@ -175,15 +175,15 @@ TRANSITIONS: Mapping[State, Mapping[Event, State | Follow]] = MappingProxyType(
 )
 
 
-def next_state(state: State, event: Event, *, held: State | None, is_last_step: bool) -> State:
+def next_state(state: RolloutState, event: Event, *, held: RolloutState | None, is_last_step: bool) -> RolloutState:
     """The state that follows, where `held` is what HOLDING holds. Raises NoTransition."""
     follows = TRANSITIONS[state].get(event)
     match follows:
         case Follow.STEP_STATE:
-            return State.WATCHING if is_last_step else State.CANARY
+            return RolloutState.WATCHING if is_last_step else RolloutState.CANARY
         case Follow.HELD_STATE if held is not None:
             return held
-        case State():
+        case RolloutState():
             return follows
         case _:
             raise NoTransition(f"'{event}' can't happen to a rollout that is {state}")

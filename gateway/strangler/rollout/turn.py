@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from strangler.rollout.audit import CONTROLLER, AuditEntry
-from strangler.rollout.evidence import Command, Evidence, Unavailable
+from strangler.rollout.evidence import Command, RolloutEvidence, Unavailable
 from strangler.rollout.gates.callers import ERRORS, LATENCY, control_rate
 from strangler.rollout.gates.readings import read_gates
 from strangler.rollout.moves import Move, Sight, next_step
-from strangler.rollout.policy import DAY, EXTRACTED, Policy
+from strangler.rollout.policy import DAY, EXTRACTED, RolloutPolicy
 from strangler.rollout.record import Held, Record, RollbackTest, Stuck, wanted
 from strangler.rollout.results import Passed, Reading
-from strangler.rollout.states import Event, State, next_state
+from strangler.rollout.states import Event, RolloutState, next_state
 from strangler.rollout.statistics.spending import RENEWED_AT
 
 LONGEST_TURN = 60.0
@@ -23,7 +23,7 @@ LONGEST_TURN = 60.0
 class Turn:
     """A turn under way: the record as it stands now, and the audit entries so far."""
 
-    def __init__(self, policy: Policy, record: Record, evidence: Evidence, now: float) -> None:
+    def __init__(self, policy: RolloutPolicy, record: Record, evidence: RolloutEvidence, now: float) -> None:
         elapsed = 0.0 if record.turned is None else now - record.turned
         self.policy = policy
         self.evidence = evidence
@@ -96,7 +96,7 @@ class Turn:
         limit = self._deadline()
         if limit is not None and self.record.served > limit and self.record.stuck is None:
             waits = [str(reading) for reading in self.readings() if not isinstance(reading.result, Passed)]
-            reason = self.record.reason if self.record.state is State.HOLDING else "; ".join(waits)
+            reason = self.record.reason if self.record.state is RolloutState.HOLDING else "; ".join(waits)
             reason = reason or f"{self.record.state} has lasted too long"
             self.record = replace(self.record, stuck=Stuck(self.now, reason))
             self.note("stuck", CONTROLLER, reason)
@@ -111,9 +111,9 @@ class Turn:
     def _with_effects(self, move: Move, before: Record, after: Record) -> Record:
         """The record after the event, with what the event does besides changing the state."""
         match move.event:
-            case Event.REVISED if after.state in (State.EXTRACTED, State.ROLLED_BACK):
+            case Event.REVISED if after.state in (RolloutState.EXTRACTED, RolloutState.ROLLED_BACK):
                 return replace(after, revision=self.evidence.revision, served=before.served, entered=before.entered)
-            case Event.REVISED | Event.TAKEN_OVER | Event.RESUMED if after.state is State.WAITING:
+            case Event.REVISED | Event.TAKEN_OVER | Event.RESUMED if after.state is RolloutState.WAITING:
                 return self._restarted(move, after)
             case Event.FAILED:
                 return replace(after, step=0, period=0, approved=None, pause=None)
@@ -121,7 +121,7 @@ class Turn:
                 return replace(after, held=Held(before.state, before.entered, before.served, move.reason))
             case Event.RELEASED if before.held is not None:
                 return replace(after, entered=before.held.entered, served=before.held.served)
-            case Event.PASSED if after.state is State.PROMOTING:
+            case Event.PASSED if after.state is RolloutState.PROMOTING:
                 return self._promoted(before, after)
         return after
 
@@ -159,12 +159,12 @@ class Turn:
 
     def _freeze_thresholds(self) -> None:
         measured = self.evidence.slow_after
-        moved = self.record.effective in (State.CANARY, State.PROMOTING)
+        moved = self.record.effective in (RolloutState.CANARY, RolloutState.PROMOTING)
         if moved and not self.record.slow_after and not isinstance(measured, Unavailable) and measured:
             self.record = replace(self.record, slow_after=dict(measured))
 
     def _renew_tests(self) -> None:
-        if self.record.effective is not State.CANARY:
+        if self.record.effective is not RolloutState.CANARY:
             return
         tests = dict(self.record.tests)
         for reading in self.readings():
@@ -177,12 +177,12 @@ class Turn:
     def _deadline(self) -> float | None:
         deadlines = self.policy.deadlines
         return {
-            State.SHADOWING: deadlines.shadowing,
-            State.PROVING: deadlines.proving,
-            State.CANARY: deadlines.canary,
-            State.PROMOTING: deadlines.promoting,
-            State.WATCHING: deadlines.watching,
-            State.HOLDING: deadlines.holding,
+            RolloutState.SHADOWING: deadlines.shadowing,
+            RolloutState.PROVING: deadlines.proving,
+            RolloutState.CANARY: deadlines.canary,
+            RolloutState.PROMOTING: deadlines.promoting,
+            RolloutState.WATCHING: deadlines.watching,
+            RolloutState.HOLDING: deadlines.holding,
         }.get(self.record.state)
 
     def _enter(
@@ -214,9 +214,9 @@ class Turn:
         )
 
 
-def _period(policy: Policy, record: Record, served: float) -> int:
+def _period(policy: RolloutPolicy, record: Record, served: float) -> int:
     """The day of watching; the last one goes on until the gates pass, however few callers come."""
-    if record.effective is not State.WATCHING:
+    if record.effective is not RolloutState.WATCHING:
         return 0
     watched = served if record.held is None else record.held.served
     return min(int(watched // DAY), max(0, int(policy.watch // DAY) - 1))

@@ -13,8 +13,8 @@ from typing import Any
 from strangler.auth.certificate import ClientCertificate
 from strangler.auth.identity import ClaimsRefused, Identity, identity_of
 from strangler.model.auth import AuthRequirement, Provider
-from strangler.model.expectations import Expectation
 from strangler.model.route import NO_ROUTE
+from strangler.model.routing_tests import Expectation
 from strangler.model.snapshot import Snapshot
 from strangler.routing.decide import Decision, Refusal, decide
 from strangler.routing.request import Request

@@ -17,7 +17,7 @@ from time import monotonic, time
 import structlog
 
 from strangler.comparison.compare import Outcome
-from strangler.shadow.copying.channel import Receiver
+from strangler.shadow.copying.channel import ChannelReceiver
 from strangler.shadow.evidence.store import ShadowStore
 from strangler.shadow.judging.judge import Judge
 from strangler.shadow.known_pairs import KNOWN_PAIRS, PATH, KnownPair, SelfTestOrder
@@ -42,7 +42,7 @@ class _Round:
     generation: int
     began: float
     ordered: float
-    tickets: dict[str, Receiver]
+    tickets: dict[str, ChannelReceiver]
     outcomes: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
@@ -59,7 +59,7 @@ class SelfTests:
 
     def __init__(self, judge: Judge) -> None:
         self._judge = judge
-        self._workers: set[Receiver] = set()
+        self._workers: set[ChannelReceiver] = set()
         self._generation = 0
         self._rounds: dict[str, _Round] = {}
         self._last: dict[str, _Last] = {}
@@ -69,12 +69,12 @@ class SelfTests:
         """The configuration changed: test all migrations again."""
         self._generation += 1
 
-    def met(self, worker: Receiver) -> None:
+    def met(self, worker: ChannelReceiver) -> None:
         """A worker has connected."""
         self._workers.add(worker)
         self._generation += 1
 
-    def left(self, worker: Receiver) -> None:
+    def left(self, worker: ChannelReceiver) -> None:
         """A worker is gone."""
         self._workers.discard(worker)
 

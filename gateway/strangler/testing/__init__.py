@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from strangler.comparison.response import Response
     from strangler.comparison.rules import Rules
     from strangler.replay.recorded import RecordedRequest
-    from strangler.testing.asking import Asker
+    from strangler.testing.asker import Asker
     from strangler.testing.equivalence import assert_equivalent
     from strangler.testing.recordings import read_requests
     from strangler.testing.rules import load_rules
@@ -32,7 +32,7 @@ __all__ = [
 
 _MODULES = {
     "Response": "strangler.comparison.response",
-    "Asker": "strangler.testing.asking",
+    "Asker": "strangler.testing.asker",
     "RecordedRequest": "strangler.replay.recorded",
     "Rules": "strangler.comparison.rules",
     "RunningGateway": "strangler.testing.running_gateway",

@@ -7,11 +7,11 @@ import json
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from strangler.comparison.acceptance import ABSENT
 from strangler.comparison.compare import Comparison, Outcome, compare
 from strangler.comparison.json import document as json_document
 from strangler.comparison.response import Response, TooLarge, Undecodable, decoded
 from strangler.comparison.rules import Rules
+from strangler.comparison.tolerances import ABSENT
 from strangler.config.compile.compare import DEFAULT_RULES
 
 MOST_LINES = 80

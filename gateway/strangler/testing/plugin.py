@@ -16,7 +16,7 @@ import pytest
 
 if TYPE_CHECKING:
     from strangler.comparison.rules import Rules
-    from strangler.testing.asking import Asker
+    from strangler.testing.asker import Asker
     from strangler.testing.running_gateway import RunningGateway
 
 _REQUEST = "recorded_request"
@@ -94,7 +94,7 @@ def compare_rules() -> Rules:
 @pytest.fixture(scope="session")
 def ask() -> Iterator[Asker]:
     """Asks a server: `ask(url, recorded_request)` or `ask(url, "/path")` gives a Response."""
-    from strangler.testing.asking import Asker
+    from strangler.testing.asker import Asker
 
     asker = Asker()
     yield asker

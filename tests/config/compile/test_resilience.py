@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from strangler.config.load import load
-from strangler.model.resilience import Ejection, LegacyFallback, Policy, Retries
+from strangler.model.resilience import BalancingPolicy, Ejection, LegacyFallback, Retries
 from strangler.model.route import Route
 from strangler.model.snapshot import Snapshot
 from strangler.model.upstream import Timeouts
@@ -134,7 +134,7 @@ def test_name_servers(write: Write, server: str) -> None:
 def test_balancing(write: Write) -> None:
     said = "    balancing: {policy: consistent_hash, key: ['claim:sub', ip]}"
     balancing = one(write, said).upstreams["shop"].balancing
-    assert balancing.policy is Policy.CONSISTENT_HASH
+    assert balancing.policy is BalancingPolicy.CONSISTENT_HASH
     assert [str(key) for key in balancing.key] == ["claim:sub", "ip"]
 
 

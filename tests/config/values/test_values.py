@@ -14,7 +14,7 @@ from strangler.config.values.http_syntax import parse_method
 from strangler.config.values.quantities import parse_duration, parse_positive_duration, parse_size
 from strangler.model.addresses import is_loopback
 from strangler.model.caller import Condition, StickyKey
-from strangler.model.listener import Listener
+from strangler.model.listener import ListenAddress
 from strangler.model.upstream import Endpoint
 
 Parse = Callable[[object], object]
@@ -33,11 +33,11 @@ Parse = Callable[[object], object]
         (parse_size, "1MiB", 1024**2),
         (parse_size, 10, 10),
         (parse_size, "10", 10),
-        (parse_listener, 8081, Listener("127.0.0.1", 8081)),
-        (parse_listener, "8081", Listener("127.0.0.1", 8081)),
-        (parse_listener, "0.0.0.0:80", Listener("0.0.0.0", 80)),
-        (parse_listener, "[::1]:0", Listener("::1", 0)),
-        (parse_listener, "LocalHost:80", Listener("localhost", 80)),
+        (parse_listener, 8081, ListenAddress("127.0.0.1", 8081)),
+        (parse_listener, "8081", ListenAddress("127.0.0.1", 8081)),
+        (parse_listener, "0.0.0.0:80", ListenAddress("0.0.0.0", 80)),
+        (parse_listener, "[::1]:0", ListenAddress("::1", 0)),
+        (parse_listener, "LocalHost:80", ListenAddress("localhost", 80)),
         (parse_endpoint, "http://Api:80/", Endpoint("http://api", "api", 80, b"api")),
         (parse_endpoint, "http://[::1]:81", Endpoint("http://[::1]:81", "::1", 81, b"[::1]:81")),
         (parse_sticky, "claim:sub", StickyKey("claim", "sub")),

@@ -20,7 +20,7 @@ from strangler.model.snapshot import Snapshot
 from strangler.shadow.evidence.epochs import Epoch, EpochKey
 from strangler.shadow.evidence.store import ShadowStore, metadata
 from strangler.shadow.evidence.tables import examples
-from strangler.shadow.evidence.unwritten import Evidence, OutcomeKey, Remembered
+from strangler.shadow.evidence.unwritten import OutcomeKey, Remembered, UnwrittenEvidence
 from strangler.shadow.noise.noise import Noise
 from strangler.shadow.pair import Answered, Batch, Pair
 from strangler.store.database import Database
@@ -75,7 +75,7 @@ def remembered(compiled: Snapshot) -> Remembered:
         return store.remembered()
 
 
-def write(compiled: Snapshot, evidence: Evidence) -> None:
+def write(compiled: Snapshot, evidence: UnwrittenEvidence) -> None:
     with opened(compiled) as store:
         asyncio.run(store.write(evidence))
 
@@ -86,7 +86,7 @@ def fill(compiled: Snapshot) -> None:
     for _ in range(500):
         noise.compared(OPERATION, ())
         noise.asked_twice(OPERATION, ())
-    evidence = Evidence()
+    evidence = UnwrittenEvidence()
     evidence.noise["items"] = noise.document()
     evidence.outcomes[OutcomeKey(*ROUTE, OPERATION, 0, "match", "", "", True)] = 5000
     evidence.epochs[("items", KEY.id)] = Epoch("items", KEY, 0.0, 1.0, "first evidence")
@@ -178,7 +178,7 @@ def test_a_pair_that_cannot_be_judged_leaves_the_others(tmp_path: Path, monkeypa
 
 def test_retention_covers_migrations_without_a_shadow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compiled = snapshot(tmp_path)
-    long_ago = Evidence()
+    long_ago = UnwrittenEvidence()
     long_ago.outcomes[OutcomeKey("gone", "epoch", "gone/one", "GET /", 0, "match", "", "", True)] = 1
     write(compiled, long_ago)
     assert ("gone", "epoch", "gone/one") in remembered(compiled).evidence

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from strangler.shadow.copying.channel import Channel, Receiver
+from strangler.shadow.copying.channel import Channel, ChannelReceiver
 from strangler.shadow.known_pairs import SelfTestOrder
 from strangler.shadow.pair import Batch, NotCompared, Reason
 from tests.shadow.pairs import pair
@@ -54,8 +54,8 @@ def sent(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @pytest.mark.parametrize("most", [1, 7, 3000, 10**9])
 def test_batches_arrive_whole_in_whatever_pieces(sent: bytes, most: int) -> None:
     batches: list[Batch] = []
-    gone: list[Receiver] = []
-    receiver = Receiver(batches.append, gone.append)
+    gone: list[ChannelReceiver] = []
+    receiver = ChannelReceiver(batches.append, gone.append)
     chosen = random.Random(most)
     start = 0
     while start < len(sent):
@@ -70,8 +70,8 @@ def test_batches_arrive_whole_in_whatever_pieces(sent: bytes, most: int) -> None
 
 def test_a_batch_that_is_cut_off_is_no_batch(sent: bytes) -> None:
     batches: list[Batch] = []
-    gone: list[Receiver] = []
-    receiver = Receiver(batches.append, gone.append)
+    gone: list[ChannelReceiver] = []
+    receiver = ChannelReceiver(batches.append, gone.append)
     receiver.data_received(sent[:-1])
     receiver.connection_lost(None)
     assert sum(len(batch.pairs) for batch in batches) < len(PAIRS)
@@ -86,7 +86,7 @@ def test_an_order_of_the_judge_reaches_the_worker(tmp_path: Path) -> None:
         received = loop.create_future()
         path = str(tmp_path / "judge.sock")
         server = await loop.create_unix_server(
-            lambda: Receiver(lambda batch: None, lambda one: None, lambda one: one.order(order)), path
+            lambda: ChannelReceiver(lambda batch: None, lambda one: None, lambda one: one.order(order)), path
         )
         channel = Channel(loop, received.set_result)
         channel.listen_at(path)

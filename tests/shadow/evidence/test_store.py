@@ -20,7 +20,7 @@ from strangler.shadow.evidence.store import ShadowStore, metadata, reset
 from strangler.shadow.evidence.stored_evidence import NoSuchEpoch, epochs_of, report
 from strangler.shadow.evidence.stored_pairs import stored_pair, stored_pairs
 from strangler.shadow.evidence.tables import bucket_of_latency, latency_of_bucket
-from strangler.shadow.evidence.unwritten import RESERVOIR, Evidence, OutcomeKey, Reservoirs
+from strangler.shadow.evidence.unwritten import RESERVOIR, OutcomeKey, Reservoirs, UnwrittenEvidence
 from strangler.shadow.judging.judge import Judge
 from strangler.shadow.judging.rejudging import rejudge
 from strangler.shadow.pair import NotCompared, Pair, Reason
@@ -262,7 +262,7 @@ def test_old_and_surplus_evidence_is_deleted(database: Database, tmp_path: Path)
 
 
 def test_what_could_not_be_written_is_written_later() -> None:
-    older, newer = Evidence(), Evidence()
+    older, newer = UnwrittenEvidence(), UnwrittenEvidence()
     key = OutcomeKey("items", "epoch", "r", "o", 0, "match", "", "", True)
     older.outcomes[key] = 2
     newer.outcomes[key] = 3

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from strangler.cli.configuration import Command, ConfigOption, arguments, fail, split
+from strangler.cli.configuration import ConfigOption, ConfiguredCommand, arguments, fail, split
 
 app = typer.Typer(no_args_is_help=True, help="Show what comparing both sides of a migration has found.")
 
@@ -16,7 +16,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Everything = Annotated[bool, typer.Option("--all", help="Print complete lists instead of the first entries.")]
 
 
-@app.command(cls=Command)
+@app.command(cls=ConfiguredCommand)
 def report(
     given: Migration,
     config: ConfigOption = None,
@@ -47,7 +47,7 @@ def report(
     raise typer.Exit(show_report(file, migration, options))
 
 
-@app.command(cls=Command)
+@app.command(cls=ConfiguredCommand)
 def epochs(given: Migration, config: ConfigOption = None, as_json: AsJson = False) -> None:
     """List the epochs of the evidence: one for each version of both sides and of the rules. * marks the current one."""
     from strangler.cli.shadow.report import show_epochs
@@ -56,7 +56,7 @@ def epochs(given: Migration, config: ConfigOption = None, as_json: AsJson = Fals
     raise typer.Exit(show_epochs(file, migration, as_json))
 
 
-@app.command(cls=Command)
+@app.command(cls=ConfiguredCommand)
 def reset(
     given: Migration,
     reason: Annotated[str, typer.Option(help="The reason; reports show it.", show_default=False)],
@@ -69,7 +69,7 @@ def reset(
     raise typer.Exit(reset_evidence(file, migration, reason))
 
 
-@app.command(cls=Command)
+@app.command(cls=ConfiguredCommand)
 def show(
     given: Annotated[list[str], arguments("ID", "The number of a stored pair.")],
     config: ConfigOption = None,
@@ -87,7 +87,7 @@ def show(
     raise typer.Exit(show_pair(file, int(text), as_json, as_pytest))
 
 
-@app.command(cls=Command)
+@app.command(cls=ConfiguredCommand)
 def rejudge(
     given: Migration,
     config: ConfigOption = None,
@@ -105,7 +105,7 @@ def rejudge(
     raise typer.Exit(show_rejudged(file, migration, rules, as_json, everything))
 
 
-@app.command(cls=Command)
+@app.command(cls=ConfiguredCommand)
 def suggest(given: Migration, config: ConfigOption = None) -> None:
     """Print rules, as YAML, that would accept the differences between legacy's own responses."""
     from strangler.cli.shadow.suggest import print_suggestions

@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 
 from strangler.comparison import alignment
-from strangler.comparison.acceptance import ABSENT, Ignore, Unordered
 from strangler.comparison.alignment import Alignment, Effort, align, match_by_key, named_alone
 from strangler.comparison.difference import MOST_TEXT, DifferenceKind, shown
 from strangler.comparison.findings import Findings
 from strangler.comparison.html.nodes import Element, Text
 from strangler.comparison.rules import Rule
+from strangler.comparison.tolerances import ABSENT, Ignore, Unordered
 
 Child = Element | Text
 

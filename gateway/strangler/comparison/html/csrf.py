@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from strangler.comparison.acceptance import Mask, Regex
 from strangler.comparison.difference import DifferenceKind
 from strangler.comparison.rules import Rule
+from strangler.comparison.tolerances import Mask, Regex
 
 NAME = "CSRF tokens"
 """What reports call the rule."""

@@ -14,14 +14,14 @@ from collections.abc import Hashable, Sequence
 from decimal import Decimal
 from functools import partial
 
-from strangler.comparison.acceptance import ABSENT, FloatText, Ignore, Unordered, decimal_of
 from strangler.comparison.alignment import Alignment, Effort, align, equal_ends, match_by_key, named_alone
 from strangler.comparison.difference import DifferenceKind
 from strangler.comparison.findings import Findings, Texts, Values
 from strangler.comparison.json.canonical import Numbering
 from strangler.comparison.json.document import Path, general_path, path_text, same, size_of, type_of, value_text
-from strangler.comparison.json.governed import Governed
+from strangler.comparison.json.rule_places import Governed
 from strangler.comparison.rules import Rule
+from strangler.comparison.tolerances import ABSENT, FloatText, Ignore, Unordered, decimal_of
 
 Indexes = tuple[range, range]
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 
-from strangler.comparison.acceptance import FloatText, Mask, NullEqualsMissing, Treatment, Unordered, decimal_of
 from strangler.comparison.alignment import AlignedElement
 from strangler.comparison.difference import DifferenceKind
 from strangler.comparison.rules import Rule
+from strangler.comparison.tolerances import FloatText, Mask, NullEqualsMissing, Treatment, Unordered, decimal_of
 
 RulesAt = Callable[[object, str | int], Sequence[Rule]]
 """The rules that govern what a container holds at a key or index."""

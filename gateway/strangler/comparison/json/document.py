@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from strangler.comparison.acceptance import ABSENT, FloatText
 from strangler.comparison.charsets import read
 from strangler.comparison.difference import MOST_TEXT, shown
 from strangler.comparison.text import lines_of
+from strangler.comparison.tolerances import ABSENT, FloatText
 from strangler.redaction.redaction import REDACTED, Redaction
 
 MOST_DEPTH = 100

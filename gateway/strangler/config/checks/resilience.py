@@ -9,7 +9,7 @@ from strangler.config.schema.resilience import BalancingSection, BreakerSection
 from strangler.config.text.document import Step
 from strangler.config.text.problems import Problem
 from strangler.model.addresses import is_address
-from strangler.model.resilience import Policy
+from strangler.model.resilience import BalancingPolicy
 
 
 def problems(checked: Checked) -> Iterator[Problem]:
@@ -29,7 +29,7 @@ def warnings(checked: Checked) -> Iterator[Problem]:
 
 
 def _balancing(checked: Checked, balancing: BalancingSection, *path: Step) -> Iterator[Problem]:
-    if balancing.policy is not Policy.CONSISTENT_HASH:
+    if balancing.policy is not BalancingPolicy.CONSISTENT_HASH:
         if balancing.key:
             yield checked.problem(f"{balancing.policy} takes no key; only consistent_hash does", *path, "key")
         return

@@ -8,7 +8,7 @@ from strangler.config.checks.checked import Checked
 from strangler.config.checks.shadow import sandboxes, serving
 from strangler.config.text.problems import Problem
 from strangler.model.addresses import is_loopback
-from strangler.model.listener import Listener
+from strangler.model.listener import ListenAddress
 from strangler.model.upstream import Endpoint
 
 
@@ -50,7 +50,7 @@ def warnings(checked: Checked) -> Iterator[Problem]:
             yield checked.problem(f"the upstream '{name}' is not used", "upstreams", name, key=True)
 
 
-def _is_listener(endpoint: Endpoint, listen: Listener) -> bool:
+def _is_listener(endpoint: Endpoint, listen: ListenAddress) -> bool:
     if endpoint.port != listen.port:
         return False
     every = listen.host in ("0.0.0.0", "::")

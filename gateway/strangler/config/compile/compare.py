@@ -14,7 +14,9 @@ from typing import Any
 
 from jsonpath import JSONPath
 
-from strangler.comparison.acceptance import (
+from strangler.comparison.difference import DifferenceKind, Risk
+from strangler.comparison.rules import STANDARD_REDACTION, HtmlRule, LagRule, Rule, Rules, Thresholds
+from strangler.comparison.tolerances import (
     Ignore,
     Mask,
     NullEqualsMissing,
@@ -25,8 +27,6 @@ from strangler.comparison.acceptance import (
     Unordered,
     Uuid,
 )
-from strangler.comparison.difference import DifferenceKind, Risk
-from strangler.comparison.rules import STANDARD_REDACTION, HtmlRule, LagRule, Rule, Rules, Thresholds
 from strangler.config.compile.migrations import compile_redact
 from strangler.config.schema.compare import CompareSection, RuleSection
 from strangler.config.schema.compare_values import JSON_PATHS, split_selector

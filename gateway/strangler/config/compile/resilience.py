@@ -17,7 +17,7 @@ from strangler.config.schema.resilience import (
 )
 from strangler.model.resilience import (
     Balancing,
-    Breaker,
+    BreakerSettings,
     Ejection,
     LegacyFallback,
     Resolve,
@@ -62,9 +62,9 @@ def compile_ejection(section: EjectionSection) -> Ejection | None:
     return Ejection(**said, statuses=frozenset(section.statuses))
 
 
-def compile_breaker(section: BreakerSection | None) -> Breaker | None:
+def compile_breaker(section: BreakerSection | None) -> BreakerSettings | None:
     """When a breaker opens and closes."""
-    return None if section is None else Breaker(**section.model_dump())
+    return None if section is None else BreakerSettings(**section.model_dump())
 
 
 def compile_retries(section: RetriesSection) -> Retries:

@@ -21,8 +21,8 @@ from strangler.model.rate_limits import RateLimit
 from strangler.model.resilience import Hedging, Retries
 from strangler.model.route import FieldMatch, Route
 from strangler.model.route_index import AmbiguityError, RouteIndex, build_index
-from strangler.model.source import Source
 from strangler.model.upstream import Timeouts
+from strangler.model.yaml_place import YamlPlace
 
 EVERY_PATH = "/**"
 
@@ -31,7 +31,7 @@ EVERY_PATH = "/**"
 class _Written:
     """A route as it was written: its section, place, full name and migration; `auth` is its own or its migration's."""
 
-    source: Source
+    source: YamlPlace
     name: str
     section: RouteSection | MigrationRouteSection
     migration: Migration | None

@@ -23,14 +23,14 @@ from strangler.config.schema.configuration import Configuration, TestSection
 from strangler.config.schema.shadow import StoreSection
 from strangler.model.auth import Provider
 from strangler.model.dropped_fields import folded
-from strangler.model.expectations import Expectation, RoutingTest
 from strangler.model.folding import EXACT
 from strangler.model.listener import AccessLog, Limits, VisitorCookie
 from strangler.model.migration import Migration
 from strangler.model.route import Route
 from strangler.model.route_index import RouteIndex
+from strangler.model.routing_tests import Expectation, RoutingTest
 from strangler.model.snapshot import Snapshot, Store
-from strangler.model.source import Source
+from strangler.model.yaml_place import YamlPlace
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def compile_store(section: StoreSection, folder: Path) -> Store:
     return Store(str(section.url))
 
 
-def compile_test(section: TestSection, source: Source) -> RoutingTest:
+def compile_test(section: TestSection, source: YamlPlace) -> RoutingTest:
     """The test that `section` describes."""
     method, _, target = section.request.partition(" ")
     return RoutingTest(

@@ -27,7 +27,7 @@ from strangler.config.schema.shadow import StoreSection
 from strangler.config.schema.tls import ListenerTlsSection
 from strangler.config.schema.upstreams import UpstreamSection
 from strangler.model.dropped_fields import Sender
-from strangler.model.listener import Limits, Listener, VisitorCookie
+from strangler.model.listener import Limits, ListenAddress, VisitorCookie
 
 _LIMITS = Limits()
 _VISITOR_COOKIE = VisitorCookie()
@@ -175,9 +175,9 @@ class Configuration(Section):
     """The configuration of a gateway."""
 
     version: Version = Field(description="The version of the configuration format: 1.")
-    listen: Address = Field(default=Listener("127.0.0.1", 8080), description="The address for clients.")
+    listen: Address = Field(default=ListenAddress("127.0.0.1", 8080), description="The address for clients.")
     admin: Address = Field(
-        default=Listener("127.0.0.1", 8081), description="The address of the admin API and the metrics."
+        default=ListenAddress("127.0.0.1", 8081), description="The address of the admin API and the metrics."
     )
     tls: ListenerTlsSection | None = Field(default=None, description="TLS for clients. Default: plain HTTP.")
     auth: AuthSection = Field(default=AuthSection(), description="The issuers of tokens that are accepted.")

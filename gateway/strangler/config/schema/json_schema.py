@@ -15,7 +15,7 @@ from typing import Any
 
 from strangler.config.schema.configuration import Configuration
 from strangler.config.schema.field_types.scalars import VARIABLE
-from strangler.model.listener import Listener
+from strangler.model.listener import ListenAddress
 
 Schema = dict[str, Any]
 
@@ -83,7 +83,7 @@ def _spelled(default: Any, kind: str) -> Any:
     if kind == "Size":
         return spell_size(default) if default is not None else None
     if kind == "Address":
-        return str(Listener(**default))
+        return str(ListenAddress(**default))
     return None if isinstance(default, (dict, list)) else default
 
 

@@ -13,11 +13,11 @@ from strangler.config.schema.field_types.quantities import Duration, DurationOrZ
 from strangler.config.schema.field_types.scalars import Count, FailureStatus, Flag, Number, OneOrMany, Whole
 from strangler.config.schema.section import Section
 from strangler.model.resilience import (
-    Breaker,
+    BalancingPolicy,
+    BreakerSettings,
     Concurrency,
     Ejection,
     LegacyFallback,
-    Policy,
     Resolve,
     Retries,
     RetryBudget,
@@ -27,7 +27,7 @@ from strangler.model.resilience import (
 
 _RESOLVE = Resolve()
 _EJECTION = Ejection()
-_BREAKER = Breaker()
+_BREAKER = BreakerSettings()
 _BUDGET = RetryBudget()
 _CONCURRENCY = Concurrency(1)
 _RETRIES = Retries()
@@ -42,8 +42,8 @@ Share = Annotated[Number, Field(gt=0, le=100)]
 class BalancingSection(Section):
     """Which endpoint of an upstream gets a request."""
 
-    policy: Annotated[Policy, Field(strict=False)] = Field(
-        default=Policy.ROUND_ROBIN,
+    policy: Annotated[BalancingPolicy, Field(strict=False)] = Field(
+        default=BalancingPolicy.ROUND_ROBIN,
         description="`round_robin`: in turn; `least_requests`: the one with fewer requests of two drawn at random;"
         " `consistent_hash`: the same one for the same `key`.",
     )

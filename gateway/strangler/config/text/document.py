@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from strangler.model.source import Source
+from strangler.model.yaml_place import YamlPlace
 
 Step = str | int
 Scalar = str | int | float | bool | None
@@ -17,7 +17,7 @@ Scalar = str | int | float | bool | None
 class Value:
     """A value and its place; `content` is a scalar, a list or a mapping of values."""
 
-    source: Source
+    source: YamlPlace
     content: Scalar | list[Value] | dict[str, Entry]
 
     def plain(self) -> Any:
@@ -40,7 +40,7 @@ class Value:
 class Entry:
     """One key of a mapping, the key's place, and its value."""
 
-    key: Source
+    key: YamlPlace
     value: Value
 
 
@@ -65,7 +65,7 @@ class Document:
         value = self.get(*path)
         return tuple(value.content) if value is not None and isinstance(value.content, dict) else ()
 
-    def source(self, *path: Step, key: bool = False) -> Source:
+    def source(self, *path: Step, key: bool = False) -> YamlPlace:
         """Where the value at `path` stands, or its key.
 
         Steps that lead nowhere are left out, so that a path into something that

@@ -17,7 +17,7 @@ from dataclasses import replace
 from strangler.config.text.document import Document
 from strangler.config.text.environment import Substituted
 from strangler.config.text.problems import Problem
-from strangler.model.source import Source
+from strangler.model.yaml_place import YamlPlace
 
 UNMISTAKABLE = 6
 """Characters of a value that stands in a message about another place by no accident."""
@@ -32,7 +32,7 @@ class Masking:
     """Masks the values of `document` that came from the environment."""
 
     def __init__(self, document: Document) -> None:
-        self._values: list[tuple[Source, Substituted]] = []
+        self._values: list[tuple[YamlPlace, Substituted]] = []
         self._written: set[str] = set()
         below = [document.root]
         while below:
@@ -58,7 +58,7 @@ class Masking:
             for problem in problems
         ]
 
-    def _text(self, source: Source, text: str) -> str:
+    def _text(self, source: YamlPlace, text: str) -> str:
         for place, value in self._values:
             if not value or value not in text:
                 continue

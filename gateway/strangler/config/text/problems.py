@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from strangler.model.source import Source
+from strangler.model.yaml_place import YamlPlace
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Problem:
     `str()` gives `file:line:column: message (hint)`.
     """
 
-    source: Source
+    source: YamlPlace
     message: str
     hint: str | None = None
 

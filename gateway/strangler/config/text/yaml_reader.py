@@ -27,7 +27,7 @@ import yaml
 from strangler.config.text.document import Document, Entry, Scalar, Value
 from strangler.config.text.environment import Substituted, substitute
 from strangler.config.text.problems import ConfigurationError, Problem
-from strangler.model.source import Source
+from strangler.model.yaml_place import YamlPlace
 
 # With nested aliases, a document of a few kilobytes can expand beyond any memory.
 MOST_VALUES = 500_000
@@ -57,9 +57,9 @@ def read_document(path: Path, environment: Mapping[str, str], problems: list[Pro
     try:
         files = tuple(sorted(f for f in path.iterdir() if f.suffix in SUFFIXES)) if path.is_dir() else (path,)
     except OSError as error:
-        raise ConfigurationError([Problem(Source(str(path), 1, 1), f"can't be read: {error}")]) from error
+        raise ConfigurationError([Problem(YamlPlace(str(path), 1, 1), f"can't be read: {error}")]) from error
     if not files:
-        raise ConfigurationError([Problem(Source(str(path), 1, 1), "the folder holds no *.yaml or *.yml file")])
+        raise ConfigurationError([Problem(YamlPlace(str(path), 1, 1), "the folder holds no *.yaml or *.yml file")])
     roots = [root for file in files if (root := _read_file(file, environment, problems)) is not None]
     if len(roots) < len(files):  # what a file that can't be read defines would seem to be missing
         raise ConfigurationError(problems)
@@ -70,7 +70,7 @@ def read_document(path: Path, environment: Mapping[str, str], problems: list[Pro
 
 
 def _read_file(file: Path, environment: Mapping[str, str], problems: list[Problem]) -> Value | None:
-    start = Source(str(file), 1, 1)
+    start = YamlPlace(str(file), 1, 1)
     try:
         text = file.read_bytes().decode("utf-8-sig")
     except OSError as error:
@@ -78,7 +78,7 @@ def _read_file(file: Path, environment: Mapping[str, str], problems: list[Proble
         return None
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        problems.append(Problem(Source(str(file), line, 1), "is not UTF-8 text"))
+        problems.append(Problem(YamlPlace(str(file), line, 1), "is not UTF-8 text"))
         return None
     try:
         loader = _LOADER(text)
@@ -88,7 +88,7 @@ def _read_file(file: Path, environment: Mapping[str, str], problems: list[Proble
             loader.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = start if mark is None else Source(str(file), mark.line + 1, mark.column + 1)
+        place = start if mark is None else YamlPlace(str(file), mark.line + 1, mark.column + 1)
         said = ", ".join(part for part in (error.context, error.problem) if part)
         hint = None
         if mark is not None and "${" in _line(text, mark.line):
@@ -184,9 +184,9 @@ class _Walk:
             self.complain(node, f"the environment variable {name} is not set")
         return text if text == resolved else Substituted(text, resolved)
 
-    def source(self, node: Any) -> Source:
+    def source(self, node: Any) -> YamlPlace:
         mark = node.start_mark
-        return Source(self.file, mark.line + 1, mark.column + 1)
+        return YamlPlace(self.file, mark.line + 1, mark.column + 1)
 
     def complain(self, node: Any, message: str, hint: str | None = None) -> None:
         self.problems.append(Problem(self.source(node), message, hint))

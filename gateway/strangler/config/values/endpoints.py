@@ -8,16 +8,16 @@ from dataclasses import replace
 from strangler.config.text.problems import described
 from strangler.config.values.hosts import checked_port, host_of
 from strangler.config.values.urls import url_parts
-from strangler.model.listener import Listener
+from strangler.model.listener import ListenAddress
 from strangler.model.upstream import Endpoint
 
 
-def parse_listener(value: object) -> Listener:
+def parse_listener(value: object) -> ListenAddress:
     """An address `host:port`; a port alone is one on 127.0.0.1."""
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool):
-        return Listener("127.0.0.1", checked_port(value))
+        return ListenAddress("127.0.0.1", checked_port(value))
     if not isinstance(value, str):
         raise ValueError(f"expected host:port or a port, found {described(value)}")
     host, colon, port = value.rpartition(":")
@@ -25,7 +25,7 @@ def parse_listener(value: object) -> Listener:
         raise ValueError(f"expected host:port or a port, found {described(value)}")
     if not host or host == "*":
         raise ValueError(f"the host is missing: write 0.0.0.0:{port} for every IPv4 address, [::]:{port} for IPv6")
-    return Listener(host_of(host), checked_port(int(port)))
+    return ListenAddress(host_of(host), checked_port(int(port)))
 
 
 def parse_endpoint(value: object) -> Endpoint:

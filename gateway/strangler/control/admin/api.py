@@ -25,7 +25,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from strangler.control.admin.connection import AdminConnection
 from strangler.control.status.metrics import CONTENT_TYPE
 from strangler.model.addresses import is_address, is_loopback
-from strangler.model.listener import Listener
+from strangler.model.listener import ListenAddress
 from strangler.model.snapshot import Snapshot
 from strangler.routing.decide import host_name
 
@@ -57,7 +57,7 @@ class OnlyThisMachine:
     127.0.0.1 (DNS rebinding), and could then read this API.
     """
 
-    def __init__(self, app: ASGIApp, listener: Listener) -> None:
+    def __init__(self, app: ASGIApp, listener: ListenAddress) -> None:
         self._app = app
         self._guarded = is_loopback(listener.host)
         self._names = ("localhost", listener.host.lower())

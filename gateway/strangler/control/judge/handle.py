@@ -19,7 +19,7 @@ from strangler.config.load import Loaded
 from strangler.control import messages
 from strangler.control.judge.figures import JudgeFigures
 from strangler.control.judge.workers_socket import WorkersSocket
-from strangler.control.system.isolated import python_module
+from strangler.control.system.python_command import python_module
 from strangler.control.system.signals import signals_held
 from strangler.observe.background_tasks import BackgroundTasks
 from strangler.pickle_stream import framed, read_message

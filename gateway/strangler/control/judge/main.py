@@ -30,7 +30,7 @@ from strangler.observe.background_tasks import BackgroundTasks
 from strangler.observe.logs import configure_logs
 from strangler.observe.loop_lag import LoopLag
 from strangler.pickle_stream import framed, read_message
-from strangler.shadow.copying.channel import Receiver
+from strangler.shadow.copying.channel import ChannelReceiver
 
 log = structlog.get_logger(part="judge")
 
@@ -58,7 +58,7 @@ class JudgeProcess:
         self._judging = Judging()
         self._storing = Storing(self._judging)
         self._server: asyncio.AbstractServer | None = None
-        self._workers: set[Receiver] = set()
+        self._workers: set[ChannelReceiver] = set()
         self._without_workers = asyncio.Event()
         self._without_workers.set()
         self._ended = asyncio.Event()
@@ -126,14 +126,14 @@ class JudgeProcess:
             loop = asyncio.get_running_loop()
             self._server = await loop.create_unix_server(self._worker_connected, sock=self._listening)
 
-    def _worker_connected(self) -> Receiver:
+    def _worker_connected(self) -> ChannelReceiver:
         """The judge's end of a worker's channel."""
-        receiver = Receiver(self._judging.take, self._worker_left, self._judging.self_tests.met)
+        receiver = ChannelReceiver(self._judging.take, self._worker_left, self._judging.self_tests.met)
         self._workers.add(receiver)
         self._without_workers.clear()
         return receiver
 
-    def _worker_left(self, receiver: Receiver) -> None:
+    def _worker_left(self, receiver: ChannelReceiver) -> None:
         self._workers.discard(receiver)
         self._judging.self_tests.left(receiver)
         if not self._workers:

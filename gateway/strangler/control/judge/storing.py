@@ -16,7 +16,7 @@ from strangler.control.judge.judging import Judging
 from strangler.control.judge.store_state import StoreState
 from strangler.control.messages import StoreReport
 from strangler.shadow.evidence.store import ShadowStore, metadata
-from strangler.shadow.evidence.unwritten import Evidence
+from strangler.shadow.evidence.unwritten import UnwrittenEvidence
 from strangler.store.database import Database, StoreError
 
 log = structlog.get_logger(part="judge")
@@ -39,7 +39,7 @@ class Storing:
         self._store: ShadowStore | None = None
         self._url = ""
         self._state = StoreState()
-        self._unwritten = Evidence()
+        self._unwritten = UnwrittenEvidence()
         self._write_at = 0.0
         self._retained_at = monotonic()
 
@@ -108,7 +108,7 @@ class Storing:
         total = self._judging.counted()
         evidence = self._judging.judge.flush()
         evidence.merge(self._unwritten)
-        self._unwritten = Evidence()
+        self._unwritten = UnwrittenEvidence()
         if self._store is None:
             self._keep(evidence)
             return
@@ -117,7 +117,7 @@ class Storing:
                 if evidence:
                     await self._store.write(evidence)
             self._state.written(total, began)
-            evidence = Evidence()
+            evidence = UnwrittenEvidence()
             await self._retain(self._store)
         except StoreError as error:
             self._keep(evidence)
@@ -125,14 +125,14 @@ class Storing:
         now = monotonic()
         self._write_at = now + min((now - began) / WRITING_SHARE, LONGEST_PAUSE)
 
-    def _keep(self, evidence: Evidence) -> None:
+    def _keep(self, evidence: UnwrittenEvidence) -> None:
         """Keep what could not be written for the next time, within bounds."""
         self._unwritten = evidence
         chosen = evidence.chosen
         while len(chosen) > MOST_EXAMPLES:
             del chosen[next(iter(chosen))]
         if len(evidence.outcomes) + len(evidence.responses) + len(evidence.signatures) > MOST_COUNTS:
-            self._unwritten = Evidence()
+            self._unwritten = UnwrittenEvidence()
             self._state.lose(sum(evidence.outcomes.values()), "too much waits for a store that can't be written")
 
     async def _retain(self, store: ShadowStore) -> None:

@@ -40,7 +40,7 @@ class Peak:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class ProcessFigures:
     """Processor time in seconds, memory in bytes, open files and their limit."""
 
     cpu: float
@@ -49,7 +49,7 @@ class Figures:
     most_files: float | None
 
 
-def figures_of(pid: int) -> Figures | None:
+def figures_of(pid: int) -> ProcessFigures | None:
     """The figures of a process, None where it has ended or the system has no /proc."""
     folder = Path(f"/proc/{pid}")
     try:
@@ -58,7 +58,7 @@ def figures_of(pid: int) -> Figures | None:
         pages = int((folder / "statm").read_text().split()[1])
     except (OSError, ValueError, IndexError):
         return None
-    return Figures(
+    return ProcessFigures(
         cpu=(int(fields[11]) + int(fields[12])) / _TICKS,
         memory=pages * _PAGE,
         files=_open_files(folder),

@@ -315,7 +315,7 @@ class Workers:
                 self._have_served = True
                 async with self._changed:
                     self._changed.notify_all()
-            case messages.Failed():
+            case messages.ConfigurationFailed():
                 worker.failure = message.reason
                 log.error("worker failed", worker=worker.number, pid=worker.pid, reason=message.reason)
             case messages.Refetch():

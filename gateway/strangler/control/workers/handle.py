@@ -8,8 +8,8 @@ import signal
 import socket
 from time import monotonic
 
-from strangler.control.system.isolated import python_module
 from strangler.control.system.process_figures import Peak
+from strangler.control.system.python_command import python_module
 from strangler.control.system.signals import signals_held
 from strangler.control.workers.listening import Listening
 from strangler.control.workers.runtime_folder import FormerWorker

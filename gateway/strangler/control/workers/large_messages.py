@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from strangler.control import messages
-from strangler.proxy.derived import derive
+from strangler.proxy.prepared_snapshot import derive
 
 if TYPE_CHECKING:
     from strangler.model.snapshot import Snapshot

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import structlog
 
 from strangler.control.workers.runtime_folder import AddressOccupied, FormerWorker, RuntimeFolder, runtime_root
-from strangler.model.listener import Listener
+from strangler.model.listener import ListenAddress
 from strangler.proxy.plane import BACKLOG
 from strangler.proxy.rate_limits.shared_buckets import new_tally
 
@@ -30,7 +30,7 @@ class Listening:
     former: list[FormerWorker]
 
 
-def open_listening(address: Listener) -> Listening:
+def open_listening(address: ListenAddress) -> Listening:
     """The socket for clients; raises OSError where the address is in use."""
     folder = _claim(address)
     shared, former = folder.take_over() if folder is not None else (None, [])
@@ -41,7 +41,7 @@ def open_listening(address: Listener) -> Listening:
     return Listening(taken, shared.tally, folder, former)
 
 
-def listen(address: Listener) -> socket.socket:
+def listen(address: ListenAddress) -> socket.socket:
     """A listening TCP socket at `address`; raises OSError where that is in use."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     listening = socket.create_server((address.host, address.port), family=family, backlog=BACKLOG)
@@ -52,10 +52,10 @@ def listen(address: Listener) -> socket.socket:
 def address_of(listening: socket.socket) -> str:
     """The address of a listening socket, with the port that the system chose if it was 0."""
     host, port, *_ = listening.getsockname()
-    return str(Listener(host, port))
+    return str(ListenAddress(host, port))
 
 
-def _claim(address: Listener) -> RuntimeFolder | None:
+def _claim(address: ListenAddress) -> RuntimeFolder | None:
     if address.port == 0:
         # The system chooses another port at each start, so there is nothing to take over.
         return None

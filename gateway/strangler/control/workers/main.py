@@ -34,7 +34,7 @@ from strangler.shadow.copying.mirror import Mirror
 REPORT_INTERVAL = 1.0
 
 
-class Worker:
+class WorkerProcess:
     """Joins a data plane to the link with the control process."""
 
     def __init__(self, listening: socket.socket, link: socket.socket, tally: int, folder: Path | None) -> None:
@@ -101,7 +101,7 @@ class Worker:
         except Exception as error:
             # A worker that missed a message can't serve; the control process logs why, and starts another.
             self._failure = error
-            self._send(messages.Failed(repr(error)))
+            self._send(messages.ConfigurationFailed(repr(error)))
             self._ended.set()
             return
         writer.close()
@@ -182,7 +182,7 @@ class Worker:
         except Exception as error:
             # For example, a log file can't be opened. The worker serves on as before; the control process logs it.
             self._large.resume_collector()
-            self._send(messages.Failed(repr(error)))
+            self._send(messages.ConfigurationFailed(repr(error)))
             return
         self._send(messages.Ready(message.snapshot.version))
         await self._large.settle(plane, before)
@@ -191,7 +191,7 @@ class Worker:
         try:
             plane.reopen_access_log()
         except OSError as error:
-            self._send(messages.Failed(f"the access log can't be reopened: {error}"))
+            self._send(messages.ConfigurationFailed(f"the access log can't be reopened: {error}"))
 
     def _ask_refetch(self, provider: str) -> None:
         self._send(messages.Refetch(provider))
@@ -214,7 +214,7 @@ def main() -> None:
     link.setblocking(False)
 
     async def serve() -> None:
-        await Worker(listening, link, int(sys.argv[3]), Path(sys.argv[4]) if sys.argv[4] else None).run()
+        await WorkerProcess(listening, link, int(sys.argv[3]), Path(sys.argv[4]) if sys.argv[4] else None).run()
 
     try:
         uvloop.run(serve())

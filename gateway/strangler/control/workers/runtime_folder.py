@@ -23,7 +23,7 @@ from pathlib import Path
 import structlog
 
 from strangler.control.workers.handover import GREETING, SharedDescriptors, peer_of, socket_path
-from strangler.model.listener import Listener
+from strangler.model.listener import ListenAddress
 
 log = structlog.get_logger(part="control")
 
@@ -51,7 +51,7 @@ class RuntimeFolder:
     OSError where the folder can't be made.
     """
 
-    def __init__(self, root: Path, address: Listener) -> None:
+    def __init__(self, root: Path, address: ListenAddress) -> None:
         _make_private(root)
         self.path = root / f"{address.host}-{address.port}"
         if len(os.fsencode(self.path)) > _LONGEST_PATH:
@@ -61,7 +61,7 @@ class RuntimeFolder:
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, str(os.getpid()).encode(), 0)
 
-    def _claim(self, address: Listener) -> int:
+    def _claim(self, address: ListenAddress) -> int:
         # A process that was just killed may take a moment to end.
         deadline = time.monotonic() + LOCK_DEADLINE
         while True:

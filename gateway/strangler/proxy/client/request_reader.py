@@ -37,7 +37,7 @@ SLICE: Final = 16_384
 """Maximum bytes outside of a body that are parsed before the number of waiting requests is looked at."""
 
 
-class Receiver(Protocol):
+class RequestReceiver(Protocol):
     """The connection that a reader reads for; what its methods promise is said there."""
 
     state: int
@@ -80,8 +80,8 @@ class RequestReader:
         "receiving",
     )
 
-    def __init__(self, client: Receiver, worker: Worker) -> None:
-        self._client: Receiver | None = client
+    def __init__(self, client: RequestReceiver, worker: Worker) -> None:
+        self._client: RequestReceiver | None = client
         self._worker = worker
         self._parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)
         self.receiving: Exchange | None = None
@@ -157,12 +157,12 @@ class RequestReader:
             newest.keep_alive = False
         return newest is not None or later
 
-    def _may_switch(self, client: Receiver) -> bool:
+    def _may_switch(self, client: RequestReceiver) -> bool:
         """Whether what follows the newest request may be of another protocol than HTTP."""
         newest = client.waiting[-1] if client.waiting else client.exchange
         return newest is not None and bool(newest.head.upgrade)
 
-    def _hold(self, client: Receiver, data: bytes) -> None:
+    def _hold(self, client: RequestReceiver, data: bytes) -> None:
         self.held += data
         client.pause_reading()
 
@@ -216,13 +216,13 @@ class RequestReader:
             self._learn(client, data)
         return later
 
-    def _learn(self, client: Receiver, data: bytes) -> None:
+    def _learn(self, client: RequestReceiver, data: bytes) -> None:
         """Keep nothing of a request that was read whole but its fields, if they can be recognised in `data`."""
         head, self._head = self._head, None
         if head is not None and head.repeatable and client.state < states.REFUSING:
             self.known = repeated_heads.learn(self._worker, self.known, head, data)
 
-    def _refusal_for(self, client: Receiver, error: httptools.HttpParserError) -> Refusal:
+    def _refusal_for(self, client: RequestReceiver, error: httptools.HttpParserError) -> Refusal:
         """Why the parser stopped; raises what a callback raised that is no refusal."""
         if self._stopped is not None:
             return self._stopped.refusal

@@ -23,7 +23,7 @@ from strangler.proxy.upstream.short_response import read_short_response
 
 if TYPE_CHECKING:
     from strangler.model.upstream import Upstream
-    from strangler.proxy.upstream.worker import Source
+    from strangler.proxy.upstream.worker import RequestSource
     from strangler.resilience.retry import Cause
 
 LARGEST_HEAD = 262_144
@@ -68,7 +68,7 @@ class Requesting(Protocol):
     def request_complete(self) -> bool: ...
 
     @property
-    def client(self) -> Source: ...
+    def client(self) -> RequestSource: ...
 
     def interim_response(self, status: int, line: bytes, fields: bytes) -> None: ...
 

@@ -10,7 +10,7 @@ import random
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
-from strangler.model.resilience import Policy
+from strangler.model.resilience import BalancingPolicy
 from strangler.model.upstream import Endpoint, Upstream
 from strangler.proxy.upstream.endpoint_pool import EndpointPool
 from strangler.resilience.balancing import ConsistentHash, LeastRequests, RoundRobin, WeightedRoundRobin, warmth
@@ -185,9 +185,9 @@ class UpstreamPool:
         self._warming = warming
         self._balanced = available
         turns = RoundRobin(available, random.randrange(len(available)))
-        if balancing.policy is Policy.CONSISTENT_HASH:
+        if balancing.policy is BalancingPolicy.CONSISTENT_HASH:
             self._balancer: Balancer = ConsistentHash(available, weights, turns)
-        elif balancing.policy is Policy.LEAST_REQUESTS:
+        elif balancing.policy is BalancingPolicy.LEAST_REQUESTS:
             self._balancer = LeastRequests(available, weights, _draw)
         elif min(weights) < max(weights):
             self._balancer = WeightedRoundRobin(available, weights)

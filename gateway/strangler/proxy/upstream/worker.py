@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     import asyncio
 
-    from strangler.model.resilience import Breaker as BreakerSettings
+    from strangler.model.resilience import BreakerSettings
     from strangler.observe.counters import Counters
     from strangler.resilience.breaker import Breaker
 
 
-class Source(Protocol):
+class RequestSource(Protocol):
     """Where a request comes from, which may have to wait."""
 
     def pause_reading(self) -> None: ...

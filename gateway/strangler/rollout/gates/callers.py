@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 from strangler.rollout.evidence import CallerCounts, Unavailable
 from strangler.rollout.gates.currency import why_not_current, why_not_of
-from strangler.rollout.policy import Policy
+from strangler.rollout.policy import RolloutPolicy
 from strangler.rollout.record import Record
 from strangler.rollout.results import CannotMeasure, Failed, NotEnough, Passed, Reading
 from strangler.rollout.statistics.failing_callers import SideCounts, log_e_harmless, log_e_worse, log_mean
@@ -49,7 +49,7 @@ WORDS = {ERRORS: Words("fail", "do not fail", "failing"), LATENCY: Words("are sl
 
 
 def caller_reading(
-    gate: str, policy: Policy, record: Record, counts: CallerCounts | Unavailable, now: float
+    gate: str, policy: RolloutPolicy, record: Record, counts: CallerCounts | Unavailable, now: float
 ) -> Reading:
     """What the failing (or slow) callers of the present step show."""
     if isinstance(counts, Unavailable):
@@ -85,7 +85,7 @@ def _why_not_counted(gate: str, record: Record, counts: CallerCounts, share: flo
     return None
 
 
-def _beside_control(gate: str, policy: Policy, record: Record, counts: CallerCounts) -> Reading:
+def _beside_control(gate: str, policy: RolloutPolicy, record: Record, counts: CallerCounts) -> Reading:
     started, words = record.rollback_test(gate), WORDS[gate]
     all_counts = SideCounts(counts.extracted, counts.control, counts.share)
     recent = SideCounts(counts.extracted - started.extracted, counts.control - started.control, counts.share)
@@ -117,7 +117,7 @@ def _log_below_floor(floor: float, counts: CallerCounts) -> float:
     return log_e_below(counts.extracted, max(counts.seen.extracted, counts.extracted), floor)
 
 
-def _callers_to_go(policy: Policy, counts: CallerCounts, words: Words) -> NotEnough:
+def _callers_to_go(policy: RolloutPolicy, counts: CallerCounts, words: Words) -> NotEnough:
     """What is missing on the shorter of the two ways: more failing callers, or more callers who do not fail."""
     needed = log_needed_to_promote(policy.beta) + (0.0 if policy.floor is None else math.log(2))
     side_counts = SideCounts(counts.extracted, counts.control, counts.share)
@@ -134,7 +134,7 @@ def _callers_to_go(policy: Policy, counts: CallerCounts, words: Words) -> NotEno
     return NotEnough(missing, None if math.isinf(seconds) else seconds)
 
 
-def _alone(gate: str, policy: Policy, record: Record, counts: CallerCounts) -> Reading:
+def _alone(gate: str, policy: RolloutPolicy, record: Record, counts: CallerCounts) -> Reading:
     words, rate = WORDS[gate], _bad_rate(gate, policy, record)
     if rate is None:
         return Reading(gate, CannotMeasure("the control's rate at the last step is not known, and there is no floor"))
@@ -162,7 +162,7 @@ def _alone(gate: str, policy: Policy, record: Record, counts: CallerCounts) -> R
     return Reading(gate, NotEnough(f"{missing} more callers", None if math.isinf(seconds) else seconds), numbers)
 
 
-def _bad_rate(gate: str, policy: Policy, record: Record) -> float | None:
+def _bad_rate(gate: str, policy: RolloutPolicy, record: Record) -> float | None:
     """The rate from which on a release without a control counts as bad; None if it is not known."""
     base = record.base_rates.get(gate)
     rates = [] if base is None else [policy.harmful_ratio * base]

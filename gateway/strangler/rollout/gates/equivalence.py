@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from strangler.rollout.evidence import ComparedPairs, Equivalence, Scope, Unavailable
 from strangler.rollout.gates.currency import why_not_current, why_not_of
-from strangler.rollout.policy import Policy
+from strangler.rollout.policy import RolloutPolicy
 from strangler.rollout.results import CannotMeasure, Failed, NotEnough, Passed, Reading, Result
 from strangler.rollout.statistics.known_rate import log_e_above
 from strangler.rollout.statistics.spending import log_needed_to_roll_back
@@ -23,7 +23,7 @@ TESTED_WITHIN = 2 * 3600.0
 """Seconds for which a self-test counts; there is one every hour."""
 
 
-def equivalence_reading(policy: Policy, shown: Equivalence | Unavailable, present: Scope, now: float) -> Reading:
+def equivalence_reading(policy: RolloutPolicy, shown: Equivalence | Unavailable, present: Scope, now: float) -> Reading:
     """What the pairs of the present epoch show about the operations that the policy names."""
     rule = policy.equivalence
     assert rule is not None

@@ -7,20 +7,20 @@ is on its way can fail already.
 
 from __future__ import annotations
 
-from strangler.rollout.evidence import Evidence
+from strangler.rollout.evidence import RolloutEvidence
 from strangler.rollout.gates.callers import ERRORS, LATENCY, caller_reading
 from strangler.rollout.gates.equivalence import equivalence_reading
 from strangler.rollout.gates.metric import metric_reading
-from strangler.rollout.policy import Policy
+from strangler.rollout.policy import RolloutPolicy
 from strangler.rollout.record import Record
 from strangler.rollout.results import Reading
-from strangler.rollout.states import State
+from strangler.rollout.states import RolloutState
 
-CALLERS_MOVED = frozenset({State.CANARY, State.PROMOTING, State.WATCHING})
-GATED = CALLERS_MOVED | {State.PROVING}
+CALLERS_MOVED = frozenset({RolloutState.CANARY, RolloutState.PROMOTING, RolloutState.WATCHING})
+GATED = CALLERS_MOVED | {RolloutState.PROVING}
 
 
-def read_gates(policy: Policy, record: Record, evidence: Evidence, now: float) -> tuple[Reading, ...]:
+def read_gates(policy: RolloutPolicy, record: Record, evidence: RolloutEvidence, now: float) -> tuple[Reading, ...]:
     """The reading of each gate that counts in the state of the record, or in the state that it holds."""
     state = record.effective
     if state not in GATED:

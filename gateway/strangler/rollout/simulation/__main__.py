@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from strangler.rollout.policy import Policy
+from strangler.rollout.policy import RolloutPolicy
 from strangler.rollout.results import duration
-from strangler.rollout.simulation.figures import Figures, simulate
+from strangler.rollout.simulation.figures import SimulatedFigures, simulate
 from strangler.rollout.simulation.traffic import Traffic
 
 
@@ -23,10 +23,10 @@ def main() -> None:
     chosen = arguments.parse_args()
     traffic = Traffic(callers=chosen.callers, always_failing=chosen.base_rate)
     for ratio in chosen.ratio:
-        print("\n".join(lines(simulate(Policy(), traffic, ratio, chosen.runs, chosen.seed))))
+        print("\n".join(lines(simulate(RolloutPolicy(), traffic, ratio, chosen.runs, chosen.seed))))
 
 
-def lines(figures: Figures) -> list[str]:
+def lines(figures: SimulatedFigures) -> list[str]:
     """The figures for people."""
     runs, exposed = figures.runs, figures.exposed
     rolled_back, moved, still_open = (number / runs for number in (figures.rolled_back, figures.moved, figures.open))

@@ -28,7 +28,7 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 from random import Random
 
-from strangler.rollout.policy import Policy
+from strangler.rollout.policy import RolloutPolicy
 from strangler.rollout.record import RollbackTest
 from strangler.rollout.simulation.traffic import CELLS, StepCells
 from strangler.rollout.statistics.failing_callers import RATIOS, SideCounts, log_e_harmless
@@ -43,7 +43,7 @@ TIE = 1e-9
 class StepEvents:
     """A step under way: who has failed by traffic time `time`. `exhausted` is set when no caller is left."""
 
-    policy: Policy
+    policy: RolloutPolicy
     share: float
     cells: StepCells
     random: Random
@@ -152,7 +152,7 @@ class StepEvents:
 class _Bounds:
     """What a failing caller on each side does to the tests of the gate, and where these end."""
 
-    def __init__(self, policy: Policy, share: float, test: int, promotes: bool) -> None:
+    def __init__(self, policy: RolloutPolicy, share: float, test: int, promotes: bool) -> None:
         self.up, self.down = side_factors(share)
         self.harmless_up = log_e_harmless((SideCounts(1, 0, share),), policy.harmful_ratio)
         self.harmless_down = log_e_harmless((SideCounts(0, 1, share),), policy.harmful_ratio)

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from strangler.rollout.policy import Policy
+from strangler.rollout.policy import RolloutPolicy
 from strangler.rollout.simulation.play import Played, play, played_policy
 from strangler.rollout.simulation.traffic import Traffic
-from strangler.rollout.states import State
+from strangler.rollout.states import RolloutState
 
 EXPOSED_AT_MOST = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class DurationSpread:
     """Some numbers: their mean, the middle one, the one that 99.9 % do not exceed, and the largest."""
 
     mean: float
@@ -25,7 +25,7 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class SimulatedFigures:
     """The results of `runs` rollouts of a release that fails `ratio` times as many callers as the legacy side.
 
     `promoted` went beyond the first share, `moved` to all callers, `open` did
@@ -41,40 +41,40 @@ class Figures:
     promoted: int
     moved: int
     open: int
-    exposed: Spread
+    exposed: DurationSpread
     within: float
-    seconds: dict[float, Spread]
+    seconds: dict[float, DurationSpread]
 
 
-def simulate(policy: Policy, traffic: Traffic, ratio: float, runs: int, seed: int) -> Figures:
+def simulate(policy: RolloutPolicy, traffic: Traffic, ratio: float, runs: int, seed: int) -> SimulatedFigures:
     """Play `runs` rollouts; the same seed plays the same ones."""
     random, policy = Random(seed), played_policy(policy)
     played = [play(policy, traffic, ratio, random) for _ in range(runs)]
     shares = [percent for percent in policy.steps if percent > 0]
-    return Figures(
+    return SimulatedFigures(
         runs=runs,
         seed=seed,
         ratio=ratio,
-        rolled_back=sum(each.state is State.ROLLED_BACK for each in played),
-        promoted=sum(each.reached > shares[0] or each.state is State.WATCHING for each in played),
-        moved=sum(each.state is State.WATCHING for each in played),
-        open=sum(each.state not in (State.ROLLED_BACK, State.WATCHING) for each in played),
+        rolled_back=sum(each.state is RolloutState.ROLLED_BACK for each in played),
+        promoted=sum(each.reached > shares[0] or each.state is RolloutState.WATCHING for each in played),
+        moved=sum(each.state is RolloutState.WATCHING for each in played),
+        open=sum(each.state not in (RolloutState.ROLLED_BACK, RolloutState.WATCHING) for each in played),
         exposed=spread([each.exposed for each in played]),
         within=sum(each.exposed <= EXPOSED_AT_MOST for each in played) / runs,
         seconds={percent: _durations(percent, played) for percent in shares if _ended(percent, played)},
     )
 
 
-def spread(numbers: Sequence[float]) -> Spread:
+def spread(numbers: Sequence[float]) -> DurationSpread:
     """The spread of at least one number."""
     ordered = sorted(numbers)
     nearly_all = ordered[min(len(ordered) - 1, int(0.999 * len(ordered)))]
-    return Spread(sum(ordered) / len(ordered), ordered[len(ordered) // 2], nearly_all, ordered[-1])
+    return DurationSpread(sum(ordered) / len(ordered), ordered[len(ordered) // 2], nearly_all, ordered[-1])
 
 
 def _ended(percent: float, played: Sequence[Played]) -> bool:
     return any(percent in each.seconds for each in played)
 
 
-def _durations(percent: float, played: Sequence[Played]) -> Spread:
+def _durations(percent: float, played: Sequence[Played]) -> DurationSpread:
     return spread([each.seconds[percent] for each in played if percent in each.seconds])

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from strangler.rollout.advance import advance
-from strangler.rollout.evidence import CallerCounts, CallersSeen, Evidence, Published, Unavailable
-from strangler.rollout.policy import DAY, Policy
+from strangler.rollout.evidence import CallerCounts, CallersSeen, Published, RolloutEvidence, Unavailable
+from strangler.rollout.policy import DAY, RolloutPolicy
 from strangler.rollout.record import Record, wanted
 from strangler.rollout.simulation.events import StepEvents
 from strangler.rollout.simulation.traffic import Traffic, step_cells
-from strangler.rollout.states import State
+from strangler.rollout.states import RolloutState
 
 REVISION = "simulated"
 START = 1_800_000_000.0
@@ -36,13 +36,13 @@ class Played:
     extracted side.
     """
 
-    state: State
+    state: RolloutState
     reached: float
     seconds: dict[float, float]
     exposed: float
 
 
-def played_policy(policy: Policy) -> Policy:
+def played_policy(policy: RolloutPolicy) -> RolloutPolicy:
     """The part of the policy that is played."""
     return replace(
         policy,
@@ -59,7 +59,7 @@ def played_policy(policy: Policy) -> Policy:
 class Play:
     """A simulated rollout of a release that fails `ratio` times as many callers as the legacy side."""
 
-    def __init__(self, policy: Policy, traffic: Traffic, ratio: float, random: Random) -> None:
+    def __init__(self, policy: RolloutPolicy, traffic: Traffic, ratio: float, random: Random) -> None:
         self._policy = policy
         self._traffic = traffic
         self._ratio = ratio
@@ -74,13 +74,13 @@ class Play:
     def run(self) -> Played:
         """Play to the end."""
         started = self._now
-        while self._record.state not in (State.ROLLED_BACK, State.WATCHING):
+        while self._record.state not in (RolloutState.ROLLED_BACK, RolloutState.WATCHING):
             if self._now - started > LONGEST or (self._events is not None and self._events.exhausted):
                 break
             self._turn()
-            if self._record.effective is State.CANARY:
+            if self._record.effective is RolloutState.CANARY:
                 self._proceed()
-            elif self._record.state is State.HOLDING:
+            elif self._record.state is RolloutState.HOLDING:
                 self._now += HOLDING_TURN
                 self._turn()
         self._end_step()
@@ -91,9 +91,9 @@ class Play:
         before = self._record
         self._now += 1.0
         self._record = advance(self._policy, before, self._evidence(), self._now).record
-        if self._record.state is State.PROMOTING:
+        if self._record.state is RolloutState.PROMOTING:
             self._end_step()
-        elif self._record.effective is State.CANARY and self._events is None:
+        elif self._record.effective is RolloutState.CANARY and self._events is None:
             share = wanted(self._policy, self._record).share
             cells = step_cells(self._traffic, share, self._ratio)
             self._events = StepEvents(self._policy, share, cells, self._random)
@@ -103,18 +103,18 @@ class Play:
         """Let callers come until the controller might act, and let it turn."""
         events = self._events
         assert events is not None
-        holds = self._record.state is State.HOLDING
+        holds = self._record.state is RolloutState.HOLDING
         phase = self._began % DAY
         until = self._traffic.traffic_time(self._now + HOLDING_TURN - self._began, phase) if holds else float("inf")
         events.run(self._record.rollback_test("errors"), until, promotes=not holds)
         self._now = max(self._now, self._began + self._traffic.wall_time(events.time, phase))
         self._turn()
 
-    def _evidence(self) -> Evidence:
+    def _evidence(self) -> RolloutEvidence:
         published = Published(self._record.publication, 1, 1)
         events = self._events
         if events is None:
-            return Evidence(revision=REVISION, published=published)
+            return RolloutEvidence(revision=REVISION, published=published)
         counts = CallerCounts(
             scope=self._record.scope,
             at=self._now,
@@ -123,7 +123,7 @@ class Play:
             share=events.share,
             seen=CallersSeen(events.seen, int(events.seen * (1 - events.share) / events.share)),
         )
-        return Evidence(revision=REVISION, errors=counts, published=published)
+        return RolloutEvidence(revision=REVISION, errors=counts, published=published)
 
     def _end_step(self) -> None:
         if self._events is not None:
@@ -140,6 +140,6 @@ class Play:
         return exposed
 
 
-def play(policy: Policy, traffic: Traffic, ratio: float, random: Random) -> Played:
+def play(policy: RolloutPolicy, traffic: Traffic, ratio: float, random: Random) -> Played:
     """One rollout under a `played_policy`."""
     return Play(policy, traffic, ratio, random).run()

@@ -158,14 +158,14 @@ class Channel(asyncio.Protocol):
         self._transport = None
 
 
-class Receiver(asyncio.Protocol):
+class ChannelReceiver(asyncio.Protocol):
     """The judge's end of one worker's channel: gives each batch to `take`, and itself to `met` and `gone`."""
 
     def __init__(
         self,
         take: Callable[[Batch], None],
-        gone: Callable[[Receiver], None],
-        met: Callable[[Receiver], None] = lambda receiver: None,
+        gone: Callable[[ChannelReceiver], None],
+        met: Callable[[ChannelReceiver], None] = lambda receiver: None,
     ) -> None:
         self._take = take
         self._gone = gone

@@ -19,7 +19,7 @@ from strangler.proxy.exchange.exchange import CLIENT_GONE
 from strangler.proxy.exchange.excuse import Excuse
 from strangler.routing.split import caller_key
 from strangler.shadow.pair import Reason, SideResponse
-from strangler.shadow.whole import (
+from strangler.shadow.whole_responses import (
     ACCEPT_ENCODING,
     CONDITIONS,
     NAME_LENGTHS,

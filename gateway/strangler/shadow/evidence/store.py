@@ -29,13 +29,13 @@ from strangler.shadow.evidence.tables import (
     variety,
 )
 from strangler.shadow.evidence.unwritten import (
-    Evidence,
     Example,
     OperationOf,
     RememberedEvidence,
     RouteOf,
     SignatureKey,
     SignatureOf,
+    UnwrittenEvidence,
 )
 from strangler.shadow.evidence.variety import Variety
 from strangler.shadow.known_pairs import ticket_and_kind
@@ -57,11 +57,11 @@ class ShadowStore:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    async def write(self, evidence: Evidence) -> None:
+    async def write(self, evidence: UnwrittenEvidence) -> None:
         """Add `evidence` in one transaction. Raises StoreError."""
         await self.database.write(lambda connection: self._write(connection, evidence))
 
-    def _write(self, connection: Connection, evidence: Evidence) -> None:
+    def _write(self, connection: Connection, evidence: UnwrittenEvidence) -> None:
         add, put = self.database.add, self.database.put
         add(connection, outcomes, _rows(outcomes, evidence.outcomes), ("count",))
         add(connection, responses, _rows(responses, evidence.responses), ("count",))
@@ -77,7 +77,7 @@ class ShadowStore:
         tested = [{**epoch._asdict(), **one._asdict()} for epoch, one in evidence.self_tests.items()]
         put(connection, self_tests, tested)
 
-    def _write_examples(self, connection: Connection, evidence: Evidence) -> None:
+    def _write_examples(self, connection: Connection, evidence: UnwrittenEvidence) -> None:
         if not evidence.chosen:
             return
         different = {id(example): example for example in evidence.chosen.values()}
@@ -205,7 +205,7 @@ def _pair_row(example: Example) -> dict[str, Any] | None:
     return {**example._asdict(), "size": len(document), "document": document}
 
 
-def _variety_rows(connection: Connection, evidence: Evidence) -> list[dict[str, Any]]:
+def _variety_rows(connection: Connection, evidence: UnwrittenEvidence) -> list[dict[str, Any]]:
     """What is known of each operation, and what another gateway has stored of it in addition."""
     if not evidence.variety:
         return []
@@ -223,7 +223,7 @@ def _variety_rows(connection: Connection, evidence: Evidence) -> list[dict[str, 
     return both
 
 
-def _epoch_rows(connection: Connection, evidence: Evidence) -> list[dict[str, Any]]:
+def _epoch_rows(connection: Connection, evidence: UnwrittenEvidence) -> list[dict[str, Any]]:
     """Epochs with their last moment; when one began, and why, stays what was stored first."""
     rows = []
     for (migration, number), epoch in evidence.epochs.items():

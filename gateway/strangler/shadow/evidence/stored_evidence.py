@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from strangler.model.migration import Migration
 from strangler.model.route import Route
 from strangler.model.shadow import Shadow
-from strangler.shadow.evidence.counted import Counted, class_proofs, proof_of, select_counts
+from strangler.shadow.evidence.counts import Counted, class_proofs, proof_of, select_counts
 from strangler.shadow.evidence.epochs import CHANGING
 from strangler.shadow.evidence.tables import (
     PERIOD,

@@ -139,7 +139,7 @@ class SignatureOf(NamedTuple):
 
 
 @dataclass(slots=True)
-class Evidence:
+class UnwrittenEvidence:
     """What was found since the last time it was written; `variety` is all that is known of it."""
 
     outcomes: dict[OutcomeKey, int] = field(default_factory=dict)
@@ -151,7 +151,7 @@ class Evidence:
     epochs: dict[EpochOf, Epoch] = field(default_factory=dict)
     self_tests: dict[EpochOf, Tested] = field(default_factory=dict)
 
-    def merge(self, older: Evidence) -> None:
+    def merge(self, older: UnwrittenEvidence) -> None:
         """Take in what could not be written before."""
         _add(self.outcomes, older.outcomes)
         _add(self.responses, older.responses)

@@ -16,13 +16,13 @@ from strangler.model.shadow import Shadow
 from strangler.model.upstream import Upstream
 from strangler.shadow.evidence.epochs import Epochs
 from strangler.shadow.evidence.variety import unit_of
+from strangler.shadow.judging.equal_bytes import Sameness
 from strangler.shadow.judging.ledger import Finding, Keeping
 from strangler.shadow.judging.resend import ResendFailed, Secure, secure
-from strangler.shadow.judging.sameness import Sameness
 from strangler.shadow.noise.judgement import Judgement
 from strangler.shadow.noise.noise import Noise
 from strangler.shadow.pair import Pair, Reason, SideResponse
-from strangler.shadow.whole import PARTIAL
+from strangler.shadow.whole_responses import PARTIAL
 
 LEARNED = "noise, learned"
 """The rule of a difference that legacy has with itself as often."""

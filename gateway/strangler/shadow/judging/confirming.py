@@ -28,7 +28,7 @@ import structlog
 
 from strangler.comparison.compare import Comparison, Outcome
 from strangler.shadow.judging.case import Case
-from strangler.shadow.judging.earlier import EarlierResponse, EarlierResponses
+from strangler.shadow.judging.lag import EarlierResponse, EarlierResponses
 from strangler.shadow.judging.ledger import Finding
 from strangler.shadow.judging.resend import ResendFailed
 from strangler.shadow.pair import Pair, Reason, SideResponse

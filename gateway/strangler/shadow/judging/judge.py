@@ -35,16 +35,16 @@ from strangler.model.snapshot import Snapshot
 from strangler.redaction.redaction import Redaction
 from strangler.shadow.evidence.epochs import Epochs, Reset
 from strangler.shadow.evidence.store import SELF_TEST
-from strangler.shadow.evidence.unwritten import EpochOf, Evidence, RememberedEvidence
+from strangler.shadow.evidence.unwritten import EpochOf, RememberedEvidence, UnwrittenEvidence
 from strangler.shadow.evidence.variety import unit_of
 from strangler.shadow.judging.case import NOTHING_FOUND, WAITING, Ask, Case, left_out, not_comparable, without_response
 from strangler.shadow.judging.confirming import confirm, lagging, legacy_before
-from strangler.shadow.judging.earlier import EarlierResponses
+from strangler.shadow.judging.equal_bytes import Sameness
+from strangler.shadow.judging.lag import EarlierResponses
 from strangler.shadow.judging.learning import ask_twice, learn, read_noise
 from strangler.shadow.judging.ledger import Finding, Keeping, Ledger, Match
 from strangler.shadow.judging.pending import PendingWork
 from strangler.shadow.judging.resend import ResendFailed, ask
-from strangler.shadow.judging.sameness import Sameness
 from strangler.shadow.judging.tally import ShadowTally
 from strangler.shadow.noise.noise import Noise
 from strangler.shadow.pair import NotCompared, Pair, Reason, failing
@@ -195,7 +195,7 @@ class Judge:
                 what = what._replace(reason=Reason.CHANGED)
             self._ledger.count(what, epochs.id if epochs is not None else "", count)
 
-    def flush(self) -> Evidence:
+    def flush(self) -> UnwrittenEvidence:
         """What was found since the last call."""
         evidence = self._ledger.flush()
         now = time()

@@ -23,7 +23,6 @@ from strangler.shadow.evidence.unwritten import (
     EQUAL_ERROR,
     LATEST,
     EpochOf,
-    Evidence,
     Example,
     ExampleSlot,
     OperationOf,
@@ -35,6 +34,7 @@ from strangler.shadow.evidence.unwritten import (
     SignatureKey,
     SignatureOf,
     Tested,
+    UnwrittenEvidence,
 )
 from strangler.shadow.evidence.variety import HourlyUnits, Variety
 from strangler.shadow.judging.tally import ShadowTally
@@ -87,7 +87,7 @@ class Ledger:
 
     def __init__(self, on_known_pair: Callable[[str, str, str], None]) -> None:
         self.tallies: dict[str, ShadowTally] = {}
-        self.gathered = Evidence()
+        self.gathered = UnwrittenEvidence()
         self._on_known_pair = on_known_pair
         self._reservoirs = Reservoirs()
         self._evidence: dict[RouteOf, int] = {}
@@ -129,9 +129,9 @@ class Ledger:
         """How many pairs of a route are evidence."""
         return self._evidence.get(RouteOf(migration, epoch, route), 0)
 
-    def flush(self) -> Evidence:
+    def flush(self) -> UnwrittenEvidence:
         """What was found since the last call."""
-        evidence, self.gathered = self.gathered, Evidence()
+        evidence, self.gathered = self.gathered, UnwrittenEvidence()
         self._write_down_variety(evidence)
         for fields, count in self._responses.items():
             response = ResponseKey._make(fields)
@@ -241,7 +241,7 @@ class Ledger:
             self._varied.add(operation)
         return True
 
-    def _write_down_variety(self, evidence: Evidence | None = None) -> None:
+    def _write_down_variety(self, evidence: UnwrittenEvidence | None = None) -> None:
         """Put the sketches that have changed since the last time into what was gathered, or into `evidence`."""
         gathered = self.gathered if evidence is None else evidence
         for operation in self._varied:

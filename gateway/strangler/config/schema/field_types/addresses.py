@@ -10,13 +10,13 @@ from typing_extensions import TypeAliasType
 from strangler.config.schema.field_types.scalars import VARIABLE
 from strangler.config.values.endpoints import parse_endpoint, parse_listener, parse_name_server
 from strangler.config.values.hosts import parse_match_host, parse_network, parse_server_name
-from strangler.model.listener import Listener
+from strangler.model.listener import ListenAddress
 from strangler.model.upstream import Endpoint
 
 Address = TypeAliasType(
     "Address",
     Annotated[
-        Listener,
+        ListenAddress,
         PlainValidator(parse_listener),
         WithJsonSchema(
             {

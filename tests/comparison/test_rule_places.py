@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strangler.comparison.json.governed import Governed, steps_of
+from strangler.comparison.json.rule_places import Governed, steps_of
 from strangler.comparison.rules import Rule
 from strangler.config.compile.compare import DEFAULT_RULES
 from strangler.config.schema.compare_values import JSON_PATHS

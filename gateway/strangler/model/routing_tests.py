@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from strangler.model.migration import SideName
-from strangler.model.source import Source
+from strangler.model.yaml_place import YamlPlace
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class RoutingTest:
     values by name of a client certificate, None for a caller without one.
     """
 
-    source: Source
+    source: YamlPlace
     method: str
     target: str
     headers: tuple[tuple[str, str], ...]

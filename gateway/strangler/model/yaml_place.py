@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class YamlPlace:
     """A place in the configuration, for messages."""
 
     file: str
