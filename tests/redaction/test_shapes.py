@@ -351,3 +351,12 @@ def test_numbers_of_cards_are_redacted_unless_the_configuration_keeps_them(card:
 )
 def test_a_card_is_found_beside_other_digits(text: str, shown: str) -> None:
     assert REDACTION.text(text) == shown
+
+
+def test_a_secret_in_the_name_of_a_pair_is_kept_nowhere() -> None:
+    # A list of a credential's name and its value; the name holds another secret.
+    (secret, parts), (other, others) = SAMPLES["Bearer token"](0), SAMPLES["Bearer token"](1)
+    legacy, extracted = (json.dumps([[f"order 66 {text}", None]]).encode() for text in (secret, other))
+    fields = b"Content-Type: application/json\r\n"
+    whole = pair(fields, answered("application/json", legacy), answered("application/json", extracted), body=legacy)
+    assert not [part for part in (*parts, *others) if part in kept(whole, REDACTION)]

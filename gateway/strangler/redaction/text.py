@@ -133,7 +133,7 @@ class SecretText:
 
     def _array(self, value: list[Any]) -> Any:
         if len(value) == 2 and isinstance(value[0], str) and value[0] in self.names:
-            return [value[0], REDACTED]
+            return [self._key(value[0]), REDACTED]
         if any(isinstance(inner, str) and self.shapes.begins_key(inner) for inner in value):
             # The lines of a key are as many elements.
             return REDACTED

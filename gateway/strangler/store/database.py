@@ -21,9 +21,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from os.path import normpath
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, MetaData, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event, inspect, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.dml import Insert
@@ -37,6 +38,8 @@ CONNECT = 5
 """Seconds to wait for a server that accepts no connection, or accepts one and does not respond."""
 DEADLINE = 10.0
 """Seconds that a piece of work may take by default; it waits for a lock at most half as long."""
+TABLES = 5.0
+"""Seconds to wait for the tables of a gateway that has just started."""
 _SERVERS_LEAD = 1.0
 """Seconds by which the server's own timeout comes first: its error says what it waited for."""
 
@@ -49,8 +52,8 @@ class Database:
     """The database at `url` (sqlite:///PATH or postgresql://…) with the tables of `metadata`.
 
     `create` makes missing folders and tables; without it a missing SQLite file
-    is an error. Each piece of work ends within `deadline` seconds. Raises
-    StoreError.
+    is an error, and so are tables that are still missing after `TABLES` seconds.
+    Each piece of work ends within `deadline` seconds. Raises StoreError.
     """
 
     def __init__(self, url: str, metadata: MetaData, *, create: bool = True, deadline: float = DEADLINE) -> None:
@@ -63,6 +66,17 @@ class Database:
         self._shown = self._engine.url.render_as_string(hide_password=True)
         if create:
             self._do(metadata.create_all)
+        else:
+            self._wait_for_tables(frozenset(metadata.tables))
+
+    def _wait_for_tables(self, names: frozenset[str]) -> None:
+        """Wait for the process that creates the tables, which may have created the file just now."""
+        end = monotonic() + TABLES
+        while not names.issubset(self._do(lambda connection: inspect(connection).get_table_names())):
+            if monotonic() > end:
+                self.close()
+                raise StoreError(f"{self._shown}: its tables are missing; start the gateway with this store first")
+            sleep(0.05)
 
     @property
     def is_postgresql(self) -> bool:

@@ -20,9 +20,9 @@ from strangler.model.snapshot import Snapshot
 from strangler.shadow.evidence.epochs import Epoch, EpochKey
 from strangler.shadow.evidence.store import ShadowStore, metadata
 from strangler.shadow.evidence.tables import examples
-from strangler.shadow.evidence.unwritten import OutcomeKey, Remembered, UnwrittenEvidence
+from strangler.shadow.evidence.unwritten import OutcomeKey, RememberedEvidence, UnwrittenEvidence
 from strangler.shadow.noise.noise import Noise
-from strangler.shadow.pair import Answered, Batch, Pair
+from strangler.shadow.pair import Batch, Pair, SideResponse
 from strangler.store.database import Database
 from tests.shadow.pairs import answered, pair, snapshot
 
@@ -39,7 +39,7 @@ class JudgeWithStore:
         self.judging = Judging(self._ask_again)
         self.storing = Storing(self.judging)
 
-    async def _ask_again(self, endpoint: str, *request: Any) -> Answered:
+    async def _ask_again(self, endpoint: str, *request: Any) -> SideResponse:
         return answered(self.response, endpoint=endpoint)
 
     async def write_to(self, compiled: Snapshot) -> None:
@@ -69,7 +69,7 @@ def opened(compiled: Snapshot) -> Iterator[ShadowStore]:
         database.close()
 
 
-def remembered(compiled: Snapshot) -> Remembered:
+def remembered(compiled: Snapshot) -> RememberedEvidence:
     """What the store holds."""
     with opened(compiled) as store:
         return store.remembered()

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from strangler.shadow.judging.rejudging import rejudge
 from strangler.shadow.pair import NotCompared, Pair, Reason
 from strangler.shadow.report.page import page
 from strangler.shadow.report.report import ShadowReport
+from strangler.store import database as database_module
 from strangler.store.database import Database, StoreError
 from tests.shadow.pairs import answered, different_pairs, missing, pair, request_for, snapshot
 from tests.store.postgresql_server import postgresql_server, programs
@@ -317,6 +319,19 @@ def test_a_store_that_cannot_be_opened_says_which_and_why(tmp_path: Path) -> Non
     (tmp_path / "text").write_text("not a database" * 100)
     with pytest.raises(StoreError, match="file is not a database"):
         Database(f"sqlite:///{tmp_path}/text", metadata)
+
+
+def test_a_store_without_tables_is_waited_for_and_then_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"sqlite:///{tmp_path}/store.sqlite3"
+    (tmp_path / "store.sqlite3").write_bytes(b"")
+    monkeypatch.setattr(database_module, "TABLES", 0.0)
+    with pytest.raises(StoreError, match="its tables are missing; start the gateway with this store first"):
+        Database(url, metadata, create=False)
+    monkeypatch.setattr(database_module, "TABLES", 60.0)
+    gateway = Timer(0.2, lambda: Database(url, metadata).close())
+    gateway.start()
+    Database(url, metadata, create=False).close()
+    gateway.join()
 
 
 def run(*arguments: str) -> tuple[int, str]:
