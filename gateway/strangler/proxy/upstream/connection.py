@@ -208,7 +208,7 @@ class UpstreamConnection:
             assert self._upgrade is not None
             line, fields, early = status_line(101, self._phrase), b"".join(self._lines), data[upgrade.args[0] :]
             if not exchange.switch_protocols(self, line, fields, self._upgrade, early):
-                self._malformed(exchange, begun, BadResponse("it switches protocols without being asked"))
+                self._malformed(exchange, begun, BadResponse("it switches protocols without an Upgrade request"))
             return
         except httptools.HttpParserError as error:
             self.reusable = False
@@ -345,7 +345,7 @@ class UpstreamConnection:
         status = self._parser.get_status_code()
         version = self._parser.get_http_version()
         if status < 100 or version not in ("1.1", "1.0"):
-            raise BadResponse(f"HTTP/{version} and the status {status} mean nothing")
+            raise BadResponse(f"HTTP/{version} with the status {status} is invalid")
         options = connection_options(self._connection) if self._connection is not None else _NO_OPTIONS
         named = options - _ABOUT_OTHER_THAN_FIELDS
         if named:

@@ -196,8 +196,8 @@ class EndpointPool:
         """Give `exchange` an idle connection that has proven to stay open, else a new one."""
         idle = self.idle
         now = self.plane.loop.time()
-        # From the newest on: those that have been idle for long are about to be closed. They stand in the order in
-        # which they came back, so those that came just now are skipped at once.
+        # Newest first: those that have been idle for long are about to be closed. They are in the order in which
+        # they were returned, so the most recent ones are skipped at once.
         settled = now - SETTLING
         for place in range(bisect_right(idle, settled, key=_RELEASED_AT) - 1, -1, -1):
             connection = idle[place]
@@ -256,7 +256,7 @@ class EndpointPool:
         self.idle.append(connection)
 
     def switched(self) -> None:
-        """Release a connection that became a tunnel: it carries no more requests, and a waiting one may open another."""
+        """Release a connection that became a tunnel: it carries no more requests; a waiting one may open another."""
         self.open -= 1
         self._serve_waiting()
 
