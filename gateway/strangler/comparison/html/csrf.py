@@ -62,7 +62,7 @@ _ATTRIBUTES = ("data-", "hx-", "x-", "ng-", ":", "v-")
 
 _COOKIE = re.compile(r"csrf|xsrf", re.IGNORECASE)
 _SHORTEST = 16
-"""Characters of a cookie's value that is searched for in bodies."""
+"""Minimum characters of a cookie's value to search for in bodies."""
 
 _VALUE = Rule(NAME, Regex(re.compile(r"\S+")))
 _PARTS = Rule(NAME, Mask(_IN_SCRIPTS))
