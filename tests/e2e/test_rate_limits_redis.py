@@ -77,10 +77,10 @@ def test_without_redis_each_machine_limits_by_itself(
         redis.stop()
         statuses = [ask(gateway.port, "/limited", "X-Client: a").status for _ in range(5)]
         assert statuses == [200, 200, 200, 429, 429], "a bucket of this machine's own"
-        wait_for(lambda: gateway.events("redis does not answer"), "the log to say so")
+        wait_for(lambda: gateway.events("redis does not respond"), "the log to say so")
         assert gateway.metric("strangler_events_total", event="rate_limits_without_redis", label="local") == 5
         redis.start()
-        wait_for(lambda: gateway.events("redis answers again"), "Redis to be found again")
+        wait_for(lambda: gateway.events("redis responds again"), "Redis to be found again")
         assert ask(gateway.port, "/limited", "X-Client: a").status == 200
 
 
@@ -107,10 +107,10 @@ def test_a_hanging_redis_delays_one_request_and_not_the_next(
             statuses = [ask(gateway.port, "/limited", "X-Client: a").status for _ in range(4)]
             assert statuses == [200, 200, 200, 429]
             # Only the first has asked Redis: it is left alone from then on.
-            assert len(wait_for(lambda: gateway.events("redis does not answer"), "the log to say so")) == 1
+            assert len(wait_for(lambda: gateway.events("redis does not respond"), "the log to say so")) == 1
         finally:
             redis.go_on()
-        wait_for(lambda: gateway.events("redis answers again"), "Redis to be found again")
+        wait_for(lambda: gateway.events("redis responds again"), "Redis to be found again")
 
 
 def test_a_restarted_redis_gets_the_script_again(
@@ -141,9 +141,9 @@ def test_a_redis_that_refuses_commands_is_logged_once(
         redis.command("REPLICAOF", "NO", "ONE")
         wait_for(lambda: len(gateway.events("redis refuses to count")) == 2, "the other cause")
         redis.command("CONFIG", "SET", "maxmemory", 0)
-        wait_for(lambda: gateway.events("redis answers again"), "Redis to be used again")
+        wait_for(lambda: gateway.events("redis responds again"), "Redis to be used again")
         assert [one["cause"] for one in gateway.events("redis refuses to count")] == ["read-only", "out of memory"]
         assert gateway.metric("strangler_events_total", event="redis_unusable", label="read-only") == 1
-        assert len(gateway.events("redis answers again")) == 1, "it was not found again while it still refused"
-        assert not gateway.events("redis does not answer")
+        assert len(gateway.events("redis responds again")) == 1, "it was not found again while it still refused"
+        assert not gateway.events("redis does not respond")
         assert all(line.startswith("{") for line in gateway.events_text().splitlines()), gateway.events_text()

@@ -1,16 +1,15 @@
-"""Which elements of two lists belong together, so that one that is inserted is one difference and not all after it.
+"""Matches the elements of two lists, so that an insertion is one difference and not one per later element.
 
-Equal elements at both ends are put aside. What is left is aligned so that the
-elements that belong together are as alike as can be and keep their order
-(Needleman and Wunsch, 1970), where that is cheap; a longer stretch is first cut
-at elements that are the same on both sides, in the longest sequence that keeps
-its order (the idea of the patience diff). An element that is there unchanged on
-the other side belongs to that one and to no other. The cost is bounded: at most
-CHEAP comparisons for a stretch and MOST_COMPARED for all lists of a pair of
-bodies, and n log n steps for cutting.
+Equal elements at both ends are set aside. The rest is aligned so that matched
+elements are as similar as possible and keep their order (Needleman and Wunsch,
+1970), if that is cheap; a longer stretch is first split at elements that are
+equal on both sides, in their longest common sequence (the idea of the patience
+diff). An element that exists unchanged on the other side matches only that one.
+The cost is bounded: at most CHEAP comparisons for a stretch and MOST_COMPARED
+for all lists of a pair of bodies, and n log n steps for splitting.
 
-What then remains alone on both sides and is the same element has moved. What
-remains in the same place on both sides is the same element, changed.
+Of the unmatched elements, those that are the same element on both sides have
+moved. Those in the same position on both sides are one element that changed.
 
 The result does not depend on which list comes first.
 """
@@ -28,23 +27,23 @@ from strangler.comparison.difference import DifferenceKind
 Item = TypeVar("Item")
 
 CHEAP = 40_000
-"""The most elements of one list, times those of the other, that are compared each with each."""
+"""Maximum of one stretch's length times the other's for which all pairs of elements are compared."""
 
 MOST_COMPARED = 20 * CHEAP
-"""The same for all stretches of a pair of bodies together; that is about a second."""
+"""The same for all stretches of a pair of bodies together; that takes about a second."""
 
 _ALIKE = 0.5
-"""Elements without an identity belong together where at least this share of their parts is the same."""
+"""Minimum share of equal parts for elements without an identity to match."""
 
 
 @dataclass(frozen=True, slots=True)
 class AlignedElement:
-    """What is known of an element for aligning it.
+    """The facts about an element for aligning it.
 
-    `whole` is the same for the same elements. `parts` are compared to tell how
-    alike two are; those of the same `name` are a little. `identity` tells what
-    the element stands for, where that can be told. Elements of different
-    `family` are never one that changed.
+    `whole` is equal for equal elements. `parts` are compared for the similarity
+    of two elements; an equal `name` adds a little. `identity` identifies the
+    element, if it has one. Elements of a different `family` are never one element
+    that changed.
     """
 
     whole: Hashable
@@ -56,12 +55,12 @@ class AlignedElement:
 
 @dataclass(slots=True)
 class Effort:
-    """How many comparisons of elements are `left` for a pair of bodies."""
+    """The comparisons of elements `left` for a pair of bodies."""
 
     left: int = MOST_COMPARED
 
     def take(self, comparisons: int) -> bool:
-        """Count `comparisons` as done, if that many are left and cheap; whether they may be done."""
+        """Return whether `comparisons` are cheap and left, and if so count them as done."""
         if comparisons > min(CHEAP, self.left):
             return False
         self.left -= comparisons
@@ -76,7 +75,7 @@ _KEYS: tuple[Callable[[AlignedElement], Hashable | None], ...] = (
 
 @dataclass(slots=True)
 class Alignment:
-    """Indexes into the two lists: pairs that belong together, those that moved among them, and the rest."""
+    """Indexes into the two lists: matched pairs, those of them that moved, and the unmatched rest."""
 
     pairs: list[tuple[int, int]] = field(default_factory=list)
     moved: list[tuple[int, int]] = field(default_factory=list)
@@ -84,7 +83,7 @@ class Alignment:
     extra: list[int] = field(default_factory=list)
 
     def shifted(self, by: int) -> Alignment:
-        """The same for lists of which the first `by` elements had been put aside."""
+        """Return the alignment for lists of which the first `by` elements were set aside."""
         return Alignment(
             [(i + by, j + by) for i, j in self.pairs],
             [(i + by, j + by) for i, j in self.moved],
@@ -99,10 +98,10 @@ def align(
     effort: Effort,
     order: Callable[[bool, int], str] | None = None,
 ) -> Alignment:
-    """Align two lists of elements, with no more than `effort`.
+    """Align two lists of elements, within `effort`.
 
-    `order(is_legacy, index)` gives a text of an element: by those it is decided
-    which list is looked at first, where the choice could matter.
+    `order(is_legacy, index)` returns a text for an element: these texts decide
+    which list is examined first, if the choice could matter.
     """
     first, (last_legacy, last_extracted) = equal_ends(legacy, extracted, lambda a, b: a.whole == b.whole)
     swapped = len(legacy) > len(extracted)
@@ -129,7 +128,7 @@ def align(
 
 
 def match_by_key(legacy: Sequence[Hashable], extracted: Sequence[Hashable]) -> Alignment:
-    """Pair the elements that have the same key; of several, the first with the first."""
+    """Match the elements with equal keys; if there are several, the first with the first."""
     places: dict[Hashable, list[int]] = {}
     for index, key in enumerate(extracted):
         places.setdefault(key, []).append(index)
@@ -160,7 +159,7 @@ def _mirrored(found: Alignment) -> Alignment:
 def equal_ends(
     one: Sequence[Item], other: Sequence[Item], equal: Callable[[Item, Item], bool]
 ) -> tuple[int, tuple[int, int]]:
-    """The length of the equal beginning, and where in each list the equal end begins."""
+    """Return the length of the equal beginning, and the index in each list at which the equal end begins."""
     first, last_one, last_other = 0, len(one), len(other)
     while first < last_one and first < last_other and equal(one[first], other[first]):
         first += 1
@@ -180,7 +179,7 @@ def _stretch(
     kept: frozenset[Hashable],
     effort: Effort,
 ) -> list[tuple[int, int]]:
-    """Pairs in a stretch of both lists, in order; `kept` are the elements that both sides hold."""
+    """Return the pairs in a stretch of both lists, in order; `kept` are the elements that both sides have."""
     from_one, to_one, from_other, to_other = bounds
     if effort.take((to_one - from_one) * (to_other - from_other)):
         return _most_alike(one, other, bounds, kept)
@@ -201,7 +200,7 @@ def _stretch(
 
 
 def _anchors(one: Sequence[Hashable | None], other: Sequence[Hashable | None]) -> list[tuple[int, int]]:
-    """The longest sequence of keys that both lists have in the same order; of equal keys, the n-th with the n-th."""
+    """Return the longest common sequence of keys; of equal keys, the n-th matches the n-th."""
     counted: Counter[Hashable] = Counter()
     places: dict[tuple[Hashable, int], int] = {}
     for index, key in enumerate(other):
@@ -219,7 +218,7 @@ def _anchors(one: Sequence[Hashable | None], other: Sequence[Hashable | None]) -
 
 
 def _longest_rising(numbers: Sequence[int]) -> set[int]:
-    """The places of a longest rising subsequence (by patience sorting, n log n)."""
+    """Return the indexes of a longest increasing subsequence (by patience sorting, n log n)."""
     tails: list[int] = []
     tail_places: list[int] = []
     before: list[int] = []
@@ -239,7 +238,7 @@ def _longest_rising(numbers: Sequence[int]) -> set[int]:
 def _most_alike(
     one: Sequence[AlignedElement], other: Sequence[AlignedElement], bounds: Stretch, kept: frozenset[Hashable]
 ) -> list[tuple[int, int]]:
-    """The pairs, in order, whose likenesses have the greatest sum; elements that aren't alike stay alone."""
+    """Return the ordered pairs with the greatest sum of similarities; dissimilar elements stay unmatched."""
     from_one, to_one, from_other, to_other = bounds
     rows, columns = one[from_one:to_one], other[from_other:to_other]
     if not rows or not columns:
@@ -265,7 +264,7 @@ def _most_alike(
 
 
 def _likeness(one: AlignedElement, other: AlignedElement, by_identity: bool, kept: frozenset[Hashable]) -> float:
-    """How alike two elements are, 0 to 1; 0 where they don't belong together."""
+    """Return the similarity of two elements, 0 to 1; 0 if they don't match."""
     if one.whole == other.whole:
         return 1.0
     if one.family != other.family or one.whole in kept or other.whole in kept:
@@ -282,7 +281,7 @@ def _likeness(one: AlignedElement, other: AlignedElement, by_identity: bool, kep
 def _moved(
     one: Sequence[AlignedElement], other: Sequence[AlignedElement], matched: Sequence[tuple[int, int]]
 ) -> list[tuple[int, int]]:
-    """Pairs among what is alone that are the same element in another place."""
+    """Return pairs of unmatched elements that are the same element in another place."""
     alone_one = sorted(set(range(len(one))) - {i for i, _ in matched})
     alone_other = sorted(set(range(len(other))) - {j for _, j in matched})
     found: list[tuple[int, int]] = []
@@ -303,7 +302,7 @@ def _in_place(
     matched: Sequence[tuple[int, int]],
     moved: Sequence[tuple[int, int]],
 ) -> list[tuple[int, int]]:
-    """Pairs of what is alone between the same neighbours, where as many are alone on one side as on the other."""
+    """Return pairs of unmatched elements between the same neighbours, if both sides have equally many there."""
     gone_one = {i for i, _ in moved}
     gone_other = {j for _, j in moved}
     found: list[tuple[int, int]] = []
@@ -318,15 +317,15 @@ def _in_place(
 
 
 MOST_NAMED = 3
-"""Elements that only one side has are named one by one up to this many; of more, only the lengths are said."""
+"""Maximum elements on only one side that are reported one by one; beyond it only the lengths are reported."""
 
 
 def named_alone(
     found: Alignment, lengths: tuple[int, int], governed: Callable[[DifferenceKind, int], bool]
 ) -> tuple[list[tuple[DifferenceKind, int]], bool]:
-    """The elements without a counterpart that are named, each with its index, and whether the lengths are told instead.
+    """Return the unmatched elements to report, each with its index, and whether to report the lengths instead.
 
-    `governed` says whether a rule holds for an element: those are always named.
+    `governed` is whether a rule applies to an element: those are always reported.
     """
     named: list[tuple[DifferenceKind, int]] = []
     folded = False

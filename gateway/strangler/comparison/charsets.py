@@ -1,10 +1,10 @@
-"""The text of a body, read such that different bytes never become the same text by accident.
+"""The text of a body, decoded such that different bytes never become the same text by accident.
 
-The charset is that of a byte order mark, else the one that Content-Type names,
-else the one that the page or the XML declares itself, else UTF-8. Labels mean
-what they mean to browsers (WHATWG Encoding section 4.2): `iso-8859-1` is
-windows-1252. A byte that is not of the charset becomes a lone surrogate that
-stands for it (PEP 383), not U+FFFD, which would stand for any.
+The charset is that of a byte order mark, else the one in Content-Type, else the
+one that the page or the XML declares itself, else UTF-8. Labels are interpreted
+as in browsers (WHATWG Encoding section 4.2): `iso-8859-1` is windows-1252. A byte
+that is invalid in the charset becomes its own lone surrogate (PEP 383), not
+U+FFFD, which would be the same for all.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MARKS = (
 )
 _FIRST_OF_MARKS = frozenset(mark[:1] for mark, _ in _MARKS)
 _LOOKED_AT = 1024
-"""Bytes at the beginning of a page in which it may name its charset (HTML section 4.2.5.4)."""
+"""Bytes at the beginning of a page in which it may declare its charset (HTML section 4.2.5.4)."""
 
 _COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
 _META = re.compile(rb"<meta[\s/][^>]*?charset\s*=\s*[\"']?\s*([^\s\"'/>;]+)", re.IGNORECASE)
@@ -38,19 +38,19 @@ _MEANT = {
     "shift_jis": "cp932", "gb2312": "gbk", "euc_kr": "cp949", "utf-16": "utf-16-le", "utf-32": "utf-32-le",
 }
 # fmt: on
-"""What browsers read where Python's name of a codec is the key. Without a mark UTF-16 is little-endian."""
+"""From Python's name of a codec to the one that browsers use. Without a byte order mark UTF-16 is little-endian."""
 
 _LABELS = {"windows-31j": "cp932", "x-sjis": "cp932", "x-gbk": "gbk", "x-cp1252": "cp1252", "x-cp1251": "cp1251"}
 """Labels of browsers that Python does not know."""
 
 _NO_CHARSETS = frozenset(("idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"))
-"""Codecs of Python that are no charset of a body, or read two different bodies as the same text."""
+"""Codecs of Python that are not a body's charset, or decode two different bodies to the same text."""
 
 
 class ReadText(NamedTuple):
-    """The text of a body. `charset` is Python's name of the one declared, None where nothing is.
+    """The text of a body. `charset` is Python's name of the declared one, None if there is none.
 
-    `whole` is false where bytes are not of the charset.
+    `whole` is false if bytes are invalid in the charset.
     """
 
     text: str
@@ -59,7 +59,7 @@ class ReadText(NamedTuple):
 
 
 def read(body: bytes, declared: str | None = None, markup: Markup = "") -> ReadText:
-    """The text of `body`; `declared` is the charset that its Content-Type names."""
+    """Return the text of `body`; `declared` is the charset in its Content-Type."""
     mark, charset = _charset(body, declared, markup)
     body = body[mark:]
     used = charset or "utf-8"
@@ -69,12 +69,12 @@ def read(body: bytes, declared: str | None = None, markup: Markup = "") -> ReadT
         pass
     try:
         return ReadText(body.decode(used, "surrogateescape"), charset, False)
-    except ValueError:  # what can't be read in UTF-16 can hold bytes below 128, which have no surrogate
+    except ValueError:  # invalid UTF-16 can contain bytes below 128, which have no surrogate
         return ReadText(body.decode("utf-8", "surrogateescape"), charset, False)
 
 
 def _charset(body: bytes, declared: str | None, markup: Markup) -> tuple[int, str | None]:
-    """The length of the byte order mark, and the codec that is declared."""
+    """Return the length of the byte order mark, and the declared codec."""
     if body[:1] in _FIRST_OF_MARKS:
         for mark, codec in _MARKS:
             if body.startswith(mark):
@@ -84,7 +84,7 @@ def _charset(body: bytes, declared: str | None, markup: Markup) -> tuple[int, st
         match = _META.search(_COMMENT.sub(b"", body[:_LOOKED_AT]))
         found = codec_of(match[1].decode("latin-1")) if match else None
         if found is not None and found.startswith("utf-16"):
-            found = "utf-8"  # it was read as ASCII just now
+            found = "utf-8"  # the declaration was read as ASCII
     elif found is None and markup == "xml":
         match = _DECLARATION.search(body[:_LOOKED_AT])
         found = _UTF16_XML.get(body[:4]) or (codec_of(match[1].decode("latin-1")) if match else None)
@@ -93,11 +93,11 @@ def _charset(body: bytes, declared: str | None, markup: Markup) -> tuple[int, st
 
 @lru_cache(256)
 def codec_of(label: str) -> str | None:
-    """Python's name of the codec that a browser uses for a charset of that name; None where it is no charset."""
+    """Return Python's name of the codec that a browser uses for that charset label; None if it isn't one."""
     try:
         label = label.strip().lower()
         name = codecs.lookup(_LABELS.get(label, label)).name
-        b"a".decode(name, "ignore")  # refuses those that are not between bytes and text
+        b"a".decode(name, "ignore")  # this rejects codecs that are not between bytes and text
     except (LookupError, ValueError):
         return None
     return None if name in _NO_CHARSETS else _MEANT.get(name, name)

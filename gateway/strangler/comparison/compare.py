@@ -1,9 +1,9 @@
 """Compare the two sides' responses to one request.
 
-First the status, then the headers that matter, then the bodies by what they
-are: JSON by structure, HTML as a tree, text by lines, all else by bytes.
-Where the statuses are of different classes the responses are about different
-things, and nothing more is compared: that one difference says it.
+First the status, then the headers that matter, then the bodies by their type:
+JSON by structure, HTML as a tree, text by lines, everything else by bytes. If
+the statuses are of different classes, the responses are about different things,
+and nothing more is compared: that one difference is the result.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ _HTML = frozenset(("text/html", "application/xhtml+xml"))
 
 
 class Outcome(StrEnum):
-    """What became of a request whose two responses were to be compared; exactly one of these.
+    """The outcome for a request whose two responses were to be compared; exactly one of these.
 
-    Comparing two responses gives one of the first four. The others are found
-    out by asking again, or by there being no response of the candidate.
+    Comparing two responses gives one of the first four. The others result from
+    repeated requests, or from a missing response of the candidate.
     """
 
     MATCH = "match"
@@ -54,15 +54,14 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What comparing two responses found.
+    """The result of comparing two responses.
 
-    `differences` are those that matter, `ignored` those that a rule lets pass,
-    each with the rule's name. `expired` are those among `differences` that a
-    rule would let pass had its time not run out. `left_out` counts differences
-    beyond those that are listed. `unlisted` are those of them that matter.
-    `evidence` is whether the pair says anything
-    about equivalence: two equal errors match and say nothing. `reason` says why
-    a pair was not compared.
+    `differences` are those that matter, `ignored` those that a rule allows, each
+    with the rule's name. `expired` are those among `differences` that a rule
+    would allow if it had not expired. `left_out` counts differences beyond those
+    listed, `unlisted` those of them that matter. `evidence` is whether the pair
+    is evidence about equivalence: two equal errors match but are none. `reason`
+    is why a pair was not compared.
     """
 
     outcome: Outcome
@@ -76,7 +75,7 @@ class Comparison:
 
     @property
     def agrees(self) -> bool:
-        """Whether the two responses mean the same by the rules."""
+        """Whether the two responses are equivalent by the rules."""
         return self.outcome in (Outcome.MATCH, Outcome.IGNORED)
 
     @property
@@ -88,10 +87,9 @@ class Comparison:
 def compare(legacy: Response, extracted: Response, rules: Rules, today: date | None = None) -> Comparison:
     """Compare two responses to the same request.
 
-    Never raises for what an upstream may have sent; a body that is larger than
+    Never raises, whatever an upstream has sent; a body that is larger than
     `rules` allow once it is decoded is not compared, for the reason "too big".
-    `today` is the day on which rules expire, in UTC; the present one unless
-    given.
+    `today` is the day, in UTC, by which rules expire; by default the current day.
     """
     findings = Findings(rules, today or datetime.now(UTC).date())
     if rules.default_rules:
@@ -116,7 +114,7 @@ def compare(legacy: Response, extracted: Response, rules: Rules, today: date | N
 
 
 def _compare_statuses(legacy: int, extracted: int, findings: Findings) -> bool:
-    """Compare the statuses; whether the responses are about the same thing, so that more can be compared."""
+    """Compare the statuses; return whether the responses are about the same thing, so that more can be compared."""
     same_class = legacy // 100 == extracted // 100
     if legacy != extracted and not (same_class and findings.rules.status == "class"):
         findings.add(
@@ -159,14 +157,14 @@ def _compare_bodies(legacy: Response, extracted: Response, findings: Findings) -
 
 
 def _same_types(legacy: Response, extracted: Response) -> bool:
-    """Whether the same bytes are the same text on both sides."""
+    """Return whether equal bytes are equal text on both sides."""
     return legacy.values(b"content-type") == extracted.values(b"content-type")
 
 
 def _as_identity(legacy: Response, extracted: Response, findings: Findings) -> tuple[Response, Response] | None:
-    """Both responses with unknown codings taken for none, if their bodies are what they should be then.
+    """Return both responses with unknown codings removed, if their bodies are then valid for their type.
 
-    Servers are seen that write a charset into Content-Encoding. What they say differs if they say other words.
+    Some servers put a charset into Content-Encoding. Different words there are still a difference.
     """
     unknown = legacy.unknown_encodings, extracted.unknown_encodings
     if not any(unknown):
@@ -185,7 +183,7 @@ def _as_identity(legacy: Response, extracted: Response, findings: Findings) -> t
 
 
 def _can_be_read(response: Response) -> bool:
-    """Whether the body is what its media type says: JSON, or text without bytes that are none."""
+    """Return whether the body is valid for its media type: JSON, or text without undecodable bytes."""
     family = _family(response)
     if family == "json":
         return _document(response) is not ABSENT
@@ -193,10 +191,10 @@ def _can_be_read(response: Response) -> bool:
 
 
 def _compare_decoded(legacy: Response, extracted: Response, findings: Findings) -> None:
-    """Compare two bodies that differ by what they are said to be."""
+    """Compare two different bodies by their declared type."""
     families = _family(legacy), _family(extracted)
     if families[0] != families[1] and any(item.path == "header:content-type" for item in findings.differences):
-        return  # the content type says it already
+        return  # the difference of Content-Type covers it
     if legacy.body == extracted.body and ("bytes" in families or text_of(legacy).text == text_of(extracted).text):
         return
     if "json" in families and _compare_as_json(legacy, extracted, findings):
@@ -210,7 +208,7 @@ def _compare_decoded(legacy: Response, extracted: Response, findings: Findings) 
 
 
 def _decoded(response: Response, most: int) -> Response | str:
-    """The response with its body decoded, or what is wrong with the body."""
+    """Return the response with its body decoded, or the error of the body."""
     try:
         return decoded(response, most)
     except Undecodable as error:
@@ -218,7 +216,7 @@ def _decoded(response: Response, most: int) -> Response | str:
 
 
 def _family(response: Response) -> str:
-    """How a body is compared, by its media type; one without a type by what is in it."""
+    """Return how a body is compared, by its media type, or by its content if it has no type."""
     name, _ = media_type(response)
     if is_json(name) or is_json_lines(name) or is_json_sequence(name):
         return "json"
@@ -232,9 +230,9 @@ def _family(response: Response) -> str:
 
 
 def _document(response: Response, lines: bool = False) -> object:
-    """What a body holds that is said to be JSON, or might be; ABSENT where it is none.
+    """Parse a body that is declared as JSON, or might be; return ABSENT if it isn't JSON.
 
-    With `lines` it may be JSON Lines under the name of one document.
+    With `lines` it may be JSON Lines under the media type of one document.
     """
     name, parameters = media_type(response)
     charset = parameters.get("charset")
@@ -246,7 +244,7 @@ def _document(response: Response, lines: bool = False) -> object:
 
 
 def _compare_as_json(legacy: Response, extracted: Response, findings: Findings) -> bool:
-    """Compare two bodies one of which is said to be JSON; whether there was JSON on any side."""
+    """Compare two bodies, one of which is declared as JSON; return whether either side is JSON."""
     documents = [_document(response) for response in (legacy, extracted)]
     if documents[0] is ABSENT or documents[1] is ABSENT:
         in_lines = [_document(response, lines=True) for response in (legacy, extracted)]
@@ -266,7 +264,7 @@ def _compare_as_json(legacy: Response, extracted: Response, findings: Findings) 
 
 
 def _compare_as_html(legacy: Response, extracted: Response, findings: Findings) -> bool:
-    """Compare two pages; whether both could be taken for pages."""
+    """Compare two pages; return whether both could be parsed as pages."""
     trees = html_tree.parse_both(
         (text_of(legacy).text, text_of(extracted).text), findings.rules.html_rules, findings.rules.default_rules
     )

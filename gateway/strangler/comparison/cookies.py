@@ -1,10 +1,10 @@
 """Compare the cookies that two responses set, as a browser reads them (RFC 6265 sections 5.2 and 5.3).
 
-Cookies belong together by name, domain and path; what is left by name alone. Of
-two with the same three the later one counts. Attributes have no order; those
-that a browser would ignore say nothing. Values are sessions and tokens mostly,
-which differ between any two responses, so they are compared only where that is
-asked for.
+Cookies are matched by name, domain and path; the remaining ones by name alone. Of
+two with the same three, the later one counts. Attributes have no order; those
+that a browser would ignore are ignored. Values are mostly sessions and tokens,
+which differ between any two responses, so they are compared only if that is
+configured.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from strangler.comparison.findings import Findings
 from strangler.comparison.tolerances import ABSENT, time_of
 
 _FLAGS = frozenset(("secure", "httponly", "partitioned"))
-"""Attributes that are there or not; what they are set to says nothing (RFC 6265 sections 5.2.5 and 5.2.6)."""
+"""Boolean attributes: only their presence counts, not their value (RFC 6265 sections 5.2.5 and 5.2.6)."""
 
 _WORDS = {"samesite": ("strict", "lax", "none"), "priority": ("low", "medium", "high")}
-"""Attributes with a choice of values in any case; others are ignored (RFC 6265bis section 5.6.7)."""
+"""Attributes with a set of case-insensitive values; others are ignored (RFC 6265bis section 5.6.7)."""
 
 _MAX_AGE = re.compile(r"-?[0-9]+")
 _SPACE = " \t"
@@ -35,7 +35,7 @@ class _Cookie:
     value: str
     attributes: dict[str, str]
     meanings: dict[str, object]
-    """The same for values of attributes that mean the same, by the names of attributes."""
+    """One form for equivalent values of attributes, by attribute name."""
 
     @property
     def place(self) -> tuple[str, object, object]:
@@ -73,7 +73,7 @@ def _paired(
 
 
 def _kept(headers: Iterable[bytes]) -> dict[tuple[str, object, object], _Cookie]:
-    """The cookies that a browser has after it has read all of the headers."""
+    """Return the cookies that a browser has after reading all of the headers."""
     found: dict[tuple[str, object, object], _Cookie] = {}
     for header in headers:
         cookie = _parse(header)
@@ -83,7 +83,7 @@ def _kept(headers: Iterable[bytes]) -> dict[tuple[str, object, object], _Cookie]
 
 
 def _parse(header: bytes) -> _Cookie | None:
-    """A cookie with the attributes that a browser doesn't ignore; None where it ignores the cookie."""
+    """Return a cookie with the attributes that a browser doesn't ignore; None if it ignores the cookie."""
     pair, *rest = header.decode("latin-1").split(";")
     name, equals, value = pair.partition("=")
     name, value = name.strip(_SPACE), value.strip(_SPACE)
@@ -95,7 +95,7 @@ def _parse(header: bytes) -> _Cookie | None:
         attributes[attribute.strip(_SPACE).lower()] = said.strip(_SPACE)
     meanings = {attribute: _meaning(attribute, said) for attribute, said in attributes.items()}
     if meanings.get("max-age") is not None:
-        meanings.pop("expires", None)  # Max-Age goes before (RFC 6265 section 5.3 step 3)
+        meanings.pop("expires", None)  # Max-Age has precedence (RFC 6265 section 5.3 step 3)
     elif meanings.get("expires") == _DELETED:
         meanings["max-age"] = meanings.pop("expires")
         attributes["max-age"] = attributes["expires"]
@@ -107,7 +107,7 @@ _NONE = _Cookie("", "", {}, {})
 
 
 def _meaning(attribute: str, said: str) -> object:
-    """The same for values of an attribute that mean the same; None for those that a browser ignores."""
+    """Return one form for equivalent values of an attribute; None for those that a browser ignores."""
     if attribute in _FLAGS:
         return True
     if attribute in _WORDS:
@@ -124,7 +124,7 @@ def _meaning(attribute: str, said: str) -> object:
             return _DELETED if not digits or digits.startswith("-") else digits
         case "expires":
             moment = time_of(said)
-            # 1970 is how a cookie is deleted without Max-Age.
+            # A date in 1970 deletes a cookie without Max-Age.
             if moment is None:
                 return None
             return _DELETED if moment.year <= 1970 else (moment if moment.tzinfo else moment.replace(tzinfo=UTC))
@@ -132,7 +132,7 @@ def _meaning(attribute: str, said: str) -> object:
 
 
 def _add(findings: Findings, name: str, attribute: str, legacy: str | None, extracted: str | None) -> None:
-    """Values are not shown where they may be those of a session."""
+    """Add a difference, without values that may be a session's."""
     path = f"cookie:{name}@{attribute}" if attribute else f"cookie:{name}"
     kind = (
         DifferenceKind.MISSING

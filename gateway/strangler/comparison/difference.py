@@ -1,4 +1,4 @@
-"""A difference between two responses: where it is, of which kind, how bad, and which others are the same one."""
+"""A difference between two responses: its path, its kind, its risk, and the signature that groups equal ones."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class DifferenceKind(StrEnum):
-    """In what way two responses differ at a path."""
+    """How two responses differ at a path."""
 
     MISSING = "missing"
     EXTRA = "extra"
@@ -19,7 +19,7 @@ class DifferenceKind(StrEnum):
 
 
 class Risk(StrEnum):
-    """How likely a difference breaks a caller."""
+    """How likely a difference is to break a caller."""
 
     HIGH = "high"
     MEDIUM = "medium"
@@ -28,13 +28,13 @@ class Risk(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One difference that `path` names.
+    """One difference, at `path`.
 
     `legacy` and `extracted` are the two values as text (JSON text for JSON),
-    cut where they are long, and None on the side where there is nothing.
-    `place` is the path without indexes. `signature` is the same for the same
-    difference in other responses: it holds the kind and the place, and no values
-    but statuses and types.
+    truncated if they are long, and None on a side without a value. `place` is
+    the path without indexes. `signature` is equal for the same difference in
+    other responses: it contains the kind and the place, and no values except
+    statuses and types.
     """
 
     path: str
@@ -47,14 +47,14 @@ class Difference:
 
 
 OTHERS = "others"
-"""The signature under which differences are counted once there are too many signatures to tell apart."""
+"""The signature that counts all further differences once there are too many signatures."""
 
 MOST_TEXT = 500
-"""Characters of a value that are shown."""
+"""Maximum characters shown of a value."""
 
 
 def shown(text: str, most: int | None = MOST_TEXT) -> str:
-    """`text`, cut after `most` characters, and such that it can be written as UTF-8."""
+    """Return `text`, truncated to `most` characters, and encodable as UTF-8."""
     if most is not None and len(text) > most:
         text = text[:most] + "…"
     return text.encode("utf-8", "backslashreplace").decode()

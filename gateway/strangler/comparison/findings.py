@@ -1,4 +1,4 @@
-"""What a comparison has found so far: differences that matter, and those that rules let pass."""
+"""The findings of a comparison so far: differences that matter, and those that rules allow."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ Values = tuple[object, object]
 Texts = tuple[str | None, str | None]
 
 LONGEST_SIGNATURE = 300
-"""Characters. Signatures are keys of the store, and PostgreSQL's index takes 2,704 bytes a row with all its columns."""
+"""Maximum characters. Signatures are keys of the store; an index row of PostgreSQL has at most 2,704 bytes in all."""
 
 MOST_LISTED = 1000
-"""Differences of one pair that are listed, of those that matter and of those that pass; the rest are counted."""
+"""Maximum differences listed per pair, each for those that matter and those that pass; the rest are counted."""
 
 
 def _signature(text: str) -> str:
-    """What groups a difference: `text`, with a digest in place of its end where it is long, as with odd JSON keys."""
+    """Return the key that groups a difference: `text`; if it is long, a digest replaces its end."""
     if len(text) <= LONGEST_SIGNATURE:
         return text
     return f"{text[: LONGEST_SIGNATURE - 40]}… {blake2b(text.encode(), digest_size=16).hexdigest()}"
 
 
 class Findings:
-    """Collects differences and asks the rules about each."""
+    """Collects differences and applies the rules to each."""
 
     def __init__(self, rules: Rules, today: date) -> None:
         self.rules = rules
@@ -40,9 +40,9 @@ class Findings:
         self.expired: list[tuple[Difference, str]] = []
         self.left_out = 0
         self.unlisted = 0
-        """Of those, the differences that matter."""
+        """The number of those that matter."""
         self.tokens: list[Rule] = []
-        """Those that hold at every place: for tokens that are known by the cookies of the two responses."""
+        """Rules that apply everywhere: for tokens that are recognized by the cookies of the two responses."""
 
     def add(
         self,
@@ -55,13 +55,13 @@ class Findings:
         change: str = "",
         risk: str | None = None,
     ) -> None:
-        """Add a difference at `path`, for which the `governing` rules hold.
+        """Add a difference at `path`, to which the `governing` rules apply.
 
-        `values` are the legacy and the extracted one as rules look at them,
-        `texts` as they are shown. `place` is the path without what differs from
-        request to request, `change` what else tells differences apart there.
-        `risk` names the entry of the table of risks, that of the kind unless
-        given.
+        `values` are the legacy and the extracted value as rules see them,
+        `texts` as they are shown. `place` is the path without the parts that
+        differ from request to request, `change` distinguishes differences there
+        further. `risk` is the entry in the table of risks, by default that of
+        the kind.
         """
         path, place = self.rules.redaction.found_at(path, place)
         signature = _signature(f"{kind} {place} {change}" if change else f"{kind} {place}")
@@ -81,7 +81,7 @@ class Findings:
             self._list(self.expired, (difference, expired.name))
 
     def _lets_redacted_pass(self, rule: Rule, kind: DifferenceKind, path: str, values: Values) -> bool:
-        """Whether a rule accepts values that are the same but for what is redacted in them, and these are."""
+        """Return whether a rule accepts values that differ only in redacted parts, and these do."""
         return (
             isinstance(rule.treatment, Ignore)
             and rule.treatment.redacted

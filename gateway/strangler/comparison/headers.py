@@ -1,10 +1,10 @@
 """Compare the headers that matter.
 
-What is the same by the rules of a header is no difference: the case of a
-media type (RFC 9110 section 8.3.1), UTF-8 as the charset of JSON, which needs
-none (RFC 8259 section 11), whether a charset is declared here or by the body
-itself, labels of one charset, the order of directives and lists, the letters of a
-percent-escape (RFC 3986 section 6.2.2.1).
+Values that are equivalent by a header's own rules are no difference: the case of
+a media type (RFC 9110 section 8.3.1), UTF-8 as the charset of JSON, which needs
+none (RFC 8259 section 11), a charset declared here or by the body itself, labels
+of one charset, the order of directives and lists, the case of a percent-escape
+(RFC 3986 section 6.2.2.1).
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _LISTS = frozenset(
         b"access-control-expose-headers",
     )
 )
-"""Headers that are lists in any order, of words in any case."""
+"""Headers that are unordered lists of case-insensitive words."""
 
 REFUSALS = {401: b"www-authenticate", 407: b"proxy-authenticate", 405: b"allow"}
-"""Statuses with the header by which a client knows what to do (RFC 9110 sections 11.6.1, 11.7.1 and 15.5.6)."""
+"""Statuses with the header that tells a client how to proceed (RFC 9110 sections 11.6.1, 11.7.1 and 15.5.6)."""
 
 _CHALLENGES = frozenset((b"www-authenticate", b"proxy-authenticate"))
 _NEW_EACH_TIME = re.compile(r'(?:nonce|opaque)=(?:"[^"]*"|[^,\s]*)', re.IGNORECASE)
@@ -50,7 +50,7 @@ _ESCAPE = re.compile(r"%[0-9a-fA-F]{2}")
 
 
 def compare_headers(legacy: Response, extracted: Response, findings: Findings) -> None:
-    """Add the differences of the headers that the rules name to `findings`, and of what a refusal says beside it."""
+    """Add the differences of the headers that the rules name to `findings`, and of the header of a refusal."""
     named = findings.rules.headers
     refusal = REFUSALS.get(legacy.status) if legacy.status == extracted.status else None
     if refusal is not None and refusal not in named:
@@ -65,7 +65,7 @@ def compare_headers(legacy: Response, extracted: Response, findings: Findings) -
 
 
 def compare_header(name: bytes, legacy: Response, extracted: Response, findings: Findings) -> None:
-    """Add the difference of the headers called `name`, in lower case, if there is one."""
+    """Add the difference of the header `name`, in lower case, if there is one."""
     one, other = legacy.values(name), extracted.values(name)
     if (
         one == other
@@ -82,7 +82,7 @@ def compare_header(name: bytes, legacy: Response, extracted: Response, findings:
 
 
 def _same_content(legacy: Response, extracted: Response) -> bool:
-    """Whether two Content-Types differ only in that one of the bodies declares the charset itself."""
+    """Return whether two Content-Types differ only because one of the bodies declares the charset itself."""
     (kind, parameters), (other_kind, other_parameters) = media_type(legacy), media_type(extracted)
     if kind != other_kind or not kind or ("charset" in parameters) is ("charset" in other_parameters):
         return False
@@ -94,7 +94,7 @@ def _same_content(legacy: Response, extracted: Response) -> bool:
 
 
 def _declared_charset(response: Response) -> str | None:
-    """The charset that a response declares in its Content-Type or its body."""
+    """Return the charset that a response declares in its Content-Type or its body."""
     try:
         return text_of(decoded(response)).charset
     except (TooLarge, Undecodable):
@@ -102,19 +102,19 @@ def _declared_charset(response: Response) -> str | None:
 
 
 def text_of(response: Response) -> ReadText:
-    """The body of a response, without content coding, as text: by the charset that the response declares."""
+    """Return the body of a response, without content coding, as text in the charset that the response declares."""
     name, parameters = media_type(response)
     markup: Markup = "html" if name == "text/html" else "xml" if name.endswith(("+xml", "/xml")) else ""
     return read(response.body, parameters.get("charset"), markup)
 
 
 def _joined(values: list[bytes]) -> str:
-    """The values of the headers of one name as one (RFC 9110 section 5.3)."""
+    """Return the values of the headers of one name, combined (RFC 9110 section 5.3)."""
     return b", ".join(values).decode("latin-1")
 
 
 def media_type(response: Response) -> tuple[str, Mapping[str, str]]:
-    """The media type in lower case and its parameters; nothing where the response names none."""
+    """Return the media type in lower case and its parameters; empty if the response has none."""
     values = response.values(b"content-type")
     return _media_type(values[-1]) if values else ("", {})
 
@@ -130,22 +130,22 @@ def _media_type(value: bytes) -> tuple[str, Mapping[str, str]]:
 
 
 def is_json(name: str) -> bool:
-    """Whether a media type is one JSON document (RFC 6839 section 3.1)."""
+    """Return whether a media type is one JSON document (RFC 6839 section 3.1)."""
     return name.endswith("+json") or name in _JSON or name.startswith("application/x-amz-json")
 
 
 def is_json_lines(name: str) -> bool:
-    """Whether a media type is JSON documents, one a line."""
+    """Return whether a media type is JSON documents, one per line."""
     return name in _JSON_LINES
 
 
 def is_json_sequence(name: str) -> bool:
-    """Whether a media type is JSON text sequences (RFC 7464, RFC 8091)."""
+    """Return whether a media type is JSON text sequences (RFC 7464, RFC 8091)."""
     return name == "application/json-seq" or name.endswith("+json-seq")
 
 
 def _meaning(name: bytes, values: list[bytes]) -> object:
-    """What a header says: the same for headers that mean the same; None where it isn't there."""
+    """Return the meaning of a header, equal for equivalent headers; None if it is missing."""
     if not values:
         return None
     text = _joined(values)
@@ -167,7 +167,7 @@ def _meaning(name: bytes, values: list[bytes]) -> object:
 
 
 def _challenges(text: str) -> list[str]:
-    """What challenges ask for: schemes, realms and the like, without what is drawn anew for each response."""
+    """Return the content of challenges: schemes, realms and so on, without values that are new in each response."""
     known = _NEW_EACH_TIME.sub("", text)
     parts = _QUOTED_OR_COMMA.sub(lambda found: "\n" if found[0] == "," else found[0], known).split("\n")
     said = (" ".join(part.split()) for part in parts)

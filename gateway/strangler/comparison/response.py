@@ -1,8 +1,8 @@
 """A response as it is compared: a status, the headers in their order, and the whole body.
 
-A body may be compressed (RFC 9110 section 8.4): the two sides often disagree
-about that, and mean the same. `decoded` undoes it, within a bound, because a
-few kilobytes of deflate can grow to gigabytes.
+A body may be compressed (RFC 9110 section 8.4): the two sides often compress
+equivalent bodies differently. `decoded` decompresses them, up to a maximum,
+because a few kilobytes of deflate can expand to gigabytes.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ else:
     from backports import zstd
 
 DECODED = (b"gzip", b"x-gzip", b"deflate", b"br", b"zstd")
-"""The content codings that can be undone, as they stand in Accept-Encoding and Content-Encoding."""
+"""The supported content codings, as spelled in Accept-Encoding and Content-Encoding."""
 
 MOST_BYTES = 8 * 1024 * 1024
-"""The bound of a decoded body, in bytes, unless another is asked for."""
+"""Default maximum of a decoded body, in bytes."""
 
 _CHUNK = 65536
 _MOST_MEMBERS = 100
@@ -32,18 +32,18 @@ _ZSTD_WINDOW: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}
 
 
 class TooLarge(Exception):
-    """A body that is larger than the bound once it is decoded."""
+    """A body is larger than the maximum once it is decoded."""
 
 
 class Undecodable(Exception):
-    """A body that is not what its Content-Encoding says; the message says which."""
+    """A body does not match its Content-Encoding, which the message names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
     """One side's whole response to a request.
 
-    `headers` are as they came, with duplicates and in order; `body` is without
+    `headers` are as received, with duplicates and in order; `body` is without
     transfer coding and with the content coding that `Content-Encoding` names.
     """
 
@@ -52,7 +52,7 @@ class Response:
     body: bytes
 
     def values(self, name: bytes) -> list[bytes]:
-        """The values of the headers called `name` (in lower case), in order, without white space around them."""
+        """Return the values of the header `name` (in lower case), in order, without white space around them."""
         return [value.strip(b" \t") for key, value in self.headers if key.lower() == name]
 
     @property
@@ -63,22 +63,22 @@ class Response:
 
     @property
     def unknown_encodings(self) -> list[bytes]:
-        """Those of the content codings that can't be undone: rare ones, and what is none, as `UTF-8`."""
+        """The unsupported content codings: rare ones, and values that are not a coding, such as `UTF-8`."""
         return [coding for coding in self.encodings if coding not in DECODED]
 
     def without_unknown_encodings(self) -> Response:
-        """The same response if its body has only the codings that can be undone."""
+        """Return this response with only the supported codings in Content-Encoding."""
         kept = b", ".join(coding for coding in self.encodings if coding in DECODED)
         headers = tuple(header for header in self.headers if header[0].lower() != b"content-encoding")
         return replace(self, headers=((b"content-encoding", kept), *headers) if kept else headers)
 
 
 def decoded(response: Response, most: int = MOST_BYTES) -> Response:
-    """`response` with its body as it was before it was compressed, and without Content-Encoding.
+    """Return `response` with its body decompressed, and without Content-Encoding.
 
-    gzip, deflate (with the zlib header, or without it as some servers send it),
-    br and zstd are understood. Raises Undecodable for another coding and for a body
-    that is broken or ends early, TooLarge where the body is or becomes more
+    Supports gzip, deflate (with the zlib header, or without it as some servers
+    send it), br and zstd. Raises Undecodable for another coding and for a body
+    that is corrupt or truncated, TooLarge if the body has or expands to more
     than `most` bytes.
     """
     if len(response.body) > most:
@@ -87,7 +87,7 @@ def decoded(response: Response, most: int = MOST_BYTES) -> Response:
     if not codings:
         return response
     body = response.body
-    # A response to HEAD, or a 304, names the coding of a body that it doesn't have.
+    # A response to HEAD, or a 304, names the coding of a body that it does not carry.
     for coding in reversed(codings if body else []):
         body = _decode(coding, body, most)
     headers = tuple(header for header in response.headers if header[0].lower() != b"content-encoding")
@@ -112,13 +112,13 @@ def _decode(coding: bytes, body: bytes, most: int) -> bytes:
 
 
 def _inflate(name: str, body: bytes, window: int, most: int) -> bytes:
-    """A gzip body may be several members one after another (RFC 1952 section 2.2)."""
+    """Decompress gzip, which may consist of several members (RFC 1952 section 2.2)."""
     found = bytearray()
     members = 0
     while body:
         members += 1
         if members > _MOST_MEMBERS:
-            # What follows a member is copied, so that many small ones cost the square of their number.
+            # The data after each member is copied, so many small members take quadratic time.
             raise Undecodable(f"the {name} body has more than {_MOST_MEMBERS} members")
         inflater = zlib.decompressobj(window)
         try:
@@ -153,7 +153,7 @@ def _unbrotli(body: bytes, most: int) -> bytes:
 
 
 def _unzstd(body: bytes, most: int) -> bytes:
-    """A zstd body may be several frames one after another (RFC 8878 section 3)."""
+    """Decompress zstd, which may consist of several frames (RFC 8878 section 3)."""
     found = bytearray()
     members = 0
     try:
@@ -174,7 +174,7 @@ def _unzstd(body: bytes, most: int) -> bytes:
 
 
 def too_large(response: Response, most: int = MOST_BYTES) -> bool:
-    """Whether a body is or becomes more than `most` bytes once it is decoded."""
+    """Return whether a body has, or expands to, more than `most` bytes."""
     try:
         decoded(response, most)
     except TooLarge:

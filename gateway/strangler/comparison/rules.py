@@ -1,8 +1,8 @@
 """The rules of a migration's comparison, compiled once and immutable.
 
-A rule governs places: values that a JSONPath finds, elements that a CSS
-selector finds, headers, cookies, lines, statuses or the whole body. What
-differs there passes as far as its treatment accepts it, until its last day.
+A rule governs places: values that a JSONPath selects, elements that a CSS
+selector selects, headers, cookies, lines, statuses or the whole body. A
+difference there passes if the rule's treatment accepts it, until its last day.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from strangler.comparison.tolerances import Ignore, Treatment
 from strangler.redaction.redaction import Redaction
 
 STANDARD_REDACTION = Redaction()
-"""What is redacted where a migration adds nothing to it."""
+"""The redaction of a migration without additions of its own."""
 
 EVERY = "*"
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule: its name, what it lets pass, who is responsible for it and its last day."""
+    """One rule: its name, the differences that it allows, its owner and its last day."""
 
     name: str
     treatment: Treatment
@@ -41,7 +41,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class LagRule:
-    """How many seconds the candidate may be behind legacy, who is responsible for it and its last day."""
+    """The seconds that the candidate may lag behind legacy, the owner of the rule and its last day."""
 
     name: str
     seconds: float
@@ -55,7 +55,7 @@ class LagRule:
 
 @dataclass(frozen=True, slots=True)
 class HtmlRule:
-    """A rule for what a CSS selector finds; `part` is `@NAME`, `text()`, or nothing for all of an element."""
+    """A rule for elements that a CSS selector selects; `part` is `@NAME`, `text()`, or empty for the whole element."""
 
     selector: str
     part: str
@@ -64,7 +64,7 @@ class HtmlRule:
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """When a difference is noise, that is, varies by itself; the first two are percentages."""
+    """When a difference is noise, that is, legacy varies by itself; the first two are percentages."""
 
     relative: float = 20.0
     absolute: float = 0.03
@@ -75,10 +75,10 @@ class Thresholds:
 class Rules:
     """How two responses are compared; compiled from the `compare:` sections of a configuration.
 
-    `headers` are in lower case. `default_rules` says whether CSRF tokens pass
-    (`strangler.comparison.html.csrf`). `risks` holds a risk for each kind of difference,
-    and `status` for that of a status. `redaction` tells what must not stand in
-    the paths of differences.
+    `headers` are in lower case. `default_rules` is whether CSRF tokens pass
+    (`strangler.comparison.html.csrf`). `risks` has the risk of each kind of
+    difference, and `status` that of a different status. `redaction` is what must
+    not appear in the paths of differences.
     """
 
     status: Literal["exact", "class"]
@@ -100,11 +100,11 @@ class Rules:
     redaction: Redaction = field(default=STANDARD_REDACTION, repr=False, compare=False)
 
     def for_header(self, name: bytes) -> list[Rule]:
-        """The rules of the header `name`, in lower case."""
+        """Return the rules of the header `name`, in lower case."""
         return [rule for header, rule in self.header_rules if header == name]
 
     def for_cookie(self, name: str, attribute: str = "") -> list[Rule]:
-        """The rules of a cookie, or of an attribute of it, in lower case; a rule of the cookie holds for both."""
+        """Return the rules of a cookie, or of its attribute, in lower case; a rule of the cookie applies to both."""
         return [
             rule
             for cookie, part, rule in self.cookie_rules
@@ -112,5 +112,5 @@ class Rules:
         ]
 
     def for_statuses(self, legacy: int, extracted: int) -> list[Rule]:
-        """The rules of a difference of statuses."""
+        """Return the rules for a difference of statuses."""
         return [rule for statuses, rule in self.status_rules if statuses == f"{legacy}/{extracted}"]

@@ -1,7 +1,7 @@
 """Compare two texts line by line, and bytes by their digest.
 
-How lines end, and whether the last one does, says nothing. They end at CR, LF
-and CRLF alone: form feeds and other separators of Unicode stand within a line.
+The kind of line ends, and a missing last one, are ignored. Lines end only at CR,
+LF and CRLF: form feeds and other separators of Unicode are part of a line.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 def compare_text(legacy: str, extracted: str, findings: Findings, passing: Sequence[Rule] = ()) -> None:
-    """Add the differences of two texts to `findings`; the rules `passing` hold for all of them."""
+    """Add the differences of two texts to `findings`; the rules `passing` apply to all of them."""
     lines = lines_of(legacy), lines_of(extracted)
     found = align(
         [AlignedElement(line) for line in lines[0]],
@@ -61,13 +61,13 @@ def compare_text(legacy: str, extracted: str, findings: Findings, passing: Seque
 
 
 def lines_of(text: str) -> list[str]:
-    """The lines of a text, without what ends them."""
+    """Return the lines of a text, without line ends."""
     lines = _LINE_END.split(text)
     return lines if lines[-1] else lines[:-1]
 
 
 def compare_bytes(legacy: bytes, extracted: bytes, findings: Findings, passing: Sequence[Rule] = ()) -> None:
-    """Add the difference of two bodies of which nothing is known."""
+    """Add the difference of two bodies of unknown type."""
     if legacy != extracted:
         kind = DifferenceKind.VALUE if len(legacy) == len(extracted) else DifferenceKind.LENGTH
         texts = (described(legacy), described(extracted))
@@ -75,5 +75,5 @@ def compare_bytes(legacy: bytes, extracted: bytes, findings: Findings, passing: 
 
 
 def described(body: bytes) -> str:
-    """A body by its length and digest."""
+    """Return the length and digest of a body, as text."""
     return f"{len(body)} bytes, sha256 {hashlib.sha256(body).hexdigest()[:16]}"

@@ -1,8 +1,8 @@
-"""An end to one comparison: two bodies of a few kilobytes can be such that comparing them takes minutes.
+"""A time limit for one comparison: comparing two bodies of a few kilobytes can take minutes.
 
-The process's timer (setitimer(2), ITIMER_VIRTUAL) interrupts whatever Python is
-at when the time is up. Signals are handled in the main thread alone, and the
-timer's default is to kill, so nothing is limited before `install`.
+The process's timer (setitimer(2), ITIMER_VIRTUAL) interrupts the Python code when
+the time is up. Only the main thread handles signals, and the timer's default
+action is to kill the process, so nothing is limited before `install`.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from types import FrameType
 
 
 class TooCostly(Exception):
-    """The time was up."""
+    """The comparison exceeded its time limit."""
 
 
 _running = False
 
 
 def install() -> None:
-    """Have `limited` limit; called in the main thread."""
+    """Activate `limited`; called in the main thread."""
     signal.signal(signal.SIGVTALRM, _time_is_up)
 
 
 @contextmanager
 def limited(seconds: float) -> Iterator[None]:
-    """Raise TooCostly in what is done here after that number of seconds of processor time."""
+    """Raise TooCostly in the body of this context after that number of seconds of processor time."""
     global _running
     if signal.getsignal(signal.SIGVTALRM) is not _time_is_up:
         yield

@@ -1,8 +1,8 @@
-"""How far two values may differ where a rule governs them.
+"""How far two values may differ if a rule governs them.
 
-Each class is one treatment of a `compare:` rule. `accepts` says whether a
-difference of a kind between two values may pass; a value is what JSON holds,
-or text, or ABSENT on the side where there is nothing.
+Each class is one treatment of a `compare:` rule. `accepts` is whether a
+difference of a kind between two values may pass; a value is a JSON value, or
+text, or ABSENT on a side without a value.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from strangler.comparison.difference import DifferenceKind
 
 
 class Absent:
-    """The value on the side where there is nothing."""
+    """The value on a side without one."""
 
     def __repr__(self) -> str:
         return "ABSENT"
@@ -29,56 +29,56 @@ ABSENT: Final = Absent()
 _UUID = re.compile(r"(urn:uuid:)?[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)
 _NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _MILLISECONDS_FROM = 100_000_000_000
-"""Seconds since 1970 that large are the year 5138, so a larger number counts milliseconds."""
+"""As seconds since 1970 this is the year 5138, so a larger number counts milliseconds."""
 _ARITHMETIC = Context(prec=50, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[InvalidOperation, Overflow, Underflow])
 
 
 class FloatText(float):
-    """A JSON number that is not written as a plain integer; `text` is how it is written."""
+    """A JSON number that is not spelled as a plain integer; `text` is its spelling."""
 
     __slots__ = ("text",)
     text: str
 
     def __new__(cls, text: str) -> FloatText:
-        """The number that `text` says."""
+        """Return the value of `text`."""
         number = super().__new__(cls, text)
         number.text = text
         return number
 
 
 class Treatment(Protocol):
-    """What a rule does with a difference."""
+    """How a rule treats a difference."""
 
     def accepts(self, kind: DifferenceKind, legacy: object, extracted: object) -> bool:
-        """Whether the difference may pass."""
+        """Return whether the difference may pass."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Ignore:
-    """Differences of some kinds pass, at the place and below it.
+    """Lets differences of some kinds pass, at the place and below it.
 
-    `redacted` lets values pass that are the same but for what is secret in
-    them, which is found out where their place is known.
+    `redacted` lets values pass that differ only in redacted parts, which the
+    caller determines, because it depends on their place.
     """
 
     kinds: frozenset[DifferenceKind]
     redacted: bool = False
 
     def accepts(self, kind: DifferenceKind, legacy: object, extracted: object) -> bool:
-        """Whether the kind is one of those."""
+        """Return whether the kind is one of those."""
         return kind in self.kinds
 
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """Numbers pass that are at most `most` apart, or that share of the larger one where it is `relative`."""
+    """Lets numbers pass that are at most `most` apart, or that share of the larger one if `relative`."""
 
     most: Decimal
     relative: bool = False
 
     def accepts(self, kind: DifferenceKind, legacy: object, extracted: object) -> bool:
-        """Whether both are numbers, or both are numbers written as text, and near enough."""
+        """Return whether both are numbers, or both are numbers as text, and close enough."""
         if kind not in (DifferenceKind.VALUE, DifferenceKind.NUMBER_FORM) or isinstance(legacy, str) is not isinstance(
             extracted, str
         ):
@@ -92,19 +92,19 @@ class Tolerance:
             if self.relative:
                 larger = _ARITHMETIC.max(one.copy_abs(), other.copy_abs())
                 most = _ARITHMETIC.divide(_ARITHMETIC.multiply(larger, most), Decimal(100))
-        except ArithmeticError:  # an exponent so large or small that nothing can be said
+        except ArithmeticError:  # an exponent too large or too small to compute with
             return False
         return distance <= most
 
 
 @dataclass(frozen=True, slots=True)
 class TimeTolerance:
-    """Times pass that are at most `most` apart: ISO 8601, HTTP dates, seconds or milliseconds since 1970."""
+    """Lets times pass that are at most `most` apart: ISO 8601, HTTP dates, seconds or milliseconds since 1970."""
 
     most: timedelta
 
     def accepts(self, kind: DifferenceKind, legacy: object, extracted: object) -> bool:
-        """Whether both are times, both with a zone or both without, and near enough."""
+        """Return whether both are times, both with a zone or both without, and close enough."""
         if kind not in (DifferenceKind.VALUE, DifferenceKind.NUMBER_FORM):
             return False
         one, other = time_of(legacy), time_of(extracted)
@@ -115,12 +115,12 @@ class TimeTolerance:
 
 @dataclass(frozen=True, slots=True)
 class Regex:
-    """Two texts pass that both have a form."""
+    """Lets two texts pass that both match a pattern."""
 
     pattern: re.Pattern[str]
 
     def accepts(self, kind: DifferenceKind, legacy: object, extracted: object) -> bool:
-        """Whether both match as a whole; a number is the text that it is written as."""
+        """Return whether both match as a whole; a number counts as its spelling."""
         if kind not in (DifferenceKind.VALUE, DifferenceKind.NUMBER_FORM):
             return False
         one, other = _plain_text(legacy), _plain_text(extracted)
@@ -133,12 +133,12 @@ class Regex:
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """Two texts pass that are the same but for parts that have a form."""
+    """Lets two texts pass that are equal except for parts that match a pattern."""
 
     pattern: re.Pattern[str]
 
     def accepts(self, kind: DifferenceKind, legacy: object, extracted: object) -> bool:
-        """Whether what is left of both is the same."""
+        """Return whether both are equal without those parts."""
         if kind is not DifferenceKind.VALUE or not isinstance(legacy, str) or not isinstance(extracted, str):
             return False
         return self.pattern.sub("\0", legacy) == self.pattern.sub("\0", extracted)
@@ -146,10 +146,10 @@ class Mask:
 
 @dataclass(frozen=True, slots=True)
 class Uuid:
-    """Two UUIDs pass (RFC 9562), with or without hyphens."""
+    """Lets two UUIDs pass (RFC 9562), with or without hyphens."""
 
     def accepts(self, kind: DifferenceKind, legacy: object, extracted: object) -> bool:
-        """Whether both are UUIDs."""
+        """Return whether both are UUIDs."""
         return kind is DifferenceKind.VALUE and all(
             isinstance(value, str) and _UUID.fullmatch(value) is not None for value in (legacy, extracted)
         )
@@ -157,10 +157,10 @@ class Uuid:
 
 @dataclass(frozen=True, slots=True)
 class NullEqualsMissing:
-    """Null passes where the other side has nothing."""
+    """Lets null pass if the other side has no value."""
 
     def accepts(self, kind: DifferenceKind, legacy: object, extracted: object) -> bool:
-        """Whether one side is null and the other not there."""
+        """Return whether one side is null and the other absent."""
         return (kind is DifferenceKind.MISSING and legacy is None) or (
             kind is DifferenceKind.EXTRA and extracted is None
         )
@@ -168,20 +168,20 @@ class NullEqualsMissing:
 
 @dataclass(frozen=True, slots=True)
 class Unordered:
-    """Elements of a list belong together that are most alike, in whatever order they are.
+    """Matches the most similar elements of a list, regardless of their order.
 
-    `key` names the field by which elements belong together, where there is one.
+    `key` names the field by which elements are matched, if there is one.
     """
 
     key: str | None = None
 
     def accepts(self, kind: DifferenceKind, legacy: object, extracted: object) -> bool:
-        """Whether only the order differs."""
+        """Return whether only the order differs."""
         return kind is DifferenceKind.ORDER
 
 
 def decimal_of(value: object) -> Decimal | None:
-    """The exact number that a value is or is written as, None where it is none."""
+    """Return the exact number that a value is or spells, None if it isn't a number."""
     if isinstance(value, bool):
         return None
     if isinstance(value, FloatText):
@@ -194,13 +194,13 @@ def decimal_of(value: object) -> Decimal | None:
         return None
     try:
         number = Decimal(text.strip())
-    except InvalidOperation:  # an exponent beyond all measure
+    except InvalidOperation:  # an exponent out of range
         return None
     return number if number.is_finite() else None
 
 
 def time_of(value: object) -> datetime | None:
-    """The time that a value says, None where it says none."""
+    """Return the time that a value represents, None if it isn't a time."""
     if isinstance(value, bool):
         return None
     try:

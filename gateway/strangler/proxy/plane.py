@@ -1,7 +1,7 @@
 """The data plane of one worker: the newest snapshot, its pools and verifiers, the clients it serves.
 
-It does what it is told through `apply`, `set_keys` and `set_down`, and goes on
-serving with what it has when nobody tells it anything.
+`apply`, `set_keys` and `set_down` update it; without updates it continues to
+serve with its current state.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ TICK = 0.1
 REFETCH_DEADLINE = 3.0
 BACKLOG = 4096
 DESCRIPTORS_REPORTED = 5.0
-"""Seconds between two reports that no file descriptor is left."""
+"""Minimum seconds between two reports that no file descriptor is left."""
 LAST_WORDS = 1.5
-"""How long connections that a drain closes may take to send what was written, in seconds."""
+"""Seconds that a connection closed by a drain may take to send its pending data."""
 
 _BREAKER_EVENTS = {
     State.OPEN: "breaker opened",
@@ -52,21 +52,21 @@ _BREAKER_EVENTS = {
 
 
 def random_digits() -> Iterator[bytes]:
-    """Without end, 48 random hexadecimal digits: a trace id and a span id (W3C Trace Context)."""
+    """Yield 48 random hexadecimal digits at a time: a trace id and a span id (W3C Trace Context)."""
     while True:
-        # In blocks, because a call to the generator costs more than what it gives.
+        # In blocks, because a call to the system's generator costs more than the bytes themselves.
         digits = random.randbytes(24 * 64).hex().encode()
         for start in range(0, len(digits), 48):
             yield digits[start : start + 48]
 
 
 class DataPlane:
-    """Serves clients on the sockets it is given.
+    """Serves clients on the given sockets.
 
     `ask_refetch` is called with a provider's name when a token names a key that
-    is not in its set; the answer comes through `set_keys`. `tally` is the
-    descriptor of the table of rate limits that all workers share, where there
-    are others.
+    is not in its set; the result arrives through `set_keys`. `tally` is the
+    descriptor of the table of rate limits that all workers share, if there are
+    several.
     """
 
     def __init__(
@@ -116,19 +116,19 @@ class DataPlane:
         self.apply(snapshot)
         self._tick()
 
-    # What the control process says
+    # Updates from the control process
 
     def apply(self, snapshot: Snapshot, derived: Derived | None = None) -> None:
-        """Serve by `snapshot` from the next request on; exchanges under way keep what they were given.
+        """Serve by `snapshot` from the next request on; active exchanges keep the snapshot that they began with.
 
-        `derived` is what follows from it, where that was worked out before.
+        `derived` is what was computed from it, if that was done in advance.
         """
         derived = derived or derive(snapshot)
         self.listener.apply(snapshot.tls)
         self._open_access_log(snapshot.access_log)
         self.snapshot = snapshot
         self.generation += 1
-        # Exchanges under way may have one that the snapshot before gave them.
+        # Active exchanges may still use one of the previous snapshot.
         self._any_total = self._any_total or derived.any_total
         self._apply_upstreams(snapshot, derived)
         self.verifiers = {
@@ -141,7 +141,7 @@ class DataPlane:
             self.mirror.apply(snapshot)
 
     def set_keys(self, provider: str, keys: KeySet | None, refetch_after: float) -> None:
-        """The newest key set of `provider`; asking for a newer one makes sense after `refetch_after` seconds."""
+        """Set the newest key set of `provider`; a newer one may be requested after `refetch_after` seconds."""
         self._refetch_after[provider] = self.loop.time() + refetch_after
         known = self._keys.get(provider)
         if keys is not None and (known is None or known.digest != keys.digest):
@@ -155,29 +155,29 @@ class DataPlane:
                 exchange.start()
 
     def set_down(self, endpoints: frozenset[tuple[str, str]]) -> None:
-        """The endpoints, by upstream and URL, that active health checks found down."""
+        """Set the endpoints, by upstream and URL, that active health checks found down."""
         self.down = endpoints
         for pool in self._every_pool():
             pool.refresh()
 
     def set_addresses(self, upstream: str, endpoints: tuple[Endpoint, ...]) -> None:
-        """What the names of an upstream's endpoints mean now; none where that is not known."""
+        """Set the current addresses of the names of an upstream's endpoints; empty if they are not known."""
         self._addresses[upstream] = endpoints
         for pool in self._every_pool():
             if pool.upstream.name == upstream:
                 pool.set_endpoints(self.endpoints_of(pool.upstream))
 
     def endpoints_of(self, upstream: Upstream) -> tuple[Endpoint, ...]:
-        """The endpoints of `upstream` as its names are known by now."""
+        """Return the endpoints of `upstream` with the addresses known so far."""
         found = self._addresses.get(upstream.name) if upstream.resolve is not None else None
         return found or upstream.endpoints
 
     def _every_pool(self) -> list[UpstreamPool]:
-        """All pools, those of copies too."""
+        """Return all pools, including those of copies."""
         return [*self.pools.values(), *(self.mirror.upstreams() if self.mirror is not None else ())]
 
     def _apply_upstreams(self, snapshot: Snapshot, derived: Derived) -> None:
-        """Pools, breakers and kept answers by `snapshot`; what is known under the same settings is taken over."""
+        """Set up pools, breakers and stored responses by `snapshot`; those with unchanged settings keep their state."""
         before = self.pools
         self.pools = {}
         for name, upstream in snapshot.upstreams.items():
@@ -211,7 +211,7 @@ class DataPlane:
         }
 
     def new_breaker(self, settings: BreakerSettings, upstream: str) -> Breaker:
-        """A breaker whose changes are logged and counted under the name of `upstream`."""
+        """Return a breaker whose changes are logged and counted under the name of `upstream`."""
 
         def changed(state: State) -> None:
             self.notice(_BREAKER_EVENTS[state], upstream)
@@ -221,15 +221,15 @@ class DataPlane:
         return Breaker(settings, changed)
 
     def notice(self, event: str, upstream: str, endpoint: str = "", **fields: str | int) -> None:
-        """Count something that happened to an upstream, and have it logged."""
+        """Count and log an event of an upstream."""
         self.counters.event(event.replace(" ", "_"), upstream)
         told: dict[str, str | int] = {"upstream": upstream, **({"endpoint": endpoint} if endpoint else {}), **fields}
         self.counters.notice(Notice(event, told))
 
     def out_of_descriptors(self, doing: str, **fields: str | int) -> None:
-        """No file descriptor is left for `doing`: count and report that, and close what is kept for later.
+        """Count and report that no file descriptor is left for `doing`, and close idle connections.
 
-        That is this machine's trouble, so nothing is held against upstreams.
+        That is a problem of this machine, so it does not count against upstreams.
         """
         self.counters.event("out_of_descriptors", doing)
         if self.now < self._descriptors_reported + DESCRIPTORS_REPORTED:
@@ -244,45 +244,45 @@ class DataPlane:
             for endpoint in pool.endpoints:
                 endpoint.close_idle()
 
-    # What exchanges ask
+    # Called by exchanges
 
     def may_refetch(self, provider: str) -> bool:
-        """Whether a newer key set of `provider` may be asked for now."""
+        """Return whether a newer key set of `provider` may be requested now."""
         return self.loop.time() >= self._refetch_after.get(provider, 0.0)
 
     def refetch(self, provider: str, exchange: RequestUnderWay) -> None:
-        """Start `exchange` again when a newer key set of `provider` is here; callers share one request."""
+        """Restart `exchange` when a newer key set of `provider` arrives; waiting exchanges share one fetch."""
         waiting = self._wanting_keys.setdefault(provider, [])
         waiting.append(exchange)
         if self.now >= self._asked_until.get(provider, 0.0):
-            # The first, or the answer is overdue and may never come, as where a reload replaced whoever fetched.
+            # The first, or the result is overdue and may never arrive, for example if a reload replaced the fetcher.
             self._wanting_keys[provider] = [one for one in waiting if not (one.done or one.decided)]
             self._asked_until[provider] = self.now + self.refetch_deadline
             self._ask_refetch(provider)
 
     def new_request_id(self) -> bytes:
-        """A request id for what arrived without one: 32 hexadecimal digits."""
+        """Return an id for a request that arrived without one: 32 hexadecimal digits."""
         return next(self.drawn)[:32]
 
     def client_closed(self) -> None:
-        """A client's connection is gone; a drain may be over."""
+        """Remove a client's lost connection; this may complete a drain."""
         if not (self.accepting or self.clients or self.tunnels or self.listener.handshakes):
             self._drained.set()
 
-    # Life
+    # Start and stop
 
     async def serve(self, listening: socket.socket) -> None:
         """Accept connections from `listening` until drained."""
         self._servers.append(await self.loop.create_server(self.listener.accept, sock=listening, backlog=BACKLOG))
 
     async def drain(self, deadline: float, delay: float = 0.0) -> None:
-        """Accept for `delay` more seconds, then finish what runs; after `deadline` more break off.
+        """Accept for `delay` more seconds, then finish active requests; abort the rest after `deadline` more.
 
-        Every answer from now on is its connection's last, and says so. An idle
-        connection may bring one more request for a moment, as it may be on its
-        way already. Tunnels may go on until the end, and what was written into
-        them still goes out. What is broken off is answered where it can be, and
-        the log says that it was the gateway.
+        Every response from now on announces that its connection closes. An idle
+        connection stays open briefly, because one more request may already be in
+        flight. Tunnels may continue until the end, and their pending data is
+        still sent. An aborted request gets an error response if possible, and the
+        log names the gateway as the cause.
         """
         self.draining = True
         await asyncio.sleep(delay)
@@ -310,7 +310,7 @@ class DataPlane:
                 client.transport.abort()
 
     def close(self) -> None:
-        """Stop the ticker and write out the access log."""
+        """Stop the ticker and flush the access log."""
         self.rate_limiter.close()
         if self._ticker is not None:
             self._ticker.cancel()
@@ -318,7 +318,7 @@ class DataPlane:
             self.access_log.close()
 
     def report(self) -> WorkerReport:
-        """The figures since the last report."""
+        """Return the figures since the last report."""
         if self.access_log is not None:
             self._count_dropped_lines(self.access_log)
         report = self.counters.take()
@@ -341,7 +341,7 @@ class DataPlane:
         return report
 
     def reopen_access_log(self) -> None:
-        """Open the access log's file again, because it may have been renamed; raises OSError, and keeps the old one."""
+        """Reopen the access log, whose file may have been renamed; on OSError the old file stays in use."""
         if self.access_log is not None:
             self.access_log.reopen()
 
@@ -361,15 +361,15 @@ class DataPlane:
             self._dropped_lines = log.dropped
 
     def _end_what_is_over(self, now: float) -> None:
-        """Keep the deadlines of whole exchanges."""
+        """Enforce the deadlines of whole exchanges."""
         exchanges = [client.exchange for client in self.clients if client.exchange is not None]
         for exchange in exchanges:
             if exchange.ends <= now:
                 exchange.total_expired()
 
     def _tick(self) -> None:
-        """The one timer of a worker: deadlines are kept to within a tick."""
-        # Before anything that may fail: the loop reports what is raised, and without a timer no deadline would be kept.
+        """Run the worker's only timer: deadlines are accurate to one tick."""
+        # Before anything that may fail: the loop reports exceptions, and without a timer no deadline would be kept.
         self._ticker = self.loop.call_later(TICK, self._tick)
         now = self.now = self.loop.time()
         self.timestamp = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -382,7 +382,7 @@ class DataPlane:
             broken.tick(now)
         self.listener.expire(now)
         if not any_left():
-            # The event loop closes the connections that come now, without a word to anybody.
+            # In this state the event loop closes new connections without calling any protocol.
             self.out_of_descriptors("accept")
         if self._any_total:
             self._end_what_is_over(now)

@@ -1,4 +1,4 @@
-"""What a data plane works out of a snapshot before it serves by it; another thread may do that."""
+"""Data computed from a snapshot before a data plane serves by it; another thread may compute it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """What holds of all routes of a snapshot together.
+    """Facts about all routes of a snapshot together.
 
-    `any_total` tells whether an exchange may have a deadline as a whole, `stale`
-    are the settings of kept answers by route.
+    `any_total` is whether any exchange has a total deadline, `stale` are the
+    settings for stored responses by route.
     """
 
     any_total: bool
@@ -27,7 +27,7 @@ class Derived:
 
 
 def derive(snapshot: Snapshot) -> Derived:
-    """What follows from `snapshot`; contexts for TLS are made, too, as reading the authorities takes its time."""
+    """Compute the data of `snapshot`, including TLS contexts, because reading the authorities takes time."""
     any_total = any(upstream.timeouts.total is not None for upstream in snapshot.upstreams.values())
     rate_limited = False
     stale: dict[str, Stale] = {}

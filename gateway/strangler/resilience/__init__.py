@@ -1,5 +1,5 @@
-"""What keeps clients from noticing that something behind the gateway fails.
+"""Mechanisms that hide failures behind the gateway from clients.
 
 Each module is one mechanism as plain state: no socket, no clock, no task. Time
-is handed in, in seconds of a monotonic clock.
+is passed in, in seconds of a monotonic clock.
 """

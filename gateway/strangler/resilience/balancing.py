@@ -1,17 +1,17 @@
 """Which endpoint gets a request.
 
-- Round robin takes turns; with weights it is the smooth kind, which spreads the
-  turns of a heavy endpoint instead of giving them in a row.
+- Round robin takes turns; with weights it is smooth weighted round robin, which
+  spreads the turns of a heavy endpoint instead of grouping them.
 - Least requests draws two endpoints and takes the less busy one. Two choices
-  are nearly as good as looking at all, and workers that can't see each other's
-  requests don't all run to the same one (Mitzenmacher 2001, "The Power of Two
+  are nearly as good as examining all, and workers that can't see each other's
+  requests don't all pick the same one (Mitzenmacher 2001, "The Power of Two
   Choices in Randomized Load Balancing").
-- Consistent hashing gives the same key the same endpoint. It is the rendezvous
-  kind (Thaler and Ravishankar 1998): every endpoint has a score for the key and
-  the highest wins, so one endpoint more or less moves only the keys of that one.
+- Consistent hashing maps the same key to the same endpoint. It is rendezvous
+  hashing (Thaler and Ravishankar 1998): every endpoint has a score for the key
+  and the highest wins, so adding or removing an endpoint moves only its own keys.
 
-An endpoint that comes back starts slowly: its weight grows from a tenth to the
-whole over the slow start, because caches and pools behind it are cold.
+An endpoint that recovers starts slowly: its weight grows from a tenth to the
+full value over the slow start, because its caches and pools are cold.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SPAN = float(1 << 64)
 
 
 class Target(Protocol):
-    """What is chosen: `seed` tells it from others in hashing, `busy` are its requests under way."""
+    """A candidate endpoint: `seed` identifies it in hashing, `busy` is the number of its active requests."""
 
     @property
     def seed(self) -> int: ...
@@ -41,17 +41,17 @@ T = TypeVar("T", bound=Target)
 
 
 def warmth(age: float, slow_start: float) -> float:
-    """The part of its weight that an endpoint has which came back `age` seconds ago: 0.1 to 1."""
+    """Return the share of its weight that an endpoint has `age` seconds after it recovered: 0.1 to 1."""
     return 1.0 if age >= slow_start else max(COLD, age / slow_start)
 
 
 def seed_of(url: str) -> int:
-    """The number by which an endpoint takes part in consistent hashing: the same everywhere and for ever."""
+    """Return an endpoint's number for consistent hashing: the same in every process and every version."""
     return int.from_bytes(blake2b(url.encode(), digest_size=8).digest(), "big")
 
 
 class RoundRobin(Generic[T]):
-    """Each in its turn, beginning after `turn`."""
+    """Plain round robin, starting after position `turn`."""
 
     __slots__ = ("_targets", "_turn")
 
@@ -67,10 +67,10 @@ class RoundRobin(Generic[T]):
 
 
 class WeightedRoundRobin(Generic[T]):
-    """Each as often as its weight says, evenly spread.
+    """Smooth weighted round robin.
 
-    Every choice raises all by their weight, takes the highest and lowers it by
-    the sum of the weights.
+    Every choice raises each endpoint by its weight, takes the highest and lowers
+    that one by the sum of the weights.
     """
 
     __slots__ = ("_current", "_targets", "_weights")
@@ -97,9 +97,9 @@ class WeightedRoundRobin(Generic[T]):
 
 
 class LeastRequests(Generic[T]):
-    """Of two drawn ones the one with fewer requests for its weight.
+    """Draw two endpoints, and take the one with fewer requests relative to its weight.
 
-    `draw` returns a whole number from 0 to below its argument.
+    `draw` returns an integer from 0 up to, but not including, its argument.
     """
 
     __slots__ = ("_draw", "_targets", "_weights")
@@ -127,7 +127,7 @@ class LeastRequests(Generic[T]):
 
 
 class ConsistentHash(Generic[T]):
-    """The same one for the same key; requests without a key go to `otherwise`."""
+    """Map the same key to the same endpoint; `otherwise` chooses for requests without a key."""
 
     __slots__ = ("_otherwise", "_targets", "_weights")
 
@@ -137,11 +137,11 @@ class ConsistentHash(Generic[T]):
         self._otherwise = otherwise
 
     def choose(self, key: str | None) -> T:
-        """The one that `key` belongs to.
+        """Return the endpoint that `key` maps to.
 
         The score of a weighted endpoint is -weight / ln(hash) with the hash
         between 0 and 1 (Schindelhauer and Schomaker 2005), which gives each its
-        share of the keys and still moves no key between two that stay.
+        share of the keys and never moves a key between two remaining endpoints.
         """
         if key is None:
             return self._otherwise.choose(None)
@@ -155,7 +155,7 @@ class ConsistentHash(Generic[T]):
 
 
 def _mixed(number: int) -> int:
-    """All 64 bits of `number` spread over all 64 bits (the finalizer of SplitMix64, Steele et al. 2014)."""
+    """Mix the 64 bits of `number` (the finalizer of SplitMix64, Steele et al. 2014)."""
     number = (number ^ (number >> 30)) * 0xBF58476D1CE4E5B9 & _MASK
     number = (number ^ (number >> 27)) * 0x94D049BB133111EB & _MASK
     return number ^ (number >> 31)

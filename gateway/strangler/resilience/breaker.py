@@ -1,16 +1,16 @@
-"""A circuit breaker: where too many requests fail or are slow, the next ones are refused at once.
+"""A circuit breaker: if too many requests fail or are slow, further requests are refused at once.
 
-Facts: closed lets everything through and counts; when, among enough requests
-of a sliding window, the failed or the slow ones reach their limit it opens and
-refuses all; after a while it is half-open and lets a few probes through. If
-they all do well it closes, the first that does not opens it again. (Nygard,
-"Release It!", 2007.)
+Facts: a closed breaker lets all requests through and counts them. If a sliding
+window has enough requests, and the failed or slow ones reach their limit, the
+breaker opens and refuses all. After a while it is half-open and lets a few
+probes through. If they all succeed it closes; the first that fails opens it
+again. (Nygard, "Release It!", 2007.)
 
-An answer with a status from 500 on is a failure, as is none. A client error and
-a client that hung up are not.
+A response with a status of 500 or higher is a failure, as is no response. A
+client error and a client that disconnected are not.
 
-Requests are counted as they begin, failures as they end: so while all goes
-well, a request costs the addition of one.
+Requests are counted when they begin, failures when they end: so while nothing
+fails, the cost of a request is one addition.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class State(StrEnum):
-    """Where a breaker stands."""
+    """The state of a breaker."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -37,11 +37,11 @@ class State(StrEnum):
 class Breaker:
     """The breaker of one upstream or of one side of a migration, in one worker.
 
-    `on_change` is told of each new state. `opened` is how often it has opened,
-    `probing` how many probes are under way, `begun` how many requests it has
-    let through while it was closed; whoever does not `enter` then adds to it.
-    A request that may go gets a ticket, the number of the period that it began
-    in. What began in an earlier period says nothing about this one.
+    `on_change` is called with each new state. `opened` is how often it has
+    opened, `probing` the number of active probes, `begun` the number of requests
+    let through while it was closed; a caller that does not `enter` then adds to
+    it. An admitted request gets a ticket, the number of the period in which it
+    began. Outcomes of requests from an earlier period are ignored.
     """
 
     __slots__ = (
@@ -77,23 +77,23 @@ class Breaker:
 
     @property
     def needs_every_end(self) -> bool:
-        """Whether requests have to `enter` and tell how they ended, also those that end well."""
+        """Whether requests have to `enter` and report their outcome, even a success."""
         return self.state is not State.CLOSED or self.settings.slow is not None
 
     def late_ticket(self) -> int:
-        """The ticket of a request that went without, and of which there is something to tell now; 0 for none."""
+        """Return a ticket for a request that did not `enter` but has an outcome to report; 0 for none."""
         return self._period if self.state is State.CLOSED else 0
 
     def tick(self, now: float) -> None:
-        """Count what has begun; asked for often enough that the window's slices tell one time from another."""
+        """Move the requests begun so far into the window; call at least once per window slice."""
         if self.begun != self._counted:
             self._recent.add(now, self.begun - self._counted)
             self._counted = self.begun
 
     def enter(self, now: float) -> int:
-        """A ticket for a request that may go, 0 for one that may not.
+        """Return a ticket if the request is admitted, 0 if it is refused.
 
-        One that goes must end with `answered`, `failed` or `abandoned`.
+        An admitted request must end with `answered`, `failed` or `abandoned`.
         """
         if self.state is State.CLOSED:
             self.begun += 1
@@ -109,21 +109,21 @@ class Breaker:
         return self._period
 
     def answered(self, ticket: int, now: float, seconds: float, status: int) -> None:
-        """A response with `status` began `seconds` after its request was sent."""
+        """Record that a response with `status` began `seconds` after its request was sent."""
         limit = self.settings.slow
         self._note(ticket, now, status >= 500, limit is not None and seconds >= limit)
 
     def failed(self, ticket: int, now: float) -> None:
-        """No usable response came."""
+        """Record that no usable response arrived."""
         self._note(ticket, now, True, False)
 
     def abandoned(self, ticket: int) -> None:
-        """The request ended without saying anything about the other end: its client hung up."""
+        """Record that the request ended without evidence about the upstream: its client disconnected."""
         if ticket == self._period and self.state is State.HALF_OPEN:
             self.probing -= 1
 
     def retry_after(self, now: float) -> int:
-        """Whole seconds after which a request may succeed, at least 1."""
+        """Return the seconds after which a request may succeed, rounded up, at least 1."""
         return max(1, ceil(self._until - now)) if self.state is State.OPEN else 1
 
     def _note(self, ticket: int, now: float, failed: bool, slow: bool) -> None:

@@ -1,9 +1,9 @@
-"""A retry budget: retries are a small share of live traffic, so that they can't become a storm.
+"""A retry budget: retries stay a small share of live traffic, so that they can't become a storm.
 
-When an upstream fails, every request of every client would be sent again, and
-an upstream that is down because of load gets twice the load. Each request adds
-a part of a retry to the budget, each retry takes a whole one; a small number a
-second is allowed besides, for upstreams with little traffic. (Finagle's
+Without a budget, every request to a failed upstream would be sent again, and an
+upstream that fails under load would get twice the load. Each request adds a
+fraction of a retry to the budget, each retry takes a whole one; a small number
+per second is allowed in addition, for upstreams with little traffic. (Finagle's
 RetryBudget and Envoy's retry_budget do the same.)
 """
 
@@ -30,7 +30,7 @@ class RetryAllowance:
         self._settled = now
 
     def take(self, now: float, requests: int) -> bool:
-        """Whether a retry may be sent; it is then counted. `requests` is how many first attempts there ever were."""
+        """Return whether a retry may be sent, and count it if so. `requests` is the total number of first attempts."""
         settings = self._settings
         earned = (requests - self._counted) * settings.percent / 100 + (now - self._settled) * settings.minimum
         self._counted = requests

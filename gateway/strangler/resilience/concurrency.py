@@ -1,8 +1,8 @@
-"""A concurrency limit: so many requests at an upstream at once, a few more wait a moment, the rest is refused.
+"""A concurrency limit: a maximum of concurrent requests per upstream, a short queue, and refusal beyond it.
 
-An upstream that gets more than it can work on answers everybody late; one that
-gets what it can, and the rest refused at once, answers most in time (Little's
-law: what waits grows with what is let in).
+An overloaded upstream responds late to every client. If the excess is refused
+at once, the upstream responds to most clients in time (Little's law: the queue
+grows with the number of requests admitted).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class ConcurrencyLimit(Generic[T]):
-    """The requests of one worker at one upstream: under way, and waiting in order of arrival."""
+    """The requests of one worker to one upstream: active ones, and waiting ones in order of arrival."""
 
     __slots__ = ("_waiting", "running", "settings")
 
@@ -29,31 +29,31 @@ class ConcurrencyLimit(Generic[T]):
 
     @property
     def waiting(self) -> int:
-        """How many wait."""
+        """The number of waiting requests."""
         return len(self._waiting)
 
     def enter(self) -> bool:
-        """Whether one more may go now; one that goes must `leave`."""
+        """Return whether one more request may proceed now; each admitted request must `leave`."""
         if self.running >= self.settings.limit:
             return False
         self.running += 1
         return True
 
     def wait(self, waiter: T) -> bool:
-        """Have `waiter` wait for its turn; False where too many wait already."""
+        """Add `waiter` to the queue; return False if the queue is full."""
         if len(self._waiting) >= self.settings.queue:
             return False
         self._waiting.append(waiter)
         return True
 
     def leave(self) -> T | None:
-        """One has ended; the one that waits longest goes instead of it and is returned."""
+        """Record that a request has ended; return the longest-waiting request, which takes its place."""
         if self._waiting and self.running <= self.settings.limit:
             return self._waiting.popleft()
         self.running -= 1
         return None
 
     def forget(self, waiter: T) -> None:
-        """`waiter` waits no more, if it did."""
+        """Remove `waiter` from the queue, if it is queued."""
         with contextlib.suppress(ValueError):
             self._waiting.remove(waiter)

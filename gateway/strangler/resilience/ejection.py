@@ -1,13 +1,14 @@
-"""Passive ejection: an endpoint that fails real requests gets none for a while.
+"""Passive ejection: an endpoint that fails real requests receives none for a while.
 
-It is ejected after several failures in a row, or when too large a part of the
-requests of a window failed. Each repeat lasts one ejection time longer, up to a
-bound; quiet time takes the repeats back one by one. No more than a part of the
-endpoints is ejected at once, because failures that everybody has are not the
-fault of one, and those that are left have to carry the load.
+An endpoint is ejected after several consecutive failures, or when too large a
+share of the requests in a window failed. Each repeated ejection lasts one
+ejection time longer, up to a maximum; quiet time reduces the count of repeats
+one by one. Only a limited share of the endpoints is ejected at once, because a
+failure common to all endpoints is not the fault of one, and the remaining
+endpoints have to carry the load.
 
-Only what an endpoint does counts: an answer is a success whatever the client
-did wrong, and a client that hangs up says nothing.
+Only the endpoint's own behaviour counts: a response to a faulty request is a
+success, and a client that disconnects is not evidence either way.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class EndpointRecord:
-    """What one worker has seen of one endpoint."""
+    """One worker's observations of one endpoint."""
 
     __slots__ = ("ejected", "in_a_row", "recent", "repeats", "until")
 
@@ -35,7 +36,7 @@ class EndpointRecord:
 
 
 class Ejections:
-    """The ejections among the endpoints of one upstream, in one worker."""
+    """The ejections of one upstream's endpoints, in one worker."""
 
     __slots__ = ("_ejected", "_records", "_settings")
 
@@ -45,13 +46,13 @@ class Ejections:
         self._ejected = sum(record.ejected for record in records)
 
     def succeeded(self, record: EndpointRecord, now: float) -> None:
-        """The endpoint answered."""
+        """Record that the endpoint responded."""
         record.in_a_row = 0
         if record.recent is not None:
             record.recent.add(now)
 
     def failed(self, record: EndpointRecord, now: float) -> bool:
-        """The endpoint failed a request; whether it is ejected by that."""
+        """Record that the endpoint failed a request; return whether that ejects it."""
         record.in_a_row += 1
         if record.recent is not None:
             record.recent.add(now, failed=True)
@@ -77,7 +78,7 @@ class Ejections:
         return recent.failed * 100 >= settings.error_percent * recent.total
 
     def take_back(self, now: float) -> list[EndpointRecord]:
-        """Those whose time is over from now on get requests again."""
+        """Readmit the endpoints whose ejection time has passed."""
         if not self._ejected:
             return []
         back = [record for record in self._records if record.ejected and record.until <= now]

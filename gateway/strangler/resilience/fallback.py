@@ -1,10 +1,11 @@
-"""When the monolith answers because the extracted service can't.
+"""When the monolith responds because the extracted service fails.
 
-Until a migration is retired the monolith still knows the answer. It is asked
-only where that can do no harm: a method that the migration names (the safe ones
-unless told otherwise, RFC 9110 section 9.2.1), and for any other than a safe
-one only if no byte went to the new service, so that no effect can come twice.
-A caller who chose the extracted side by header wants to see what it does.
+Until a migration is retired the monolith can still serve its requests. It gets
+a request only where that is harmless: for the methods that the migration lists
+(by default the safe ones, RFC 9110 section 9.2.1), and for a method that is not
+safe only if no byte was sent to the new service, so that no effect can happen
+twice. A client that chose the extracted side by header gets no fallback: it
+wants to see how that side behaves.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ STAGES = frozenset({Stage.CANARY, Stage.EXTRACTED})
 
 
 def fallback_of(migration: Migration, method: str) -> LegacyFallback | None:
-    """When the legacy side answers such a request for the extracted side; None where it never does."""
+    """Return when the legacy side may respond to such a request for the extracted side; None if never."""
     settings = migration.fallback
     if settings is None or migration.stage not in STAGES or method not in settings.methods:
         return None
@@ -31,7 +32,7 @@ def fallback_of(migration: Migration, method: str) -> LegacyFallback | None:
 
 
 def may_fall_back(migration: Migration, failure: Failure, method: str) -> bool:
-    """Whether the legacy side may answer a request for which the extracted side failed."""
+    """Return whether the legacy side may respond to a request that the extracted side failed."""
     settings = fallback_of(migration, method)
     if settings is None or (failure.cause == "status" and failure.status not in settings.statuses):
         return False
@@ -39,5 +40,5 @@ def may_fall_back(migration: Migration, failure: Failure, method: str) -> bool:
 
 
 def may_answer(static: StaticResponse, method: str) -> bool:
-    """Whether a static answer may be given: success is never claimed for what should have changed something."""
+    """Return whether a static response may be sent: it never claims success for a request that changes state."""
     return static.status >= 400 or method in SAFE

@@ -1,13 +1,13 @@
-"""A token bucket by the generic cell rate algorithm (ITU-T I.371, annex A): one number says all of a bucket.
+"""A token bucket by the generic cell rate algorithm (ITU-T I.371, annex A): its whole state is one number.
 
 That number is the theoretical arrival time, at which the bucket will be full
-again. Each request moves it by the interval in which one token grows; a request
-is let in while that leaves it no further ahead of now than the whole bucket
-takes to fill. So at most `burst` requests pass at once, and in the long run one
-an interval.
+again. Each request advances it by the interval in which one token is added; a
+request is admitted if the new value is no further in the future than an empty
+bucket takes to fill. So at most `burst` requests pass at once, and one per
+interval in the long run.
 
-Times are whole nanoseconds of one clock. Whole numbers, and intervals rounded
-up, because sums of fractions would drift apart on two machines.
+Times are integer nanoseconds of one clock, and intervals are rounded up,
+because sums of fractions would drift apart on two machines.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ SECOND = 1_000_000_000
 
 
 class Rate(NamedTuple):
-    """A token each `interval` nanoseconds, `burst` tokens at the most."""
+    """One token every `interval` nanoseconds, `burst` tokens at most."""
 
     interval: int
     burst: int
 
 
 def rate_of(requests: int, per: float, burst: int) -> Rate:
-    """`requests` within `per` seconds, `burst` of them at once."""
+    """Allow `requests` per `per` seconds, up to `burst` of them at once."""
     return Rate(max(1, -(-round(per * SECOND) // requests)), burst)
 
 
 class Verdict(NamedTuple):
-    """Whether a request is let in, and what is left of the bucket.
+    """Whether a request is admitted, and the state of the bucket after it.
 
     `arrival` is the bucket's new number. `remaining` requests may follow at
-    once; the bucket is full again after `reset` nanoseconds, and a request that
-    was refused is let in after `wait` nanoseconds.
+    once; the bucket is full again after `reset` nanoseconds, and a refused
+    request would be admitted after `wait` nanoseconds.
     """
 
     allowed: bool
@@ -45,7 +45,7 @@ class Verdict(NamedTuple):
 
 
 def take(arrival: int, now: int, rate: Rate) -> Verdict:
-    """Take a token of the bucket whose number is `arrival`, 0 for one that is new."""
+    """Take a token from the bucket whose number is `arrival`; a new bucket has 0."""
     interval, burst = rate
     full = max(arrival, now)
     room = now + interval * burst - full - interval
@@ -55,5 +55,5 @@ def take(arrival: int, now: int, rate: Rate) -> Verdict:
 
 
 def give_back(arrival: int, rate: Rate) -> int:
-    """The bucket's number after a token was put back."""
+    """Return the bucket's number after one token is put back."""
     return max(0, arrival - rate.interval)

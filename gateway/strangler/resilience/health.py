@@ -1,4 +1,4 @@
-"""What active checks say of an endpoint: down after some failures in a row, up again after some successes."""
+"""The result of active checks: an endpoint is down after consecutive failures, up again after successes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class EndpointHealth:
-    """What the checks of one endpoint have found so far; it counts as up until they say otherwise.
+    """The check results of one endpoint so far; it counts as up until checks fail.
 
-    `last` is what the last one found, `well` whether that was good; None before the first.
+    `last` is the latest result, `well` whether it was a success; None before the first.
     """
 
     up: bool = True
@@ -22,7 +22,7 @@ class EndpointHealth:
     well: bool | None = None
 
     def note(self, good: bool, last: str, check: HealthCheck) -> bool:
-        """Take one result in; whether the endpoint went up or down by it."""
+        """Record one result; return whether the endpoint went up or down."""
         self.last = last
         self.well = good
         if good == self.up:

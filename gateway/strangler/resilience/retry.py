@@ -1,11 +1,11 @@
-"""When a request may be sent again, and when.
+"""Whether a request may be sent again, and after what delay.
 
 Facts: repeating an idempotent request has the effect of sending it once (RFC
-9110 section 9.2.2); a request of which no byte was sent had no effect; anything
-else may have had one and is never repeated, unless the answer itself says that
-nothing was done and the route says so of its methods. Waits are drawn between
-nothing and a bound that doubles ("full jitter", Brooker 2015), so that clients
-of a failed upstream don't come back in step.
+9110 section 9.2.2); a request of which no byte was sent had no effect. Any other
+request may have had an effect and is never repeated, unless the response states
+that nothing was done and the route allows it for the method. Delays are drawn
+between zero and a maximum that doubles ("full jitter", Brooker 2015), so that
+the clients of a failed upstream don't return at the same moment.
 """
 
 from __future__ import annotations
@@ -22,17 +22,18 @@ if TYPE_CHECKING:
 LONGEST_WAIT = 5.0
 
 Cause = Literal["breaker", "busy", "connect", "lost", "malformed", "status", "timeout"]
-"""Why an attempt gave no answer: the breaker is open; too many requests are under way; no connection;
-the connection ended; the response can't be understood; its status; a deadline."""
+"""Why an attempt gave no usable response: the breaker is open; too many active requests; no connection;
+the connection ended; the response is malformed; its status; a deadline."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An attempt that gave no usable answer.
+    """An attempt that gave no usable response.
 
-    `sent` tells whether a byte of the request left, so whether it may have had
-    an effect. `status` and `detail` are what the client is told in the end.
-    `retry_after` is what the answer asked for, in seconds.
+    `sent` is whether a byte of the request was sent, so whether it may have had
+    an effect. `status` and `detail` go into the client's error response if this
+    failure is final. `retry_after` is the delay that the response asked for, in
+    seconds.
     """
 
     cause: Cause
@@ -43,7 +44,7 @@ class Failure:
 
 
 def may_retry(failure: Failure, method: str, settings: Retries) -> bool:
-    """Whether the request may be sent again after `failure`, as far as its effect goes."""
+    """Return whether the request may be sent again after `failure` without a risk of a second effect."""
     if failure.cause in ("breaker", "busy"):
         return False
     if not failure.sent:
@@ -56,15 +57,15 @@ def may_retry(failure: Failure, method: str, settings: Retries) -> bool:
 
 
 def backoff(retry: int, settings: Retries, drawn: float) -> float:
-    """Seconds before retry number `retry` (from 1 on); `drawn` is a random number from 0 to 1."""
+    """Return the seconds to wait before retry number `retry` (from 1); `drawn` is a random number from 0 to 1."""
     bound: float = settings.backoff * 2.0 ** (retry - 1)
     return drawn * min(settings.longest_backoff, bound)
 
 
 def seconds_of(retry_after: bytes, now: float) -> float | None:
-    """What a Retry-After field asks for (RFC 9110 section 10.2.3): seconds or a date; None if neither.
+    """Return the delay of a Retry-After field in seconds (RFC 9110 section 10.2.3); None if it is malformed.
 
-    `now` is the time of day as seconds since 1970.
+    `now` is the current time in seconds since 1970, for a field that is a date.
     """
     text = retry_after.decode("latin-1").strip()
     if text.isascii() and text.isdigit():

@@ -1,12 +1,12 @@
-"""Answers kept for when nobody can answer: stale-if-error (RFC 5861), bounded in memory.
+"""Responses stored for when the upstream fails: stale-if-error (RFC 5861), bounded in memory.
 
-This is no cache: while the upstream answers, nothing is served from here. What
-may be kept is what a shared cache may serve stale (RFC 9111): a 200 to GET
-without `no-store`, `private`, `no-cache`, `must-revalidate`, `proxy-revalidate`
-or `s-maxage` (which implies the latter); with `Vary`, for requests alike in
-those fields, never with `Vary: *`. Answers that set a cookie are not kept, and
-those to callers with Authorization, Cookie or a certificate only if they say
-`public`.
+This is not a cache: while the upstream responds, nothing is served from here.
+It stores the responses that a shared cache may serve stale (RFC 9111): a 200 to
+GET without `no-store`, `private`, `no-cache`, `must-revalidate`,
+`proxy-revalidate` or `s-maxage` (which implies the latter). A response with
+`Vary` is served to requests that match in those fields; one with `Vary: *` is
+never stored, nor is one that sets a cookie. A response to a client with
+Authorization, Cookie or a certificate is stored only if it is `public`.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ FIELD_OVERHEAD = 128
 _DIRECTIVE = re.compile(rb'([!#$%&\'*+.^_`|~0-9A-Za-z-]+)(?:=(?:"([^"]*)"|([^\s,";]+)))?')
 _FORBIDDING = frozenset({b"no-store", b"private", b"no-cache", b"must-revalidate", b"proxy-revalidate", b"s-maxage"})
 _SAID_BY_GATEWAY = frozenset(name.encode() for name in IDENTITY | ADDRESSES | {"forwarded", "x-forwarded-for"})
-"""Fields that tell an upstream who asks; those that the client sent are others, so they can't be compared."""
+"""Fields in which the gateway identifies the client; the client's own fields differ, so they can't be compared."""
 _WRITTEN_ANEW = (b"age", b"content-length")
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A response: its head lines as received, joined; its body; and when it stops being of use."""
+    """A stored response: its head lines as received, joined; its body; and when it expires."""
 
     lines: bytes
     body: bytes
@@ -48,7 +48,7 @@ class Kept:
     size: int
 
     def head(self, now: float) -> bytes:
-        """The head lines, each ended by CRLF, with the Age of now (RFC 9111 section 5.1) and the length."""
+        """Return the head lines, each ended by CRLF, with the current Age (RFC 9111 section 5.1) and the length."""
         return self.lines + b"Age: %d\r\nContent-Length: %d\r\n" % (
             self.age + int(now - self.stored),
             len(self.body),
@@ -56,7 +56,7 @@ class Kept:
 
 
 class StaleAnswers:
-    """The answers that one worker keeps for one route; the key is host and request line."""
+    """The responses that one worker stores for one route; the key is host and request line."""
 
     __slots__ = ("_kept", "settings")
 
@@ -65,7 +65,7 @@ class StaleAnswers:
         self._kept: LRUCache[tuple[bytes, bytes], Kept] = LRUCache(settings.memory, lambda kept: kept.size)
 
     def may_keep(self, method: str, status: int, request: Fields, lines: bytes, *, identified: bool = False) -> bool:
-        """Whether the response with these head lines may be kept; `identified` callers have shown who they are."""
+        """Return whether the response may be stored; `identified` means that the client presented credentials."""
         if method != "GET" or status != 200:
             return False
         response = _fields(lines)
@@ -79,7 +79,7 @@ class StaleAnswers:
         return b"public" in control or not personal
 
     def keep(self, key: tuple[bytes, bytes], request: Fields, lines: bytes, body: bytes, now: float) -> None:
-        """Keep a response of which `may_keep` is true."""
+        """Store a response for which `may_keep` is true."""
         response = _fields(lines)
         control = directives(response)
         age = _seconds(next((value for name, value in response if name == b"age"), b"")) or 0
@@ -87,7 +87,7 @@ class StaleAnswers:
         stale = _seconds(control.get(b"stale-if-error", b""))
         head = b"".join(b"%b: %b\r\n" % field for field in _spelled(lines) if field[0].lower() not in _WRITTEN_ANEW)
         vary = tuple((name, _values(request, name)) for name in sorted(_vary(response)))
-        # The key and the fields of the request are the client's, and may be longer than the response.
+        # The client chooses the key and the request's fields, which may be longer than the response.
         told = sum(map(len, key)) + sum(len(name) + len(value) + FIELD_OVERHEAD for name, value in vary)
         kept = Kept(
             lines=head,
@@ -102,7 +102,7 @@ class StaleAnswers:
             self._kept[key] = kept
 
     def find(self, key: tuple[bytes, bytes], request: Fields, now: float) -> Kept | None:
-        """What may answer a request instead of an upstream that can't, or None."""
+        """Return the stored response to a request that the upstream failed, or None."""
         kept = self._kept.get(key)
         if kept is None:
             return None
@@ -117,7 +117,7 @@ class StaleAnswers:
 
 
 def directives(fields: Fields) -> Mapping[bytes, bytes]:
-    """The directives of all Cache-Control fields, names in lower case; `fields` have theirs in lower case."""
+    """Return the directives of all Cache-Control fields, names in lower case; names in `fields` are lower case too."""
     return {
         name.lower(): quoted or plain
         for field, value in fields

@@ -1,7 +1,7 @@
-"""A sliding window of outcomes: how many of the last seconds' attempts failed or were slow.
+"""A sliding window of outcomes: how many attempts of the last seconds failed or were slow.
 
-The window moves in slices of a tenth, so a figure is at most a tenth of the
-window older than it says. It costs the same memory however many attempts it counts.
+The window moves in slices of a tenth, so its figures may include attempts up to
+a tenth older than the window. Its memory does not depend on the number of attempts.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class SlidingWindow:
         self._slow = [0] * SLICES
 
     def add(self, now: float, attempts: int = 1, *, failed: bool = False, slow: bool = False) -> None:
-        """Count `attempts` more at `now`, and that one failed or was slow."""
+        """Add `attempts` at `now`, and one to the failed or slow ones if `failed` or `slow` is set."""
         self.advance(now)
         place = self._newest % SLICES
         self.total += attempts
@@ -38,7 +38,7 @@ class SlidingWindow:
             self._slow[place] += 1
 
     def advance(self, now: float) -> None:
-        """Forget what is older than the window."""
+        """Drop the counts older than the window."""
         newest = int(now / self._slice)
         if newest == self._newest:
             return
@@ -54,7 +54,7 @@ class SlidingWindow:
         self._newest = newest
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Drop all counts."""
         self.total = self.failed = self.slow = 0
         self._total = [0] * SLICES
         self._failed = [0] * SLICES

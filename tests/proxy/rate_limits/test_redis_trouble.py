@@ -69,25 +69,25 @@ def causes(told: list[Trouble | None]) -> list[str]:
         (exceptions.OutOfMemoryError("command not allowed when used memory > 'maxmemory'."), "out of memory"),
         (exceptions.ResponseError("OOM command not allowed"), "out of memory"),
         (exceptions.AuthenticationError("invalid username-password pair or user is disabled."), "wrong password"),
-        (exceptions.AuthenticationError("Authentication required."), "a password is needed"),
+        (exceptions.AuthenticationError("Authentication required."), "password required"),
         (exceptions.NoPermissionError("this user has no permissions to run the 'evalsha' command"), "not permitted"),
         (exceptions.ClusterCrossSlotError("Keys in request don't hash to the same slot"), "CROSSSLOT"),
         (exceptions.ResponseError("CROSSSLOT Keys in request don't hash to the same slot"), "CROSSSLOT"),
         (exceptions.ClusterDownError("CLUSTERDOWN The cluster is down"), "cluster down"),
         (exceptions.BusyLoadingError("Redis is loading the dataset in memory"), "loading"),
-        (exceptions.ResponseError("MISCONF Redis is configured to save RDB snapshots"), "writes are refused"),
+        (exceptions.ResponseError("MISCONF Redis is configured to save RDB snapshots"), "writes refused"),
         (exceptions.ResponseError("ERR something new"), "an error"),
         (exceptions.ConnectionError("Connection refused"), "no connection"),
         (ConnectionRefusedError(111, "Connection refused"), "no connection"),
-        (TimeoutError(), "no answer in time"),
-        (exceptions.TimeoutError("Timeout reading from socket"), "no answer in time"),
-        (ValueError("not enough values"), "an answer that makes no sense"),
+        (TimeoutError(), "no response in time"),
+        (exceptions.TimeoutError("Timeout reading from socket"), "no response in time"),
+        (ValueError("not enough values"), "unintelligible response"),
     ],
 )
 def test_each_trouble_has_a_name_and_silence_is_one_of_its_own(error: Exception, cause: str) -> None:
     found = trouble_of(error)
     assert found.cause == cause
-    assert found.silent == (cause in ("no connection", "no answer in time"))
+    assert found.silent == (cause in ("no connection", "no response in time"))
     assert found.do
 
 

@@ -1,1 +1,1 @@
-"""HTML bodies: parsed into what a browser shows (`tree`), compared as trees (`bodies`)."""
+"""HTML bodies: parsed as a browser shows them (`tree`), compared as trees (`bodies`)."""

@@ -1,7 +1,7 @@
 """Compare two pages as trees.
 
-Paths are as in XPath: `/html/body/ul/li[2]/@class`, `/html/body/p/text()`. An
-index is there where a parent holds more than one of the kind.
+Paths are as in XPath: `/html/body/ul/li[2]/@class`, `/html/body/p/text()`. A
+path has an index if the parent has more than one child of the kind.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ Child = Element | Text
 
 
 def compare_html(legacy: Element, extracted: Element, findings: Findings, passing: Sequence[Rule] = ()) -> None:
-    """Add the differences of two pages to `findings`; the rules `passing` hold for all of them."""
+    """Add the differences of two pages to `findings`; the rules `passing` apply to all of them."""
     _HtmlComparison(findings).elements(_Place("", ""), legacy, extracted, list(passing), [])
 
 
 class _Place:
-    """The way to an element, with indexes and without."""
+    """The path to an element, with and without indexes."""
 
     __slots__ = ("general", "path")
 
@@ -35,7 +35,7 @@ class _Place:
         self.general = general
 
     def below(self, children: Sequence[Child]) -> list[_Place]:
-        """The places of all children; together, since the index of one depends on those before it."""
+        """Return the paths of all children together, because a child's index depends on those before it."""
         names = [_name(child) for child in children]
         of_name = Counter(names)
         counted: Counter[str] = Counter()
@@ -58,9 +58,9 @@ class _HtmlComparison:
     def elements(
         self, place: _Place, legacy: Element, extracted: Element, passing: list[Rule], for_texts: list[Rule]
     ) -> None:
-        """Compare two elements that belong together.
+        """Compare two matched elements.
 
-        `passing` hold for the elements and all in them, `for_texts` for all texts in them.
+        The rules `passing` apply to the elements and their content, `for_texts` to all texts in them.
         """
         if not place.path:
             place = _Place(f"/{legacy.tag}", f"/{legacy.tag}")
@@ -164,7 +164,7 @@ class _HtmlComparison:
         if any(not rule.expired(self.findings.today) for rule in ordering):
             return match_by_key([self._number(child) for child in legacy], [self._number(child) for child in extracted])
         if len(legacy) == len(extracted) == 1 and type(legacy[0]) is type(extracted[0]):
-            # Most often the text of a paragraph or a cell, which has no other to belong to.
+            # Most often the only text of a paragraph or a cell, which has a single counterpart.
             return Alignment([(0, 0)])
         sides = {True: legacy, False: extracted}
         return align(
@@ -175,7 +175,7 @@ class _HtmlComparison:
         )
 
     def _known(self, child: Child) -> alignment.AlignedElement:
-        """What is known of a child, for aligning it."""
+        """Return the facts about a child for aligning it."""
         if isinstance(child, Text):
             return alignment.AlignedElement(self._number(child), family="text")
         parts = {child.tag, *self._attribute_items(child), *(self._number(below) for below in child.children)}
@@ -184,7 +184,7 @@ class _HtmlComparison:
         )
 
     def _number(self, child: Child) -> int:
-        """The same number for the same content, whatever is in places that rules govern."""
+        """Return one number for equal content, ignoring the places that rules govern."""
         if isinstance(child, Text):
             return self._of(("text", child.value))
         number = self.governed.get(id(child))
@@ -199,7 +199,7 @@ class _HtmlComparison:
         return number
 
     def _exact(self, child: Child) -> int:
-        """The same number for what is the same in every respect."""
+        """Return one number for content that is equal in every respect."""
         if isinstance(child, Text):
             return self._of(("text", child.value))
         number = self.exact.get(id(child))
@@ -222,7 +222,7 @@ def _name(child: Child) -> str:
 
 
 def _shown(child: Child) -> str:
-    """A child as markup, cut where it is long."""
+    """Return a child as markup, truncated if it is long."""
     pieces: list[str] = []
     waiting: list[Child | str] = [child]
     length = 0

@@ -1,9 +1,9 @@
 """CSRF tokens in pages: where frameworks put them, and under which names.
 
-A token is new for each session, often for each page, so that two sides never
-have the same. What is let pass is another token in the place of one; a token
-that is gone, or empty, is a difference. A token is known by the name beside it,
-or because a cookie of the same response that is called so holds it.
+A token is new for each session, often for each page, so the two sides never
+have the same. A different token in the same place passes; a missing or empty
+token is a difference. A token is recognized by the name next to it, or because a
+cookie of the same response with such a name contains it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from strangler.comparison.rules import Rule
 from strangler.comparison.tolerances import Mask, Regex
 
 NAME = "CSRF tokens"
-"""What reports call the rule."""
+"""The name of the rule in reports."""
 
 # fmt: off
 FIELDS = frozenset((
@@ -42,7 +42,7 @@ KEYS = (
 )
 # fmt: on
 """Names, in lower case, of inputs whose value is a token; of meta elements whose content is one; and patterns of
-what stands before one in scripts, in JSON within pages and in attributes of a script's own."""
+the text before one in scripts, in JSON within pages and in data attributes."""
 
 _QUOTE = r"\\*[\"'`]"
 _TOKEN = rf"{_QUOTE}[^\"'`\s<>]{{8,500}}?{_QUOTE}"
@@ -55,21 +55,21 @@ _IN_SCRIPTS = re.compile(
 `setRequestHeader("X-CSRFToken", "…")`; a token has 8 to 500 characters, without white space."""
 
 _HINTS = ("csrf", "xsrf", "token", "nonce", "_key", "sesskey")
-"""Words without which there is nothing to look for."""
+"""Words of which a text must contain one to be searched for tokens."""
 
 _ATTRIBUTES = ("data-", "hx-", "x-", "ng-", ":", "v-")
-"""What the names of attributes begin with that scripts read."""
+"""Prefixes of the names of attributes that scripts read."""
 
 _COOKIE = re.compile(r"csrf|xsrf", re.IGNORECASE)
 _SHORTEST = 16
-"""Characters of a cookie's value that is looked for in bodies."""
+"""Minimum characters of a cookie's value to search for in bodies."""
 
 _VALUE = Rule(NAME, Regex(re.compile(r"\S+")))
 _PARTS = Rule(NAME, Mask(_IN_SCRIPTS))
 
 
 def rules_for(tag: str, attributes: Mapping[str, str]) -> list[tuple[str, Rule]]:
-    """The rules for the attributes of an element that hold a token."""
+    """Return the rules for the attributes of an element that hold a token."""
     if tag == "input":
         return [("@value", _VALUE)] if attributes.get("name", "").lower() in FIELDS else []
     if tag == "meta":
@@ -85,20 +85,20 @@ def rules_for(tag: str, attributes: Mapping[str, str]) -> list[tuple[str, Rule]]
 
 
 def rule_for_script(text: str) -> list[tuple[str, Rule]]:
-    """The rule for the text of a script, if there is a token in it."""
+    """Return the rule for the text of a script, if it contains a token."""
     plain = text.lower()
     return [("text()", _PARTS)] if any(map(plain.__contains__, _HINTS)) and _IN_SCRIPTS.search(text) else []
 
 
 @dataclass(frozen=True, slots=True)
 class OwnTokens:
-    """Two texts pass that are the same but for the tokens of each side's own cookies."""
+    """Lets two texts pass that are equal except for the tokens of each side's own cookies."""
 
     legacy: tuple[str, ...]
     extracted: tuple[str, ...]
 
     def accepts(self, kind: DifferenceKind, legacy: object, extracted: object) -> bool:
-        """Whether what is left of both is the same."""
+        """Return whether both are equal without their tokens."""
         if kind is not DifferenceKind.VALUE or not isinstance(legacy, str) or not isinstance(extracted, str):
             return False
         return _without(legacy, self.legacy) == _without(extracted, self.extracted)
@@ -111,7 +111,7 @@ def _without(text: str, tokens: tuple[str, ...]) -> str:
 
 
 def rules_for_cookies(legacy: Iterable[bytes], extracted: Iterable[bytes]) -> list[Rule]:
-    """The rule for the tokens that two responses' Set-Cookie headers hold; none unless both sides have one."""
+    """Return the rule for the tokens in two responses' Set-Cookie headers; none unless both sides have one."""
     of_legacy = _tokens(legacy)
     of_extracted = _tokens(extracted) if of_legacy else ()
     return [Rule(NAME, OwnTokens(of_legacy, of_extracted))] if of_extracted else []
@@ -125,6 +125,6 @@ def _tokens(headers: Iterable[bytes]) -> tuple[str, ...]:
         name, _, value = header.decode("latin-1").partition(";")[0].partition("=")
         if _COOKIE.search(name) is not None:
             plain = unquote(value.strip().strip('"'))
-            # Some sign a token, or keep its digest beside it.
+            # Some frameworks sign a token, or append its digest.
             found |= {value.strip().strip('"'), plain, *re.split(r"[|:.]", plain)}
     return tuple(sorted((token for token in found if len(token) >= _SHORTEST), key=lambda token: (-len(token), token)))

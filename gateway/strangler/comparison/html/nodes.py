@@ -16,7 +16,7 @@ class Text:
 
 @dataclass(slots=True)
 class Element:
-    """An element; `rules` are those that select it, each with the part that it holds for."""
+    """An element; `rules` are those that select it, each with the part that it applies to."""
 
     tag: str
     attributes: dict[str, str]

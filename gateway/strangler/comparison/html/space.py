@@ -1,9 +1,9 @@
 """White space of a page as CSS collapses it (CSS Text 3 section 4.1.1, with the default styles of HTML section 15.3).
 
-A run of it is one space. At the beginning and the end of a block it is none,
-and so it is next to a space before it. Controls are blocks of their own in a
-line: white space at their ends is none, that around them counts. What is not
-displayed has no part in the line that it stands in.
+A run of white space becomes one space. It is removed at the beginning and the
+end of a block, and after another space. Controls are inline blocks: white space
+at their inner ends is removed, that around them counts. Elements that are not
+displayed do not affect their line.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ _NOT_DISPLAYED = frozenset((
     "source", "style", "template", "title", "track",
 ))
 # fmt: on
-"""All other elements, custom ones too, are part of a line."""
+"""All other elements, including custom ones, are inline."""
 
 
 def collapse(root: Element) -> None:
-    """Collapse the white space in `root`, and drop the texts of which nothing is left."""
+    """Collapse the white space in `root`, and drop texts that become empty."""
     _Line().block(root)
     waiting = [root]
     while waiting:
@@ -47,14 +47,14 @@ def collapse(root: Element) -> None:
 
 
 class _Line:
-    """The line that is being laid out: whether it ends in a space, and in which text that is."""
+    """The current line: whether it ends in a space, and in which text."""
 
     def __init__(self) -> None:
         self.after_space = True
         self.last: Text | None = None
 
     def block(self, element: Element) -> None:
-        """Lay out the content of an element that begins lines of its own."""
+        """Lay out the content of a block element."""
         self._end()
         if element.tag in _RAW:
             for child in element.children:

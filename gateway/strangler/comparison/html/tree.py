@@ -1,11 +1,11 @@
-"""A page as it is compared: a tree in which what a browser doesn't show makes no difference.
+"""A page as it is compared: a tree that ignores whatever a browser doesn't show.
 
-Parsed as browsers parse (by lexbor, the WHATWG algorithm), so that tags that
-may be left out are there. A fragment that begins with a part of a table is
-parsed within the table that it needs, since a page has no place for it; the
-other side then is, too. What templates hold is a part of the tree. Comments are
-dropped; white space is collapsed as CSS does it (`strangler.comparison.html.space`);
-classes are a set; attributes have no order.
+It is parsed as browsers do (by lexbor, the WHATWG algorithm), so that optional
+tags are present. A fragment that begins with a part of a table is parsed within
+the table that it needs, because a page would drop it; then the other side is,
+too. The content of templates is a part of the tree. Comments are dropped; white
+space is collapsed as in CSS (`strangler.comparison.html.space`); classes are a
+set; attributes have no order.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from strangler.comparison.html.space import collapse
 from strangler.comparison.rules import HtmlRule, Rule
 
 MOST_DEPTH = 150
-"""Pages that are nested deeper are compared as text: the time that parsing takes grows with the square of the depth."""
+"""Maximum nesting; deeper pages are compared as text, because parsing takes time quadratic in the depth."""
 
 _TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)")
 # fmt: off
@@ -31,7 +31,7 @@ _NOT_NESTING = frozenset((
     "rb", "rt", "rp", "html", "head", "body",
 ))
 # fmt: on
-"""Tags that have no end tag, or whose end tag may be left out: what nests deep holds others, too."""
+"""Tags without an end tag, or whose end tag is optional: deep nesting involves others, too."""
 
 # fmt: off
 _BOOLEAN = frozenset((
@@ -42,7 +42,7 @@ _BOOLEAN = frozenset((
     "shadowrootserializable",
 ))
 # fmt: on
-"""Attributes that are there or not; what they are set to says nothing (HTML section 2.3.2)."""
+"""Boolean attributes: only their presence counts, not their value (HTML section 2.3.2)."""
 
 _KEYWORDS = {
     "contenteditable": {"": "true"},
@@ -60,10 +60,10 @@ _KEYWORDS = {
     "spellcheck": {"": "true"},
     "type": {},
 }
-"""Attributes whose values are keywords in any case, and the keywords that mean the same (HTML section 2.3.3)."""
+"""Attributes whose values are keywords in any case, and equivalent keywords (HTML section 2.3.3)."""
 
 _TYPES_WITH_CASE = frozenset(("ol", "ul", "li"))
-"""Elements whose type counts with letters: `A` is not `a`."""
+"""Elements whose `type` is case-sensitive: `A` is not `a`."""
 
 _SHOWN_LATER = "until-found"
 
@@ -73,25 +73,25 @@ _CONTEXTS = {
     "tr": "<table><tbody>",
     **dict.fromkeys(("td", "th"), "<table><tbody><tr>"),
 }
-"""What has to stand before elements that a page drops outside of a table (HTML section 13.2.6.4.7)."""
+"""The context for elements that a page drops outside of a table (HTML section 13.2.6.4.7)."""
 
 _FIRST_TAG = re.compile(r"(?>[ \t\n\r\f]+|<!--.*?-->)*+<([a-zA-Z][^\s/>]*)", re.DOTALL)
 
 _BYTES = {code: chr(0x10F700 + code - 0xDC00) for code in range(0xDC80, 0xDD00)}
-"""Bytes that are no text, as characters that the parser keeps; it drops lone surrogates."""
+"""Maps bytes that are not text to characters that the parser keeps; it drops lone surrogates."""
 
 _NO_TEXT = re.compile("[\udc80-\udcff]")
 _KEPT_BYTES = {ord(kept): code for code, kept in _BYTES.items()}
 _ODD = re.compile("[\0\U0010f780-\U0010f7ff]")
-"""Characters with which pages are compared as text: the parser drops NUL, and the others stand for bytes here."""
+"""A page with these is compared as text: the parser drops NUL, and the others represent bytes here."""
 
 
 def parse_both(
     pages: tuple[str, str], rules: tuple[HtmlRule, ...], tokens: bool = False
 ) -> tuple[Element, Element] | None:
-    """The trees of two pages; None where one can't be taken for a page, or is nested too deep.
+    """Return the trees of two pages; None if one is not a page, or is nested too deep.
 
-    `rules` are added to the elements that they select, and with `tokens` those for CSRF tokens.
+    `rules` are added to the elements that they select, and with `tokens` also those for CSRF tokens.
     """
     context = _context(pages[0]) or _context(pages[1])
     legacy, extracted = (_parse(page, context, rules) for page in pages)
@@ -104,7 +104,7 @@ def parse_both(
 
 
 def _context(page: str) -> str:
-    """What has to stand before a page so that its first element is not lost; nothing for most."""
+    """Return the context that a page's first element needs; empty for most pages."""
     found = _FIRST_TAG.match(page)
     return "" if found is None else _CONTEXTS.get(found[1].lower(), "")
 
@@ -132,7 +132,7 @@ def _parse(page: str, context: str, rules: tuple[HtmlRule, ...]) -> Element | No
 
 
 def _govern_tokens(root: Element) -> None:
-    """Add the rules for CSRF tokens to the elements that hold one."""
+    """Add the rules for CSRF tokens to the elements that contain one."""
     waiting = [root]
     while waiting:
         element = waiting.pop()
@@ -146,7 +146,7 @@ def _govern_tokens(root: Element) -> None:
 
 
 def _fragments(root: LexborNode) -> dict[int, LexborNode]:
-    """What templates hold by the numbers of their elements; templates in templates, too."""
+    """Return the content of templates by the numbers of their elements, including nested templates."""
     found: dict[int, LexborNode] = {}
     waiting = [root]
     while waiting:
@@ -196,7 +196,7 @@ def _restore_bytes(root: Element) -> None:
 
 
 def _seems_deep(page: str) -> bool:
-    """Whether more than MOST_DEPTH tags stand open at some place, as far as that shows without parsing."""
+    """Return whether more than MOST_DEPTH tags are open at some point, as far as visible without parsing."""
     opened: Counter[str] = Counter()
     depth = 0
     for match in _TAG.finditer(page):
@@ -216,7 +216,7 @@ def _seems_deep(page: str) -> bool:
 
 def _element(node: LexborNode, selected: dict[int, list[tuple[str, Rule]]]) -> Element:
     tag = str(node.tag)
-    # A custom element gives all but the global attributes a meaning of its own.
+    # A custom element defines the meaning of all attributes but the global ones.
     telling = _GLOBAL if "-" in tag else _TELLING
     attributes = {
         name: _meaning(tag, name, value or "") if name in telling else value or ""
@@ -234,7 +234,7 @@ _TELLING = frozenset((*_BOOLEAN, *_KEYWORDS, "hidden"))
 
 
 def _meaning(tag: str, name: str, value: str) -> str:
-    """The same for values of an attribute that mean the same."""
+    """Return one form for equivalent values of an attribute."""
     if name in _BOOLEAN:
         return ""
     if name == "hidden":

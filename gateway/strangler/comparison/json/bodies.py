@@ -1,9 +1,9 @@
 """Compare two JSON documents value by value.
 
-The order of keys and white space say nothing. Elements of lists are aligned
-first (`strangler.comparison.alignment`). A number that is written in another way is
-a difference of its own kind: `1.0` is not `1` for a reader with types, though
-most readers don't mind.
+The order of keys and white space are ignored. Elements of lists are aligned
+first (`strangler.comparison.alignment`). A number in another spelling is a
+difference of its own kind: `1.0` is not `1` for a typed reader, though most
+readers don't mind.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from strangler.comparison.tolerances import ABSENT, FloatText, Ignore, Unordered
 Indexes = tuple[range, range]
 
 _MOST_TRIALS = 2_500
-"""Pairs of elements of a list without order that are compared to find which belong together."""
+"""Maximum pairs of elements of an unordered list that are compared to match them."""
 
 _MOST_TRIED = 200_000
-"""The values in such pairs, of all lists of a pair of bodies: lists in lists would be tried once for each other one."""
+"""Maximum values in such pairs, over all lists of a pair of bodies: nested lists would multiply the cost."""
 
 
 def compare_json(legacy: object, extracted: object, findings: Findings, passing: Sequence[Rule] = ()) -> None:
-    """Add the differences of two parsed documents to `findings`; the rules `passing` hold for all of them."""
+    """Add the differences of two parsed documents to `findings`; the rules `passing` apply to all of them."""
     if not same(legacy, extracted):
         _JsonComparison(findings, legacy, extracted).compare(passing)
 
@@ -54,7 +54,7 @@ class _JsonComparison:
         self._values(None, self.legacy, self.extracted, [*passing, *dict.fromkeys(self.governed.root)])
 
     def _below(self, rules: Sequence[Rule]) -> list[Rule]:
-        """The rules that hold for what is below a value for which `rules` hold."""
+        """Return the rules that apply below a value to which `rules` apply."""
         return [rule for rule in rules if isinstance(rule.treatment, Ignore)] if rules else []
 
     def _values(self, path: Path, legacy: object, extracted: object, rules: Sequence[Rule]) -> None:
@@ -109,7 +109,7 @@ class _JsonComparison:
             self._add(path, DifferenceKind.LENGTH, (legacy, extracted), rules, texts=texts)
 
     def _aligned(self, legacy: list[object], extracted: list[object], rules: Sequence[Rule]) -> Alignment:
-        """What belongs together between the beginning and the end that are the same."""
+        """Match the elements between the equal beginning and the equal end."""
         first, ends = equal_ends(legacy, extracted, same)
         indexes = range(first, ends[0]), range(first, ends[1])
         for rule in rules:
@@ -126,7 +126,7 @@ class _JsonComparison:
         ).shifted(first)
 
     def _by_key(self, field: str, legacy: list[object], extracted: list[object], indexes: Indexes) -> Alignment:
-        """The elements whose field is the same; those without it, where they are the same as a whole."""
+        """Match the elements with equal key fields; those without the field match if they are equal as a whole."""
 
         def key(element: object) -> Hashable:
             keyed = isinstance(element, dict) and field in element
@@ -135,7 +135,7 @@ class _JsonComparison:
         return match_by_key([key(legacy[i]) for i in indexes[0]], [key(extracted[j]) for j in indexes[1]])
 
     def _as_set(self, legacy: list[object], extracted: list[object], indexes: Indexes) -> Alignment:
-        """Equal elements first, then those that stand for the same; of the rest, those that differ least."""
+        """Match equal elements first, then those of the same identity, then those that differ least."""
         found = match_by_key(
             [self.exact.number(legacy[i]) for i in indexes[0]], [self.exact.number(extracted[j]) for j in indexes[1]]
         )
@@ -166,7 +166,7 @@ class _JsonComparison:
         return Alignment(sorted(found.pairs + pairs), moved, sorted(missing), sorted(extra))
 
     def _differing(self, legacy: list[object], i: int, extracted: list[object], j: int) -> int:
-        """How many differences between two elements would matter."""
+        """Return how many differences between two elements would matter."""
         kept = self.findings
         self.findings = Findings(kept.rules, kept.today)
         try:
@@ -190,10 +190,10 @@ class _JsonComparison:
 
 
 def _number_kind(legacy: object, extracted: object) -> DifferenceKind | None:
-    """How two numbers differ; None where they are written alike.
+    """Return how two numbers differ; None if they are spelled alike.
 
-    Fractions that every reader with doubles takes for the same differ in form
-    alone. A whole number does not: ids have more digits than a double keeps.
+    Fractions that are equal as doubles differ in form only. Integers never do:
+    ids may have more digits than a double keeps.
     """
     if isinstance(legacy, FloatText) and isinstance(extracted, FloatText):
         if legacy.text == extracted.text:

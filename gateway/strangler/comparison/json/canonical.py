@@ -1,8 +1,8 @@
-"""One number for each different value, so that values are compared by comparing numbers.
+"""One number for each distinct value, so that values are compared by comparing numbers.
 
-Each container is looked at once and stands for itself from then on (hash
-consing), so that numbering a document takes as long as reading it. Equal
-numbers mean equal values; how a number is written counts (`1.0` is not `1`),
+Each container is visited once and represented by its number from then on (hash
+consing), so that numbering a document takes time linear in its size. Equal
+numbers mean equal values; the spelling of a number counts (`1.0` is not `1`),
 the order of keys does not.
 """
 
@@ -17,10 +17,10 @@ from strangler.comparison.rules import Rule
 from strangler.comparison.tolerances import FloatText, Mask, NullEqualsMissing, Treatment, Unordered, decimal_of
 
 RulesAt = Callable[[object, str | int], Sequence[Rule]]
-"""The rules that govern what a container holds at a key or index."""
+"""The rules that govern the value of a container at a key or index."""
 
 _IDENTITIES = ("id", "uuid", "key", "slug", "sku", "code", "name")
-"""Fields that tell what an object stands for, the first one that it has."""
+"""Fields that identify an object; the first one that it has applies."""
 
 _GOVERNED = ("governed",)
 
@@ -28,8 +28,8 @@ _GOVERNED = ("governed",)
 class Numbering:
     """Numbers the values of the two documents of a pair.
 
-    Values between which a rule lets a difference pass count as the same, so that
-    it does not disturb how the elements of lists are aligned.
+    Values whose difference a rule allows count as equal, so that the difference
+    does not disturb the alignment of lists.
     """
 
     def __init__(self, rules_at: RulesAt | None = None) -> None:
@@ -38,7 +38,7 @@ class Numbering:
         self._containers: dict[int, int] = {}
 
     def number(self, value: object, rules: Sequence[Rule] = ()) -> int:
-        """The number of a value for which `rules` hold."""
+        """Return the number of a value to which `rules` apply."""
         for rule in rules:
             form = _passing_form(value, rule.treatment)
             if form is not None:
@@ -57,7 +57,7 @@ class Numbering:
         return self._of((type(value), value))
 
     def element(self, holder: list[object], index: int) -> AlignedElement:
-        """What is known of an element of a list, for aligning it."""
+        """Return the facts about a list's element for aligning it."""
         value = holder[index]
         rules = self._rules_at(holder, index) if self._rules_at is not None else ()
         whole = self.number(value, rules)
@@ -99,7 +99,7 @@ class Numbering:
 
 
 def _passing_form(value: object, treatment: Treatment) -> Hashable | None:
-    """The same for all values between which the difference would pass; None where it would not."""
+    """Return one key for all values whose difference would pass; None if it would not."""
     if isinstance(treatment, Mask):
         return ("masked", treatment.pattern.sub("\0", value)) if isinstance(value, str) else None
     if treatment.accepts(DifferenceKind.VALUE, value, value):

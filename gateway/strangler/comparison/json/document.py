@@ -1,7 +1,7 @@
-"""JSON as it is compared: numbers keep how they are written, paths are JSONPaths, values are shown as text.
+"""JSON as it is compared: numbers keep their spelling, paths are JSONPaths, values are shown as text.
 
-Of a key that is given twice the last counts (as in RFC 8259 section 4 most
-readers have it).
+If a key is given twice, the last one counts (as for most readers, RFC 8259
+section 4).
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from strangler.comparison.tolerances import ABSENT, FloatText
 from strangler.redaction.redaction import REDACTED, Redaction
 
 MOST_DEPTH = 100
-"""Documents that are nested deeper are compared as text."""
+"""Maximum nesting; deeper documents are compared as text."""
 
 _MOST_SHOWN_DEPTH = 20
 _LONG = 4000
-"""Digits of an integer that Python still converts without being asked twice (its bound is 4,300)."""
+"""Maximum digits of an integer to convert, within Python's default limit (4,300)."""
 
 _NAME = re.compile(r"[^\W\d]\w*")
 _DATA_KEY = re.compile(
@@ -38,15 +38,15 @@ _DATA_KEY = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-"""Keys of maps that are ids: they differ from request to request, as indexes do."""
+"""Matches keys of maps that are ids: they differ from request to request, as indexes do."""
 _REDACTION = Redaction()
-"""Of keys that stand in paths, which are stored whatever a configuration says."""
+"""Maximum characters of a key in a path; paths are stored regardless of the configuration."""
 
 JSON_SPACE = " \t\r\n"
 _RECORD_SEPARATOR = "\x1e"
 
 Path = tuple["Path", str | int] | None
-"""The way to a value: that to what holds it, and the key or index in there; None is the document itself."""
+"""The path to a value: the path of its container, and its key or index; None is the document itself."""
 
 
 def _integer(text: str) -> int | FloatText:
@@ -54,23 +54,23 @@ def _integer(text: str) -> int | FloatText:
 
 
 def parse(body: bytes, charset: str | None = None) -> object:
-    """What `body` holds; ABSENT where it isn't JSON, or nested too deep to be read as such.
+    """Parse `body`; return ABSENT if it isn't JSON, or is nested too deep.
 
-    It is in UTF-8 (RFC 8259 section 8.1) unless a byte order mark, the
-    `charset` of its Content-Type, or its first bytes say otherwise.
+    It is UTF-8 (RFC 8259 section 8.1) unless a byte order mark, the `charset` of
+    its Content-Type, or its first bytes indicate another encoding.
     """
     text = _text(body, charset)
     return ABSENT if text is None else _parsed(text)
 
 
 def parse_lines(body: bytes, charset: str | None = None) -> object:
-    """A list of the documents of JSON Lines, one a line; blank lines say nothing. ABSENT where a line is no JSON."""
+    """Return a list of the documents of JSON Lines; blank lines are skipped. ABSENT if a line isn't JSON."""
     text = _text(body, charset)
     return ABSENT if text is None else _parsed_all(lines_of(text))
 
 
 def parse_sequence(body: bytes, charset: str | None = None) -> object:
-    """A list of the documents of a JSON text sequence, each after a record separator (RFC 7464). ABSENT as above."""
+    """Return a list of the documents of a JSON text sequence (RFC 7464). ABSENT if one isn't JSON."""
     text = _text(body, charset)
     if text is None or not text.lstrip(JSON_SPACE).startswith(_RECORD_SEPARATOR):
         return ABSENT
@@ -78,7 +78,7 @@ def parse_sequence(body: bytes, charset: str | None = None) -> object:
 
 
 def _text(body: bytes, charset: str | None) -> str | None:
-    """None where bytes are not of the charset."""
+    """Return the text, or None if bytes are not valid in the charset."""
     if charset is None and b"\0" in body[:4] and body[:1] not in b"\xef\xfe\xff":
         charset = json.detect_encoding(body)
     found = read(body, charset)
@@ -113,7 +113,7 @@ def _deeper(value: object, most: int) -> bool:
 
 
 def same(one: object, other: object) -> bool:
-    """Whether two values are the same, and written in the same way but for white space and the order of keys."""
+    """Return whether two values are equal and spelled alike, except for white space and the order of keys."""
     kind = type(one)
     if kind is not type(other):
         return False
@@ -127,14 +127,14 @@ def same(one: object, other: object) -> bool:
 
 
 def size_of(value: object) -> int:
-    """How many values there are in a value, itself included."""
+    """Return the number of values in a value, including itself."""
     if isinstance(value, dict):
         return 1 + sum(map(size_of, value.values()))
     return 1 + sum(map(size_of, value)) if isinstance(value, list) else 1
 
 
 def type_of(value: object) -> str:
-    """The JSON type of a value (RFC 8259 section 3)."""
+    """Return the JSON type of a value (RFC 8259 section 3)."""
     if isinstance(value, dict):
         return "object"
     if isinstance(value, list):
@@ -147,12 +147,12 @@ def type_of(value: object) -> str:
 
 
 def path_text(path: Path) -> str:
-    """A path as a JSONPath: `$.items[0]["x-ray"]`."""
+    """Return a path as a JSONPath: `$.items[0]["x-ray"]`."""
     return "$" + "".join(_step(step) for step in _steps(path))
 
 
 def general_path(path: Path) -> str:
-    """The same with `[*]` for indexes, and for keys that are data: ids, e-mail addresses, days, tokens."""
+    """Return it with `[*]` for indexes, and for keys that are data: ids, e-mail addresses, days, tokens."""
     return "$" + "".join(
         "[*]" if isinstance(step, int) or _DATA_KEY.fullmatch(step) or _is_secret(step) else _step(step)
         for step in _steps(path)
@@ -182,7 +182,7 @@ def _step(step: str | int) -> str:
 
 
 def value_text(value: object) -> str | None:
-    """A value as JSON text, cut where it is long; None for ABSENT."""
+    """Return a value as JSON text, truncated if it is long; None for ABSENT."""
     if value is ABSENT:
         return None
     pieces: list[str] = []

@@ -1,9 +1,9 @@
-"""Which values of a document the rules with JSONPaths govern.
+"""The values of a document that rules with JSONPaths govern.
 
-Paths of names, wildcards and indexes, with `..` or without, are followed all
-at once, in one walk that only goes where one of them can lead; that takes
-about a sixth of the time of asking the library for each. Filters, slices and indexes
-from the end are left to the library.
+Paths of names, wildcards and indexes, with or without `..`, are followed
+together, in one walk that only visits what one of them can match; that takes
+about a sixth of the time of calling the library for each. Filters, slices and
+indexes from the end are left to the library.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ Key = str | int
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a path: to the `keys`, or to every one where that is None; at any depth where it `descends`."""
+    """One step of a path: to the `keys`, or to every key if that is None; at any depth if it `descends`."""
 
     keys: frozenset[Key] | None
     descends: bool
 
 
 def steps_of(path: JSONPath) -> tuple[Step, ...] | None:
-    """The steps of a path; None where it needs more than steps."""
+    """Return the steps of a path; None if steps can't express it."""
     steps = []
     for segment in path.segments:
         if not isinstance(segment, (JSONPathChildSegment, JSONPathRecursiveDescentSegment)):
@@ -51,7 +51,7 @@ def steps_of(path: JSONPath) -> tuple[Step, ...] | None:
 
 
 class Governed:
-    """The rules that govern a document's values; a value is known by what holds it and its key or index in there."""
+    """The rules that govern a document's values; a value is identified by its container and its key or index."""
 
     def __init__(self, rules: Sequence[tuple[JSONPath, Rule]], documents: Iterable[object]) -> None:
         self.root: list[Rule] = []
@@ -70,7 +70,7 @@ class Governed:
         return bool(self._places)
 
     def at(self, holder: object, key: Key) -> Sequence[Rule]:
-        """The rules of what `holder` holds at `key`."""
+        """Return the rules for the value of `holder` at `key`."""
         return self._places.get((id(holder), key), ())
 
     def _add(self, number: int, holder: object, key: Key) -> None:
@@ -79,7 +79,7 @@ class Governed:
             rules.append(self._rules[number])
 
     def _walk(self, holder: dict[str, object] | list[object], ways: set[tuple[int, int]]) -> None:
-        """Follow `ways`, each a path's number and the number of its next step, to what is in `holder`."""
+        """Follow `ways`, each a path's number and the number of its next step, into the values of `holder`."""
         children: Iterable[tuple[Key, object]] = holder.items() if isinstance(holder, dict) else enumerate(holder)
         for key, child in children:
             onward: set[tuple[int, int]] = set()

@@ -1,12 +1,11 @@
-"""Ending a connection visibly broken, once everything that was written to it has reached the peer.
+"""Resetting a connection once the peer has everything that was written to it.
 
-Facts (RFC 9112 section 8, RFC 9293 section 3.10.7): where a length or chunks
-frame a body, its client sees that a part is missing when the connection just
-closes. Where the end of the connection ends the body, and in a tunnel, only a
-reset tells. A reset makes both kernels drop what they have not handed on yet at
-the sender's side, so it has to wait until the peer's kernel has acknowledged
-everything; Linux then lets the peer read what it has before it hears of the
-reset.
+Facts (RFC 9112 section 8, RFC 9293 section 3.10.7): if a length or chunks frame
+a body, its client detects a missing part when the connection just closes. If the
+end of the connection ends the body, and in a tunnel, only a reset signals the
+failure. A reset discards data that the peer's kernel has not acknowledged yet,
+so it has to wait until everything is acknowledged; Linux then lets the peer read
+the data that it has before it reports the reset.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ from strangler.proxy.http.reset import reset
 from strangler.proxy.http.socket_state import acknowledged, is_reset, unsent
 
 STALLED = 60.0
-"""How long nothing of what was written may reach the peer before it is reset all the same, in seconds."""
+"""Maximum seconds without progress towards the peer before the connection is reset anyway."""
 
 
 class Delivery:
-    """How much of what was written to a connection so far arrives before it is gone."""
+    """Measures how much of the data written to a connection so far arrives before it is lost."""
 
     __slots__ = ("_acknowledged", "_left", "_transport")
 
@@ -32,13 +31,13 @@ class Delivery:
         self._acknowledged = acknowledged(transport)
         self._left = unsent(transport)
         while (now := acknowledged(transport)) != self._acknowledged:
-            # What was acknowledged between the two readings would count as left, and never be seen to arrive.
+            # Bytes acknowledged between the two readings would count as left, and never as arrived.
             self._acknowledged, self._left = now, unsent(transport)
 
     def lost(self, *, closed: bool) -> int:
-        """The bytes that did not arrive; `closed` tells that the connection was not reset.
+        """Return the number of bytes that did not arrive; `closed` means closed without a reset.
 
-        The kernel goes on to send what it has of a connection that was closed.
+        The kernel continues to send the pending data of a closed connection.
         """
         now = acknowledged(self._transport)
         if closed or now is None or self._acknowledged is None:
@@ -47,7 +46,7 @@ class Delivery:
 
 
 class Breaking(Protocol):
-    """The worker, which keeps the time of those that are `breaking`."""
+    """The worker, which checks the connections in `breaking` periodically."""
 
     @property
     def now(self) -> float: ...
@@ -57,7 +56,7 @@ class Breaking(Protocol):
 
 
 class ResetWhenSent(asyncio.Protocol):
-    """Takes a connection over until all of it has arrived, and resets it then; `lost` is called when it is gone."""
+    """Takes over a connection until all data has arrived, then resets it; `lost` is called when it is gone."""
 
     __slots__ = ("_left", "_lost", "_plane", "_stalls", "_transport")
 
@@ -68,12 +67,12 @@ class ResetWhenSent(asyncio.Protocol):
         self._left = unsent(transport)
         self._stalls = plane.now + STALLED
         transport.set_protocol(self)
-        # Whatever still comes would only be thrown away.
+        # Further input would only be discarded.
         transport.pause_reading()
         plane.breaking.add(self)
 
     def tick(self, now: float) -> None:
-        """Look how much has arrived."""
+        """Check how much has arrived."""
         left = unsent(self._transport)
         if left and left < self._left:
             self._stalls = now + STALLED
@@ -82,7 +81,7 @@ class ResetWhenSent(asyncio.Protocol):
             reset(self._transport)
 
     def abort(self) -> None:
-        """Reset it now."""
+        """Reset the connection now."""
         reset(self._transport)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -1,17 +1,17 @@
-"""Header fields on their way through: what is dropped, what is looked at, what is forwarded.
+"""Header fields in transit: which are dropped, which are interpreted, which are forwarded.
 
 Facts (RFC 9110 section 7.6.1, RFC 9112 section 6):
 
 - Hop-by-hop fields, and those that Connection names, concern one connection
-  and are never forwarded. Framing fields are written anew by the gateway.
-- CGI-like servers (WSGI, PHP, Rack) fold `-` and `_` together, some of them
-  every non-alphanumeric, so `X_Auth_Subject` reaches an application under the
-  name of the gateway's own field. Any other spelling of a field that an
-  upstream trusts or frames by is dropped. Which fields upstreams trust is in
-  `strangler.model.dropped_fields`.
+  and are never forwarded. The gateway writes its own framing fields.
+- CGI-like servers (WSGI, PHP, Rack) treat `-` and `_` alike, some of them every
+  non-alphanumeric character, so `X_Auth_Subject` reaches an application under
+  the name of the gateway's own field. Variant spellings of a field that an
+  upstream trusts or uses for framing are dropped. The fields that upstreams
+  trust are in `strangler.model.dropped_fields`.
 
-The action for a spelling is worked out once and remembered, because clients
-send the same few dozen spellings in every request.
+The action for a spelling is computed once and cached, because clients send the
+same few dozen spellings in every request.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ REMEMBERED_SPELLINGS = 4096
 REMEMBERED_OPTIONS = 256
 REMEMBERED_OPTIONS_BYTES = 64
 REMEMBERED_SPELLING = 64
-"""Longer names are looked at anew each time, so that what is remembered stays below 1 MiB."""
+"""Longer names are not cached, so that the cache stays below 1 MiB."""
 
 
 class Action(IntEnum):
-    """What becomes of a header field; FORWARD is 0 so that the hot path can test for truth."""
+    """How a header field is handled; FORWARD is 0 so that the hot path can test for truth."""
 
     FORWARD = 0
     DROP = 1
@@ -93,14 +93,14 @@ _RESPONSE = {
 }
 _GUARDED = frozenset(name for name in _REQUEST if name != b"te")
 NAME_IN_VIA = re.compile(rb"(?:^|,)[ \t]*[^ \t,]+[ \t]+strangler(?=[ \t,]|$)", re.IGNORECASE)
-"""Each time that this gateway, or another of its name, stands in a Via field (RFC 9110 section 7.6.3)."""
+"""Matches each entry of this gateway, or of another with its name, in a Via field (RFC 9110 section 7.6.3)."""
 
 
 class Actions(dict[bytes, int]):
-    """From a spelling of a field name to its action.
+    """A cache from a spelling of a field name to its action.
 
-    Bounded in number and length, because a client chooses the spellings.
-    `passed` are folded names that are let through, though they are guarded.
+    It is bounded in number and length, because clients choose the spellings.
+    `passed` are folded names that are forwarded although they are guarded.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class Actions(dict[bytes, int]):
 
 
 def request_actions(passed: Mapping[str, Sender]) -> Actions:
-    """What becomes of each request field, where the folded names in `passed` are let through."""
+    """Return the actions of request fields, with the folded names in `passed` forwarded."""
     senders: dict[Sender, Action] = {"anyone": Action.FORWARD, "proxies": Action.FROM_PROXIES}
     return Actions(_REQUEST, _GUARDED, {name.encode(): senders[sender] for name, sender in passed.items()})
 
@@ -139,7 +139,7 @@ RESPONSE_ACTIONS = Actions(_RESPONSE, frozenset())
 
 
 def connection_options(value: bytes) -> frozenset[bytes]:
-    """The options of a Connection field, in lower case (RFC 9110 section 7.6.1)."""
+    """Return the options of a Connection field, in lower case (RFC 9110 section 7.6.1)."""
     return remembered_options(value) if len(value) <= REMEMBERED_OPTIONS_BYTES else _options(value)
 
 
@@ -148,11 +148,11 @@ def _options(value: bytes) -> frozenset[bytes]:
 
 
 remembered_options = lru_cache(REMEMBERED_OPTIONS)(_options)
-"""The same for values that are short, of which the last ones are remembered: less than 1 MiB."""
+"""The same for short values, with a cache of recent ones: less than 1 MiB."""
 
 
 def protocols(value: bytes) -> tuple[bytes, ...]:
-    """The protocols of an Upgrade field, as they are written (RFC 9110 section 7.8)."""
+    """Return the protocols of an Upgrade field, as spelled (RFC 9110 section 7.8)."""
     return tuple(protocol for part in value.split(b",") if (protocol := part.strip(b" \t")))
 
 
@@ -162,29 +162,29 @@ _TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0
 
 
 def forwarded_lines(peer: str, scheme: str) -> bytes:
-    """What an upstream is told of the client's connection."""
+    """Return the fields that describe the client's connection to an upstream."""
     return f"X-Forwarded-For: {peer}\r\nX-Forwarded-Proto: {scheme}\r\n".encode("ascii")
 
 
 def forwarded_host_line(host: str, secure: bool) -> bytes:
-    """What an upstream is told of the Host that the client asked for, and of the port in it or that of the scheme."""
+    """Return the fields with the Host that the client requested, and its port or the scheme's default."""
     return f"X-Forwarded-Host: {host}\r\nX-Forwarded-Port: {port_of(host, secure)}\r\n".encode("ascii")
 
 
 def forwarded_element(peer: str, scheme: str) -> str:
-    """What Forwarded says of a client that no trusted proxy speaks for (RFC 7239 section 4), but for the host."""
+    """Return the Forwarded element of a client without a trusted proxy (RFC 7239 section 4), except the host."""
     node = f'"[{peer}]"' if ":" in peer else peer
     return f"for={node};proto={scheme}"
 
 
 def own_forwarded_line(element: str, host: str) -> bytes:
-    """The Forwarded field with the one `element`, for a request that asked for `host`."""
+    """Return the Forwarded field with one `element`, for a request to `host`."""
     about = f'{element};host="{host}"' if host else element
     return f"Forwarded: {about}\r\n".encode("ascii")
 
 
 def port_of(host: str, secure: bool) -> str:
-    """The port that a client means by `host`."""
+    """Return the port that `host` implies."""
     _, colon, port = host.rpartition(":")
     if colon and port and not port.endswith("]"):
         return port
@@ -192,11 +192,11 @@ def port_of(host: str, secure: bool) -> str:
 
 
 def forwarding_lines(forwarding: Forwarding, scheme: str, host: str, port_is_told: bool = False) -> bytes:
-    """What an upstream is told where trusted proxies have passed the request on.
+    """Return the fields for an upstream if trusted proxies forwarded the request.
 
-    `scheme` is that of the last connection, `host` the Host that came; both
-    stand where the proxies say nothing usable. `port_is_told` where they have
-    told the port, which goes on.
+    `scheme` is that of the last connection, `host` the Host received; both apply
+    if the proxies sent nothing usable. `port_is_told` is whether the proxies sent
+    the port, which is then forwarded.
     """
     chain = (forwarding.address, *forwarding.hops)
     said_scheme = forwarding.scheme or scheme
@@ -214,15 +214,15 @@ def forwarding_lines(forwarding: Forwarding, scheme: str, host: str, port_is_tol
 
 
 def is_host(value: bytes) -> bool:
-    """Whether `value` is a Host as in RFC 9110 section 7.2: a name or address, perhaps a port."""
+    """Return whether `value` is a valid Host (RFC 9110 section 7.2): a name or address, optionally a port."""
     return _HOST.fullmatch(value) is not None
 
 
 def is_request_id(value: bytes) -> bool:
-    """Whether a request id from outside is short and plain enough to be kept and logged."""
+    """Return whether a client's request id is short and plain enough to be kept and logged."""
     return _REQUEST_ID.fullmatch(value) is not None
 
 
 def is_traceparent(value: bytes) -> bool:
-    """Whether `value` is a W3C Trace Context traceparent, version 00 or a later one of the same shape."""
+    """Return whether `value` is a W3C Trace Context traceparent, of version 00 or a later one of the same form."""
     return _TRACEPARENT.fullmatch(value) is not None

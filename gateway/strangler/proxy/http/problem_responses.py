@@ -1,4 +1,4 @@
-"""The gateway's own answers: RFC 9457 problem documents."""
+"""The gateway's own responses: RFC 9457 problem documents."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ALLOWED = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
 
 def date_field() -> bytes:
-    """Date with the time of now, without a line end (RFC 9110 section 6.6.1)."""
+    """Return a Date field with the current time, without CRLF (RFC 9110 section 6.6.1)."""
     return b"Date: " + formatdate(usegmt=True).encode("ascii")
 
 
@@ -28,10 +28,10 @@ def problem(
     retry_after: int | None = None,
     fields: bytes = b"",
 ) -> bytes:
-    """A whole HTTP/1.1 response that says why the gateway refuses, with the request id.
+    """Return a whole HTTP/1.1 response with the reason for the refusal, and the request id.
 
-    `head_only` leaves the body out, as the answer to HEAD. `retry_after` is in
-    seconds. `fields` are more lines of the head, each ended by CRLF.
+    `head_only` omits the body, for a response to HEAD. `retry_after` is in
+    seconds. `fields` are further lines of the head, each ended by CRLF.
     """
     status = refusal.status
     body = orjson.dumps(
@@ -64,7 +64,7 @@ def problem(
 
 
 def capabilities(request_id: bytes) -> bytes:
-    """A whole response to an OPTIONS request that goes no further (RFC 9110 section 9.3.7); the connection closes."""
+    """Return a whole response to OPTIONS that is not forwarded (RFC 9110 section 9.3.7); the connection closes."""
     lines = (
         b"Allow: " + ALLOWED,
         b"Content-Length: 0",

@@ -1,4 +1,4 @@
-"""Closing a connection so that the peer sees that it broke (the ABORT of RFC 9293 section 3.10.5)."""
+"""Closing a connection so that the peer detects a failure (the ABORT of RFC 9293 section 3.10.5)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _AT_ONCE = struct.pack("ii", 1, 0)
 
 
 def reset(transport: asyncio.Transport) -> None:
-    """Close with a reset; what was not sent yet is lost."""
+    """Close with a reset; unsent data is lost."""
     raw = transport.get_extra_info("socket")
     if raw is not None:
         raw.setsockopt(SOL_SOCKET, SO_LINGER, _AT_ONCE)

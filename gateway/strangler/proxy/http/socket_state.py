@@ -1,10 +1,10 @@
-"""What only the kernel knows of a connection: what it has received, what it has sent and the peer not acknowledged.
+"""Connection state that only the kernel has: unread received bytes, and sent bytes that are (un)acknowledged.
 
 Facts (RFC 9293 section 3.10.7, tcp(7)): a peer that closes with unread input
-sends a reset, and whatever it sent before lies in the receive queue, from which
-Linux lets it be read after the reset, too. The event loop drops a connection
-when writing fails and does not read what is there. TIOCOUTQ counts the bytes
-that the peer's kernel has not acknowledged, TCP_INFO those that it has, also after a reset.
+sends a reset; what it sent before that is in the receive queue, and Linux allows
+reading it even after the reset. The event loop drops a connection when writing
+fails, without reading that queue. TIOCOUTQ counts the bytes that the peer's
+kernel has not acknowledged, TCP_INFO those that it has, even after a reset.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from collections.abc import Iterator
 
 READ = 262_144
 LARGEST_REST = 8 * 1_048_576
-"""Maximum bytes that are read of a lost connection: more than the receive queue of a common kernel holds (6 MiB)."""
+"""Maximum bytes read from a lost connection: more than the receive queue of a common kernel holds (6 MiB)."""
 
 
 # tcpi_bytes_acked of struct tcp_info (linux/tcp.h, from 4.1 on).
@@ -29,15 +29,15 @@ _ACKNOWLEDGED = struct.Struct("=120xQ")
 
 
 def _descriptor(transport: asyncio.Transport) -> int:
-    """The descriptor of the connection's socket; -1 where there is none."""
+    """Return the descriptor of the connection's socket; -1 if there is none."""
     raw = transport.get_extra_info("socket")
     return -1 if raw is None else int(raw.fileno())
 
 
 def rest_of(transport: asyncio.Transport) -> Iterator[bytes]:
-    """Everything that was received on a lost connection and not read; to be asked for within `connection_lost`."""
+    """Return the unread input of a lost connection; call it within `connection_lost`."""
     if transport.get_extra_info("ssl_object") is not None:
-        # The records were read where they are decrypted (TlsConnection).
+        # TlsConnection reads and decrypts the records.
         return
     descriptor = _descriptor(transport)
     left = LARGEST_REST
@@ -45,7 +45,7 @@ def rest_of(transport: asyncio.Transport) -> Iterator[bytes]:
         try:
             data = os.read(descriptor, READ)
         except OSError:
-            # There is nothing more: the error is that of the connection, which its protocol knows already.
+            # End of input: the error is the connection's own, which its protocol has already received.
             return
         if not data:
             return
@@ -54,7 +54,7 @@ def rest_of(transport: asyncio.Transport) -> Iterator[bytes]:
 
 
 def arrivals(transport: asyncio.Transport) -> select.poll:
-    """Tells by `poll(0)` what has arrived that the event loop has not handed on yet: bytes, or the peer's end."""
+    """Its `poll(0)` reports what the event loop has not delivered yet: input, or the end of input."""
     events = select.poll()
     descriptor = _descriptor(transport)
     if descriptor >= 0:
@@ -63,7 +63,7 @@ def arrivals(transport: asyncio.Transport) -> select.poll:
 
 
 def is_reset(transport: asyncio.Transport) -> bool:
-    """Whether the peer has reset the connection; the event loop does not tell while it neither reads nor writes."""
+    """Return whether the peer has reset the connection; the event loop reports that only while it reads or writes."""
     descriptor = _descriptor(transport)
     if descriptor < 0:
         return False
@@ -73,7 +73,7 @@ def is_reset(transport: asyncio.Transport) -> bool:
 
 
 def unsent(transport: asyncio.Transport) -> int:
-    """The bytes written to `transport` that the peer's kernel does not have yet, as far as the system tells."""
+    """Return the number of bytes written to `transport` that the peer's kernel is not known to have."""
     waiting = transport.get_write_buffer_size()
     descriptor = _descriptor(transport)
     if descriptor < 0 or sys.platform != "linux":
@@ -81,13 +81,13 @@ def unsent(transport: asyncio.Transport) -> int:
     try:
         (queued,) = struct.unpack("i", fcntl.ioctl(descriptor, termios.TIOCOUTQ, b"\0\0\0\0"))
     except OSError:
-        # A connection that is over has no queue.
+        # A closed connection has no queue.
         return waiting
     return waiting + int(queued)
 
 
 def acknowledged(transport: asyncio.Transport) -> int | None:
-    """The bytes that the peer's kernel has acknowledged in all; None where the system does not tell."""
+    """Return the total of bytes that the peer's kernel has acknowledged; None if the system does not report it."""
     raw = transport.get_extra_info("socket")
     if raw is None or sys.platform != "linux":
         return None

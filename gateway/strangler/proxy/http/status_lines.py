@@ -9,7 +9,7 @@ _PHRASE = re.compile(rb"[\t -~\x80-\xff]*")
 
 
 def title(status: int) -> str:
-    """The reason phrase of a status code."""
+    """Return the reason phrase of a status code."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:
@@ -17,14 +17,14 @@ def title(status: int) -> str:
 
 
 STATUS_LINES = {status: b"HTTP/1.1 %d %b\r\n" % (status, title(status).encode()) for status in range(100, 1000)}
-"""The line that opens a response, its end included, for every status code that there can be."""
+"""The status line, including CRLF, of every possible status code."""
 
 
 _BEFORE_PHRASE = len(b"HTTP/1.1 200 ")
 
 
 def status_line(status: int, phrase: bytes) -> bytes:
-    """The line that opens a response with an upstream's own reason phrase, which may be empty."""
+    """Return a status line with an upstream's own reason phrase, which may be empty."""
     line = STATUS_LINES[status]
     if line[_BEFORE_PHRASE:-2] == phrase or _PHRASE.fullmatch(phrase) is None:
         return line

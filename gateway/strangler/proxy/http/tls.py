@@ -1,14 +1,14 @@
-"""TLS between a socket and a connection of the proxy: what one sees as TLS, the other sees as plain bytes.
+"""TLS between a socket and a connection of the proxy: TLS records on one side, plain bytes on the other.
 
 Facts (RFC 8446 section 6.1, RFC 9112 section 9.8): close_notify ends one
-direction and leaves the other open, so a connection over TLS can be half-closed
-like one without; an end without close_notify may be the work of somebody on the
-way, so whoever relies on the end to know that all has come gets an error.
+direction and leaves the other open, so a TLS connection can be half-closed like
+a plain one. An end without close_notify may be a truncation attack, so a
+receiver that relies on the end to know that the data is complete gets an error.
 
-This stands on ssl.SSLObject instead of the event loop's own TLS, because
-uvloop loses what it has read when the peer ends while reading is paused, so
-that a slow client would get a broken download. Here reading is paused at the
-socket, and whatever came before the end is handed on before the end is.
+This uses ssl.SSLObject instead of the event loop's own TLS, because uvloop loses
+data that it has read if the peer closes while reading is paused, so that a slow
+client would get a broken download. Here reading is paused at the socket, and
+data that arrived before the end is delivered before the end.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ class TruncatedError(ConnectionError):
 class TlsConnection(asyncio.Transport, asyncio.Protocol):
     """The protocol of a socket's transport, and itself the transport of `protocol`.
 
-    `protocol` hears of the connection when the handshake has succeeded; if it
-    fails, `settled` alone hears of it, which is told once how the handshake
-    ended: None or what went wrong. There is no timer: `deadline` is for the
-    handshake, and kept by whoever starts it. A client that sends HTTP instead of
-    a handshake gets `plain_answer`, as it is.
+    `protocol` gets `connection_made` when the handshake has succeeded. `settled`
+    is called once with the result of the handshake: None or the error; if the
+    handshake fails, only `settled` is called. There is no timer here: `deadline`
+    limits the handshake, and the caller enforces it. A client that sends HTTP
+    instead of a handshake gets `plain_answer`, unencrypted.
     """
 
     __slots__ = (
@@ -83,7 +83,7 @@ class TlsConnection(asyncio.Transport, asyncio.Protocol):
         self._written_eof = False
         self._error: Exception | None = None
 
-    # The socket's side: asyncio.Protocol
+    # Towards the socket: asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._raw = cast(asyncio.Transport, transport)
@@ -106,18 +106,18 @@ class TlsConnection(asyncio.Transport, asyncio.Protocol):
                 self._read()
 
     def greeted(self, data: bytes) -> bytes:
-        """What OpenSSL gets of the bytes that come during the handshake; who looks at them first may hold them back."""
+        """Return the handshake bytes to pass to OpenSSL; a subclass may inspect them first and hold them back."""
         return data
 
     def refuse(self, alert: bytes, reason: str) -> None:
-        """End the handshake with a record of `alert`, for `reason` in OpenSSL's words."""
+        """End the handshake with the record `alert`; `reason` is in OpenSSL's words."""
         error = ssl.SSLError(ssl.SSL_ERROR_SSL, reason.lower().replace("_", " "))
         error.reason = reason
         self._raw.write(alert)
         self._fail(error)
 
     def eof_received(self) -> bool:
-        # After close_notify the other direction may still be in use; without it, nothing can be relied on.
+        # After close_notify the other direction may still be in use; without it, the data may be truncated.
         return self._ended and not self._closing
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -142,7 +142,7 @@ class TlsConnection(asyncio.Transport, asyncio.Protocol):
             self._protocol.resume_writing()
 
     def _shake_hands(self) -> bool:
-        """Go on with the handshake; whether the connection is established."""
+        """Continue the handshake; return whether the connection is established."""
         try:
             self._ssl.do_handshake()
         except ssl.SSLWantReadError:
@@ -164,7 +164,7 @@ class TlsConnection(asyncio.Transport, asyncio.Protocol):
         self._settled(self, error)
 
     def _read(self) -> None:
-        """Hand on all that has come, then the end if it has come, too."""
+        """Deliver all received data, then the end if it has arrived."""
         pieces: list[bytes] = []
         ended = False
         try:
@@ -175,7 +175,7 @@ class TlsConnection(asyncio.Transport, asyncio.Protocol):
                     break
                 pieces.append(piece)
         except ssl.SSLWantReadError:
-            pass  # the rest of a record is still to come
+            pass  # the record is incomplete
         except ssl.SSLZeroReturnError:
             ended = True
         except ssl.SSLError as error:
@@ -193,7 +193,7 @@ class TlsConnection(asyncio.Transport, asyncio.Protocol):
                 self.close()
 
     def _fail(self, error: Exception) -> None:
-        """End because of a violation of TLS; the alert that says so is sent."""
+        """Close after a TLS protocol violation; the matching alert is sent."""
         self._error = error
         self._closing = True
         self._flush()
@@ -204,7 +204,7 @@ class TlsConnection(asyncio.Transport, asyncio.Protocol):
         if data and not self._written_eof:
             self._raw.write(data)
 
-    # The connection's side: asyncio.Transport
+    # Towards the connection: asyncio.Transport
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         if not data or self._closing:
@@ -233,7 +233,7 @@ class TlsConnection(asyncio.Transport, asyncio.Protocol):
         self._raw.write_eof()
 
     def _notify_close(self) -> None:
-        # Sends the alert, then finds that the peer's has not come: nobody waits for it (RFC 8446 section 6.1).
+        # This sends close_notify; the peer's has not arrived, and need not be awaited (RFC 8446 section 6.1).
         with contextlib.suppress(ssl.SSLError):
             self._ssl.unwrap()
         self._flush()
@@ -248,7 +248,7 @@ class TlsConnection(asyncio.Transport, asyncio.Protocol):
 
     def abort(self) -> None:
         self._closing = True
-        # A busy event loop makes the protocol long before it has a transport for it.
+        # A busy event loop creates the protocol long before its transport.
         if self._raw is not None:
             self._raw.abort()
 
@@ -295,12 +295,12 @@ async def connect(
     server_name: str,
     connected: socket.socket | None = None,
 ) -> Connection:
-    """A connection over TLS to an endpoint that has shown a certificate for `server_name`.
+    """Open a TLS connection to an endpoint that presents a valid certificate for `server_name`.
 
-    It goes over the socket `connected` where that is given.
+    It uses the socket `connected` if that is given.
 
-    Raises OSError (ssl.SSLError is one) where there is none to be had. A caller
-    that waits no longer cancels, and nothing of the connection remains.
+    Raises OSError (ssl.SSLError is a subclass) if no connection can be opened. If
+    the caller cancels, the connection is closed.
     """
     protocol = factory()
     handshake: asyncio.Future[Exception | None] = loop.create_future()
@@ -327,7 +327,7 @@ async def connect(
 
 
 def reason_of(error: Exception) -> str:
-    """Why a handshake failed, in OpenSSL's words; they are few, and hold nothing that a peer has sent."""
+    """Return why a handshake failed, in OpenSSL's words; these are a fixed set and contain no input of the peer."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return error.verify_message
     if isinstance(error, ssl.SSLError) and error.reason:

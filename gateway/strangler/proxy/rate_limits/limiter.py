@@ -1,12 +1,12 @@
-"""Holds the requests of a worker to the rate limits of their routes, and tells clients how they stand.
+"""Applies the rate limits of routes to a worker's requests, and reports them to clients.
 
-All limits of a route must let a request in; where one does not, the others get
-their token back. Fields: RateLimit-Policy and RateLimit as in
-draft-ietf-httpapi-ratelimit-headers-09 (unchanged in what they say since -08),
-Retry-After by RFC 9110 section 10.2.3.
+All limits of a route must admit a request; if one refuses, the others get their
+token back. Fields: RateLimit-Policy and RateLimit as in
+draft-ietf-httpapi-ratelimit-headers-09 (same semantics since -08), Retry-After
+by RFC 9110 section 10.2.3.
 
 A request is decided at once from the table that all workers share. It waits in
-two cases alone: another worker has its set of the table at this very moment, or
+two cases only: another worker holds the lock of its set at this moment, or
 several machines count together in Redis.
 """
 
@@ -39,14 +39,14 @@ if TYPE_CHECKING:
 
 RETRY = 0.0005
 STOPPED = 2 * SECOND
-"""Nanoseconds after which whoever holds a set must have been stopped (SIGSTOP, a debugger) and not just have lost
-its processor: with ten busy processes on two cores that took up to 19 ms, on a busier machine more than 50."""
+"""Nanoseconds after which the holder of a set must have been stopped (SIGSTOP, a debugger) and not just been
+preempted: with ten busy processes on two cores that took up to 19 ms, on a busier machine more than 50."""
 PATIENCE = 5.0
 LONGEST_KEY = 128
 
 
 class Counting(Protocol):
-    """What the limiter needs of its worker."""
+    """The part of its worker that the limiter depends on."""
 
     @property
     def now(self) -> float: ...
@@ -65,7 +65,7 @@ class Waiting(Protocol):
 
 
 class Limited(Protocol):
-    """An exchange that a route holds to rate limits."""
+    """An exchange on a route with rate limits."""
 
     @property
     def done(self) -> bool: ...
@@ -80,14 +80,14 @@ class Limited(Protocol):
     def client(self) -> Waiting: ...
 
     def let_in(self, upstream: UpstreamPool, fields: bytes) -> None:
-        """The rate limits let the request in, which `fields` tell the client."""
+        """The rate limits admit the request; `fields` report them to the client."""
 
     def turn_away(self, refusal: Refusal, retry_after: float, fields: bytes = b"") -> None:
-        """The rate limits do not let the request in before `retry_after` seconds from now."""
+        """The rate limits do not admit the request for the next `retry_after` seconds."""
 
 
 class RateLimiter:
-    """Decides by the table behind the descriptor `tally`, one of its own where it is None, or by Redis."""
+    """Decides by the table behind the descriptor `tally` (its own table if None), or by Redis."""
 
     def __init__(self, plane: Counting, tally: int | None) -> None:
         self._plane = plane
@@ -96,7 +96,7 @@ class RateLimiter:
         self._shared: SharedCounts | None = None
 
     def apply(self, redis: Redis | None) -> None:
-        """Count together with other machines in `redis` from now on, or alone."""
+        """Count together with other machines in `redis` from now on, or alone if it is None."""
         if redis == self._redis:
             return
         before = self._shared
@@ -106,13 +106,13 @@ class RateLimiter:
             before.close()
 
     def close(self) -> None:
-        """Count no more."""
+        """Stop counting."""
         if self._shared is not None:
             self._shared.close()
         self._tally.close()
 
     def redis_state(self) -> str | None:
-        """Why Redis can't be used, "" where it can, None where nothing is counted in it."""
+        """Why Redis can't be used; "" if it can, None if Redis is not configured."""
         if self._shared is None:
             return None
         return self._shared.cause if self._shared.away else ""
@@ -120,15 +120,15 @@ class RateLimiter:
     def _note_redis(self, redis: Redis, trouble: Trouble | None) -> None:
         counters = self._plane.counters
         if trouble is None:
-            counters.notice(Notice("redis answers again", {"rate_limits": "shared"}))
+            counters.notice(Notice("redis responds again", {"rate_limits": "shared"}))
             return
         counters.event("redis_unusable", trouble.cause)
-        event = "redis does not answer" if trouble.silent else "redis refuses to count"
+        event = "redis does not respond" if trouble.silent else "redis refuses to count"
         told: dict[str, str | int] = {"cause": trouble.cause, "do": trouble.do, "rate_limits": redis.unavailable}
         counters.notice(Notice(event, told))
 
     def check(self, exchange: Limited, route: Route, upstream: UpstreamPool) -> None:
-        """Send `exchange` to `upstream` if the limits of `route` let it in, now or soon; else answer it."""
+        """Send `exchange` to `upstream` if the limits of `route` admit it, now or soon; else send a response."""
         limits = route.rate_limits
         buckets = [bucket_of(limit, exchange.request, exchange.identity) for limit in limits]
         shared = self._shared
@@ -137,7 +137,7 @@ class RateLimiter:
         elif shared.away:
             self._decide_without(exchange, limits, buckets, upstream)
         else:
-            # Redis's own deadline is shorter; this one is never met.
+            # Redis's own deadline is shorter; this one never expires.
             exchange.client.deadline = self._plane.now + PATIENCE
             rates = [_rate(limit) for limit in limits]
             shared.ask(buckets, rates, partial(self._answered, exchange, limits, buckets, upstream))
@@ -160,7 +160,7 @@ class RateLimiter:
     def _decide_without(
         self, exchange: Limited, limits: Sequence[RateLimit], buckets: Sequence[str], upstream: UpstreamPool
     ) -> None:
-        """Redis is away, or a reload put another one, or none, in the place of the one that was asked."""
+        """Handle a missing result: Redis is unavailable, or a reload has replaced or removed it meanwhile."""
         if self._redis is None or (self._shared is not None and not self._shared.away):
             self._decide_here(exchange, limits, buckets, upstream)
             return
@@ -179,7 +179,7 @@ class RateLimiter:
         upstream: UpstreamPool,
         until: int | None = None,
     ) -> None:
-        """Decide by the table of this machine, after `until` nanoseconds even beside somebody who holds it up."""
+        """Decide by the table of this machine; after `until` nanoseconds even if another worker holds the lock."""
         if exchange.done:
             return
         now = monotonic_ns()
@@ -213,26 +213,26 @@ class RateLimiter:
             return
         limit, verdict = max(refusing, key=lambda pair: pair[1].wait)
         self._plane.counters.event("rate_limited", limit.name)
-        detail = f"Too many requests: {limit.requests} within {limit.per:g} s are let in."
+        detail = f"Too many requests: the limit is {limit.requests} within {limit.per:g} s."
         exchange.turn_away(Refusal(429, detail), verdict.wait / SECOND, fields)
 
 
 def bucket_of(limit: RateLimit, request: Request, identity: Identity | None) -> str:
-    """What names the bucket of `limit` that a request takes from."""
+    """Return the name of the bucket of `limit` that a request takes from."""
     for key in limit.keys:
         value = sticky_value(key, request, identity)
         if value:
             if key.kind == "ip":
                 value = network_of(value)
             elif len(value) > LONGEST_KEY:
-                # A client chooses it, and it is kept: here, and where machines share counts, in Redis.
+                # A client chooses the value, and it is stored: here and, if machines share counts, in Redis.
                 value = blake2b(value.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
             return f"{_bucket(limit)} {key}={value}"
     return _bucket(limit)
 
 
 def fields_of(limits: Sequence[RateLimit], verdicts: Sequence[Verdict]) -> bytes:
-    """The lines that tell a client how it stands with `limits`; of those without a verdict only what they are."""
+    """Return the fields that report `limits` to a client; a limit without a verdict gets its policy only."""
     states = ", ".join(
         f'"{limit.name}";r={verdict.remaining};t={_seconds(verdict.reset)}'
         for limit, verdict in zip(limits, verdicts, strict=False)
@@ -247,7 +247,7 @@ def _policy(limit: RateLimit) -> str:
 
 @lru_cache(1024)
 def _bucket(limit: RateLimit) -> str:
-    """What tells its buckets from all others, those of the limit that it was before a change among them."""
+    """Return what distinguishes the limit's buckets from all others, even from those before a change of the limit."""
     return f"{limit.name} {limit.requests}/{limit.per:g}/{limit.burst}"
 
 
@@ -257,5 +257,5 @@ def _rate(limit: RateLimit) -> Rate:
 
 
 def _seconds(nanoseconds: int) -> int:
-    """Whole seconds, rounded up: a client that waits so long has waited enough."""
+    """Return whole seconds, rounded up, so that a client that waits them has waited long enough."""
     return -(-nanoseconds // SECOND)

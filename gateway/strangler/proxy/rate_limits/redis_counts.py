@@ -1,15 +1,15 @@
 """Rate limits that several machines count together: a script in Redis decides for each request.
 
-A batch of questions goes over one connection; what is asked while it is under
-way makes the next one, so nothing waits for more than the answer before its
-own. Redis's clock counts, so those of the machines need not agree.
+Queries go in batches over one connection; those made while a batch is in
+flight form the next one, so a query waits for one earlier reply at most.
+Redis's clock decides, so the clocks of the machines need not agree.
 
-Without an answer in time Redis counts as away, and so it does where it refuses
-to count (redis_trouble.py). From then on nobody waits: questions are answered
-with None until a probe, which counts as a request does, succeeds.
+If Redis does not reply in time, or refuses to count (redis_trouble.py), it is
+considered away. From then on no request waits: queries get None at once until a
+probe, which counts like a request, succeeds.
 
-In a cluster all keys are in one slot, by a hash tag, because one script can't
-touch several; so one node has all counts, and is found by following MOVED.
+In a cluster all keys are in one slot, by a hash tag, because a script can't
+touch several slots; so one node has all counts, and is found by following MOVED.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 PROBE_INTERVAL = 1.0
 LONGEST_INTERVAL = 30.0
 STEADY = 10.0
-"""Seconds within which another trouble makes the next probe wait longer, so that the state does not flap."""
+"""Seconds within which a new failure makes the next probe wait longer, so that the state does not flap."""
 MOST_REDIRECTIONS = 3
 _PROBE = ("probe", Rate(1_000_000, 1_000_000))
 _MICROSECOND = 1000
 
 Answer = Callable[[list[Verdict] | None], None]
 
-# The same as strangler.resilience.gcra, for several buckets at once: all let the request in, or none is touched.
+# The same as strangler.resilience.gcra, for several buckets at once: all admit the request, or none changes.
 _SCRIPT = b"""
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
@@ -64,7 +64,7 @@ return answer
 class SharedCounts:
     """The counts in the Redis of `settings`.
 
-    `away` tells that it can't be used; `on_change` gets why, or None, when that changes.
+    `away` is whether it can't be used; on a change, `on_change` gets the reason, or None.
     """
 
     def __init__(self, settings: Redis, on_change: Callable[[Trouble | None], None]) -> None:
@@ -84,16 +84,16 @@ class SharedCounts:
 
     @property
     def cause(self) -> str:
-        """Why it can't be used, where it is away."""
+        """Why it can't be used, while it is away."""
         return self._trouble.cause
 
     def ask(self, buckets: Sequence[str], rates: Sequence[Rate], answer: Answer) -> None:
-        """Have `answer` called with a verdict for each of `buckets`, or with None if Redis does not answer in time."""
+        """Call `answer` with a verdict for each of `buckets`, or with None if Redis does not reply in time."""
         self._waiting.append((buckets, rates, answer))
         self._wanted.set()
 
     def close(self) -> None:
-        """Ask no more; who waits gets None."""
+        """Stop querying; requests that wait get None."""
         self._serving.cancel()
         self._give_up(self._waiting)
 
@@ -143,7 +143,7 @@ class SharedCounts:
         self._on_change(None)
 
     async def _in_time(self, work: Any) -> Any:
-        """What `work` comes to; None, and no connection any more, if it fails or takes too long."""
+        """Return the result of `work`; if it fails or takes too long, drop the connection and return None."""
         from redis.exceptions import RedisError
 
         try:
@@ -152,17 +152,17 @@ class SharedCounts:
         except (TimeoutError, OSError, RedisError) as error:
             self._trouble = NO_ANSWER if isinstance(error, TimeoutError) else trouble_of(error)
         except Exception as error:
-            # Such as an answer that makes no sense. Whoever asks later needs somebody to go on looking for Redis.
+            # For example a malformed reply. Later requests need this task to keep probing Redis.
             if self._trouble is not NONSENSE or not self.away:
-                _report("asking Redis failed in a way that was not foreseen", error)
+                _report("a query to Redis failed unexpectedly", error)
             self._trouble = NONSENSE
-        # An answer that is still on its way would be taken for that to the next question.
+        # A reply that is still in flight would be taken for the reply to the next query.
         await self._disconnect()
         self._node = None
         return None
 
     async def _connect(self) -> Client:
-        # Only workers that count in Redis pay for its client.
+        # Only workers that count in Redis import its client.
         from redis.asyncio import ConnectionPool
         from redis.asyncio import Redis as Client
         from redis.asyncio.retry import Retry
@@ -180,7 +180,7 @@ class SharedCounts:
     async def _disconnect(self) -> None:
         client, self._client = self._client, None
         if client is not None:
-            # A client that is forgotten with its connection would write to the log of its own accord.
+            # A client that is garbage-collected with an open connection would write to the log.
             connection, client.connection = client.connection, None
             if connection is not None:
                 await connection.disconnect(nowait=True)
@@ -195,11 +195,11 @@ class SharedCounts:
             try:
                 return await self._run(client, asked)
             except NoScriptError:
-                # Redis has been restarted, and has not run any of them.
+                # Redis was restarted and no longer has the script, so none of these calls ran.
                 await client.script_load(_SCRIPT)
                 return await self._run(client, asked)
             except MovedError as moved:
-                # All keys are in one slot, so no question was answered yet.
+                # All keys are in one slot, so no query got a reply yet.
                 redirections += 1
                 if redirections > MOST_REDIRECTIONS:
                     raise
@@ -218,30 +218,30 @@ class SharedCounts:
 
 
 def _ignore(verdicts: list[Verdict] | None) -> None:
-    """Nobody waits for what a probe comes to."""
+    """Ignore the result of a probe: no request waits for it."""
 
 
 def _tell(answer: Answer, verdicts: list[Verdict] | None) -> None:
-    """Give one answer; a request that can't go on with it is no reason for the others to get none."""
+    """Deliver one result; a request that fails on it must not keep the others from theirs."""
     try:
         answer(verdicts)
     except Exception as error:
-        _report("a request could not go on after its rate limits were checked", error)
+        _report("a request failed after its rate limits were checked", error)
 
 
 def _report(message: str, error: BaseException) -> None:
-    """Have the loop report `error`, as it does for what callbacks raise."""
+    """Have the loop report `error`, as it does for exceptions in callbacks."""
     asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
 
 
 def _report_end(serving: asyncio.Task[None]) -> None:
     error = None if serving.cancelled() else serving.exception()
     if error is not None:
-        _report("nobody asks Redis any more", error)
+        _report("the task that queries Redis has ended", error)
 
 
 def _key(bucket: str) -> str:
-    """The key of a bucket: hashed, as callers' names and addresses have no place in Redis, behind the hash tag."""
+    """Return a bucket's key: the hash tag and a hash, so that no client's name or address is stored in Redis."""
     return f"strangler:{{rate}}:{blake2b(bucket.encode('utf-8', 'surrogatepass'), digest_size=16).hexdigest()}"
 
 
@@ -250,7 +250,7 @@ def _verdicts(values: list[int], rates: Sequence[Rate]) -> list[Verdict]:
     verdicts = []
     for rate, room, reset in zip(rates, rest[::2], rest[1::2], strict=True):
         interval = -(-rate.interval // _MICROSECOND)
-        # What was not taken, because another bucket refused, is still there.
+        # If another bucket refused, no token was taken from this one.
         remaining = 0 if room < 0 else room // interval + bool(refused)
         wait = max(0, -room) * _MICROSECOND
         verdicts.append(Verdict(room >= 0, 0, remaining, reset * _MICROSECOND, wait))

@@ -1,13 +1,14 @@
-"""The buckets of all workers of one machine: a table in memory that they share, exact over all of them.
+"""The buckets of all workers of one machine: a table in shared memory, exact across workers.
 
 Each key has one place in a set of eight, found by a keyed hash of 64 bits; a
-set is read and written under a lock of its own, a record lock of the kernel
-(fcntl(2)). Nobody ever waits for one: who finds it taken is told so. The kernel
-gives a lock up when its holder dies, so a killed worker leaves none behind.
+set is read and written under its own lock, a record lock of the kernel
+(fcntl(2)). A worker never waits for a lock: if another worker holds it, the call
+returns at once. The kernel releases a lock when its holder dies, so a killed
+worker leaves none behind.
 
-A bucket that is full again means the same as no bucket, so it gives its place
-to a new key. Where all eight of a set are in use, the one that is nearest to
-full goes, which is counted as `forgotten`.
+A bucket that is full again is equivalent to no bucket, so a new key may take its
+place. If all eight buckets of a set are in use, the one nearest to full is
+evicted, which is counted as `forgotten`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _SIZE = _HEADER + SETS * _SET_WORDS * 8
 
 
 def new_tally() -> int:
-    """The descriptor of a new, empty table, for workers to inherit. It takes memory as keys come, 2 MiB at the most."""
+    """Return the descriptor of a new, empty table for workers to inherit. It grows with its keys up to 2 MiB."""
     descriptor = os.memfd_create("rate-limits", os.MFD_CLOEXEC)
     os.ftruncate(descriptor, _SIZE)
     os.pwrite(descriptor, secrets.token_bytes(_SECRET), 0)
@@ -38,7 +39,7 @@ def new_tally() -> int:
 
 
 class Tally:
-    """The table behind `descriptor`, as one worker sees it."""
+    """One worker's view of the table behind `descriptor`."""
 
     def __init__(self, descriptor: int) -> None:
         self.forgotten = 0
@@ -48,9 +49,9 @@ class Tally:
         self._words = memoryview(self._memory)[_HEADER:].cast("Q")
 
     def take(self, key: str, now: int, rate: Rate, *, locked: bool = True) -> Verdict | None:
-        """Take a token of the bucket of `key` at `now` nanoseconds; None where somebody else is at it just now.
+        """Take a token from the bucket of `key` at `now` nanoseconds; None if another worker holds the lock.
 
-        Without `locked` it is done all the same, and may be lost if somebody is.
+        Without `locked` the update is made regardless of the lock, and may be lost.
         """
         number = self._number(key)
         start = number % SETS * _SET_WORDS
@@ -70,7 +71,7 @@ class Tally:
                 self._unlock(start)
 
     def give_back(self, key: str, rate: Rate) -> None:
-        """Put a token back; where somebody else is at it just now, time alone will."""
+        """Put a token back; if another worker holds the lock, the bucket only refills with time."""
         number = self._number(key)
         start = number % SETS * _SET_WORDS
         if not self._lock(start):
@@ -83,7 +84,7 @@ class Tally:
             self._unlock(start)
 
     def close(self) -> None:
-        """Let go of the memory and the descriptor; the table stays for the others."""
+        """Release the memory and the descriptor; the table remains for the other workers."""
         self._words.release()
         self._memory.close()
         os.close(self._descriptor)
@@ -93,7 +94,7 @@ class Tally:
         return int.from_bytes(digest, "big") or 1
 
     def _find(self, number: int, start: int) -> tuple[int, int]:
-        """The place of `number`, or the one that it may take, and its bucket's number, 0 where it is new."""
+        """Return the place of `number`, or the one that it may take, and its bucket's number, 0 if it is new."""
         words = self._words
         nearest = start
         for place in range(start, start + _SET_WORDS, 2):

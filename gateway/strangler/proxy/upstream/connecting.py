@@ -1,10 +1,10 @@
-"""A connection to one of several addresses, without waiting for silent ones.
+"""A connection to one of several addresses, without waiting for unresponsive ones.
 
 Facts (RFC 8305): the addresses of a name are tried one after another, the
-families in turn; while one is silent the next one is tried beside it after 250
-ms, or at once where it fails. The first connection that stands is used and the
-others are given up, so a silent address costs a quarter of a second and not the
-whole deadline.
+families alternating. The next attempt starts when the previous one fails, or in
+parallel after 250 ms without a result. The first established connection is used
+and the other attempts are cancelled, so an unresponsive address costs a quarter
+of a second and not the whole deadline.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from strangler.observe.descriptors import EXHAUSTED
 
 ATTEMPT_DELAY = 0.25
 AVOIDED = 60.0
-"""Seconds for which an address that failed or was silent is tried after the others."""
+"""Seconds for which an address that failed or was unresponsive is tried after the others."""
 
 Address = tuple[int, tuple[str, int] | tuple[str, int, int, int]]
-"""The family of an address, and what the socket is told."""
+"""The family of an address, and the argument of socket.connect."""
 
 
 async def addresses_of(loop: asyncio.AbstractEventLoop, host: str, port: int) -> list[Address]:
-    """The addresses of a name, in the order of the resolver but with the families in turn; raises OSError for none."""
+    """Return a name's addresses in the resolver's order, families alternating; raises OSError if there are none."""
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = dict.fromkeys((int(family), cast(tuple[str, int], address)) for family, _, _, _, address in found)
     return in_turn(list(addresses))
 
 
 def in_turn(addresses: Sequence[Address]) -> list[Address]:
-    """`addresses` with families in turn, beginning with that of the first (RFC 8305 section 4)."""
+    """Return `addresses` with families alternating, beginning with that of the first (RFC 8305 section 4)."""
     first = addresses[0][0] if addresses else 0
     pairs = zip_longest(
         [address for address in addresses if address[0] == first],
@@ -47,11 +47,11 @@ async def connect_first(
     addresses: Sequence[Address],
     failed: Callable[[int], None],
 ) -> tuple[socket.socket, int]:
-    """A connected socket, and the place of its address among `addresses`.
+    """Return a connected socket, and the index of its address in `addresses`.
 
-    `failed` is told the places of those that refused, or were silent for so
-    long that another one was tried and is connected first. Raises OSError where
-    none can be connected to, at once where no descriptor is left.
+    `failed` is called with the index of each address that refused, or was silent
+    until an address tried after it connected. Raises OSError if no address
+    accepts, and at once if no descriptor is left.
     """
     attempts: dict[asyncio.Task[socket.socket], int] = {}
     last: OSError | None = None
@@ -88,7 +88,7 @@ def _take_failures(
     attempts: dict[asyncio.Task[socket.socket], int],
     failed: Callable[[int], None],
 ) -> OSError | None:
-    """Take those that have failed off `attempts`; the error of one of them."""
+    """Remove the failed ones from `attempts`; return the error of one of them."""
     found: OSError | None = None
     for task in done:
         error = task.exception()
@@ -120,7 +120,7 @@ async def _connect(loop: asyncio.AbstractEventLoop, address: Address) -> socket.
 async def _give_up(attempts: dict[asyncio.Task[socket.socket], int]) -> None:
     for task in attempts:
         task.cancel()
-    # Also those that were connected at the same moment as another one.
+    # This includes sockets that connected at the same moment as another one.
     for result in await asyncio.gather(*attempts, return_exceptions=True):
         if isinstance(result, socket.socket):
             result.close()

@@ -1,10 +1,11 @@
-"""One connection to an endpoint: sends a request, reads the response, and is used again if both ended cleanly.
+"""One connection to an endpoint: sends a request, reads the response, and is reused if both ended cleanly.
 
 Facts (RFC 9112 section 6.3): a response to HEAD and any 1xx, 204 or 304 has no
-body whatever its fields say; otherwise `Transfer-Encoding: chunked` frames it,
+body, regardless of its fields; otherwise `Transfer-Encoding: chunked` frames it,
 else Content-Length, else the end of the connection. A response with both, with
-several lengths or with another transfer coding is ambiguous: 502, and the
-connection is not used again. One without Date gets one (RFC 9110 section 6.6.1).
+several lengths or with another transfer coding is ambiguous: the client gets
+502, and the connection is not reused. A response without Date gets one (RFC 9110
+section 6.6.1).
 """
 
 from __future__ import annotations
@@ -32,15 +33,15 @@ _DIGITS = frozenset(b"0123456789")
 _LENGTH = frozenset({b"content-length"})
 _NO_OPTIONS: frozenset[bytes] = frozenset()
 _ABOUT_OTHER_THAN_FIELDS = frozenset({b"close", b"keep-alive", b"content-length"})
-"""Connection options that take no field off: two are about the connection, and the length is needed."""
+"""Connection options that remove no field: two concern the connection, and Content-Length is needed."""
 
 
 class BadResponse(Exception):
-    """The endpoint's response can't be understood or is ambiguous; the message says how."""
+    """The endpoint's response is malformed or ambiguous; the message gives the reason."""
 
 
 class ConnectionPool(Protocol):
-    """What a connection needs of the pool that it belongs to."""
+    """The part of its pool that a connection depends on."""
 
     @property
     def upstream(self) -> Upstream: ...
@@ -57,7 +58,7 @@ class ConnectionPool(Protocol):
 
 
 class Requesting(Protocol):
-    """Has sent one request over a connection and takes its response; the methods are those of Exchange."""
+    """Has sent one request over a connection and receives its response; the methods are those of Exchange."""
 
     response_started: bool
 
@@ -83,7 +84,7 @@ class Requesting(Protocol):
     def response_body(self, body: bytes) -> None: ...
 
     def flush(self) -> None:
-        """One piece of input was parsed: hand on what it came to."""
+        """Forward the output of one parsed piece of input."""
 
     def response_complete(self) -> None: ...
 
@@ -95,10 +96,10 @@ class Requesting(Protocol):
 class UpstreamConnection:
     """A kept-alive HTTP/1.1 connection to one endpoint, with one exchange at a time.
 
-    It is `answering` once a byte of an answer, also of an interim one, has come in,
-    and `truncated` where TLS ended without close_notify. `released_at` is since
-    when it has been idle, later where it has just `carried_body`, a large one
-    (see pool.py).
+    It is `answering` once a byte of a response, even an interim one, has arrived,
+    and `truncated` if TLS ended without close_notify. `released_at` is when it
+    became idle, or a later time if it has just `carried_body`, a large one (see
+    `endpoint_pool`).
     """
 
     __slots__ = (
@@ -169,7 +170,7 @@ class UpstreamConnection:
         used = " used" if self.used else ""
         return f"<UpstreamConnection {self.pool.url} {stands}{used}{'' if self.reusable else ' last'}>"
 
-    # What the event loop calls, as of asyncio.Protocol
+    # Called by the event loop: asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -177,7 +178,7 @@ class UpstreamConnection:
     def data_received(self, data: bytes) -> None:
         exchange = self.exchange
         if exchange is None:
-            # Nothing was asked, so whatever this is, it can't be trusted to be an answer.
+            # No request was sent, so these bytes can't be trusted to be a response.
             self.reusable = False
             self.transport.abort()
             return
@@ -194,7 +195,7 @@ class UpstreamConnection:
                 exchange.whole_response(status, line, fields if dated else fields + self.pool.date_line, body)
                 return
         if not self.answering and not data.startswith(b"H"):
-            # The parser takes the names of some other protocols for HTTP.
+            # The parser accepts the names of some other protocols as HTTP.
             self._malformed(exchange, False, BadResponse("it does not begin with HTTP"))
             return
         self.answering = True
@@ -207,24 +208,24 @@ class UpstreamConnection:
             assert self._upgrade is not None
             line, fields, early = status_line(101, self._phrase), b"".join(self._lines), data[upgrade.args[0] :]
             if not exchange.switch_protocols(self, line, fields, self._upgrade, early):
-                self._malformed(exchange, begun, BadResponse("it switches protocols without being asked"))
+                self._malformed(exchange, begun, BadResponse("it switches protocols without an Upgrade request"))
             return
         except httptools.HttpParserError as error:
             self.reusable = False
-            # What follows a whole response is nobody's, and does not make the response wrong.
+            # Bytes after a complete response belong to no request, and don't make the response malformed.
             if not self._complete:
                 malformed = error.__context__ if isinstance(error.__context__, BadResponse) else error
         if self.exchange is not exchange:
             if self.exchange is None:
-                # The exchange has turned to somebody else.
+                # The exchange has moved on to another connection.
                 return
-            # A hedge has won, and the response is its exchange's.
+            # A hedge has won, and the response belongs to its exchange.
             exchange = self.exchange
         if malformed is not None:
             self._malformed(exchange, begun, malformed)
             return
         if self._head_bytes > LARGEST_HEAD and not self._complete:
-            # Of a head, chunk extensions or trailers; the parser would gather without end.
+            # A head, chunk extensions or trailers: the parser would buffer them without limit.
             self._malformed(exchange, begun, BadResponse("its head is too large"))
             return
         exchange.flush()
@@ -233,19 +234,19 @@ class UpstreamConnection:
 
     def eof_received(self) -> bool:
         if self.exchange is not None:
-            # Closing waits until everything is written, and an endpoint that has ended need not read any more of it.
+            # Closing waits until everything is written, and an endpoint that has ended may read no more of it.
             self.transport.abort()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.reusable = False
         if exc is not None and self.exchange is not None:
-            # Where writing failed, the response may be there all the same: an endpoint need not read a request's body.
+            # If writing failed, the response may have arrived anyway: an endpoint need not read the request's body.
             for data in rest_of(self.transport):
                 self.data_received(data)
                 if self.exchange is None:
                     break
-        # It holds on to this connection, which would then have to wait for a collection.
+        # It refers to this connection, which would otherwise have to wait for a garbage collection.
         self._parser = None  # type: ignore[assignment]
         self.pool.lost(self)
         exchange = self.exchange
@@ -272,7 +273,7 @@ class UpstreamConnection:
         if self.answering:
             self._begin()
             if self.paused:
-                # The client is slow, but the next exchange is another one's.
+                # The client is slow, but the next exchange belongs to another client.
                 self.resume_reading()
         self.used = True
         if clean:
@@ -282,29 +283,29 @@ class UpstreamConnection:
         exchange.response_complete()
 
     def _malformed(self, exchange: Requesting, begun: bool, cause: Exception) -> None:
-        """Give `exchange` up; `begun` tells whether the client has had a part of the response."""
+        """Abandon `exchange`; `begun` is whether the client has received a part of the response."""
         exchange.response_started = begun
         exchange.upstream_failed("malformed", 502, f"The upstream's response is malformed: {cause}.")
 
     def is_quiet(self) -> bool:
-        """Whether nothing has arrived that the event loop has not handed on yet."""
+        """Return whether the socket has no input that the event loop has not delivered yet."""
         events = self._arrivals
         if events is None:
             events = self._arrivals = arrivals(self.transport)
         return not events.poll(0)
 
     def pause_reading(self) -> None:
-        """Stop reading: the client can't take more."""
+        """Pause reading: the client can't accept more."""
         self.paused = True
         self.transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Read again."""
+        """Resume reading."""
         self.paused = False
         self.transport.resume_reading()
 
     def discard(self) -> None:
-        """Close at once; what the endpoint still sends concerns nobody."""
+        """Close at once, and discard whatever the endpoint still sends."""
         self.exchange = None
         self.reusable = False
         self.transport.abort()
@@ -344,7 +345,7 @@ class UpstreamConnection:
         status = self._parser.get_status_code()
         version = self._parser.get_http_version()
         if status < 100 or version not in ("1.1", "1.0"):
-            raise BadResponse(f"HTTP/{version} and the status {status} mean nothing")
+            raise BadResponse(f"HTTP/{version} with the status {status} is invalid")
         options = connection_options(self._connection) if self._connection is not None else _NO_OPTIONS
         named = options - _ABOUT_OTHER_THAN_FIELDS
         if named:
@@ -364,27 +365,27 @@ class UpstreamConnection:
             self.reusable = False
         delimited = self._is_delimited(status, exchange.method)
         if exchange.method == "HEAD":
-            # llhttp can't be told that no body follows, so this parser is done with.
+            # llhttp can't be told that no body follows, so this parser is discarded.
             self._complete = True
             self._new_parser()
         if not self._dated:
             self._lines.append(self.pool.date_line)
         if status == 426 and self._upgrade is not None:
-            # It says to what the client has to switch (RFC 9110 section 15.5.22).
+            # It names the protocol that the client has to switch to (RFC 9110 section 15.5.22).
             self._lines.append(b"Connection: Upgrade\r\nUpgrade: %b\r\n" % self._upgrade)
         exchange.response_head(status, status_line(status, self._phrase), b"".join(self._lines), delimited)
 
     def _check_switch(self) -> None:
-        """Raise BadResponse unless this is a whole 101: one that names a protocol, for this hop, without a body."""
+        """Raise BadResponse unless this is a valid 101: it names a protocol, for this hop, and has no body."""
         if self._upgrade is None or b"upgrade" not in connection_options(self._connection or b""):
             raise BadResponse("it switches protocols without Upgrade and the option in Connection")
         if self._transfer_encoding is not None or (self._content_length or b"0").strip(b"0"):
             raise BadResponse("it switches protocols in a message with a body")
-        # Servers send a length of 0 although nothing is to be framed any more; it does not go on.
+        # Some servers send a length of 0 although there is nothing to frame; it is not forwarded.
         self._strip(_LENGTH)
 
     def _is_delimited(self, status: int, method: str) -> bool:
-        """Whether the head tells where the response ends, without a transfer coding; ambiguity raises BadResponse."""
+        """Return whether Content-Length gives the end of the response; ambiguous framing raises BadResponse."""
         bodyless = method == "HEAD" or status == 204 or status == 304
         length = self._content_length
         coding = self._transfer_encoding
@@ -403,7 +404,7 @@ class UpstreamConnection:
         elif not bodyless:
             self.until_close = True
         if status == 204 and length is not None:
-            # A server must not send one, and not everybody knows to ignore it (RFC 9110 section 8.6).
+            # A server must not send one, and not every client ignores it (RFC 9110 section 8.6).
             self._strip(_LENGTH)
         return bodyless or length is not None
 

@@ -1,11 +1,11 @@
-"""Connections to one endpoint: which are idle, which requests wait for one, and how the endpoint does.
+"""Connections to one endpoint: idle ones, the requests that wait for one, and the endpoint's health.
 
-A server may say that it keeps a connection and close it all the same: gunicorn's
-gthread worker does so within a millisecond or two where it did not read the
-whole body of the request. A request that can be repeated is sent once more
-then. Any other must not meet such a connection, so it gets one that has proven
-to stay open, by being idle for `SETTLING` seconds (`SETTLING_AFTER_BODY` after
-a large body), or a fresh one.
+A server may announce that it keeps a connection and close it nevertheless:
+gunicorn's gthread worker does so within a millisecond or two if it did not read
+the whole request body. A repeatable request is then sent once more. Any other
+request must not use such a connection, so it gets one that has proven to stay
+open, by being idle for `SETTLING` seconds (`SETTLING_AFTER_BODY` after a large
+body), or a new one.
 """
 
 from __future__ import annotations
@@ -42,16 +42,16 @@ ALWAYS = float("-inf")
 SETTLING = 0.005
 SETTLING_AFTER_BODY = 1.0
 LARGE_BODY = 10_000
-"""From so many bytes on, a server that does not read a body may leave a part of it unread in the kernel."""
+"""Minimum size of a body, in bytes, of which a server that does not read it may leave a part in the kernel."""
 
 _RELEASED_AT = attrgetter("released_at")
 
-# Reading the machine's authorities takes 20 ms, and most upstreams have the same settings.
+# Reading the system's certificate authorities takes 20 ms, and most upstreams have the same settings.
 context_of = lru_cache(64)(upstream_context)
 
 
 class Requester(Requesting, Protocol):
-    """Wants a connection to send one request over; the methods are those of Exchange."""
+    """Needs a connection to send one request; the methods are those of Exchange."""
 
     @property
     def done(self) -> bool: ...
@@ -61,7 +61,7 @@ class Requester(Requesting, Protocol):
 
     @property
     def repeatable(self) -> bool:
-        """Whether it is sent once more where its connection turns out to have been closed while it was idle."""
+        """Whether the request is sent once more if its connection was closed while it was idle."""
 
     def waits_for(self, pool: EndpointPool) -> bool: ...
 
@@ -77,7 +77,7 @@ class Requester(Requesting, Protocol):
 
 
 class Owner(Protocol):
-    """What the pool of an endpoint, and what runs there, need of its upstream; see UpstreamPool."""
+    """The part of UpstreamPool that the pool of an endpoint, and its exchanges, depend on."""
 
     @property
     def upstream(self) -> Upstream: ...
@@ -108,9 +108,9 @@ class Owner(Protocol):
 class EndpointPool:
     """One worker's connections to one endpoint, bounded by the upstream's `connections`.
 
-    `left_out` tells that it was not well when that was last looked at,
-    `up_since` when it last came back. `watched` tells that an answer from it has
-    to be noted; one that always answers need not be.
+    `left_out` is whether the endpoint was unhealthy at the last check,
+    `up_since` when it last recovered. `watched` is whether its responses have to
+    be recorded; those of an endpoint that always responds need not be.
     """
 
     __slots__ = (
@@ -160,7 +160,7 @@ class EndpointPool:
 
     @property
     def upstream(self) -> Upstream:
-        """The upstream that the endpoint belongs to."""
+        """The upstream of the endpoint."""
         return self.owner.upstream
 
     @property
@@ -170,19 +170,19 @@ class EndpointPool:
 
     @property
     def date_line(self) -> bytes:
-        """The Date field for a response without one."""
+        """The Date field to add to a response without one."""
         return self.plane.date_line
 
     @property
     def busy(self) -> int:
-        """The requests under way or waiting."""
+        """The number of active and waiting requests."""
         return self.open - len(self.idle) + len(self.waiting)
 
     def request(self, exchange: Requester, *, fresh: bool = False) -> None:
-        """Give `exchange` a connection: an idle one at once, else a new one, else when its turn comes.
+        """Give `exchange` a connection: an idle one at once, else a new one, else one when its turn comes.
 
-        `fresh` refuses idle ones, for a request that has met a stale one. A
-        request that is not `repeatable` asks by `request_proven`.
+        `fresh` excludes idle ones, for a request that failed on a stale one. A
+        request that is not `repeatable` uses `request_proven`.
         """
         idle = self.idle
         while idle and not fresh:
@@ -193,11 +193,11 @@ class EndpointPool:
         self._request_fresh(exchange)
 
     def request_proven(self, exchange: Requester) -> None:
-        """Give `exchange` a connection: an idle one that has proven to stay open, else a fresh one."""
+        """Give `exchange` an idle connection that has proven to stay open, else a new one."""
         idle = self.idle
         now = self.plane.loop.time()
-        # From the newest on: those that have been idle for long are about to be closed. They stand in the order in
-        # which they came back, so those that came just now are skipped at once.
+        # Newest first: those that have been idle for long are about to be closed. They are in the order in which
+        # they were returned, so the most recent ones are skipped at once.
         settled = now - SETTLING
         for place in range(bisect_right(idle, settled, key=_RELEASED_AT) - 1, -1, -1):
             connection = idle[place]
@@ -206,10 +206,10 @@ class EndpointPool:
                     del idle[place]
                     exchange.connected(connection)
                     return
-                # Its end has arrived, and the event loop will say so.
+                # The end of this connection has arrived, and the event loop will report it.
                 connection.released_at = now
         if idle and self.open >= self.owner.upstream.connections:
-            # An idle one makes room for a fresh one, which `lost` makes.
+            # An idle connection makes room for a new one, which `lost` opens.
             self.waiting.append(exchange)
             idle.pop(0).transport.abort()
             return
@@ -225,12 +225,12 @@ class EndpointPool:
             exchange.busy(f"Upstream {upstream.name} is busy.")
 
     def forget(self, exchange: Requester) -> None:
-        """Give up the place of an exchange that no longer waits for a connection, if it has one."""
+        """Remove an exchange that no longer needs a connection from the queue, if it is queued."""
         with contextlib.suppress(ValueError):
             self.waiting.remove(exchange)
 
     def release(self, connection: UpstreamConnection) -> None:
-        """Take back a connection whose exchange ended cleanly."""
+        """Return a connection whose exchange ended cleanly to the pool."""
         if self.retired:
             connection.transport.close()
             return
@@ -241,7 +241,7 @@ class EndpointPool:
             if exchange.repeatable or not connection.used:
                 exchange.connected(connection)
             else:
-                # Its place is for a fresh one, which `lost` makes.
+                # Its place is for a new connection, which `lost` opens.
                 self.waiting.appendleft(exchange)
                 connection.transport.close()
             return
@@ -256,12 +256,12 @@ class EndpointPool:
         self.idle.append(connection)
 
     def switched(self) -> None:
-        """A connection has become a tunnel: it carries no more requests, and whoever waits may open another."""
+        """Release a connection that became a tunnel: it carries no more requests; a waiting one may open another."""
         self.open -= 1
         self._serve_waiting()
 
     def lost(self, connection: UpstreamConnection) -> None:
-        """A connection is gone; whoever waits may open another."""
+        """Remove a lost connection; a waiting request may open another."""
         self.open -= 1
         if connection.exchange is None and connection in self.idle:
             self.idle.remove(connection)
@@ -307,7 +307,7 @@ class EndpointPool:
                 pool._not_opened(exchange, 502, f"Upstream {name} can't be reached.")
             return
         if connection.transport.is_closing():
-            # Lost as soon as it was there, as where a client certificate is not accepted; `lost` has heard or will.
+            # Lost as soon as it opened, for example over a rejected client certificate; `lost` handles that.
             self.owner.endpoint_failed(pool)
             if exchange.waits_for(pool):
                 exchange.connect_failed(502, f"Upstream {name} ended the connection at once.")
@@ -317,11 +317,11 @@ class EndpointPool:
             pool.release(connection)
 
     def _new_connection(self) -> asyncio.Protocol:
-        # It has the methods of one, which is all that event loops ask for.
+        # It has the methods of a protocol, and event loops require no more.
         return cast(asyncio.Protocol, UpstreamConnection(self))
 
     async def connect(self, to: str | socket.socket) -> UpstreamConnection:
-        """A new connection to an address, or over a socket that is connected; raises OSError."""
+        """Open a connection to an address, or over a connected socket; raises OSError."""
         endpoint = self.endpoint
         loop = self.plane.loop
         connected = None if isinstance(to, str) else to
@@ -349,7 +349,7 @@ class EndpointPool:
         return cast(UpstreamConnection, connection)
 
     def _others(self) -> list[EndpointPool]:
-        """The pools of the other addresses of this endpoint's name to which a connection may be made."""
+        """Return the pools of this endpoint name's other addresses that have room for a connection."""
         endpoint = self.endpoint
         return [
             pool
@@ -360,10 +360,10 @@ class EndpointPool:
         ]
 
     async def _race(self, others: Sequence[EndpointPool]) -> tuple[str | socket.socket, EndpointPool]:
-        """A socket connected to the first address that accepts, or the only address, and the pool that it is for.
+        """Return a socket connected to the first address that accepts, or the only address, and its pool.
 
-        The addresses of a name are those that it has now, or each an endpoint of
-        its own, of which this one is tried first.
+        The addresses of a name are those that it resolves to now, or each is an
+        endpoint of its own; then this endpoint is tried first.
         """
         loop = self.plane.loop
         if others:
@@ -404,25 +404,25 @@ class EndpointPool:
         self._serve_waiting()
 
     def expire(self, now: float) -> None:
-        """Close connections that have been idle for too long (the oldest stand first)."""
+        """Close connections that have been idle for too long (the oldest come first)."""
         idle = self.idle
         released = now - self.owner.upstream.keep_alive
         while idle and idle[0].released_at <= released:
             idle.pop(0).transport.close()
 
     def retire(self) -> None:
-        """The upstream has this endpoint no more: close what is idle, keep what is at work."""
+        """Retire an endpoint that its upstream no longer has: close idle connections, keep busy ones."""
         self.retired = True
         self.close_idle()
 
     def close_idle(self) -> None:
-        """Close the connections that are kept for later."""
+        """Close the idle connections."""
         for connection in self.idle:
             connection.transport.close()
         self.idle.clear()
 
 
 def _address(endpoint: Endpoint) -> Address:
-    """The address of an endpoint whose host is one."""
+    """Return the address of an endpoint whose host is an address."""
     family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
     return int(family), (endpoint.host, endpoint.port)

@@ -1,12 +1,12 @@
-"""A whole response in one piece: read without the parser where everything about it is plain.
+"""A whole response in one read, handled without the parser if everything about it is plain.
 
-Most answers of an API come in one read: a head of plain fields with one
+Most responses of an API arrive in one read: a head of plain fields with one
 Content-Length, and exactly that many bytes of body. Servers repeat their header
-lines in every response, and whole heads within a second (Date changes then), so
-what a line and a head mean is worked out once and remembered, as HPACK (RFC
-7541) does for HTTP/2. Anything else (another framing, a second
-length, a field about the connection, a byte outside of visible ASCII, a byte
-too few or too many) is left to the parser.
+lines in every response, and whole heads within a second (until Date changes), so
+the meaning of a line and of a head is computed once and cached, as HPACK (RFC
+7541) does for HTTP/2. Anything else (another framing, a second length, a field
+about the connection, a byte outside of visible ASCII, a missing or an extra
+byte) is left to the parser.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from strangler.proxy.http.headers import RESPONSE_ACTIONS, Action
 
 REMEMBERED_LINES = 4096
 REMEMBERED_LINE = 512
-"""Longer lines are looked at anew each time, so that what is remembered of them stays below 3 MiB."""
+"""Longer lines are not cached, so that the cache stays below 3 MiB."""
 REMEMBERED_STATUSES = 256
 REMEMBERED_HEADS = 1024
 REMEMBERED_HEAD = 2048
@@ -27,12 +27,12 @@ _FIELD_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*((?:[!-~](?:[\t 
 _LENGTH = re.compile(rb"0|[1-9][0-9]{0,8}")
 _SHORTEST_LINE = len(b"HTTP/1.1 200 ")
 
-# What a line means; a number from _LENGTHS on is a Content-Length, counted from there.
+# The meanings of a line; a number of _LENGTHS or more is a Content-Length plus _LENGTHS.
 _FORWARD, _DATE, _DROP, _NOT_PLAIN, _LENGTHS = range(5)
 
 
 class _Lines(dict[bytes, int]):
-    """From a header line to what it means."""
+    """A cache from a header line to its meaning."""
 
     def __missing__(self, line: bytes) -> int:
         meaning = self._meaning(line)
@@ -63,12 +63,12 @@ class _Lines(dict[bytes, int]):
 
 
 class _Statuses(dict[bytes, int]):
-    """From a status line to its status; 0 for one that is not plain."""
+    """A cache from a status line to its status; 0 for one that is not plain."""
 
     def __missing__(self, line: bytes) -> int:
         match = _STATUS_LINE.fullmatch(line)
         status = int(match[1]) if match is not None else 0
-        # Two have no body whatever their fields say; a 426 keeps its Upgrade, which is dropped from all others.
+        # 204 and 304 have no body, regardless of their fields; a 426 keeps its Upgrade, which others lose.
         status = 0 if status in (204, 304, 426) else status
         if len(line) <= REMEMBERED_LINE:
             if len(self) >= REMEMBERED_STATUSES:
@@ -85,10 +85,10 @@ _HEADS: dict[bytes, tuple[int, bytes, bytes, int, bool]] = {}
 
 
 def read_short_response(data: bytes) -> tuple[int, bytes, bytes, bytes, bool] | None:
-    """Status, status line, fields to forward, body, and whether there is a Date; lines with their ends.
+    """Return status, status line, fields to forward, body, and whether there is a Date; lines include CRLF.
 
-    For a response to all but HEAD. Content-Length is among the fields.
-    None where `data` is not exactly one plain response.
+    For a response to any method but HEAD. The fields include Content-Length.
+    Returns None if `data` is not exactly one plain response.
     """
     end = data.find(b"\r\n\r\n")
     head = data[:end] if end >= 0 else b""
@@ -102,7 +102,7 @@ def read_short_response(data: bytes) -> tuple[int, bytes, bytes, bytes, bool] | 
 
 
 def _read_head(head: bytes) -> tuple[int, bytes, bytes, int, bool] | None:
-    """Status, status line, fields to forward, length of the body, whether dated; None where `head` is not plain."""
+    """Return status, status line, fields to forward, body length, whether dated; None if `head` is not plain."""
     status_line, *lines = head.split(b"\r\n")
     status = _STATUSES[status_line]
     if not status:
@@ -123,7 +123,7 @@ def _read_head(head: bytes) -> tuple[int, bytes, bytes, int, bool] | None:
         forwarded += (line, b"\r\n")
     if length < 0:
         return None
-    # The space before the reason phrase is not optional, the phrase is (RFC 9112 section 4).
+    # The space before the reason phrase is required, the phrase itself is optional (RFC 9112 section 4).
     read = (status, status_line.ljust(_SHORTEST_LINE) + b"\r\n", b"".join(forwarded), length, dated)
     if len(head) <= REMEMBERED_HEAD:
         if len(_HEADS) >= REMEMBERED_HEADS:

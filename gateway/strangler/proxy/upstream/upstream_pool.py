@@ -1,7 +1,7 @@
-"""The endpoints of one upstream in one worker: which are well, and which gets the next request.
+"""The endpoints of one upstream in one worker: which are healthy, and which gets the next request.
 
-What the ways of choosing have in common is decided when something changes, not
-for each request: the endpoints that are well, and their weights.
+The healthy endpoints and their weights, which all balancing methods use, are
+computed when something changes, not for each request.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ Balancer = (
 
 
 class UpstreamPool:
-    """The endpoints of an upstream, and what the worker knows of them.
+    """The endpoints of an upstream, and what the worker knows about them.
 
-    `available` are those that are well, or all where none is: with all bad, any
-    may be tried. `guarded` tells that a request must be let in by a breaker or
-    a concurrency limit first, `special` that it has to have a guard for that.
+    `available` are the healthy ones, or all if none is healthy: then any may be
+    tried. `guarded` is whether a breaker or a concurrency limit must admit each
+    request first, `special` whether the request needs a guard object for that.
     `breakers` are those of the upstream and of sides of migrations.
     `requests` counts first attempts.
     """
@@ -66,7 +66,7 @@ class UpstreamPool:
     def __init__(
         self, plane: UpstreamWorker, upstream: Upstream, endpoints: Iterable[Endpoint], before: UpstreamPool | None
     ) -> None:
-        """`before` is what there was under this name: connections and what is known of endpoints are taken over."""
+        """`before` is the previous pool of this name: its connections and the state of its endpoints are kept."""
         self.plane = plane
         self.upstream = upstream
         self.requests = 0
@@ -100,21 +100,21 @@ class UpstreamPool:
         self.set_endpoints(endpoints)
 
     def set_breakers(self, breakers: Iterable[Breaker]) -> None:
-        """All breakers that may have to let requests in, the upstream's own among them."""
+        """All breakers that may have to admit requests, including the upstream's own."""
         self.breakers = list(breakers)
         self.guarded = bool(self.breakers) or self.limit is not None
         self.breaker_changed()
 
     def breaker_changed(self) -> None:
-        """One of them has another state, perhaps."""
+        """Update what depends on the breakers: the state of one may have changed."""
         self.special = any(breaker.needs_every_end for breaker in self.breakers)
 
     def set_endpoints(self, endpoints: Iterable[Endpoint]) -> None:
         """Use these endpoints; connections to those that stay are kept."""
         before = {pool.endpoint.url: pool for pool in self.endpoints}
-        # One pool for each URL: two could not be told from each other when the next endpoints come.
+        # One pool for each URL: two could not be distinguished at the next update of endpoints.
         endpoints = tuple({endpoint.url: endpoint for endpoint in endpoints}.values())
-        # Where none stays, all are new, and there is nobody to send the rest to.
+        # If none remains, all are new, and no warm endpoint could take the rest of the requests.
         slowly = any(endpoint.url in before for endpoint in endpoints)
         self.endpoints = tuple(
             self._taken_over(before.pop(endpoint.url, None), endpoint, slowly=slowly) for endpoint in endpoints
@@ -139,10 +139,10 @@ class UpstreamPool:
         pool.endpoint = endpoint
         return pool
 
-    # Who is well
+    # Health
 
     def refresh(self) -> None:
-        """Find out anew which endpoints may be chosen."""
+        """Recompute which endpoints may be chosen."""
         well = tuple(pool for pool in self.endpoints if self._is_well(pool))
         for pool in well:
             if pool.left_out:
@@ -156,7 +156,7 @@ class UpstreamPool:
         return not pool.record.ejected and (self.upstream.name, pool.endpoint.url) not in self.plane.down
 
     def tick(self, now: float) -> None:
-        """Count for the breakers, take back those whose ejection is over, go on warming up those that came back."""
+        """Update the breakers' counts, readmit endpoints whose ejection is over, continue slow starts."""
         for breaker in self.breakers:
             breaker.tick(now)
         if self._ejections is not None:
@@ -171,13 +171,13 @@ class UpstreamPool:
             self._balance()
 
     def _balance(self) -> None:
-        """Choose by the weights that the available ones have now."""
+        """Update the balancer with the current weights of the available endpoints."""
         balancing = self.upstream.balancing
         now = self.plane.now
         available = self.available
         weights = [pool.endpoint.weight * warmth(now - pool.up_since, balancing.slow_start) for pool in available]
         warming = balancing.slow_start > 0 and any(now - pool.up_since < balancing.slow_start for pool in available)
-        # New weights are for those that the balancer knows; where others are available, it has to be another one.
+        # New weights apply to the endpoints that the balancer has; other endpoints need a new balancer.
         same = available == self._balanced
         if same and self._warming and warming and not isinstance(self._balancer, (RoundRobin, ConsistentHash)):
             self._balancer.reweigh(weights)
@@ -194,10 +194,10 @@ class UpstreamPool:
         else:
             self._balancer = turns
 
-    # What happens to them
+    # Outcomes
 
     def endpoint_failed(self, pool: EndpointPool) -> None:
-        """A request at `pool` failed by the endpoint's fault."""
+        """Record that a request to `pool` failed through the endpoint's fault."""
         if self._ejections is None:
             return
         pool.watched = True
@@ -212,7 +212,7 @@ class UpstreamPool:
             self.refresh()
 
     def endpoint_answered(self, pool: EndpointPool, status: int) -> None:
-        """A response with `status` began at `pool`; asked for where the pool is `watched`."""
+        """Record that a response with `status` began at `pool`; required only if the pool is `watched`."""
         ejection = self.upstream.ejection
         if self._ejections is None or ejection is None:
             pool.watched = False
@@ -230,10 +230,10 @@ class UpstreamPool:
             and (pool.record.in_a_row > 0 or pool.record.recent is not None or bool(ejection.statuses))
         )
 
-    # Whose turn it is
+    # Choice of an endpoint
 
     def next(self, key: str | None) -> EndpointPool:
-        """The endpoint for a first attempt, with consistent hashing that of `key`; see `key_of`."""
+        """Return the endpoint for a first attempt, with consistent hashing that of `key`; see `key_of`."""
         self.requests += 1
         available = self.available
         if len(available) == 1:
@@ -241,10 +241,10 @@ class UpstreamPool:
         return self._balancer.choose(key)
 
     def next_but(self, tried: Collection[str], key: str | None) -> EndpointPool | None:
-        """The one for another attempt: none whose URL is among `tried`; None if all were tried.
+        """Return the endpoint for another attempt, with no URL in `tried`; None if all were tried.
 
-        Of those that are left the least busy one is taken, or with consistent
-        hashing the one that the key would belong to without the others.
+        This is the least busy one of the rest, or with consistent hashing the
+        one that the key would map to without the tried ones.
         """
         left = [pool for pool in self.available if pool.endpoint.url not in tried]
         left = left or [pool for pool in self.endpoints if pool.endpoint.url not in tried]
@@ -256,7 +256,7 @@ class UpstreamPool:
         return min(left, key=lambda pool: pool.busy / pool.endpoint.weight)
 
     def key_of(self, request: Request, identity: Identity | None) -> str | None:
-        """What tells which endpoint is the request's with consistent hashing; None for all other ways of choosing."""
+        """Return the request's key for consistent hashing; None for all other balancing methods."""
         for key in self._key:
             value = sticky_value(key, request, identity)
             if value:
@@ -265,5 +265,5 @@ class UpstreamPool:
 
 
 def _draw(bound: int) -> int:
-    """A whole number from 0 to below `bound`, without the checks of random.randrange."""
+    """Return an integer from 0 up to, but not including, `bound`, without the checks of random.randrange."""
     return int(random.random() * bound)

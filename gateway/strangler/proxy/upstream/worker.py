@@ -1,4 +1,4 @@
-"""What connections and pools need of what stands above them: the worker, and what waits for its turn."""
+"""Interfaces that connections and pools depend on: the worker, and a request that waits for its turn."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class RequestSource(Protocol):
-    """Where a request comes from, which may have to wait."""
+    """The client's connection, which may have to wait."""
 
     def pause_reading(self) -> None: ...
 
@@ -22,14 +22,14 @@ class RequestSource(Protocol):
 
 
 class Admitted(Protocol):
-    """What waits for its turn under a concurrency limit."""
+    """A request that waits for its turn under a concurrency limit."""
 
     def admitted(self) -> None:
-        """The turn has come."""
+        """Proceed: the request's turn has come."""
 
 
 class UpstreamWorker(Protocol):
-    """The worker that pools belong to; `down` are endpoints, by upstream and URL, that health checks found down."""
+    """The worker that owns the pools; `down` are the endpoints, by upstream and URL, that health checks found down."""
 
     @property
     def now(self) -> float: ...

@@ -1,4 +1,4 @@
 """In a worker: requests are recorded, copied and paired. Start with `mirror`.
 
-Callers never wait for a copy. No database, no configuration text.
+Clients never wait for a copy. No database, no configuration text.
 """

@@ -1,11 +1,11 @@
-"""The way of the pairs from a worker to the judge: a Unix socket, bounded, and lossy when the judge is slow.
+"""The channel for pairs from a worker to the judge: a Unix socket, bounded, and lossy when the judge is slow.
 
-A worker never waits for the judge. What it has to say gathers in a batch that
-goes out with the worker's tick; when more than WAITING_BYTES wait, or nobody
-listens, pairs are dropped and counted as `overload`. Counts are kept until they
-could be sent.
+A worker never waits for the judge. Its messages form a batch that is sent with
+the worker's tick; when more than WAITING_BYTES wait, or the judge does not
+listen, pairs are dropped and counted as `overload`. Counts are kept until they
+can be sent.
 
-Messages are framed by `pickle_stream`. The socket lies in a folder that only
+Messages are framed by `pickle_stream`. The socket is in a directory that only
 this user can enter.
 """
 
@@ -21,21 +21,21 @@ from strangler.shadow.pair import Batch, NotCompared, Pair, Reason, SideResponse
 
 WAITING_BYTES = 8_388_608
 PAIRS_AT_ONCE = 3
-"""So many go out without waiting for the tick: whoever is served meanwhile waits for what packing them takes."""
+"""A batch of this many is sent without waiting for the tick: clients served meanwhile wait while it is packed."""
 COUNTS_EVERY = 1.0
 RECONNECT = 0.5
 DRAIN = 1.0
 READ_EVERY = 0.02
-"""Seconds in which messages gather in the socket: waking for each of them costs the judge as much as judging it."""
+"""Seconds in which messages collect in the socket: a wake-up for each costs the judge as much as judging it."""
 READ_AT_ONCE = 32_768
-"""Bytes that are worth waking for: where that many come at a time, the judge goes on reading."""
+"""Bytes worth a wake-up: while that many arrive at a time, the judge continues to read."""
 _OVERHEAD = 512
 _ANSWERS = Pair._fields.index("legacy")
 _VERSION = Pair._fields.index("version")
 
 
 class Channel(asyncio.Protocol):
-    """A worker's end; `on_order` gets each self-test that the judge orders."""
+    """The worker's end; `on_order` gets each self-test that the judge orders."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, on_order: Callable[[SelfTestOrder], None]) -> None:
         self._loop = loop
@@ -51,7 +51,7 @@ class Channel(asyncio.Protocol):
         self._counts_at = 0.0
 
     def listen_at(self, path: str | None) -> None:
-        """Where the judge listens; None where there is none."""
+        """The address of the judge; None if there is no judge."""
         if path != self._path:
             self._path = path
             self.close()
@@ -59,7 +59,7 @@ class Channel(asyncio.Protocol):
             self._connect(self._loop.time())
 
     def offer(self, pair: Pair) -> None:
-        """Send `pair` with the next batch, or count it as not compared for overload."""
+        """Add `pair` to the next batch, or count it as not compared because of overload."""
         legacy, extracted = pair.legacy, pair.extracted
         size = (
             _OVERHEAD
@@ -83,7 +83,7 @@ class Channel(asyncio.Protocol):
         self._not_compared[what] = self._not_compared.get(what, 0) + 1
 
     def flush(self, now: float, *, last: bool = False) -> None:
-        """Send what has gathered, counts alone only once a second unless it is the `last`; `now` is the loop's time."""
+        """Send the batch, counts alone only once a second unless it is the `last`; `now` is the loop's time."""
         transport = self._transport
         if transport is None:
             self._connect(now)
@@ -96,7 +96,7 @@ class Channel(asyncio.Protocol):
         self._send(transport)
 
     def _send(self, transport: asyncio.WriteTransport) -> None:
-        # Plain tuples, which need no class to be looked up: a third of the time at both ends.
+        # Plain tuples, which need no class lookup, take a third of the time at both ends.
         pairs = [pair[:_ANSWERS] + pair.legacy + pair.extracted + pair[_VERSION:] for pair in self._pairs]
         data = framed((pairs, self._not_compared))
         self._pairs = []
@@ -105,7 +105,7 @@ class Channel(asyncio.Protocol):
         transport.write(data)
 
     async def drained(self) -> None:
-        """Send what has gathered and wait until it is out, DRAIN seconds at the most.
+        """Send the batch and wait until it is written, at most DRAIN seconds.
 
         A worker that ends just after its start has no connection yet, and waits for one.
         """
@@ -118,7 +118,7 @@ class Channel(asyncio.Protocol):
             await asyncio.sleep(0.01)
 
     def close(self) -> None:
-        """Hang up; what is written already still goes out."""
+        """Close the channel; data written already is still sent."""
         if self._connecting is not None:
             self._connecting.cancel()
             self._connecting = None
@@ -140,7 +140,7 @@ class Channel(asyncio.Protocol):
         try:
             transport, _ = await self._loop.create_unix_connection(lambda: self, path)
         except OSError:
-            return  # the judge is being started; the next flush tries again
+            return  # the judge is starting; the next flush tries again
         finally:
             self._connecting = None
         self._transport = cast(asyncio.WriteTransport, transport)
@@ -218,5 +218,5 @@ def _unpacked(pairs: list[tuple[Any, ...]], not_compared: dict[NotCompared, int]
 
 
 def _left_out(pair: Pair) -> NotCompared:
-    """What is counted in place of a pair for which there is no room."""
+    """Return the item counted in place of a pair for which there is no room."""
     return NotCompared(pair.migration, pair.route, pair.operation, pair.served, Reason.OVERLOAD, pair.version)

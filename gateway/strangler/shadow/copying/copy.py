@@ -1,4 +1,4 @@
-"""A copy of a request on its way to the other side: it has no client, and nobody waits for it."""
+"""A copy of a request, sent to the other side: it has no client that waits for it."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 
 class _NoClient:
-    """The client that a copy does not have: the whole request is in the buffer of its connection already."""
+    """A stand-in for the client, which a copy does not have: the whole request is already buffered."""
 
     def pause_reading(self) -> None:
-        """The other side reads slowly."""
+        """Do nothing when the other side reads slowly."""
 
     def resume_reading(self) -> None:
-        """It reads again."""
+        """Do nothing when the other side reads again."""
 
 
 _NO_CLIENT = _NoClient()
 
 
 class Copy:
-    """A copy of a request on its way to the other side, and what comes back."""
+    """A copy of a request to the other side, and its response."""
 
     __slots__ = (
         "_at",
@@ -79,17 +79,17 @@ class Copy:
         self._size = 0
 
     def start(self, now: float) -> None:
-        """Go to the other side; `now` is the loop's time."""
+        """Send the copy to the other side; `now` is the loop's time."""
         self._sent_at = monotonic()
         self.deadline = now + self._lane.shadow.timeout
         self._pool = pool = self._recording.pool.next(None)
         pool.request_proven(self)
 
-    # What connections and pools call
+    # Called by connections and pools
 
     @property
     def repeatable(self) -> bool:
-        """Never: a fault of the other side would have to happen twice to be seen. So it gets no stale connection."""
+        """Never: a fault of the other side would have to happen twice. So a copy gets no stale connection."""
         return False
 
     def connected(self, connection: UpstreamConnection) -> None:
@@ -101,19 +101,19 @@ class Copy:
         connection.transport.write(self._request)
 
     def waits_for(self, pool: EndpointPool) -> bool:
-        """Whether a connection of `pool` is wanted."""
+        """Return whether the copy still wants a connection of `pool`."""
         return not self.done and self._connection is None and self._pool is pool
 
     def move_to(self, pool: EndpointPool) -> None:
-        """Another endpoint of the same name accepted a connection before the chosen one did."""
+        """Record that another endpoint of the same name accepted a connection before the chosen one."""
         self._pool = pool
 
     def out_of_descriptors(self) -> None:
-        """The gateway itself can open no connection, which is no evidence about either side."""
+        """Drop the copy: the gateway itself can't open a connection, which is no evidence about either side."""
         self.give_up(Reason.OVERLOAD)
 
     def connect_failed(self, status: int, detail: str) -> None:
-        """An endpoint can't be reached: try another one, as callers do; leave the side alone where there is none."""
+        """Try another endpoint after an unreachable one, like client requests do; pause the lane if there is none."""
         assert self._pool is not None
         self._refused = refused = {*(self._refused or ()), self._pool}
         another = next((pool for pool in self._recording.pool.endpoints if pool not in refused), None)
@@ -125,16 +125,16 @@ class Copy:
         self.fail(Reason.UNREACHABLE)
 
     def interim_response(self, status: int, line: bytes, fields: bytes) -> None:
-        """A 1xx says nothing that is compared."""
+        """Ignore a 1xx, which is not compared."""
 
     def switch_protocols(
         self, connection: UpstreamConnection, line: bytes, fields: bytes, upgrade: bytes, early: bytes
     ) -> bool:
-        """A copy never asks for another protocol."""
+        """Refuse: a copy never requests another protocol."""
         return False
 
     def whole_response(self, status: int, line: bytes, fields: bytes, body: bytes) -> None:
-        """The response came in one piece; the connection is no longer this copy's."""
+        """Take a response that arrived in one piece; the connection no longer belongs to this copy."""
         self._connection = None
         self._status = status
         self._head = fields
@@ -142,13 +142,13 @@ class Copy:
         self.response_complete()
 
     def response_head(self, status: int, line: bytes, fields: bytes, delimited: bool) -> None:
-        """The head of a response whose body follows."""
+        """Take the head of a response whose body follows."""
         self.response_started = True
         self._status = status
         self._head = fields
 
     def response_body(self, body: bytes) -> None:
-        """A part of the response's body."""
+        """Take a part of the response's body."""
         if self.done:
             return
         self._size += len(body)
@@ -158,10 +158,10 @@ class Copy:
             self._body.append(body)
 
     def flush(self) -> None:
-        """There is no client that waits for what has come so far."""
+        """Do nothing: no client waits for the data so far."""
 
     def response_complete(self) -> None:
-        """The response is whole: hand the pair over."""
+        """Deliver the pair: the response is complete."""
         self._connection = None
         if self.done:
             return
@@ -170,7 +170,7 @@ class Copy:
         self._hand_over(self._head, b"".join(self._body), "")
 
     def _hand_over(self, head: bytes, body: bytes, missing: str) -> None:
-        """Give the pair to the judge, with the response to this copy or the reason why it is `missing`."""
+        """Give the pair to the judge, with this copy's response or the reason why it is `missing`."""
         recording, lane = self._recording, self._lane
         endpoint = self._pool.endpoint.url if self._pool is not None else ""
         seconds = monotonic() - self._sent_at if self._sent_at else 0.0
@@ -192,20 +192,20 @@ class Copy:
         lane.hand_over(self, pair)
 
     def upstream_lost(self) -> None:
-        """The connection ended before the response did. It is not sent again: a fault would have to show twice."""
+        """Fail the copy: the connection ended early. It is not sent again, or a fault would have to happen twice."""
         self._connection = None
         self.fail(Reason.BROKE_OFF)
 
     def upstream_failed(self, cause: Cause, status: int, detail: str, *, blame: bool = True) -> None:
-        """The response can't be understood."""
+        """Fail the copy: its response is malformed."""
         self.fail(Reason.MALFORMED)
 
     def busy(self, detail: str) -> None:
-        """There is no connection to be had: that is this gateway's doing, and no failure of the other side."""
+        """Drop the copy: no connection is free, which is this gateway's limit and not the other side's failure."""
         self.give_up(Reason.OVERLOAD)
 
     def fail(self, reason: str) -> None:
-        """There is no whole response from the other side, for `reason`: the judge decides what that means."""
+        """Record that there is no whole response, for `reason`: the judge decides what that means."""
         if self.done:
             return
         self._hang_up()
@@ -213,7 +213,7 @@ class Copy:
         self._hand_over(b"", b"", reason)
 
     def give_up(self, reason: str) -> None:
-        """Compare nothing, for a `reason` that is not the other side's, and hang up."""
+        """Drop the copy without a comparison, for a `reason` that is not the other side's fault, and close."""
         if self.done:
             return
         self._hang_up()

@@ -1,6 +1,6 @@
-"""The copies of one migration in a worker: how many there are, which wait, and where they go.
+"""The copies of one migration in a worker: their number, their queue, and their targets.
 
-Copies have connections of their own, so they can't use up those of callers.
+Copies have connections of their own, so they can't use up those of clients.
 """
 
 from __future__ import annotations
@@ -25,40 +25,40 @@ if TYPE_CHECKING:
 
 
 RESTING = 1.0
-"""Seconds without copies after the other side could not be reached."""
+"""Seconds without copies after the other side was unreachable."""
 
 KEEP_ALIVE = 1.0
 """Seconds for which a connection of copies is kept idle.
 
-Shorter than any server keeps one: so that one which ends under a copy was not
-stale, and the failure is the other side's.
+Shorter than any server's own timeout: so a connection that ends during a copy
+was not stale, and the failure is the other side's.
 """
 
 
 class Flight(Protocol):
-    """A copy that is under way, or waits to be; it has to be over at `deadline`, by the loop's time."""
+    """An active or waiting copy; it has to end by `deadline`, in the loop's time."""
 
     deadline: float
 
     def start(self, now: float) -> None:
-        """Go to the other side; `now` is the loop's time."""
+        """Send the copy to the other side; `now` is the loop's time."""
 
     def fail(self, reason: str) -> None:
-        """There is no whole response from the other side, for `reason`."""
+        """Record that the other side gave no whole response, for `reason`."""
 
     def give_up(self, reason: str) -> None:
-        """Compare nothing, for a `reason` that is not the other side's."""
+        """Drop the copy without a comparison, for a `reason` that is not the other side's fault."""
 
 
 class Lane:
     """The copies of `migration`: `held` counts all from the first byte of a recording on.
 
-    Requests that are served by one of `sides` are copied, by the method to one
-    of the `targets`; at most `most` are held. `threshold` is the share in
-    1/100 of a percent, `route` the first of the migration's routes. `hanging`
-    tells that the latest copy to end has timed out, `version` which snapshot
-    this is from, `mark` what was found out for this lane and no other.
-    `same_caller_again` tells that the same fields, connection and identity are
+    Requests that one of `sides` served are copied to one of the `targets`, by
+    method; at most `most` are held. `threshold` is the share in 1/100 of a
+    percent, `route` the first of the migration's routes. `hanging` is whether
+    the copy that ended last timed out, `version` the version of the snapshot,
+    `mark` identifies facts that were found for this lane only.
+    `same_caller_again` is whether the same fields, connection and identity imply
     the same caller.
     """
 
@@ -94,15 +94,15 @@ class Lane:
             f"{' hanging' if self.hanging else ''}{' resting' if self.resting_until > self._plane.now else ''}>"
         )
 
-    # What recordings and copies report
+    # Called by recordings and copies
 
     def count(self, route: Route, method: str, served: SideName, reason: str) -> None:
-        """Count a request of which there is no pair."""
+        """Count a request without a pair."""
         name = self.migration.name
         self._channel.count(not_compared(name, route.name, route.path, method, served, reason, self.version))
 
     def send(self, copy: Flight) -> None:
-        """Start `copy`, or have it wait for others."""
+        """Start `copy`, or queue it."""
         if len(self._flying) < self.shadow.concurrency:
             self._flying.add(copy)
             copy.start(self._plane.now)
@@ -110,12 +110,12 @@ class Lane:
             self._waiting.append(copy)
 
     def hand_over(self, copy: Flight, pair: Pair) -> None:
-        """`copy` is done: give the pair to the judge."""
+        """End `copy`, and give its pair to the judge."""
         self._channel.offer(pair)
         self.finished(copy)
 
     def finished(self, copy: Flight) -> None:
-        """`copy` is done: start one that waits."""
+        """End `copy`, and start a waiting one."""
         self._flying.discard(copy)
         self.held -= 1
         while self._waiting and len(self._flying) < self.shadow.concurrency:
@@ -124,13 +124,13 @@ class Lane:
             following.start(self._plane.now)
 
     def rest(self) -> None:
-        """The other side can't be reached: leave it alone for a while."""
+        """Pause the lane for a while: the other side is unreachable."""
         self.resting_until = self._plane.now + RESTING
 
     # Time
 
     def tick(self, now: float) -> None:
-        """Fail the copies whose time is over, and close idle connections."""
+        """Fail the copies past their deadline, and close idle connections."""
         for copy in [copy for copy in self._flying if copy.deadline <= now]:
             copy.fail(Reason.TIMED_OUT)
         for upstream in self.upstreams():
@@ -139,13 +139,13 @@ class Lane:
                 pool.expire(now)
 
     def stop(self) -> None:
-        """Give up all copies: the worker ends."""
+        """Abandon all copies: the worker ends."""
         waiting = list(self._waiting)
         self._waiting.clear()
         for copy in (*self._flying, *waiting):
             copy.give_up(Reason.STOPPED)
 
-    # Where they go
+    # Targets
 
     def _pool(self, plane: DataPlane, upstream: Upstream) -> UpstreamPool:
         shadow = self.shadow
@@ -163,7 +163,7 @@ class Lane:
         return UpstreamPool(plane, bounded, plane.endpoints_of(upstream), None)
 
     def self_test_pool(self, url: str) -> UpstreamPool:
-        """Where copies of known pairs go: the server at the base URL `url` on the loopback interface."""
+        """Return the target of known pairs' copies: the server at the base URL `url` on the loopback interface."""
         known = self._self_test
         if known is None or known.upstream.endpoints[0].url != url:
             if known is not None:
@@ -171,12 +171,12 @@ class Lane:
                     endpoint.retire()
             parts = urlsplit(url)
             there = Endpoint(url, parts.hostname or "", parts.port or 80, parts.netloc.encode())
-            # Such a name can't be in the configuration, so nothing else is taken for this upstream.
+            # Such a name can't be in the configuration, so no other upstream has it.
             known = self._self_test = self._pool(self._plane, Upstream(".self-test", (there,)))
         return known
 
     def upstreams(self) -> list[UpstreamPool]:
-        """Where copies go."""
+        """The targets of copies."""
         return [*self._upstreams.values(), *((self._self_test,) if self._self_test is not None else ())]
 
     def pools(self) -> list[EndpointPool]:

@@ -1,14 +1,14 @@
-"""Shadow traffic in a worker: the caller is served as ever, and the other side is asked the same.
+"""Shadow traffic in a worker: the client is served as usual, and the other side gets a copy of the request.
 
-An exchange of a shadowed route is recorded as it passes. Once its caller has
+An exchange of a shadowed route is recorded as it passes. Once its client has
 the whole response, a copy of the request goes to the other side; both responses
-then make a pair for the judge. So a copy never takes a connection, a turn or a
-moment from a caller, and there is none for a request whose caller hung up, whose
+then form a pair for the judge. So a copy never takes a connection, a turn or
+time from a client. A request is not copied if its client disconnected, or if its
 response has no end or is too long: these are counted, with the reason, and
 nothing is ever sent or compared in part.
 
-A copy carries `X-Shadow: 1`; what a client sends under that name is dropped.
-Its response is read, bounded, and goes nowhere but to the judge.
+A copy carries `X-Shadow: 1`; a client's field of that name is dropped. The
+copy's response is read, with a size limit, and goes only to the judge.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 
 
 class Mirror:
-    """Copies what the snapshot of `plane` says.
+    """Copies requests as configured in the snapshot of `plane`.
 
-    `favoured` are the names of routes that are copied whatever the share.
+    `favoured` are the names of routes that are copied regardless of the share.
     """
 
     def __init__(self, plane: DataPlane, channel: Channel | None = None) -> None:
@@ -55,7 +55,7 @@ class Mirror:
             for pool in lane.pools():
                 pool.retire()
         if self._lanes:
-            # Once there is nothing to copy, nobody looks any more.
+            # Once there is nothing to copy, the mirror is no longer called.
             self.channel.flush(self.plane.loop.time(), last=True)
         self._old = [lane for lane in (*self._old, *self._lanes.values()) if lane.held]
         self._lanes = {
@@ -65,14 +65,14 @@ class Mirror:
         }
 
     def begin(self, exchange: RequestUnderWay, decision: Decision) -> ExchangeRecording | None:
-        """What records `exchange`, which is about to be sent; count why where there is None."""
+        """Return the recording for `exchange`, which is about to be sent; if None, count the reason."""
         route, side = decision.route, decision.side
         assert route is not None
         assert route.migration is not None
         assert side is not None
         lane = self._lanes.get(route.migration.name)
         if lane is None:
-            # It waited, for its rate limit or a key, and the shadow ended meanwhile.
+            # The exchange waited, for its rate limit or a key, and the shadow ended meanwhile.
             return None
         pool = lane.targets.get((side, exchange.method))
         if pool is None:
@@ -107,12 +107,12 @@ class Mirror:
         if lane.resting_until > self.plane.now:
             return Reason.UNREACHABLE
         if lane.held >= lane.most:
-            # Where copies wait for a side that does not respond, that is why there is no room for more.
+            # If copies wait for a side that does not respond, that is the reason why there is no room.
             return Reason.TIMED_OUT if lane.hanging else Reason.OVERLOAD
         return None
 
     def self_test(self, order: SelfTestOrder) -> None:
-        """Send the known pairs of a migration the way of all others; one that is not shadowed here is left alone."""
+        """Send the known pairs of a migration through the normal path; ignore one that is not shadowed here."""
         lane = self._lanes.get(order.migration)
         if lane is None or lane.route is None:
             return
@@ -126,31 +126,31 @@ class Mirror:
                 self._complete(recording)
 
     def _complete(self, recording: ExchangeRecording) -> None:
-        """The caller has the whole response; the copy starts after it was written out."""
+        """Queue the copy: the client has the whole response, and the copy starts after it was flushed."""
         if not self._recorded:
             self.plane.loop.call_soon(self._start_copy)
         self._recorded.append(recording)
 
     def _start_copy(self) -> None:
         if not self._recorded:
-            return  # this worker's end has come between
+            return  # the worker has ended meanwhile
         recording = self._recorded.popleft()
         if self._recorded:
-            # One in a turn of the loop, so that callers whose response has come meanwhile go first.
+            # One per iteration of the loop, so that clients whose response has arrived meanwhile go first.
             self.plane.loop.call_soon(self._start_copy)
         recording.lane.send(Copy(recording))
 
     @property
     def lanes(self) -> list[Lane]:
-        """Those of the newest snapshot, and of earlier ones while copies are under way."""
+        """Return the lanes of the newest snapshot, and of earlier ones with active copies."""
         return [*self._lanes.values(), *self._old]
 
     def upstreams(self) -> list[UpstreamPool]:
-        """Where copies go, by the newest snapshot."""
+        """Return the targets of copies, by the newest snapshot."""
         return [pool for lane in self._lanes.values() for pool in lane.upstreams()]
 
     def tick(self, now: float) -> None:
-        """Give up copies whose time is over, close idle connections, and send what has gathered."""
+        """Abandon copies past their deadline, close idle connections, and send the batch."""
         for lane in self.lanes:
             lane.tick(now)
         self._old = [lane for lane in self._old if lane.held]
@@ -158,7 +158,7 @@ class Mirror:
             self.channel.flush(now)
 
     def count_cut_off(self) -> None:
-        """Give up all that has no pair yet, and count it."""
+        """Abandon and count all recordings and copies without a pair."""
         for recording in self._recorded:
             recording.give_up(Reason.STOPPED)
         self._recorded.clear()
@@ -166,7 +166,7 @@ class Mirror:
             lane.stop()
 
     async def close(self) -> None:
-        """Count what the end of this worker cuts off, send what has gathered, and hang up."""
+        """Count what the end of this worker cuts off, send the batch, and close the channel."""
         self.count_cut_off()
         await self.channel.drained()
         self.channel.close()

@@ -1,8 +1,8 @@
-"""What passes of an exchange while its caller is served, kept until the copy is sent.
+"""The recording of an exchange while its client is served, kept until the copy is sent.
 
-What is too long, has no end or is broken off is given up at once, and the
-memory with it: except where the candidate served the caller, whose oversized
-response is compared with legacy's as one that is missing.
+A recording that is too long, has no end or is broken off is dropped at once, and
+its memory freed. Exception: if the candidate served the client, its oversized
+response is compared with legacy's as a missing one.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _SHADOW_LINE = b"X-Shadow: 1\r\n"
 _ENDLESS = re.compile(rb"^content-type:[ \t]*text/event-stream", re.IGNORECASE | re.MULTILINE)
 _OVERRIDES = frozenset((b"x-http-method-override", b"x-http-method", b"x-method-override"))
-"""Fields by which some servers take a GET for another method; such a request is not what it seems."""
+"""Fields by which some servers treat a GET as another method; such a request may not be safe."""
 _LENGTHS = NAME_LENGTHS | frozenset(map(len, _OVERRIDES))
 _EXCUSES = {
     Excuse.CLIENT_GONE: Reason.CLIENT_GONE,
@@ -50,11 +50,11 @@ _EXCUSES = {
 
 
 class ExaminedFields:
-    """What the header fields of a request mean for its copy.
+    """The meaning of a request's header fields for its copy.
 
-    `overridden` tells that the method may be another one than it seems,
-    `conditional` and `recoded` that there are fields that the copy is not to
-    have. `caller` is a digest of the caller, None until it is asked for.
+    `overridden` is whether a field may override the method, `conditional` and
+    `recoded` whether there are fields that the copy must not have. `caller` is a
+    digest of the caller, None until it is needed.
     """
 
     __slots__ = ("_lane_mark", "caller", "conditional", "overridden", "recoded")
@@ -77,10 +77,10 @@ class ExaminedFields:
 
     @classmethod
     def of(cls, exchange: RequestUnderWay, lane: Lane) -> ExaminedFields:
-        """Those of `exchange`: examined once where the fields are known (decision 0003), for they mean the same again.
+        """Return the facts of `exchange`, computed once for cached fields (decision 0003): their meaning is constant.
 
-        A digest of the caller follows from the fields, the connection and the
-        identity, as the decision that is remembered does.
+        The digest of the caller depends on the fields, the connection and the
+        identity, like the cached decision.
         """
         remembered = exchange.remembered
         if remembered is None or not lane.same_caller_again:
@@ -92,10 +92,10 @@ class ExaminedFields:
 
 
 class ExchangeRecording:
-    """Observes one exchange until its response is complete; keeps nothing more once `given_up`.
+    """Observes one exchange until its response is complete; keeps no more data once `given_up`.
 
-    `unread` says why the candidate's response is not kept. `complete` gets the
-    recording once the caller has the whole response, which took `seconds`.
+    `unread` is why the candidate's response is not kept. `complete` gets the
+    recording once the client has the whole response, which took `seconds`.
     """
 
     __slots__ = (
@@ -153,7 +153,7 @@ class ExchangeRecording:
         lane.held += 1
 
     def give_up(self, reason: str) -> None:
-        """Compare nothing, for `reason`."""
+        """Drop the recording without a comparison, for `reason`."""
         if self.given_up:
             return
         self.given_up = True
@@ -164,10 +164,10 @@ class ExchangeRecording:
         if not self.self_test:
             self.lane.count(self.route, self.method, self.side, reason)
 
-    # What the exchange reports: see Observer
+    # Called by the exchange: see Observer
 
     def request_body(self, part: bytes) -> None:
-        """A part of the request's body, in the framing in which it is sent."""
+        """Record a part of the request's body, in the framing in which it is sent."""
         if self.given_up:
             return
         self._request_size += len(part)
@@ -176,12 +176,12 @@ class ExchangeRecording:
             self.give_up(Reason.TOO_BIG)
 
     def whole_response(self, status: int, fields: bytes, body: bytes) -> None:
-        """A response that came in one piece: `fields` are whole lines."""
+        """Record a response that arrived in one piece: `fields` are whole lines."""
         self.response_head(status, fields)
         self.response_body(body)
 
     def response_head(self, status: int, fields: bytes) -> None:
-        """The head of a response whose body follows."""
+        """Record the head of a response whose body follows."""
         self._status = status
         if self.given_up:
             return
@@ -190,7 +190,7 @@ class ExchangeRecording:
             self._leave_unread(Reason.ENDLESS)
 
     def response_body(self, part: bytes) -> None:
-        """A part of the response's body, without transfer coding."""
+        """Record a part of the response's body, without transfer coding."""
         if self.given_up or self.unread:
             return
         self._size += len(part)
@@ -199,7 +199,7 @@ class ExchangeRecording:
             self._leave_unread(Reason.TOO_BIG)
 
     def _leave_unread(self, reason: str) -> None:
-        """Keep nothing of the response. That of legacy ends the comparison; the candidate's may be its failure."""
+        """Discard the response. If it is legacy's, there is no comparison; the candidate's may be its failure."""
         if self.side == "legacy":
             self.give_up(reason)
         else:
@@ -207,22 +207,22 @@ class ExchangeRecording:
             self._body.clear()
 
     def next_attempt(self) -> None:
-        """Another attempt is made: the client does not get what came of the one before."""
+        """Discard the previous attempt's response, which the client does not get: another attempt begins."""
         self._status = self._size = 0
         self._head = b""
         self.unread = ""
         self._body.clear()
 
     def excuse(self, excuse: Excuse) -> None:
-        """What the client or this gateway does is not the side's failure."""
+        """Drop the recording: an action of the client or of this gateway is not the side's failure."""
         self.give_up(_EXCUSES[excuse])
 
     def own_response(self) -> None:
-        """The gateway responds itself, or breaks off the response that has begun."""
+        """Record that the gateway responds itself, or aborts the response that has begun."""
         self._broken = True
 
     def ended(self, exchange: RequestUnderWay, status: int, seconds: float) -> None:
-        """The exchange is over after `seconds`, with the status that is logged."""
+        """Record the end of the exchange after `seconds`, with the status that is logged."""
         if self.given_up:
             return
         if status == CLIENT_GONE and self._status != CLIENT_GONE:
@@ -230,17 +230,17 @@ class ExchangeRecording:
         elif self._broken or not self._status:
             self.give_up(Reason.UNANSWERED)
         elif exchange.head.has_body and not exchange.request_complete:
-            # The response came early: what else the client would have sent is unknown.
+            # The response arrived early: the rest of the client's request is unknown.
             self.give_up(Reason.INCOMPLETE)
         elif self.fields.conditional and self.method not in COMPARABLE and self._status in PARTIAL:
-            # It was not carried out here, so that carrying it out there would set the two apart.
+            # The request was not executed here, so executing it there would make the sides diverge.
             self.give_up(Reason.CONDITIONAL)
         else:
             self.seconds = seconds
             self._exchange = exchange
             self._complete(self)
 
-    # What becomes the pair
+    # The parts of the pair
 
     def copied(self) -> bytes:
         """The request as it goes to the other side."""
@@ -254,19 +254,19 @@ class ExchangeRecording:
         return b"".join((head, _SHADOW_LINE, b"\r\n", *self._request))
 
     def let_go(self) -> None:
-        """The copy has all: an exchange and its recording hold each other, and would wait for a collection."""
+        """Break the reference cycle of exchange and recording, which would wait for a garbage collection."""
         self._exchange = None
         self._request = []
         self._body = []
 
     def response(self) -> SideResponse:
-        """What the caller got."""
+        """The response that the client got."""
         assert self._exchange is not None
         body = b"".join(self._body)
         return SideResponse(self._exchange.endpoint_url, self._status, self._head, body, self.seconds, self.unread)
 
     def caller(self) -> int:
-        """A digest of what tells the caller from others."""
+        """Return a digest of what distinguishes the caller from others."""
         caller = self.fields.caller
         if caller is None:
             exchange = self._exchange
@@ -278,7 +278,7 @@ class ExchangeRecording:
 
 
 class KnownRecording(ExchangeRecording):
-    """Stands for the recording of a known pair, which no client asked for; legacy's response came from `legacy`."""
+    """Replaces the recording for a known pair, which has no client; legacy's response came from `legacy`."""
 
     __slots__ = ("_known", "_legacy")
 
@@ -309,5 +309,5 @@ class KnownRecording(ExchangeRecording):
         return SideResponse(self._legacy, *self._known.legacy, self.seconds)
 
     def caller(self) -> int:
-        """There is none."""
+        """Do nothing: a known pair has no client."""
         return 0
