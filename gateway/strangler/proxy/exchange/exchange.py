@@ -43,6 +43,8 @@ from strangler.proxy.exchange.recovery import is_failure
 from strangler.proxy.exchange.request_body import RequestBody
 from strangler.proxy.exchange.response import (
     AFTER_REQUEST_ID,
+    BY_LENGTH,
+    IN_CHUNKS,
     UNTIL_CLOSE,
     ResponseWriter,
     begin_own,
@@ -479,10 +481,15 @@ class Exchange(RequestUnderWay):
             connection.discard()
             return
         self.connection = connection
-        self._writer = writer = ResponseWriter(delimited=delimited, minor=self.head.minor)
-        if writer.framing == UNTIL_CLOSE:
-            self.keep_alive = False
-        writer.head(head_for_client(self, self._decision, status, line, fields + writer.framing_field))
+        framing = BY_LENGTH
+        if not delimited:
+            if self.head.minor >= 1:
+                framing = IN_CHUNKS
+                fields += b"Transfer-Encoding: chunked\r\n"
+            else:
+                framing = UNTIL_CLOSE
+                self.keep_alive = False
+        self._writer = ResponseWriter(framing, head_for_client(self, self._decision, status, line, fields))
 
     def response_body(self, body: bytes) -> None:
         """A part of the response's body came in."""

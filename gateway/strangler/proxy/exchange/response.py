@@ -26,27 +26,16 @@ BY_LENGTH, IN_CHUNKS, UNTIL_CLOSE = range(3)
 
 
 class ResponseWriter:
-    """Gathers the parts of one response while one piece of input is parsed, and frames its body for the client.
+    """Gathers the parts of one response while one piece of input is parsed, `head` first, and frames its body.
 
-    `framing` tells where the body ends, `framing_field` is the line for the head.
+    `framing` tells where the body ends for the client.
     """
 
-    __slots__ = ("_parts", "framing", "framing_field")
+    __slots__ = ("_parts", "framing")
 
-    def __init__(self, *, delimited: bool, minor: int) -> None:
-        self._parts: list[bytes] = []
-        self.framing = BY_LENGTH
-        self.framing_field = b""
-        if not delimited:
-            if minor >= 1:
-                self.framing = IN_CHUNKS
-                self.framing_field = b"Transfer-Encoding: chunked\r\n"
-            else:
-                self.framing = UNTIL_CLOSE
-
-    def head(self, parts: list[bytes]) -> None:
-        """The response's head, as the client gets it."""
-        self._parts += parts
+    def __init__(self, framing: int, head: list[bytes]) -> None:
+        self._parts = head
+        self.framing = framing
 
     def body(self, part: bytes) -> None:
         """A part of the response's body."""

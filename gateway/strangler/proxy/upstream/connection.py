@@ -83,7 +83,7 @@ class Requesting(Protocol):
     def response_body(self, body: bytes) -> None: ...
 
     def flush(self) -> None:
-        """One piece of input was parsed: hand on what it came to."""
+        """One piece of input was parsed, with which the response is not complete: hand on what it came to."""
 
     def response_complete(self) -> None: ...
 
@@ -227,9 +227,10 @@ class UpstreamConnection:
             # Of a head, chunk extensions or trailers; the parser would gather without end.
             self._malformed(exchange, begun, BadResponse("its head is too large"))
             return
-        exchange.flush()
         if self._complete:
             self._finish(exchange)
+        else:
+            exchange.flush()
 
     def eof_received(self) -> bool:
         if self.exchange is not None:
