@@ -1,7 +1,7 @@
 """What a client gets: the gateway's own fields, the framing that shows where a body ends, problem responses.
 
-A response that comes in one piece is written in one piece. One that comes in
-parts has a ResponseWriter.
+A response that comes in one piece is written in one piece. Of one that comes in
+parts, the exchange gathers those that one read brought, and writes them together.
 """
 
 from __future__ import annotations
@@ -23,39 +23,6 @@ AFTER_REQUEST_ID = b"\r\n" + VIA_LINE
 
 BY_LENGTH, IN_CHUNKS, UNTIL_CLOSE = range(3)
 """What tells a client where the body of a response ends."""
-
-
-class ResponseWriter:
-    """Gathers the parts of one response while one piece of input is parsed, `head` first, and frames its body.
-
-    `framing` tells where the body ends for the client.
-    """
-
-    __slots__ = ("_parts", "framing")
-
-    def __init__(self, framing: int, head: list[bytes]) -> None:
-        self._parts = head
-        self.framing = framing
-
-    def body(self, part: bytes) -> None:
-        """A part of the response's body."""
-        if self.framing == IN_CHUNKS:
-            self._parts += (b"%x\r\n" % len(part), part, b"\r\n")
-        else:
-            self._parts.append(part)
-
-    def end(self) -> None:
-        """The body is whole."""
-        if self.framing == IN_CHUNKS:
-            self._parts.append(b"0\r\n\r\n")
-
-    def take(self) -> bytes:
-        """What has gathered, which is written now."""
-        parts = self._parts
-        if not parts:
-            return b""
-        self._parts = []
-        return b"".join(parts) if len(parts) > 1 else parts[0]
 
 
 def head_for_client(
