@@ -26,6 +26,7 @@ from strangler.observe.descriptors import any_left
 from strangler.proxy.client.connection import ClientConnection
 from strangler.proxy.client.listener import Listener
 from strangler.proxy.derived import Derived, derive
+from strangler.proxy.exchange.failures import total_expired
 from strangler.proxy.exchange.under_way import Mirroring, OpenTunnel, RequestUnderWay
 from strangler.proxy.http.broken import ResetWhenSent
 from strangler.proxy.http.headers import request_actions
@@ -365,7 +366,7 @@ class DataPlane:
         exchanges = [client.exchange for client in self.clients if client.exchange is not None]
         for exchange in exchanges:
             if exchange.ends <= now:
-                exchange.total_expired()
+                total_expired(exchange)
 
     def _tick(self) -> None:
         """The one timer of a worker: deadlines are kept to within a tick."""

@@ -11,6 +11,7 @@ from time import time
 from typing import TYPE_CHECKING, Protocol
 
 from strangler.model.resilience import RouteFallback
+from strangler.proxy.exchange.response import respond_instead
 from strangler.resilience.fallback import may_answer, may_fall_back
 from strangler.resilience.retry import LONGEST_WAIT, Cause, Failure, backoff, may_retry, seconds_of
 from strangler.routing.decide import Decision
@@ -163,7 +164,7 @@ def _answer_stale(attempts: Recovering, failure: Failure, route: str) -> bool:
     if kept is None:
         return False
     _count(attempts, failure, "stale")
-    exchange.respond_instead(200, kept.head(now), kept.body)
+    respond_instead(exchange, 200, kept.head(now), kept.body)
     return True
 
 
@@ -173,7 +174,7 @@ def _answer_static(attempts: Recovering, failure: Failure, settings: RouteFallba
         return False
     _count(attempts, failure, "static")
     head = f"Content-Type: {static.content_type}\r\nContent-Length: {len(static.body)}\r\n"
-    exchange.respond_instead(static.status, head.encode("latin-1"), static.body)
+    respond_instead(exchange, static.status, head.encode("latin-1"), static.body)
     return True
 
 

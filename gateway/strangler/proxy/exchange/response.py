@@ -9,10 +9,12 @@ from __future__ import annotations
 from math import ceil
 from typing import TYPE_CHECKING
 
+from strangler.proxy.exchange.completion import finish
 from strangler.proxy.exchange.transforms import changed_response
 from strangler.proxy.exchange.visitor_cookie import made_private, may_be_shared, visitor_cookie
 from strangler.proxy.http.headers import VIA_LINE
 from strangler.proxy.http.problem_responses import problem
+from strangler.proxy.http.status_lines import STATUS_LINES
 from strangler.routing.cors import response_fields
 
 if TYPE_CHECKING:
@@ -88,6 +90,27 @@ def refusing_response(exchange: RequestUnderWay, refusal: Refusal, retry_after: 
         retry_after=ceil(retry_after or 1) if refusal.status in (429, 503) else None,
         fields=fields,
     )
+
+
+def refuse(exchange: RequestUnderWay, refusal: Refusal, retry_after: float | None = None) -> None:
+    """Respond with the problem that `refusal` is."""
+    exchange.gathered = None
+    exchange.client.transport.write(refusing_response(exchange, refusal, retry_after))
+    finish(exchange)
+
+
+def respond_instead(exchange: RequestUnderWay, status: int, fields: bytes, body: bytes) -> None:
+    """Give a response of the gateway's own; `fields` are whole lines, Content-Length among them."""
+    if exchange.observer is not None:
+        exchange.observer.own_response()
+    exchange.gathered = None
+    begin_own(exchange, status)
+    out = head_for_client(exchange, exchange.decision_so_far, status, STATUS_LINES[status], fields)
+    if exchange.method != "HEAD":
+        exchange.bytes_out = len(body)
+        out.append(body)
+    exchange.client.transport.write(b"".join(out))
+    finish(exchange)
 
 
 def _is_secure(exchange: RequestUnderWay) -> bool:
