@@ -4,6 +4,6 @@
 before (docs/decisions/0003). `authentication` and `admission` may refuse,
 `attempts`, `recovery` and `hedging` send a request again, `transforms` change
 it, `sending` and `response` write to either side, `failures` and `completion`
-end it, `tunnel` carries what follows an upgrade.
-Knows no client connection and no plane, but the protocols in `under_way`.
+end it, `switching` makes a `tunnel` of it. Knows no client connection and no
+plane, but the protocols in `under_way`.
 """

@@ -18,6 +18,7 @@ from strangler.proxy.exchange.admission import Guard
 from strangler.proxy.exchange.failures import attempt_failed, fail
 from strangler.proxy.exchange.hedging import Hedge, plan_hedge
 from strangler.proxy.exchange.recovery import asked_to_wait, is_failure, recover, stale_key
+from strangler.proxy.exchange.sending import send_body_again
 from strangler.resilience.retry import Cause, Failure
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ class Attempts:
     def start(self, upstream: UpstreamPool) -> None:
         """Send the request to an endpoint of `upstream`, once its guard lets it in."""
         if self.kept:
-            self.exchange.send_body_again(self.kept)
+            send_body_again(self.exchange, self.kept)
             self.kept = []
             self._kept_bytes = 0
         self._upstream = upstream

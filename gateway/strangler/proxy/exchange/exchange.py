@@ -9,10 +9,10 @@ stands and what may still happen:
 - after that it either ends cleanly or is broken off visibly, so that a client
   never takes half a response for a whole one.
 
-What goes wrong with it is in failures.py, what it sends and writes in sending.py
-and response.py. It has a head, the body on its way to the upstream where there is one
-(request_body.py), attempts where something is special about them
-(attempts.py), and an observer where it is shadowed (under_way.py).
+It has a head, the body on its way to the upstream where there is one
+(request_body.py), attempts where something is special about them (attempts.py),
+and an observer where it is shadowed (under_way.py). What it sends and what goes
+wrong are functions that take it (sending.py, response.py, failures.py).
 
 The hot path, for a known head and a response in one piece, creates no object
 but the exchange itself (decisions 0003 and 0027):
@@ -35,8 +35,7 @@ from strangler.proxy.exchange import failures
 from strangler.proxy.exchange.admission import enter_lightly
 from strangler.proxy.exchange.attempts import Attempts, is_repeated
 from strangler.proxy.exchange.authentication import identify
-from strangler.proxy.exchange.completion import finish, record
-from strangler.proxy.exchange.excuse import Excuse
+from strangler.proxy.exchange.completion import finish
 from strangler.proxy.exchange.known_heads import NO_ROUTE, KnownFields
 from strangler.proxy.exchange.recovery import is_failure
 from strangler.proxy.exchange.request_body import RequestBody
@@ -46,14 +45,12 @@ from strangler.proxy.exchange.response import (
     IN_CHUNKS,
     UNTIL_CLOSE,
     head_for_client,
-    head_of_switch,
     refuse,
     respond_instead,
 )
-from strangler.proxy.exchange.sending import head_sent, longest_silence
-from strangler.proxy.exchange.tunnel import Tunnel
-from strangler.proxy.exchange.under_way import RequestUnderWay
-from strangler.proxy.exchange.upgrade import is_offered
+from strangler.proxy.exchange.sending import head_sent, is_too_large, longest_silence
+from strangler.proxy.exchange.switching import switch_protocols
+from strangler.proxy.exchange.under_way import NEVER, RequestUnderWay
 from strangler.proxy.upstream.endpoint_pool import LARGE_BODY
 from strangler.resilience.retry import Cause
 from strangler.routing.decide import Decision, Refusal, decide, find_route
@@ -69,8 +66,6 @@ if TYPE_CHECKING:
     from strangler.proxy.upstream.endpoint_pool import EndpointPool
     from strangler.proxy.upstream.upstream_pool import UpstreamPool
     from strangler.routing.request import Request
-
-NEVER = float("inf")
 
 
 class Exchange(RequestUnderWay):
@@ -163,7 +158,7 @@ class Exchange(RequestUnderWay):
         if decision.preflight is not None:
             respond_instead(self, 204, decision.preflight, b"")
             return
-        if self.body is not None and self._is_too_large(self.body, decision.route):
+        if self.body is not None and is_too_large(self, self.body, decision.route):
             return
         assert decision.upstream is not None
         if known is not None:
@@ -174,23 +169,7 @@ class Exchange(RequestUnderWay):
     def _identify(self, request: Request, requirement: AuthRequirement) -> Identity | Refusal | None:
         return identify(self, requirement)
 
-    def _is_too_large(self, body: RequestBody, route: Route | None) -> bool:
-        """Refuse a body that is larger than `route` takes as far as it is known; whether it is."""
-        limit = None if route is None else route.body_bytes
-        body.limit = limit = limit or self.client.plane.snapshot.limits.body_bytes
-        length = self.head.content_length
-        # A number of more digits than any limit's need not be worked out.
-        if (int(length[:20]) if length is not None else body.received) <= limit:
-            return False
-        failures.give_up(self, 413, f"The request's body is larger than {limit} bytes.")
-        return True
-
     # What the rate limits of the route say
-
-    @property
-    def request(self) -> Request:
-        """The request, for those that need to know no more."""
-        return self
 
     def let_in(self, upstream: UpstreamPool, fields: bytes) -> None:
         """The rate limits let the request in, which `fields` tell the client."""
@@ -253,13 +232,6 @@ class Exchange(RequestUnderWay):
         else:
             pool.request_proven(self)
 
-    def redirect(self, decision: Decision) -> None:
-        """Have the next attempt go where `decision` says."""
-        if self.observer is not None:
-            self.observer.excuse(Excuse.OTHER_SIDE)
-        self.decision_so_far = decision
-        self.remembered = None
-
     def waits_for(self, pool: EndpointPool) -> bool:
         """Whether a connection of `pool` is still wanted."""
         return not self.done and self.connection is None and self.pool is pool
@@ -319,44 +291,6 @@ class Exchange(RequestUnderWay):
         connection.transport.write(b"".join(parts))
         silence = self.timeouts.response if self.request_complete else longest_silence(self)
         client.deadline = client.plane.now + silence
-
-    def request_body(self, data: bytes) -> None:
-        """A part of the request's body came in."""
-        body = self.body
-        if self.head.chunked and body is not None:
-            body.received += len(data)
-            if body.received > body.limit:
-                failures.give_up(self, 413, f"The request's body is larger than {body.limit} bytes.")
-                return
-            data = b"%x\r\n%b\r\n" % (len(data), data)
-        self._send_body(data)
-
-    def send_body_again(self, parts: list[bytes]) -> None:
-        """Have the next attempt begin its body with what was sent of it before."""
-        if self.body is not None:
-            self.body.parts[:0] = parts
-
-    def _send_body(self, data: bytes) -> None:
-        if self.observer is not None:
-            self.observer.request_body(data)
-        if self.done:
-            return
-        connection = self.connection
-        if connection is not None:
-            connection.transport.write(data)
-            if self.attempts is not None:
-                self.attempts.keep_body([data])
-            self.client.deadline = self.client.plane.now + longest_silence(self)
-        elif self.body is not None and self.body.hold(data):
-            self.client.pause_reading()
-
-    def request_ended(self) -> None:
-        """The request's last byte came in."""
-        self.request_complete = True
-        if self.head.chunked:
-            self._send_body(b"0\r\n\r\n")
-        if self.connection is not None and not self.response_started:
-            self.client.deadline = self.client.plane.now + self.timeouts.response
 
     # 4. From the upstream
 
@@ -468,31 +402,8 @@ class Exchange(RequestUnderWay):
     def switch_protocols(
         self, connection: UpstreamConnection, line: bytes, fields: bytes, upgrade: bytes, early: bytes
     ) -> bool:
-        """The upstream switches to `upgrade`, and `early` came with its 101: join both connections.
-
-        False, and nothing is done, where that was not asked for.
-        """
-        pool = self.pool
-        assert pool is not None
-        upstream = pool.owner.upstream
-        if not is_offered(upgrade, self.head.upgrade, upstream):
-            return False
-        self.connection = None
-        connection.exchange = None
-        if pool.watched:
-            pool.owner.endpoint_answered(pool, 101)
-        if self.attempts is not None or self.entered is not None:
-            self.care().switched()
-        self.ends = NEVER
-        self.client.transport.write(head_of_switch(self, line, fields, upgrade))
-        # The handshake's time is what a request's is; how long a tunnel lives says nothing of the upstream.
-        record(self, 101, write=False)
-        self.client.plane.counters.event("tunnels_opened", upstream.name)
-        held, client_is_full, client_has_ended = self.client.hand_over()
-        websocket = upgrade.strip(b" \t").lower() == b"websocket"
-        Tunnel(self, connection, websocket=websocket).start(held, early, client_is_full, client_has_ended)
-        pool.switched()
-        return True
+        """Join both connections, as the upstream switches to `upgrade`; False where that was not asked for."""
+        return switch_protocols(self, connection, line, fields, upgrade, early)
 
     def change_connection(self, pool: EndpointPool, connection: UpstreamConnection | None) -> None:
         """Go on with `connection`, of `pool`, where the response has begun; give up the one there is."""

@@ -11,6 +11,7 @@ from time import time
 from typing import TYPE_CHECKING, Protocol
 
 from strangler.model.resilience import RouteFallback
+from strangler.proxy.exchange.excuse import Excuse
 from strangler.proxy.exchange.response import respond_instead
 from strangler.resilience.fallback import may_answer, may_fall_back
 from strangler.resilience.retry import LONGEST_WAIT, Cause, Failure, backoff, may_retry, seconds_of
@@ -139,7 +140,10 @@ def _ask_legacy(attempts: Recovering, failure: Failure) -> bool:
     attempts.retries = 0
     attempts.tried.clear()
     changes = route.changes_for(migration.legacy)
-    exchange.redirect(Decision(route, migration.legacy, "legacy", decision.identity, choice, changes=changes))
+    if exchange.observer is not None:
+        exchange.observer.excuse(Excuse.OTHER_SIDE)
+    exchange.decision_so_far = Decision(route, migration.legacy, "legacy", decision.identity, choice, changes=changes)
+    exchange.remembered = None
     attempts.start(legacy)
     return True
 

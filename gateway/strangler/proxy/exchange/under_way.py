@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from strangler.resilience.stale import StaleAnswers
     from strangler.routing.decide import Decision
 
+NEVER = float("inf")
+
 
 class RequestUnderWay(Request):
     """A request, what is known of its response so far, and how it goes on.
@@ -110,6 +112,11 @@ class RequestUnderWay(Request):
     started: float
 
     @property
+    def request(self) -> Request:
+        """The request, for those that need to know no more."""
+        return self
+
+    @property
     def decision(self) -> Decision:
         """What was decided; asked once it was."""
         assert self.decision_so_far is not None
@@ -144,14 +151,6 @@ class RequestUnderWay(Request):
     @abstractmethod
     def send_to(self, upstream: UpstreamPool) -> None:
         """Send the request to an endpoint of `upstream`."""
-
-    @abstractmethod
-    def send_body_again(self, parts: list[bytes]) -> None:
-        """Have the next attempt begin its body with what was sent of it before."""
-
-    @abstractmethod
-    def redirect(self, decision: Decision) -> None:
-        """Have the next attempt go where `decision` says."""
 
     @abstractmethod
     def change_connection(self, pool: EndpointPool, connection: UpstreamConnection | None) -> None:
@@ -205,6 +204,10 @@ class Trying(Protocol):
     def blame(self) -> None: ...
 
     def expired(self) -> bool: ...
+
+    def keep_body(self, parts: list[bytes]) -> None: ...
+
+    def switched(self) -> None: ...
 
     def lose_hedge(self) -> None: ...
 
