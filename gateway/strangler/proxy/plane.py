@@ -25,6 +25,7 @@ from strangler.observe.counters import ConnectionCounts, Counters, Notice, Upstr
 from strangler.observe.descriptors import any_left
 from strangler.proxy.client.connection import ClientConnection
 from strangler.proxy.client.listener import Listener
+from strangler.proxy.exchange.failures import total_expired
 from strangler.proxy.exchange.under_way import Mirroring, OpenTunnel, RequestUnderWay
 from strangler.proxy.http.broken import ResetWhenSent
 from strangler.proxy.http.headers import request_actions
@@ -365,7 +366,7 @@ class DataPlane:
         exchanges = [client.exchange for client in self.clients if client.exchange is not None]
         for exchange in exchanges:
             if exchange.ends <= now:
-                exchange.total_expired()
+                total_expired(exchange)
 
     def _tick(self) -> None:
         """Run the worker's only timer: deadlines are accurate to one tick."""

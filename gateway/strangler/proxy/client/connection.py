@@ -1,9 +1,8 @@
 """One client's connection: gives each request to an exchange, and sends the responses in order.
 
-Facts (RFC 9112): responses go out in the order of the requests (section
-9.3.2), so a pipelined request waits, and little more is read while one waits; a
-connection that is closed with unread input is reset, which may destroy the
-response before the client has read it (section 9.6).
+Facts (RFC 9112): responses go out in the order of the requests (section 9.3.2),
+so a pipelined request waits, and little more is read while one waits; closing
+with unread input resets the connection, which may destroy a response (section 9.6).
 
 Read `states` first: it has the table of what a connection does on which event,
 and which deadline holds. `request_reader` turns bytes into requests.
@@ -22,6 +21,7 @@ from strangler.proxy.client.peer import origin_of, peer_of, shown_certificate
 from strangler.proxy.client.refused_request import refuse_request
 from strangler.proxy.client.request_reader import READ_AHEAD, RequestReader
 from strangler.proxy.client.worker import Worker
+from strangler.proxy.exchange import failures
 from strangler.proxy.exchange.exchange import Exchange
 from strangler.proxy.exchange.request_head import RequestHead, TrustedPeer
 from strangler.proxy.exchange.under_way import RequestUnderWay
@@ -122,7 +122,7 @@ class ClientConnection:
         exchange = self.exchange
         if exchange is not None:
             self.set_deadline(NEVER, states.EXCHANGE)
-            exchange.expired()
+            failures.expired(exchange)
         elif self.state >= states.REFUSING:
             unsent = self.transport.get_write_buffer_size()
             if 0 < unsent < self._unsent:
@@ -179,7 +179,7 @@ class ClientConnection:
         self.set_deadline(NEVER, states.NONE)
         exchange, self.exchange = self.exchange, None
         if exchange is not None:
-            exchange.client_gone()
+            failures.client_gone(exchange)
         broken, self._broken = self._broken, None
         if broken is not None:
             broken.record(exc)
@@ -290,7 +290,7 @@ class ClientConnection:
             self._linger(Discarding.behind_refusal(self.plane.now), response)
         elif last is receiving:
             last.keep_alive = False
-            last.give_up(refusal.status, refusal.detail)
+            failures.give_up(last, refusal.status, refusal.detail)
             if self._discarding is not None:
                 # What follows need not be the rest of a body.
                 self._discarding.narrow(self.plane.now)
@@ -417,7 +417,7 @@ class ClientConnection:
     def end(self) -> None:
         """The worker ends: respond to what is under way or break it off, and close."""
         if self.exchange is not None:
-            self.exchange.drained()
+            failures.drained(self.exchange)
         elif self.state < states.REFUSING:
             self.close()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
+from strangler.proxy.exchange.completion import broken_off
 from strangler.proxy.exchange.exchange import Exchange
 from strangler.proxy.exchange.under_way import RequestUnderWay
 from strangler.proxy.http.broken import Delivery
@@ -73,7 +74,7 @@ class BrokenResponse:
 
     def record(self, error: Exception | None) -> None:
         """The connection is gone, with `error` if it was lost by one."""
-        self._exchange.broken_off(self._delivery.lost(closed=self._framed and error is None))
+        broken_off(self._exchange, self._delivery.lost(closed=self._framed and error is None))
 
 
 def abandon(waiting: deque[Exchange]) -> None:

@@ -22,6 +22,7 @@ import httptools
 from strangler.proxy.client import repeated_heads, states
 from strangler.proxy.client.http2 import HTTP2_REFUSED, PREFACE
 from strangler.proxy.client.refused_request import Attempted
+from strangler.proxy.exchange import sending
 from strangler.proxy.exchange.request_head import HeadRefused, RequestHead, TrustedPeer, parse_target
 from strangler.proxy.http.headers import REQUEST_ACTIONS, Action
 from strangler.routing.decide import Refusal
@@ -334,7 +335,7 @@ class RequestReader:
             assert self._client is not None
             self._client.discard(len(body))
         else:
-            receiving.request_body(body)
+            sending.request_body(receiving, body)
 
     def on_message_complete(self) -> None:
         if self._body_follows:
@@ -345,7 +346,7 @@ class RequestReader:
             return
         self.receiving = None
         if not receiving.done:
-            receiving.request_ended()
+            sending.request_ended(receiving)
             return
         client = self._client
         assert client is not None

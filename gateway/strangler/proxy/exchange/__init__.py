@@ -3,6 +3,7 @@
 `request_head` checks and forwards a head, `known_heads` skips that for one seen
 before (docs/decisions/0003). `authentication` and `admission` may refuse,
 `attempts`, `recovery` and `hedging` send a request again, `transforms` change
-it, `response` writes to the client, `tunnel` carries what follows an upgrade.
-Knows no client connection and no plane, but the protocols in `under_way`.
+it, `sending` and `response` write to either side, `failures` and `completion`
+end it, `switching` makes a `tunnel` of it. Knows no client connection and no
+plane, but the protocols in `under_way`.
 """

@@ -15,8 +15,10 @@ from orjson import dumps
 from strangler.model.resilience import Retries
 from strangler.model.route import Route
 from strangler.proxy.exchange.admission import Guard
+from strangler.proxy.exchange.failures import attempt_failed, fail
 from strangler.proxy.exchange.hedging import Hedge, plan_hedge
 from strangler.proxy.exchange.recovery import asked_to_wait, is_failure, recover, stale_key
+from strangler.proxy.exchange.sending import send_body_again
 from strangler.resilience.retry import Cause, Failure
 
 if TYPE_CHECKING:
@@ -124,7 +126,7 @@ class Attempts:
     def start(self, upstream: UpstreamPool) -> None:
         """Send the request to an endpoint of `upstream`, once its guard lets it in."""
         if self.kept:
-            self.exchange.send_body_again(self.kept)
+            send_body_again(self.exchange, self.kept)
             self.kept = []
             self._kept_bytes = 0
         self._upstream = upstream
@@ -209,7 +211,23 @@ class Attempts:
             return
         self._leave_guard()
         if not recover(self, failure):
-            exchange.fail(failure.status, failure.detail, failure.retry_after)
+            fail(exchange, failure.status, failure.detail, failure.retry_after)
+
+    def blame(self) -> None:
+        """No usable response came, by the upstream's fault."""
+        if self.guard is not None:
+            self.guard.failed()
+
+    def expired(self) -> bool:
+        """Whether the deadline that has passed was that of a turn or of the hedge, which is then seen to."""
+        guard, hedge = self.guard, self.hedge
+        if guard is not None and guard.waiting:
+            attempt_failed(self.exchange, guard.too_many())
+        elif hedge is not None and self.exchange.connection is None:
+            hedge.expired()
+        else:
+            return False
+        return True
 
     def take_over(self, pool: EndpointPool, connection: UpstreamConnection | None) -> None:
         """The hedge is answered first, at `pool`: its connection is the exchange's now."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from strangler.model.resilience import Hedging
 from strangler.proxy.exchange.admission import make_room
+from strangler.proxy.exchange.sending import head_sent
 from strangler.resilience.breaker import State
 from strangler.resilience.retry import Cause, Failure
 
@@ -153,7 +154,7 @@ class Hedge:
         """Write the request to `connection`."""
         self._connection = connection
         connection.exchange = self
-        connection.transport.write(b"".join([*self._attempts.exchange.head_sent(self.pool), b"\r\n"]))
+        connection.transport.write(b"".join([*head_sent(self._attempts.exchange, self.pool), b"\r\n"]))
 
     def connect_failed(self, status: int, detail: str) -> None:
         """No connection; the pool has noted that."""

@@ -11,6 +11,8 @@ from time import time
 from typing import TYPE_CHECKING, Protocol
 
 from strangler.model.resilience import RouteFallback
+from strangler.proxy.exchange.excuse import Excuse
+from strangler.proxy.exchange.response import respond_instead
 from strangler.resilience.fallback import may_answer, may_fall_back
 from strangler.resilience.retry import LONGEST_WAIT, Cause, Failure, backoff, may_retry, seconds_of
 from strangler.routing.decide import Decision
@@ -138,7 +140,10 @@ def _ask_legacy(attempts: Recovering, failure: Failure) -> bool:
     attempts.retries = 0
     attempts.tried.clear()
     changes = route.changes_for(migration.legacy)
-    exchange.redirect(Decision(route, migration.legacy, "legacy", decision.identity, choice, changes=changes))
+    if exchange.observer is not None:
+        exchange.observer.excuse(Excuse.OTHER_SIDE)
+    exchange.decision_so_far = Decision(route, migration.legacy, "legacy", decision.identity, choice, changes=changes)
+    exchange.remembered = None
     attempts.start(legacy)
     return True
 
@@ -163,7 +168,7 @@ def _answer_stale(attempts: Recovering, failure: Failure, route: str) -> bool:
     if kept is None:
         return False
     _count(attempts, failure, "stale")
-    exchange.respond_instead(200, kept.head(now), kept.body)
+    respond_instead(exchange, 200, kept.head(now), kept.body)
     return True
 
 
@@ -173,7 +178,7 @@ def _answer_static(attempts: Recovering, failure: Failure, settings: RouteFallba
         return False
     _count(attempts, failure, "static")
     head = f"Content-Type: {static.content_type}\r\nContent-Length: {len(static.body)}\r\n"
-    exchange.respond_instead(static.status, head.encode("latin-1"), static.body)
+    respond_instead(exchange, static.status, head.encode("latin-1"), static.body)
     return True
 
 

@@ -1,7 +1,7 @@
 """What a client gets: the gateway's own fields, the framing that shows where a body ends, problem responses.
 
-A response that comes in one piece is written in one piece. One that comes in
-parts has a ResponseWriter.
+A response that comes in one piece is written in one piece. Of one that comes in
+parts, the exchange gathers those that one read brought, and writes them together.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 from math import ceil
 from typing import TYPE_CHECKING
 
+from strangler.proxy.exchange.completion import finish
 from strangler.proxy.exchange.transforms import changed_response
 from strangler.proxy.exchange.visitor_cookie import made_private, may_be_shared, visitor_cookie
 from strangler.proxy.http.headers import VIA_LINE
 from strangler.proxy.http.problem_responses import problem
+from strangler.proxy.http.status_lines import STATUS_LINES
 from strangler.routing.cors import response_fields
 
 if TYPE_CHECKING:
@@ -23,50 +25,6 @@ AFTER_REQUEST_ID = b"\r\n" + VIA_LINE
 
 BY_LENGTH, IN_CHUNKS, UNTIL_CLOSE = range(3)
 """What tells a client where the body of a response ends."""
-
-
-class ResponseWriter:
-    """Gathers the parts of one response while one piece of input is parsed, and frames its body for the client.
-
-    `framing` tells where the body ends, `framing_field` is the line for the head.
-    """
-
-    __slots__ = ("_parts", "framing", "framing_field")
-
-    def __init__(self, *, delimited: bool, minor: int) -> None:
-        self._parts: list[bytes] = []
-        self.framing = BY_LENGTH
-        self.framing_field = b""
-        if not delimited:
-            if minor >= 1:
-                self.framing = IN_CHUNKS
-                self.framing_field = b"Transfer-Encoding: chunked\r\n"
-            else:
-                self.framing = UNTIL_CLOSE
-
-    def head(self, parts: list[bytes]) -> None:
-        """The response's head, as the client gets it."""
-        self._parts += parts
-
-    def body(self, part: bytes) -> None:
-        """A part of the response's body."""
-        if self.framing == IN_CHUNKS:
-            self._parts += (b"%x\r\n" % len(part), part, b"\r\n")
-        else:
-            self._parts.append(part)
-
-    def end(self) -> None:
-        """The body is whole."""
-        if self.framing == IN_CHUNKS:
-            self._parts.append(b"0\r\n\r\n")
-
-    def take(self) -> bytes:
-        """What has gathered, which is written now."""
-        parts = self._parts
-        if not parts:
-            return b""
-        self._parts = []
-        return b"".join(parts) if len(parts) > 1 else parts[0]
 
 
 def head_for_client(
@@ -132,6 +90,27 @@ def refusing_response(exchange: RequestUnderWay, refusal: Refusal, retry_after: 
         retry_after=ceil(retry_after or 1) if refusal.status in (429, 503) else None,
         fields=fields,
     )
+
+
+def refuse(exchange: RequestUnderWay, refusal: Refusal, retry_after: float | None = None) -> None:
+    """Respond with the problem that `refusal` is."""
+    exchange.gathered = None
+    exchange.client.transport.write(refusing_response(exchange, refusal, retry_after))
+    finish(exchange)
+
+
+def respond_instead(exchange: RequestUnderWay, status: int, fields: bytes, body: bytes) -> None:
+    """Give a response of the gateway's own; `fields` are whole lines, Content-Length among them."""
+    if exchange.observer is not None:
+        exchange.observer.own_response()
+    exchange.gathered = None
+    begin_own(exchange, status)
+    out = head_for_client(exchange, exchange.decision_so_far, status, STATUS_LINES[status], fields)
+    if exchange.method != "HEAD":
+        exchange.bytes_out = len(body)
+        out.append(body)
+    exchange.client.transport.write(b"".join(out))
+    finish(exchange)
 
 
 def _is_secure(exchange: RequestUnderWay) -> bool:

@@ -22,6 +22,7 @@ import asyncio
 import math
 from typing import TYPE_CHECKING, Literal, cast
 
+from strangler.proxy.exchange.completion import tunnel_over
 from strangler.proxy.exchange.websocket_frames import FrameWatch, close_frame
 from strangler.proxy.http.broken import ResetWhenSent
 
@@ -143,7 +144,7 @@ class Tunnel:
             return
         exchange = self._exchange
         self.plane.tunnels.discard(self)
-        exchange.tunnel_over(self.upstream.passed)
+        tunnel_over(exchange, self.upstream.passed)
         exchange.client.connection_lost(exc)
 
 

@@ -11,6 +11,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from strangler.model.methods import SAFE
 from strangler.routing.request import Request
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from strangler.observe.counters import Counters
     from strangler.proxy.exchange.excuse import Excuse
     from strangler.proxy.exchange.known_heads import Remembered
+    from strangler.proxy.exchange.request_body import RequestBody
     from strangler.proxy.exchange.request_head import RequestHead
     from strangler.proxy.http.broken import ResetWhenSent
     from strangler.proxy.rate_limits.limiter import RateLimiter
@@ -34,8 +36,11 @@ if TYPE_CHECKING:
     from strangler.proxy.upstream.worker import Admitted
     from strangler.resilience.breaker import Breaker
     from strangler.resilience.concurrency import ConcurrencyLimit
+    from strangler.resilience.retry import Failure
     from strangler.resilience.stale import StaleAnswers
     from strangler.routing.decide import Decision
+
+NEVER = float("inf")
 
 
 class RequestUnderWay(Request):
@@ -44,25 +49,37 @@ class RequestUnderWay(Request):
     `entered` is the concurrency limit that it runs under, where no guard of its
     attempts sees to that. `ends` is when the whole exchange has to be over, by
     the loop's time. `timeouts` are those of the newest attempt, none before the
-    first. `remembered` is what known fields were decided to mean before.
+    first. `remembered` is what known fields were decided to mean before. `drawn` is
+    what was drawn for its ids. `pool` is that of the newest attempt. `gathered` is
+    what came of a response in parts since the last write, None before its head, and
+    `framing` tells the client where its body ends; see `response`.
     """
 
     __slots__ = (
+        "attempts",
+        "body",
         "bytes_out",
         "client",
         "connection",
+        "decision_so_far",
         "done",
+        "drawn",
         "ends",
         "entered",
+        "framing",
+        "gathered",
         "head",
         "keep_alive",
         "line",
+        "observer",
+        "pool",
         "rate_limit_fields",
         "refetched",
         "remembered",
         "request_complete",
         "request_id",
         "response_started",
+        "started",
         "status",
         "timeouts",
     )
@@ -84,48 +101,56 @@ class RequestUnderWay(Request):
     entered: ConcurrencyLimit[Admitted] | None
     ends: float
     timeouts: Timeouts
+    attempts: Trying | None
+    body: RequestBody | None
+    decision_so_far: Decision | None
+    drawn: bytes
+    framing: int
+    gathered: list[bytes] | None
+    observer: Observer | None
+    pool: EndpointPool | None
+    started: float
 
     @property
-    @abstractmethod
-    def decided(self) -> bool:
-        """Whether it is decided where the request goes."""
+    def request(self) -> Request:
+        """The request, for those that need to know no more."""
+        return self
 
     @property
-    @abstractmethod
     def decision(self) -> Decision:
         """What was decided; asked once it was."""
+        assert self.decision_so_far is not None
+        return self.decision_so_far
 
     @property
-    @abstractmethod
+    def decided(self) -> bool:
+        """Whether it is decided where the request goes."""
+        return self.decision_so_far is not None
+
+    @property
     def identity(self) -> Identity | None:
         """Who is calling; asked once it was decided."""
+        return self.decision.identity
 
     @property
-    @abstractmethod
     def endpoint_url(self) -> str:
         """The endpoint of the newest attempt."""
+        return self.pool.endpoint.url if self.pool is not None else ""
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it is sent once more where its connection turns out to have been closed while it was idle."""
+        return self.body is None and self.method in SAFE
 
     @abstractmethod
     def start(self) -> None:
         """Decide, and send the request on its way or respond to it."""
-
-    @abstractmethod
-    def head_sent(self, pool: EndpointPool | None = None) -> list[bytes]:
-        """The parts of the head as it goes to the endpoint of the newest attempt, or to that of `pool`."""
 
     # What becomes of attempts
 
     @abstractmethod
     def send_to(self, upstream: UpstreamPool) -> None:
         """Send the request to an endpoint of `upstream`."""
-
-    @abstractmethod
-    def send_body_again(self, parts: list[bytes]) -> None:
-        """Have the next attempt begin its body with what was sent of it before."""
-
-    @abstractmethod
-    def redirect(self, decision: Decision) -> None:
-        """Have the next attempt go where `decision` says."""
 
     @abstractmethod
     def change_connection(self, pool: EndpointPool, connection: UpstreamConnection | None) -> None:
@@ -143,27 +168,52 @@ class RequestUnderWay(Request):
     def response_head(self, status: int, line: bytes, fields: bytes, delimited: bool) -> None:
         """The final response's head came in."""
 
+    @abstractmethod
+    def flush(self) -> None:
+        """Write to the client what has gathered while one piece of input was parsed."""
+
+    @abstractmethod
+    def send_on_fresh_connection(self) -> None:
+        """Send the request once more to the same endpoint."""
+
+    @abstractmethod
+    def leave_pool(self) -> None:
+        """A connection is no longer wanted."""
+
     # Endings
 
     @abstractmethod
-    def respond_instead(self, status: int, fields: bytes, body: bytes) -> None:
-        """Give a response of the gateway's own; `fields` are whole lines, Content-Length among them."""
-
-    @abstractmethod
-    def fail(self, status: int, detail: str, retry_after: float | None = None) -> None:
-        """Respond with a problem, or break off a response that has begun."""
+    def care(self) -> Trying:
+        """The attempts, for which there is now a reason."""
 
     @abstractmethod
     def note(self, reason: str) -> None:
         """Have the access log say why the gateway itself ended this."""
 
-    @abstractmethod
-    def broken_off(self, lost: int) -> None:
-        """The client's connection is gone after a response that was cut short, `lost` bytes of which never arrived."""
 
-    @abstractmethod
-    def tunnel_over(self, bytes_out: int) -> None:
-        """The tunnel is closed, after the upstream has sent `bytes_out`."""
+class Trying(Protocol):
+    """The attempts of an exchange, as far as failures and the end of it concern them; see Attempts."""
+
+    sent: bool
+    stale_connection: bool
+    reason: str
+    broken: bool
+
+    def failed(self, failure: Failure) -> None: ...
+
+    def blame(self) -> None: ...
+
+    def expired(self) -> bool: ...
+
+    def keep_body(self, parts: list[bytes]) -> None: ...
+
+    def switched(self) -> None: ...
+
+    def lose_hedge(self) -> None: ...
+
+    def over(self, *, whole: bool) -> None: ...
+
+    def logged(self) -> str: ...
 
 
 class Client(Protocol):

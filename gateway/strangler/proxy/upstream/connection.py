@@ -84,7 +84,7 @@ class Requesting(Protocol):
     def response_body(self, body: bytes) -> None: ...
 
     def flush(self) -> None:
-        """Forward the output of one parsed piece of input."""
+        """Forward the output of one parsed piece of input, with which the response is not complete."""
 
     def response_complete(self) -> None: ...
 
@@ -228,9 +228,10 @@ class UpstreamConnection:
             # A head, chunk extensions or trailers: the parser would buffer them without limit.
             self._malformed(exchange, begun, BadResponse("its head is too large"))
             return
-        exchange.flush()
         if self._complete:
             self._finish(exchange)
+        else:
+            exchange.flush()
 
     def eof_received(self) -> bool:
         if self.exchange is not None:

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 from strangler.model.methods import COMPARABLE
 from strangler.model.migration import SideName
 from strangler.model.route import Route
-from strangler.proxy.exchange.exchange import CLIENT_GONE
 from strangler.proxy.exchange.excuse import Excuse
+from strangler.proxy.exchange.failures import CLIENT_GONE
+from strangler.proxy.exchange.sending import head_sent
 from strangler.routing.split import caller_key
 from strangler.shadow.pair import Reason, SideResponse
 from strangler.shadow.whole_responses import (
@@ -246,7 +247,7 @@ class ExchangeRecording:
         """The request as it goes to the other side."""
         exchange = self._exchange
         assert exchange is not None
-        head = b"".join(exchange.head_sent(self.pool.endpoints[0] if self.pool.endpoints else None))
+        head = b"".join(head_sent(exchange, self.pool.endpoints[0] if self.pool.endpoints else None))
         if self.fields.conditional:
             head = without_conditions(head)
         if self.fields.recoded:
