@@ -46,8 +46,9 @@ class RequestReceiver(Protocol):
     waiting: deque[Exchange]
     trusted: TrustedPeer | None
     generation: int
+    deadline: float
+    deadline_reason: str
 
-    def set_deadline(self, at: float, reason: str) -> None: ...
     def look_at_peer(self) -> None: ...
     def pause_reading(self) -> None: ...
     def take(self, head: RequestHead, line: bytes, method: str, path: str, query: str) -> None: ...
@@ -186,7 +187,9 @@ class RequestReader:
         assert parser is not None
         idle = client.state == states.IDLE
         if idle:
-            client.set_deadline(worker.now + worker.snapshot.limits.header_timeout, states.HEADER_TIMEOUT)
+            # As `set_deadline` does, whose call costs half a per cent of a short request.
+            client.deadline = worker.now + worker.snapshot.limits.header_timeout
+            client.deadline_reason = states.HEADER_TIMEOUT
         elif client.exchange is not None and self._may_switch(client):
             self._hold(client, data)
             return b""
