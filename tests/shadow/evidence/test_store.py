@@ -336,7 +336,7 @@ def test_the_commands_read_the_store_that_the_configuration_names(tmp_path: Path
     assert "Not proven: cannot measure: the comparison has not been tested in this epoch yet." in output
     assert "1 of 4 pairs is wrong (25 %)" in output
     assert "value at $.a" in output
-    assert "No request came for: items/all." in output
+    assert "No requests for: items/all." in output
     code, output = run("report", "items", *config, "--json", "--since", "1h", "--target", "50")
     found = json.loads(output)
     assert code == 1
