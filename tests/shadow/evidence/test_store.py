@@ -172,7 +172,7 @@ def test_an_operation_of_which_little_is_known_is_not_proven_by_others(database:
     bench.run(*different_pairs(400, {"a": 1}, {"a": 1}), rare)
     bench.tested()
     (reason,) = bench.report(target=0.01).blocking
-    assert reason.startswith("GET /items: 331 more pairs")
+    assert reason.startswith("GET /items: 331 more correct pairs")
 
 
 def test_restarts_do_not_make_one_caller_into_many(database: Database, tmp_path: Path) -> None:
