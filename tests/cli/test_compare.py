@@ -246,8 +246,8 @@ def test_two_equal_errors_prove_nothing(
     said = compare("/a\n")
     assert said.code == 1
     assert "1 of 1 requests compared (100 %): 1 matched" in said.out
-    assert "; 1 equal errors prove nothing" in said.out
-    assert said.out.splitlines()[0] == "No pair is evidence yet."
+    assert "; 1 pair of equal errors not counted" in said.out
+    assert said.out.splitlines()[0] == "There is no evidence yet."
 
 
 def test_no_more_requests_at_a_time_than_allowed(

@@ -365,7 +365,7 @@ def test_the_comparison_tests_itself_while_it_runs(
     answering(upstream, extracted)
     with gateway.client() as client:
         client.request("/items/1")
-    wait_for(lambda: blocking()[0].startswith("3,326 more pairs"), "the comparison to be tested", 60)
+    wait_for(lambda: blocking()[0].startswith("3,326 more correct pairs"), "the comparison to be tested", 60)
     hiding = configuration(upstream, extracted.url)
     hiding["migrations"]["items"]["compare"] = {"rules": [{"name": "all", "body": True, "ignore": "all"}]}
     gateway.reload(hiding)

@@ -197,7 +197,7 @@ def test_values_that_differ_only_inside_redaction_are_marked_and_pass_a_rule(
     for values in (True, False):
         (difference,) = documented(pair, plain, values, REDACTION)["differences"]
         assert difference["inside_redaction"] is inside
-        assert ("only what is redacted differs" in redaction_note(difference)) is inside
+        assert ("only redacted parts differ" in redaction_note(difference)) is inside
     rule = {"name": "own tokens", "body": True, "ignore": "redacted"}
     found = compare(one.response, other.response, compile_rules(CompareSection.model_validate({"rules": [rule]})))
     assert [name for _, name in found.ignored] == ["own tokens"] * inside
@@ -206,5 +206,5 @@ def test_values_that_differ_only_inside_redaction_are_marked_and_pass_a_rule(
 
 def test_values_that_may_differ_beyond_what_is_shown_are_marked_as_not_kept() -> None:
     difference = {"legacy": REDACTED, "extracted": REDACTED, "inside_redaction": False}
-    assert redaction_note(difference) == " (what differs is not kept)"
+    assert redaction_note(difference) == " (the differing part is not stored)"
     assert redaction_note({"legacy": "a", "extracted": None}) == ""

@@ -103,5 +103,5 @@ def test_the_label_of_a_signature_is_general_and_its_example_is_not(printed: Cal
 
 def test_differences_beyond_the_counted_kinds_are_named_as_such(printed: Callable[..., str]) -> None:
     text = printed(report(signatures=(signature(7, OTHERS),)))
-    assert "5 x other differences: too many kinds were found to be counted one by one" in text
+    assert "5 x other differences: too many kinds to count one by one" in text
     assert "$.results[*].field7" not in text

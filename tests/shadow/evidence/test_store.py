@@ -174,7 +174,7 @@ def test_an_operation_of_which_little_is_known_is_not_proven_by_others(database:
     bench.run(*different_pairs(400, {"a": 1}, {"a": 1}), rare)
     bench.tested()
     (reason,) = bench.report(target=0.01).blocking
-    assert reason.startswith("GET /items: 331 more pairs")
+    assert reason.startswith("GET /items: 331 more correct pairs")
 
 
 def test_restarts_do_not_make_one_caller_into_many(database: Database, tmp_path: Path) -> None:
@@ -351,7 +351,7 @@ def test_the_commands_read_the_store_that_the_configuration_names(tmp_path: Path
     assert "Not proven: cannot measure: the comparison has not been tested in this epoch yet." in output
     assert "1 of 4 pairs is wrong (25 %)" in output
     assert "value at $.a" in output
-    assert "No request came for: items/all." in output
+    assert "No requests for: items/all." in output
     code, output = run("report", "items", *config, "--json", "--since", "1h", "--target", "50")
     found = json.loads(output)
     assert code == 1

@@ -47,10 +47,10 @@ def test_a_report_lists_learned_noise_with_uses_and_what_was_held_back(tmp_path:
         noise.sift(OPERATION, differences({"at": 1}, {"at": 900}))
     config = stored(tmp_path, noise.document())
     text = report(*config)
-    assert "What legacy varies by itself" in text
+    assert "Noise: where legacy differs from itself" in text
     assert "value $.at" in text
     assert "noise: integer, up to 5 apart" in text
-    assert "$.at in 4 pairs: not let pass, farther apart than legacy's own responses" in text
+    assert "$.at in 4 pairs: not allowed, farther apart than legacy's own responses" in text
     (one,) = json.loads(report(*config, "--json"))["noise"]
     assert (one["operation"], one["place"], one["used"]) == (OPERATION, "$.at", 7)
     assert one["refused"] == {"farther apart than legacy's own responses": 4}
@@ -66,5 +66,5 @@ def test_what_an_older_version_learned_is_not_reported(tmp_path: Path) -> None:
 
 def test_what_cannot_be_read_is_named_with_what_to_do(tmp_path: Path) -> None:
     text = invoke(*stored(tmp_path, b"no JSON")).output
-    assert "what was learned about noise can't be read" in text
+    assert "the learned noise can't be read" in text
     assert "delete the migration's row in shadow_noise" in text.replace("\n", " ")

@@ -1,4 +1,4 @@
-"""Lists in text reports that stay short whatever is found; `--all` prints all of them."""
+"""Lists in text reports, with a maximum length; `--all` prints all items."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Item = TypeVar("Item")
 
 
 def listed(console: Console, items: Sequence[Item], most: int | None, what: str) -> Iterator[Item]:
-    """The first `most` of `items`, all where that is None; the number that is left out is printed after them."""
+    """Yield the first `most` of `items`, or all if that is None; then print how many are left out."""
     yield from items[:most]
     print_rest(console, len(items), most, what)
 

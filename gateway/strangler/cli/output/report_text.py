@@ -1,4 +1,4 @@
-"""A report about a migration as a person reads it in a terminal: of stored evidence, or of a replay."""
+"""The text of a migration's report for a terminal: of stored evidence, or of a replay."""
 
 from __future__ import annotations
 
@@ -28,40 +28,40 @@ from strangler.shadow.report.words import (
 )
 
 MOST_ROWS = 20
-"""Rows of a list that are shown without --all: a report stays below 200 lines whatever its contents."""
+"""Maximum rows of a list without --all, so that a report has fewer than 200 lines."""
 _MOST_LATENCIES = 10
-"""Of these, which take two lines each."""
+"""Maximum rows of latencies, which take two lines each."""
 
 _SIDES = ("legacy", "extracted")
 _RISK_STYLES = {"high": "bold red", "medium": "yellow", "low": "dim"}
 _MOST_NAMED = 3
-"""Operations that are named beside a difference."""
+"""Maximum operations named beside a difference."""
 _LINE_ENDS = str.maketrans({"\n": "\\n", "\t": "\\t"})
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def printable(text: str) -> str:
-    """Text from a request or response, without control characters that a terminal would obey."""
+    """Return text from a request or response with control characters escaped, which a terminal would execute."""
     return _UNPRINTABLE.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 def plain(text: str) -> str:
-    """The same for a rich console, which finds no markup in it."""
+    """Return it for a rich console, with markup escaped, too."""
     return escape(printable(text))
 
 
 def plain_line(text: str) -> str:
-    """The same on one line: what stands in a page or a text may have many."""
+    """Return it on one line: a value from a page or a text may have several."""
     return escape(printable(text).translate(_LINE_ENDS))
 
 
 def moment(at: float) -> str:
-    """A time, in UTC, to the minute."""
+    """Return a time, in UTC, to the minute."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def print_report(console: Console, found: ShadowReport, everything: bool = False) -> None:
-    """Print a report: the first of each list, unless `everything` is asked for."""
+    """Print a report: the first rows of each list, or `everything`."""
     most = None if everything else MOST_ROWS
     if found.live:
         console.print(f"[bold]{plain(headline(found))}[/]")
@@ -107,7 +107,7 @@ def _epoch_line(epoch: EpochSummary) -> str:
 def _print_signature(console: Console, one: SignatureReport) -> None:
     style = _RISK_STYLES.get(one.risk, "")
     if one.signature == OTHERS:
-        where = f"{one.count:,} x [bold]other differences[/]: too many kinds were found to be counted one by one"
+        where = f"{one.count:,} x [bold]other differences[/]: too many kinds to count one by one"
     else:
         where = f"[{style}]{one.risk}[/] {one.count:,} x {one.kind} at [bold]{plain_line(one.path)}[/]"
     console.print(f"\n{where}  {plain_line(', '.join(one.operations[:_MOST_NAMED]))}")
@@ -144,7 +144,7 @@ def _figures(proof: Proof) -> tuple[str, str, str]:
 def _print_operations(console: Console, found: ShadowReport, most: int | None) -> None:
     columns = ("operation", "route", "pairs", "wrong", "callers", "requests", "compared", "proof")
     table = _table("Operations", columns, ("operation", "route", "proof"))
-    # Of many, those come first that stand in the way.
+    # If not all are shown, those that block the proof come first.
     operations = sorted(found.operations, key=lambda one: -one.proof.wrong) if most is not None else found.operations
     for one in operations[:most]:
         table.add_row(
@@ -162,7 +162,7 @@ def _print_operations(console: Console, found: ShadowReport, most: int | None) -
     print_rest(console, len(operations), most, "operations")
     if found.unrequested:
         shown = ", ".join(map(plain, found.unrequested[:most]))
-        console.print(f"No request came for: {shown}.")
+        console.print(f"No requests for: {shown}.")
         print_rest(console, len(found.unrequested), most, "routes")
 
 
@@ -188,11 +188,11 @@ def _print_latencies(console: Console, found: ShadowReport, most: int | None) ->
 
 
 def _print_noise(console: Console, learned: tuple[Learned, ...], most: int | None) -> None:
-    """Where legacy differs from itself, which differences were accepted as noise, and which it would have hidden."""
+    """Print where legacy differs from itself, and which differences were allowed as noise or held back."""
     if not learned:
         return
-    columns = ("operation", "path", "legacy", "sides", "let pass", "held back", "learned")
-    table = _table("What legacy varies by itself", columns, ("operation", "path", "learned"))
+    columns = ("operation", "path", "legacy", "sides", "allowed", "held back", "learned")
+    table = _table("Noise: where legacy differs from itself", columns, ("operation", "path", "learned"))
     for one in learned[:most]:
         table.add_row(
             plain(one.operation),

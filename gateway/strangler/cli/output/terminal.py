@@ -1,4 +1,4 @@
-"""What is printed for a person, by rich."""
+"""Terminal output, by rich."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _AS_WIDE_AS_IT_IS = 1_000
 
 
 def output() -> Console:
-    """Standard output: tables fit the terminal, and are as wide as they are in a file or a pipe.
+    """Return standard output: tables fit the terminal; in a file or a pipe they have their full width.
 
-    What its encoding lacks, such as a lone surrogate in UTF-8, is escaped.
+    Characters that its encoding lacks, such as a lone surrogate in UTF-8, are escaped.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -142,7 +142,7 @@ class Mirror:
 
     @property
     def lanes(self) -> list[Lane]:
-        """Return the lanes of the newest snapshot, and of earlier ones with active copies."""
+        """The lanes of the newest snapshot, and of earlier ones with active copies."""
         return [*self._lanes.values(), *self._old]
 
     def upstreams(self) -> list[UpstreamPool]:

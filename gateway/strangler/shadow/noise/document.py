@@ -1,4 +1,4 @@
-"""What was learned about noise as a JSON document, as the store keeps it between two runs."""
+"""The learned noise as a JSON document, which the store keeps between two runs."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from strangler.shadow.noise.place import COUNTS, Place
 from strangler.shadow.noise.values import SeenForm, Spread
 
 VERSION = 2
-"""Of the form of the document. What another version wrote is not read: it is learned anew."""
+"""The version of the document's format. A document of another version is ignored, and noise is learned anew."""
 
 
 def write(operations: Mapping[str, Operation]) -> bytes:
-    """The document of `operations`."""
+    """Return the document of `operations`."""
     return json.dumps(
         {
             "version": VERSION,
@@ -28,7 +28,7 @@ def write(operations: Mapping[str, Operation]) -> bytes:
 
 
 def read(document: bytes) -> dict[str, Operation]:
-    """What `document` holds; nothing where it is of another version. Raises ValueError where it is no such document."""
+    """Return the operations in `document`; empty for another version. Raises ValueError if it is malformed."""
     try:
         found = json.loads(document)
         if found.get("version") != VERSION:
@@ -36,8 +36,8 @@ def read(document: bytes) -> dict[str, Operation]:
         return {name: _read_operation(counts) for name, counts in found["operations"].items()}
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(
-            f"what was learned about noise can't be read: {error!r}; it is learned anew, delete the migration's row in"
-            " shadow_noise if this comes again"
+            f"the learned noise can't be read: {error!r}; it is learned anew, delete the migration's row in"
+            " shadow_noise if this happens again"
         ) from None
 
 
@@ -85,5 +85,5 @@ def _read_place(place: dict[str, Any]) -> Place:
 
 def _count(value: object) -> int:
     if not isinstance(value, int):
-        raise TypeError(f"{value!r} is no count")
+        raise TypeError(f"{value!r} is not a count")
     return value

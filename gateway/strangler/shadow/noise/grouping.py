@@ -8,11 +8,11 @@ from strangler.comparison.difference import Difference, DifferenceKind
 from strangler.shadow.noise.place import LOOKED_AT
 
 _LONG_ENOUGH = 8
-"""Characters of values that are not the same by chance."""
+"""Minimum characters of values that are not equal by chance."""
 
 
 def grouped(differences: Iterable[Difference]) -> dict[str, list[Difference]]:
-    """Differences by signature: what a pair has in many elements counts once."""
+    """Return the differences by signature: a difference in many elements of a pair counts once."""
     by_signature: dict[str, list[Difference]] = {}
     for difference in differences:
         by_signature.setdefault(difference.signature, []).append(difference)
@@ -20,7 +20,7 @@ def grouped(differences: Iterable[Difference]) -> dict[str, list[Difference]]:
 
 
 def copied(by_signature: dict[str, list[Difference]]) -> frozenset[str]:
-    """Signatures whose candidate's value is that of another one in the pair, where legacy's two values differ."""
+    """Return signatures whose candidate value equals that of another one in the pair, while legacy's two differ."""
     by_value: dict[str, list[tuple[str, str | None]]] = {}
     for signature, group in by_signature.items():
         for one in group[:LOOKED_AT]:

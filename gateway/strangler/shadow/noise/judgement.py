@@ -1,4 +1,4 @@
-"""What may be known of a difference: whether it is noise, and why not."""
+"""The judgement of a difference: whether it is noise, and why not."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Judgement(StrEnum):
-    """What is known of a difference at an operation."""
+    """The judgement of a difference at an operation."""
 
     NOISE = "noise"
     DIFFERENCE = "difference"
@@ -15,7 +15,7 @@ class Judgement(StrEnum):
 
 
 class Why(StrEnum):
-    """Why a difference is not taken for noise, or not let pass though it is at a place with noise."""
+    """Why a difference is not noise, or is not allowed although its place is noise."""
 
     FEW = "too few pairs yet"
     RATE = "differs more often than legacy from itself"
@@ -31,7 +31,7 @@ class Why(StrEnum):
 
 
 class Judged(NamedTuple):
-    """A judgement, why it is not noise, and whether it would be by the rates alone."""
+    """A judgement, why the difference is not noise, and whether it would be by the rates alone."""
 
     judgement: Judgement
     why: Why | None

@@ -1,21 +1,20 @@
-"""Which differences are noise: legacy asked twice differs there as often as the two sides do.
+"""Learns which differences are noise: two responses of legacy differ there as often as the two sides do.
 
-The idea is that of Diffy, with its two thresholds: a difference is no noise
-where the two sides differ more often than legacy differs from itself, by more
-than 20 % of both rates together (relative) and by more than 0.03 % of all pairs
+The idea is that of Diffy, with its two thresholds: a difference is not noise if
+the two sides differ more often than legacy differs from itself, by more than
+20 % of both rates together (relative) and by more than 0.03 % of all pairs
 (absolute). Diffy compares the counts themselves, so that a handful of requests
-decides. Here the rates must be that far apart, or that near, at the ends of
-their confidence intervals, and nothing is decided from less than a minimum of
-pairs. What is asked of the candidate beside that, and which values pass, is
-said in `strangler.shadow.noise.place`; what a value's form is, in
+decides. Here the rates must be that far apart, or that close, at the ends of
+their confidence intervals, and nothing is decided before a minimum number of
+pairs. The further conditions on the candidate, and the values that pass, are
+defined in `strangler.shadow.noise.place`; the forms of values in
 `strangler.shadow.noise.value_forms`.
 
-Which requests both sides are asked twice is drawn before their responses are
-looked at, so that the rates are those of all requests. While an operation has
-differences about which nothing is known yet, more of them are drawn, within a
-budget (`asks`).
+The requests that both sides get twice are drawn before their responses are
+examined, so that the rates are those of all requests. While an operation has
+undecided differences, more requests are drawn, within a budget (`asks`).
 
-Counts are kept, forms, and digests of wordings; no values.
+It keeps counts, forms, and digests of wordings, but no values.
 """
 
 from __future__ import annotations
@@ -35,28 +34,28 @@ from strangler.shadow.noise.place import Place, clearly
 from strangler.shadow.noise.values import form_words
 
 MOST_PLACES = 500
-"""Differences of one operation that are counted; new ones replace those that legacy never showed."""
+"""Maximum differences counted per operation; new ones replace those that legacy never showed."""
 
 MOST_OPERATIONS = 1000
-"""Operations that are counted."""
+"""Maximum operations counted."""
 
 MOST_BYTES = 16 * 2**20
-"""Memory that the counts of one migration take, about; nothing new is learned beyond."""
+"""Approximate maximum of memory for one migration's counts; beyond it nothing new is learned."""
 
 LONGEST_PLACE = 1000
-"""Characters of a path; longer ones are not learned."""
+"""Maximum characters of a path; longer ones are not learned."""
 
 EXTRA_REQUESTS = 500
-"""Requests of an operation that legacy is asked twice beyond `noise_percent`, to learn sooner,"""
+"""Requests of an operation sent twice beyond `noise_percent`, to learn sooner,"""
 EXTRA_SHARE = 0.02
-"""and the share of its pairs that is added to them, for what differs only later."""
+"""and the share of its pairs that is added to them, for differences that appear later."""
 
 _DUE = 16
 """Pairs after which all differences of an operation are judged again, or a sixteenth of those seen, if more."""
 
 
 class Sifted(NamedTuple):
-    """The differences of a pair: those that are noise, and the others."""
+    """The differences of a pair: those that are noise, and the rest."""
 
     noise: list[Difference]
     rest: list[Difference]
@@ -64,11 +63,11 @@ class Sifted(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """What is known of one difference of an operation at which legacy differs from itself.
+    """The findings about one difference of an operation at which legacy differs from itself.
 
     `legacy` and `sides` are the pairs that differ, and all pairs. `used` counts
-    pairs in which it was let pass; `refused` maps a reason to the pairs in
-    which it was not, though by the rates alone it would have been.
+    pairs in which it was allowed; `refused` maps a reason to the pairs in which
+    it was not, though the rates alone would have allowed it.
     """
 
     operation: str
@@ -95,10 +94,10 @@ class Noise:
         self._random = source or random.Random()
 
     def asks(self, operation: str, percent: float, learning_percent: float) -> bool:
-        """Whether to ask both sides once more for the next request, whatever their responses.
+        """Return whether to send the next request to both sides once more, regardless of their responses.
 
-        For `percent` of the requests, and for `learning_percent` while the
-        operation has differences that are undecided and its budget lasts.
+        True for `percent` of the requests, and for `learning_percent` while the
+        operation has undecided differences and its budget lasts.
         """
         if percent <= 0:
             return False
@@ -114,7 +113,7 @@ class Noise:
         return True
 
     def compared(self, operation: str, differences: Sequence[Difference], at: float | None = None) -> None:
-        """Count the first responses of both sides to a request of the time `at`, and what differs between them."""
+        """Count the first responses of both sides to a request at the time `at`, and their differences."""
         counts = self._operation(operation)
         if counts is None:
             return
@@ -137,11 +136,11 @@ class Noise:
         sides: Sequence[Difference] = (),
         extracted: Sequence[Difference] | None = None,
     ) -> None:
-        """Count a request that both sides were asked twice.
+        """Count a request that both sides got twice.
 
-        `legacy` is what differs between legacy's two responses, `extracted`
-        between the candidate's (None where it gave no second one), and `sides`
-        between the first responses of both, which `compared` counts as well.
+        `legacy` are the differences between legacy's two responses, `extracted`
+        those between the candidate's (None if it gave no second one), and `sides`
+        those between the first responses of both, which `compared` counts as well.
         """
         counts = self._operation(operation)
         if counts is None:
@@ -168,10 +167,10 @@ class Noise:
         self._judge(counts)
 
     def sift(self, operation: str, differences: Sequence[Difference], *, again: bool = False) -> Sifted:
-        """Which of a pair's differences pass as noise.
+        """Return which of a pair's differences pass as noise.
 
-        Counts how often what was learned is used, but not for a pair that was
-        asked `again`.
+        Counts how often learned noise is used, except for a pair whose request
+        was sent `again`.
         """
         counts = self.operations.get(operation)
         if counts is None or not differences:
@@ -194,7 +193,7 @@ class Noise:
         return sifted
 
     def _sift_values(self, place: Place, group: list[Difference], sifted: Sifted) -> Why | None:
-        """Sort the differences of one place, which is noise, by whether their values fit; why some do not."""
+        """Sort the differences of one place, which is noise, by whether their values fit; return why some do not."""
         why: Why | None = None
         if place.kind in (DifferenceKind.MISSING, DifferenceKind.EXTRA) and len(group) > 2 * place.most_elements:
             why = Why.ELEMENTS
@@ -207,7 +206,7 @@ class Noise:
         return why
 
     def judgement(self, operation: str, signature: str) -> Judgement:
-        """Whether the difference of that signature is noise at that operation."""
+        """Return whether the difference of that signature is noise at that operation."""
         counts = self.operations.get(operation)
         place = counts.places.get(signature) if counts is not None else None
         if counts is None or place is None:
@@ -215,7 +214,7 @@ class Noise:
         return place.judge(counts.compared, counts.asked_twice, self.thresholds).judgement
 
     def learned(self) -> list[Learned]:
-        """What was learned of differences that legacy shows against itself, what is used most first."""
+        """Return the findings about differences between legacy's own responses, most used first."""
         learned = [
             Learned(
                 operation=name,
@@ -237,7 +236,7 @@ class Noise:
         return sorted(learned, key=lambda one: -one.used - sum(one.refused.values()))
 
     def merge(self, other: Noise) -> None:
-        """Take in what `other` has counted."""
+        """Add the counts of `other`."""
         for name, counts in other.operations.items():
             mine = self._operation(name)
             if mine is None:
@@ -258,7 +257,7 @@ class Noise:
             self._judge(mine)
 
     def forget_candidate(self) -> None:
-        """Begin anew with what the candidate does, as for another version of it; what legacy showed stays."""
+        """Reset the counts of the candidate, for example for a new version of it; keep those of legacy."""
         for counts in self.operations.values():
             counts.compared = counts.extra = 0
             for place in counts.places.values():
@@ -266,14 +265,14 @@ class Noise:
             self._judge(counts)
 
     def document(self) -> bytes:
-        """All that was learned, as JSON."""
+        """Return everything learned, as JSON."""
         return noise_document.write(self.operations)
 
     @classmethod
     def read(cls, document: bytes | None, thresholds: Thresholds | None = None) -> Noise:
-        """What `document` made; nothing where there is none, or one of another version.
+        """Read the result of `document`; learn from scratch if it is missing or of another version.
 
-        Raises ValueError where it is no such document.
+        Raises ValueError if it is malformed.
         """
         found = cls(thresholds)
         for name, counts in noise_document.read(document).items() if document is not None else ():
@@ -287,7 +286,7 @@ class Noise:
             self._judge(counts)
 
     def _judge(self, counts: Operation) -> None:
-        """Judge the differences of an operation by all that was counted."""
+        """Judge the differences of an operation by all counts."""
         seen = counts.compared + counts.asked_twice
         counts.due = seen + max(_DUE, seen // _DUE)
         counts.undecided = False
@@ -303,7 +302,7 @@ class Noise:
         return counts
 
     def _place(self, counts: Operation, signature: str, difference: Difference, legacy: bool = False) -> Place | None:
-        """The place of a difference; None where there is no room for another one."""
+        """Return the place of a difference; None if there is no room for another one."""
         place = counts.places.get(signature)
         if place is None:
             if len(difference.place) > LONGEST_PLACE or not self._has_room(counts, legacy):
@@ -314,7 +313,7 @@ class Noise:
         return place
 
     def _has_room(self, counts: Operation, legacy: bool) -> bool:
-        """Whether another place can be counted; what legacy shows replaces what it never showed."""
+        """Return whether another place can be counted; differences of legacy replace those that it never showed."""
         if len(counts.places) < MOST_PLACES and self._bytes < MOST_BYTES:
             return True
         if legacy:

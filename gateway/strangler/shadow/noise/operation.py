@@ -1,4 +1,4 @@
-"""What is counted at one operation: requests, and each difference that was seen there."""
+"""The counts of one operation: requests, and each difference seen there."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from strangler.shadow.noise.place import Place
 
 @dataclass(slots=True)
 class Operation:
-    """What was counted at one operation, by signature; `extra` counts requests asked twice beyond the usual share."""
+    """The counts of one operation, by signature; `extra` counts requests sent twice beyond the usual share."""
 
     compared: int = 0
     asked_twice: int = 0

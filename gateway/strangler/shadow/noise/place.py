@@ -1,28 +1,28 @@
-"""What is counted of one difference of an operation, and what follows from it.
+"""The counts of one difference of an operation, and the judgement that follows from them.
 
-A difference is noise where all of this holds:
+A difference is noise if all of these conditions hold:
 
 1. The two sides differ about as often as legacy differs from itself (Diffy's
    two thresholds, at the ends of Wilson's 95 % intervals).
 2. The candidate agrees with legacy where legacy agrees with itself. Requests
-   for which legacy was asked twice are looked at one by one: `apart` counts
-   those where legacy agreed with itself and the candidate did not, `alike` the
-   reverse. A candidate that is as good as another copy of legacy has as many
-   of each.
-3. Values that legacy varies, the candidate varies. Both are asked twice;
-   `varied` of the `variable` requests, those on which either side differed
-   from itself, have the candidate differing from itself.
-4. Where legacy hardly ever repeats a value of the latest requests, neither
-   does the candidate, its own or legacy's; and it does not show the value of
-   another field.
+   that legacy got twice are examined one by one: `apart` counts those where
+   legacy agreed with itself and the candidate did not, `alike` the reverse. A
+   candidate that is equivalent to another copy of legacy has as many of each.
+3. The candidate varies the values that legacy varies. Both get the request
+   twice; in `varied` of the `variable` requests, those on which either side
+   differed from itself, the candidate differed from itself.
+4. If legacy hardly ever repeats a value of recent requests, neither does the
+   candidate, its own or legacy's; and it does not show the value of another
+   field.
 
-2 and 3 end in "no noise" by a likelihood ratio against a candidate that agrees
-(varies) in at least one case of four (of ten). Such a ratio may be looked at
-after every request: for a candidate that does so it ever exceeds 1,000 with a
-probability of at most 1 in 1,000 (Ville's inequality). Until then 2 and 3 only
-keep a difference from becoming noise; what is noise stays it until the contrary
-is sure, so that chance does not make it come and go. 4 needs more than half of at least 50
-requests, where legacy has at most a tenth: by chance, less than 1 in 100,000.
+2 and 3 result in "no noise" by a likelihood ratio against a candidate that
+agrees (varies) in at least one case of four (of ten). Such a ratio may be
+evaluated after every request: for such a candidate, the probability that it ever
+exceeds 1,000 is at most 1 in 1,000 (Ville's inequality). Until then 2 and 3 only
+prevent a difference from becoming noise; noise remains noise until the contrary
+is certain, so that chance does not make it flap. 4 needs more than half of at
+least 50 requests, where legacy has at most a tenth: by chance, less than 1 in
+100,000.
 
 A difference that is noise still passes only if its value fits (`refusal`).
 """
@@ -43,32 +43,32 @@ from strangler.shadow.noise.value_forms import TEXT, TIME, Form, Measured, measu
 from strangler.shadow.noise.values import SeenForm, Spread, merge_forms, narrowest_form
 
 SKEW = 2.0
-"""Seconds that the clocks of the two sides may be apart: times that near are taken for the same."""
+"""Maximum seconds between the clocks of the two sides: times that close count as equal."""
 
 SURE = log(1000)
-"""The logarithm of the likelihood ratio from which on a difference is no noise."""
+"""The logarithm of the likelihood ratio at which a difference is certainly not noise."""
 
 LOOKED_AT = 8
-"""Values of one pair that are learned from, at each place."""
+"""Maximum values of one pair to learn from, at each place."""
 
 MOST_WORDINGS = 12
-"""A field of which legacy showed more wordings than this may hold any text."""
+"""A field in which legacy showed more wordings than this may contain any text."""
 MOST_FORMS = 32
 
 _REMEMBERED = 16
-"""The latest values of each side that repetitions are found among, as digests, in memory alone."""
+"""The number of recent values per side in which to find repetitions, as digests, in memory only."""
 _FEW, _MANY = 20, 50
 
 _LEARNED_FROM_ALL, _LEARNED_FROM = 500, 8
-"""Pairs whose values are learned from, at each place; after these one pair in _LEARNED_FROM."""
+"""Pairs whose values are learned, at each place; after these, one pair in _LEARNED_FROM."""
 
 _PRESENT = 10.0
-"""Seconds by which the time in a response may be off from that of the request."""
+"""Maximum seconds between the time in a response and that of the request."""
 
 
 @dataclass(slots=True)
 class Place:
-    """What was counted of one difference (a kind and a path without indexes) at one operation."""
+    """The counts of one difference (a kind and a path without indexes) at one operation."""
 
     kind: DifferenceKind
     place: str
@@ -100,16 +100,16 @@ class Place:
 
     @property
     def of_values(self) -> bool:
-        """Whether it is about the value of something that both sides have."""
+        """Whether the difference concerns a value that both sides have."""
         return self.kind in (DifferenceKind.VALUE, DifferenceKind.NUMBER_FORM) and self.place != "status"
 
     @property
     def is_field(self) -> bool:
-        """Whether it is one field, and not any line of a text or any text of elements of one name."""
+        """Whether the place is one field, and not any line of a text or any text of elements of one name."""
         return self.place not in ("line", "body") and not self.place.endswith("text()")
 
     def compared(self, differences: Sequence[Difference], copied: bool, at: float | None) -> None:
-        """Count a pair of the two sides, of the time `at`, that has these differences here."""
+        """Count a pair of the two sides, at the time `at`, that has these differences here."""
         self.differing += 1
         if self.differing > _LEARNED_FROM_ALL and self.differing % _LEARNED_FROM:
             return
@@ -143,7 +143,7 @@ class Place:
         self._spread(measured, legacy=True)
 
     def both_asked_twice(self, legacy: bool, sides: bool, extracted: bool | None) -> None:
-        """Count a request by whether legacy, the two sides and the candidate differ clearly (None: not asked)."""
+        """Count a request by whether legacy, the two sides and the candidate differ clearly (None: not repeated)."""
         self.unlike += legacy
         self.apart += sides and not legacy
         self.alike += legacy and not sides
@@ -152,7 +152,7 @@ class Place:
             self.varied += extracted
 
     def _show(self, form: Form) -> None:
-        """Take note of a form that legacy showed."""
+        """Record a form that legacy showed."""
         name = form.name
         if name.startswith(f"{TEXT} "):
             self._show_as(TEXT, form.length)
@@ -175,7 +175,7 @@ class Place:
         known.show(length)
 
     def _spread(self, measured: Iterable[Measured], legacy: bool) -> None:
-        """Take note of how far apart values are, the farthest ones of a pair for each unit."""
+        """Record the distance between values, the largest of a pair for each unit."""
         farthest: dict[str, float] = {}
         for one in measured:
             if one.unit:
@@ -189,7 +189,7 @@ class Place:
             counts[bucket] = counts.get(bucket, 0) + 1
 
     def _remember(self, differences: Sequence[Difference]) -> None:
-        """Look for the values among the latest ones, and add them to these."""
+        """Search for the values among the recent ones, and add them there."""
         legacy, extracted = (
             {_digest(value) for one in differences if (value := getattr(one, side)) is not None}
             for side in ("legacy", "extracted")
@@ -207,11 +207,11 @@ class Place:
 
     @property
     def is_clock(self) -> bool:
-        """Whether legacy shows the present time here, which the clock of another machine may say otherwise."""
+        """Whether legacy shows the current time here, which may differ on another machine's clock."""
         return self.valued >= _FEW and self.present * 20 >= self.valued * 19
 
     def judge(self, compared: int, asked_twice: int, thresholds: Thresholds) -> Judged:
-        """Whether it is noise, given the number of pairs and of requests that legacy was sent twice."""
+        """Return the judgement, given the number of pairs and of requests that legacy got twice."""
         if min(compared, asked_twice) < thresholds.pairs:
             return UNJUDGED
         sides, itself = wilson(self.differing, compared), wilson(self.differing_twice, asked_twice)
@@ -236,7 +236,7 @@ class Place:
         return Judged(Judgement.NOISE, None, True) if by_rates else UNJUDGED
 
     def _bound(self, compared: int, asked_twice: int, thresholds: Thresholds) -> None:
-        """Work out how far apart values may be, and which forms the candidate shows more often than legacy."""
+        """Compute the allowed distances, and the forms that the candidate shows more often than legacy."""
         share = self.differing / compared
         self.limits = {
             unit: spread.limit(
@@ -254,7 +254,7 @@ class Place:
         )
 
     def _against(self) -> tuple[bool, Why] | None:
-        """What speaks against noise, however often the sides differ, and whether that is sure."""
+        """Return the reason against noise, regardless of the rates, and whether it is certain."""
         if self.apart > 1 and self.alike * 16 < self.apart:
             return likelihood(self.alike, self.apart, 1 / 4) >= SURE, Why.NEVER_AGREES
         if not self.of_values:
@@ -268,7 +268,7 @@ class Place:
         return None
 
     def refusal(self, difference: Difference) -> Why | None:
-        """Why a difference does not pass where this is noise; None where it passes."""
+        """Return why a difference does not pass although this place is noise; None if it passes."""
         measured = measure(difference)
         known = narrowest_form(self.forms, measured.other, self.any_text)
         if known is None:
@@ -284,18 +284,18 @@ class Place:
         return None
 
     def use(self, unfit: Why | None) -> None:
-        """Count a pair with a difference here, which is noise: whether it passed or why not."""
+        """Count a pair with a difference here, which is noise: whether it passed, or why not."""
         if unfit is None:
             self.used += 1
         else:
             self.refuse(unfit)
 
     def refuse(self, why: Why) -> None:
-        """Count a pair in which it did not pass."""
+        """Count a pair in which the difference did not pass."""
         self.refused[str(why)] = self.refused.get(str(why), 0) + 1
 
     def merge(self, other: Place) -> None:
-        """Take in what `other` has counted."""
+        """Add the counts of `other`."""
         for name in COUNTS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.most_elements = max(self.most_elements, other.most_elements)
@@ -308,7 +308,7 @@ class Place:
             self.spreads.setdefault(unit, Spread()).merge(spread)
 
     def forget_candidate(self) -> None:
-        """Begin anew with what the candidate does; what legacy showed stays."""
+        """Reset the counts of the candidate; keep those of legacy."""
         self.differing = self.differing_clearly = self.present = self.valued = 0
         self.accepted = False
         self.apart = self.alike = self.variable = self.varied = self.looked = 0
@@ -321,7 +321,7 @@ class Place:
             spread.sides = {}
 
     def size(self) -> int:
-        """About how many bytes of memory it takes."""
+        """Return an estimate of its memory in bytes."""
         return 2_500 + 4 * len(self.place) + 300 * len(self.forms) + 5_000 * len(self.spreads)
 
 
@@ -332,7 +332,7 @@ COUNTS = (
 
 
 def clearly(differences: Iterable[Difference]) -> bool:
-    """Whether something differs other than by times that two clocks may differ by."""
+    """Return whether values differ by more than two clocks may."""
     return _clearly(map(measure, differences))
 
 

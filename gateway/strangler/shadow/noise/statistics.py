@@ -1,9 +1,9 @@
-"""The statistics by which noise is told from faults: rates with their intervals, and a likelihood ratio.
+"""The statistics that distinguish noise from faults: rates with their intervals, and a likelihood ratio.
 
 The intervals are Wilson's (1927) at 95 %: they stay between 0 and 1, hold for
-rates near either end, and cover on average what they say; the exact ones of
-Clopper and Pearson are wider and would leave open for longer what the forms of
-values bound anyway. (The verdict, which is a proof, uses those.)
+rates near either end, and have their nominal coverage on average. The exact ones
+of Clopper and Pearson are wider, so a judgement would take longer, although the
+forms of values limit noise anyway. (The verdict, which is a proof, uses those.)
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from math import log, sqrt
 from strangler.comparison.rules import Thresholds
 
 _Z = 1.959963984540054
-"""Of the normal distribution, 95 % is within this many standard deviations."""
+"""The number of standard deviations that contain 95 % of the normal distribution."""
 
 
 def exceeds(sides: float, itself: float, thresholds: Thresholds) -> bool:
-    """Whether the two sides differ more often than legacy from itself by more than both thresholds."""
+    """Return whether the two sides differ more often than legacy from itself, by more than both thresholds."""
     apart = sides - itself
     return apart > 0 and apart / (sides + itself) * 100 > thresholds.relative and apart * 100 > thresholds.absolute
 
 
 def wilson(count: int, total: int) -> tuple[float, float]:
-    """The 95 % interval of a rate of which `count` of `total` were seen (Wilson's score interval)."""
+    """Return the 95 % interval of a rate, observed as `count` of `total` (Wilson's score interval)."""
     if total == 0:
         return 0.0, 1.0
     share, square = count / total, _Z * _Z
@@ -33,7 +33,7 @@ def wilson(count: int, total: int) -> tuple[float, float]:
 
 
 def likelihood(hits: int, misses: int, share: float) -> float:
-    """The logarithm of how much likelier hits and misses are where a tenth of `share` are hits than where `share` are.
+    """Return the log likelihood ratio of hits and misses for a tenth of `share` against `share` itself.
 
     For a true share of `share` or more the ratio is a supermartingale.
     """

@@ -1,4 +1,4 @@
-"""The rules that would let pass what is noise, as YAML for a person to accept."""
+"""The rules that would allow the learned noise, as YAML for a person to accept."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from strangler.shadow.noise.values import SeenForm
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A rule for a place, as it would be written, and why.
+    """A rule for a place, as it would be written, and the reasons for it.
 
-    `because` has a line for each operation at which it was noise, and one for each at
-    which it isn't and the rule would hide a difference.
+    `because` has a line for each operation at which the difference is noise, and
+    one for each at which it isn't, so that the rule would hide a difference.
     """
 
     rule: dict[str, Any]
@@ -34,15 +34,15 @@ class Suggestion:
 
 
 Seen = tuple[str, Operation, Place, Judgement]
-"""The name of an operation, what was counted there, one of its places, and what is known of that."""
+"""The name of an operation, its counts, one of its places, and the judgement of that place."""
 
 
 def suggestions(noise: Noise) -> list[Suggestion]:
-    """Rules for each path that is noise at an operation: for its values, its order, and what else differs there.
+    """Return rules for each path that is noise at an operation: for its values, its order, and other differences.
 
-    No rule lets pass more than legacy showed: values of other forms, or
-    farther apart. Paths for which no such rule can be given (statuses, bodies
-    of bytes, texts that were cut, values of several types) are left out.
+    No rule allows more than legacy showed, such as values of other forms, or
+    farther apart. Paths for which there is no such rule (statuses, bodies of
+    bytes, truncated texts, values of several types) are left out.
     """
     seen_at: dict[str, list[Seen]] = {}
     for name, operation in noise.operations.items():
@@ -62,7 +62,7 @@ def suggestions(noise: Noise) -> list[Suggestion]:
 
 
 def as_yaml(suggested: Iterable[Suggestion]) -> str:
-    """A `compare:` section with the suggested rules, each under the reasons for it; empty where there are none."""
+    """Return a `compare:` section with the suggested rules, each below its reasons; empty if there are none."""
     blocks = []
     for suggestion in suggested:
         rule = yaml.safe_dump([suggestion.rule], sort_keys=False, allow_unicode=True, width=110)
@@ -72,7 +72,7 @@ def as_yaml(suggested: Iterable[Suggestion]) -> str:
 
 
 def _target(where: str) -> dict[str, str] | None:
-    """What a rule says to govern a place."""
+    """Return the part of a rule that selects a place."""
     kind, _, name = where.partition(":")
     if where.startswith("$"):
         return {"json": where}
@@ -90,7 +90,7 @@ def _target(where: str) -> dict[str, str] | None:
 
 
 def _treatments(noisy: list[Seen]) -> Iterable[tuple[dict[str, Any], list[Seen]]]:
-    """How rules treat what is noise at a path, each with what it is for."""
+    """Return the treatments for the noise at a path, each with its purpose."""
     values = [item for item in noisy if item[2].of_values]
     order = [item for item in noisy if item[2].kind is DifferenceKind.ORDER]
     others = [item for item in noisy if item not in values and item not in order]
@@ -105,7 +105,7 @@ def _treatments(noisy: list[Seen]) -> Iterable[tuple[dict[str, Any], list[Seen]]
 
 
 def _of_values(places: list[Place]) -> dict[str, Any] | None:
-    """How a rule treats the values at a path: by the forms and the distances that legacy showed."""
+    """Return the treatment of the values at a path, by the forms and the distances that legacy showed."""
     forms: dict[str, SeenForm] = {}
     for place in places:
         for name, form in place.forms.items():
@@ -142,7 +142,7 @@ _PATTERNS = {
 
 
 def _pattern(name: str, form: SeenForm) -> str | None:
-    """A regular expression for the texts of a form; None where there is none for it."""
+    """Return a regular expression for the texts of a form; None if there is none."""
     if name == UUID:
         return "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
     characters = _PATTERNS.get(name)
@@ -153,11 +153,11 @@ def _pattern(name: str, form: SeenForm) -> str | None:
 
 
 def _wide(treatment: dict[str, Any]) -> list[str]:
-    """What a rule lets pass that legacy may not have shown."""
+    """Return warnings about differences that a rule allows although legacy may not have shown them."""
     if "ignore" in treatment:
-        return ["CAREFUL: this rule does not look at how often, as what is learned does; learned noise is stricter"]
+        return ["CAREFUL: this rule ignores how often a difference occurs; learned noise is stricter"]
     if treatment.get("regex", "").startswith("."):
-        return ["CAREFUL: the texts have no form of their own; any text of that length passes"]
+        return ["CAREFUL: the texts have no common form; any text of that length passes"]
     return []
 
 
@@ -173,7 +173,7 @@ def _because(seen: list[Seen]) -> list[str]:
 def _warnings(seen: list[Seen]) -> list[str]:
     return [
         f"CAREFUL: at {name} this is a difference: in {place.differing} of {operation.compared} between the sides,"
-        f" in {place.differing_twice} of {operation.asked_twice} at legacy itself ({place.kind})"
+        f" in {place.differing_twice} of {operation.asked_twice} between legacy's own responses ({place.kind})"
         for name, operation, place, judgement in seen
         if judgement is Judgement.DIFFERENCE
     ]

@@ -1,17 +1,16 @@
-"""What form a value has, and how far apart two values are.
+"""The form of a value, and the distance between two values.
 
-Noise is learned as forms (`strangler.shadow.noise.noise`): what legacy may say at a
-place in place of what it said before. A form is a type and a format ("UUID",
-"ISO time with T, seconds, fraction, Z", "lower-case hex"), with the length of
-the value beside it. A text has the form of its wording, in which numbers,
-times and random tokens are left out: `Rendered in 12 ms` and `Rendered in
-7 ms` are of one form, `Total 12.50` is of another.
+Noise is learned as forms (`strangler.shadow.noise.noise`): the values that
+legacy may show at a place instead of an earlier one. A form is a type and a
+format ("UUID", "ISO time with T, seconds, fraction, Z", "lower-case hex"), plus
+the length of the value. The form of a text is its wording without numbers, times
+and random tokens: `Rendered in 12 ms` and `Rendered in 7 ms` have one form,
+`Total 12.50` has another.
 
-Narrow forms lie in wider ones: a random hex string that happens to hold
-digits alone is of the form "digits", and within "lower-case hex". Values that
-programs show where they have none (`undefined`, the first second of 1970, the
-nil UUID, one character repeated) are forms of their own, whatever format they
-are written in.
+Wide forms include narrow ones: a random hex string that happens to contain only
+digits has the form "digits", which is within "lower-case hex". Placeholders for
+a missing value (`undefined`, the first second of 1970, the nil UUID, one
+character repeated) are forms of their own, regardless of their format.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from typing import NamedTuple
 from strangler.comparison.difference import Difference, DifferenceKind
 
 LONGEST = 500
-"""Characters of a value that are looked at; longer ones have this length and one more."""
+"""Maximum characters examined of a value; a longer value has the length of this plus one."""
 
 TIME, NUMBER = "s", "1"
 """The units of distances: seconds, and numbers without a unit."""
@@ -53,7 +52,7 @@ _CHARACTERS = (
     ("URL-safe token", re.compile(r"[A-Za-z0-9_-]+")),
     ("base64", re.compile(r"[A-Za-z0-9+/_-]+={0,2}")),
 )
-"""Formats by the characters that they are made of, the narrow ones first."""
+"""Formats by the characters that they consist of, narrow ones first."""
 
 _PLACEHOLDERS = frozenset(
     ("undefined", "null", "none", "nil", "nan", "n/a", "na", "infinity", "-infinity", "unknown", "-1")
@@ -62,9 +61,9 @@ _PLACEHOLDER_DAYS = frozenset(("1970-01-01", "1969-12-31", "0001-01-01", "1900-0
 
 
 class Form(NamedTuple):
-    """The form of a value: `names` are the formats that it is of, the narrowest first, the first of them its own.
+    """The form of a value: `names` are the formats that it matches, narrowest first; the first is its own.
 
-    `length` is that of a value of which lengths say something, else 0.
+    `length` is the value's length if lengths are significant for the format, else 0.
     """
 
     names: tuple[str, ...]
@@ -77,7 +76,7 @@ class Form(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """A difference by the forms of its values; `unit` says of what kind `distance` is, "" where there is none."""
+    """A difference by the forms of its values; `unit` is the unit of `distance`, "" if there is none."""
 
     legacy: Form
     other: Form
@@ -86,7 +85,7 @@ class Measured(NamedTuple):
 
 
 def measure(difference: Difference) -> Measured:
-    """The forms of a difference's two values, and how far apart these are."""
+    """Return the forms of a difference's two values, and the distance between them."""
     return _measure(difference.kind, difference.legacy, difference.extracted, difference.place.startswith("$"))
 
 
@@ -106,12 +105,12 @@ def _measure(kind: DifferenceKind, legacy: str | None, other: str | None, is_jso
 
 
 def forget() -> None:
-    """Forget the forms of the latest values, which are remembered to be told faster."""
+    """Clear the cache of recent values' forms."""
     _measure.cache_clear()
 
 
 def time_in(text: str | None) -> float | None:
-    """Seconds since 1970 of the one time that a value holds; a time without a zone is taken for UTC."""
+    """Return the seconds since 1970 of the single time in a value; a time without a zone counts as UTC."""
     if text is None:
         return None
     plain = text.strip('"')
@@ -125,7 +124,7 @@ def time_in(text: str | None) -> float | None:
 
 
 def form_of(text: str | None, is_json: bool) -> Form:
-    """The form of a value as a difference shows it: JSON text in JSON, else the value itself."""
+    """Return the form of a value as a difference shows it: JSON text in JSON, else the value itself."""
     if text is None:
         return Form(("nothing",))
     if not is_json:
@@ -144,7 +143,7 @@ def form_of(text: str | None, is_json: bool) -> Form:
 
 
 def _string(text: str) -> str:
-    """The string that JSON text says; of one that was cut, its beginning."""
+    """Return the string of a JSON text; if it was truncated, its beginning."""
     try:
         value = json.loads(text)
     except ValueError:
@@ -163,7 +162,7 @@ def _of_number(text: str) -> Form:
 
 
 def _epoch(text: str) -> str | None:
-    """The name of a number that may be a time between 2001 and 2036."""
+    """Return the format of a number that may be a time between 2001 and 2036."""
     if len(text) in (10, 13) and text.isascii() and text.isdigit() and "1000" <= text[:4] <= "2099":
         return "epoch seconds" if len(text) == 10 else "epoch milliseconds"
     return None
@@ -201,7 +200,7 @@ def _time_form(text: str) -> Form | None:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    """The formats of a text by its characters and its wording."""
+    """Return the formats of a text by its characters and its wording."""
     names = [name for name, characters in _CHARACTERS if characters.fullmatch(text)] if " " not in text else []
     if names and _is_token(text, names[0]):
         return (*names, TEXT)
@@ -209,7 +208,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _is_token(text: str, name: str) -> bool:
-    """Whether a text looks random, so that its characters say more than its wording."""
+    """Return whether a text looks random, so that its characters describe it better than its wording."""
     if name == "digits":
         return True
     digits = any(character.isdigit() for character in text)
@@ -226,7 +225,7 @@ def _is_token(text: str, name: str) -> bool:
 
 
 def _wording(text: str) -> str:
-    """A text without what is a number, a time or a random token in it."""
+    """Return a text without numbers, times and random tokens."""
     text = _DATE.sub("T", _ISO.sub("T", _UUID.sub("U", text[:LONGEST])))
     text = _RUN.sub(lambda run: run[0] if run[0].isalpha() or run[0].isdigit() else "x", text)
     return re.sub(r"\d+", "0", text)
@@ -237,7 +236,7 @@ def _digest(text: str) -> str:
 
 
 def _distance(legacy: str, other: str, forms: tuple[Form, Form]) -> tuple[str, float]:
-    """How far apart the times or the numbers in two values are; the unit is "" where they can't be compared."""
+    """Return the distance between the times or numbers in two values; the unit is "" if they can't be compared."""
     names = forms[0].name, forms[1].name
     if names[0] == names[1] in ("integer", "decimal number"):
         return NUMBER, _apart(float(legacy.rstrip("…")), float(other.rstrip("…")))
@@ -250,7 +249,7 @@ def _distance(legacy: str, other: str, forms: tuple[Form, Form]) -> tuple[str, f
     if times[0] and len(times[0]) == len(times[1]):
         try:
             return TIME, max(abs((one - two).total_seconds()) for one, two in zip(*times, strict=True))
-        except TypeError:  # one has a zone, the other has none
+        except TypeError:  # one has a zone, the other doesn't
             return "", 0.0
     numbers = _numbers(legacy), _numbers(other)
     if numbers[0] and len(numbers[0]) == len(numbers[1]):
@@ -259,7 +258,7 @@ def _distance(legacy: str, other: str, forms: tuple[Form, Form]) -> tuple[str, f
 
 
 def _apart(one: float, other: float) -> float:
-    """How far apart two numbers are, which may be beyond what a float holds."""
+    """Return the distance between two numbers, which may exceed the range of a float."""
     return 0.0 if one == other else min(_LARGEST, abs(one - other))
 
 
@@ -270,16 +269,16 @@ _RANDOM = frozenset((UUID, *(name for name, _ in _CHARACTERS[1:])))
 
 
 def _times(text: str) -> list[datetime]:
-    """The times in a text, each with a zone or without."""
+    """Return the times in a text, each with or without a zone."""
     if "-" not in text and ":" not in text:
         return []
     try:
         found = [datetime.fromisoformat(match[0].replace(",", ".")) for match in _ISO.finditer(text[:LONGEST])]
         return [*found, *(parsedate_to_datetime(match[0]) for match in _DATE.finditer(text[:LONGEST]))]
-    except (ValueError, TypeError, IndexError, OverflowError):  # what looks like a time, and is none
+    except (ValueError, TypeError, IndexError, OverflowError):  # it looks like a time, but isn't one
         return []
 
 
 def _numbers(text: str) -> list[float]:
-    """The numbers in a text."""
+    """Return the numbers in a text."""
     return [float(match[0]) for match in _NUMBER.finditer(text[:LONGEST])]

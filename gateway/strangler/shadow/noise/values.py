@@ -1,4 +1,4 @@
-"""What is counted of the values at a place with noise: their forms and lengths, and how far apart they are."""
+"""The counts of values at a place with noise: their forms and lengths, and the distances between them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from strangler.shadow.noise.value_forms import TEXT, Form
 
 @dataclass(slots=True)
 class SeenForm:
-    """One form at a place: how often legacy had it, how often it stood against legacy's other value, and lengths.
+    """One form at a place: how often legacy had it, how often a value of it differed from legacy's, and lengths.
 
-    `twice` counts requests that legacy was asked twice whose second response
-    had it, `sides` pairs whose candidate had it.
+    `twice` counts requests sent to legacy twice whose second response had it,
+    `sides` pairs whose candidate had it.
     """
 
     shown: int = 0
@@ -24,16 +24,16 @@ class SeenForm:
     longest: int = 0
 
     def show(self, length: int) -> None:
-        """Count a value of legacy's."""
+        """Count a value of legacy."""
         self.shortest = min(self.shortest, length) if self.shown else length
         self.longest = max(self.longest, length)
         self.shown += 1
 
     def fits(self, length: int) -> bool:
-        """Whether a value of that length is of a length class that legacy showed.
+        """Return whether a value of that length is within the lengths that legacy showed.
 
-        One length alone means that it is fixed; else a quarter, two characters
-        at the least, may go beyond what was seen so far.
+        If legacy showed one length only, it is fixed; else a value may exceed the
+        observed range by a quarter, and by two characters in any case.
         """
         if self.shortest == self.longest:
             return length == self.longest
@@ -51,17 +51,17 @@ class SeenForm:
 
 @dataclass(slots=True)
 class Spread:
-    """How far apart values were, by powers of two: legacy's own, and the two sides'."""
+    """The distances between values, by powers of two: legacy's own, and the two sides'."""
 
     most: float = 0.0
     legacy: dict[int, int] = field(default_factory=dict)
     sides: dict[int, int] = field(default_factory=dict)
 
     def limit(self, compared: int, asked_twice: int, exceeds: Callable[[float, float], bool]) -> float:
-        """How far apart values may be: twice of what legacy showed.
+        """Return the allowed distance between values: twice the distance that legacy showed.
 
-        Where only one legacy response of fifty was that far off, and the sides
-        are more often, it is twice of what the other forty-nine showed.
+        If only one legacy response of fifty was that far off, and the sides are
+        so more often, it is twice the distance of the other forty-nine.
         """
         total, beyond = sum(self.legacy.values()), 0
         near = max(self.legacy, default=0)
@@ -84,7 +84,7 @@ class Spread:
 
 
 def merge_forms(forms: dict[str, SeenForm], others: Mapping[str, SeenForm], most: int) -> None:
-    """Take the forms that were seen elsewhere into `forms`, at most `most` in all."""
+    """Merge other forms into `forms`, at most `most` in all."""
     for name, form in others.items():
         known = forms.get(name)
         if known is not None:
@@ -94,7 +94,7 @@ def merge_forms(forms: dict[str, SeenForm], others: Mapping[str, SeenForm], most
 
 
 def narrowest_form(forms: Mapping[str, SeenForm], form: Form, any_text: bool) -> SeenForm | None:
-    """The narrowest form of a value that legacy showed; `any_text` tells that any text is of such a form."""
+    """Return the narrowest form of a value that legacy showed; with `any_text` any text has such a form."""
     for name in form.names:
         if name == TEXT and not any_text:
             continue
@@ -105,7 +105,7 @@ def narrowest_form(forms: Mapping[str, SeenForm], form: Form, any_text: bool) ->
 
 
 def form_words(forms: Mapping[str, SeenForm], any_text: bool) -> tuple[str, ...]:
-    """The forms that legacy showed, in words; lengths where they say something."""
+    """Return the forms that legacy showed, in words, with lengths if they are significant."""
     wordings = sum(1 for name in forms if name.startswith(f"{TEXT} "))
     words = []
     for name, form in forms.items():

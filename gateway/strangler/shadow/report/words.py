@@ -1,4 +1,4 @@
-"""Numbers and values of a report as people read them."""
+"""The words of a report: numbers, values and sentences for people."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
 def duration(seconds: float) -> str:
-    """About how long: `5 h`, `12 min`, `40 s`."""
+    """Return an approximate duration: `5 h`, `12 min`, `40 s`."""
     for length, unit in _UNITS:
         if seconds >= length:
             return f"{seconds / length:.0f} {unit}"
@@ -22,56 +22,56 @@ def duration(seconds: float) -> str:
 
 
 def percent(share: float) -> str:
-    """A share from 0 to 1 in percent, with the digits that matter."""
+    """Return a share from 0 to 1 in percent, with the significant digits."""
     return f"{share * 100:.2g} %" if share < 0.1 else f"{share * 100:.0f} %"
 
 
 def bound(share: float) -> str:
-    """A bound from 0 to 1 in percent, rounded up: a smaller one would promise more than is shown."""
+    """Return a bound from 0 to 1 in percent, rounded up: a smaller one would promise more than is proven."""
     hundredths = share * 100
     if hundredths >= 10:
         return f"{math.ceil(hundredths)} %"
     if hundredths <= 0:
         return "0 %"
     unit = 10.0 ** (math.floor(math.log10(hundredths)) - 1)
-    # What is a whole number of units but for the last bit of a double is not rounded up.
+    # A whole number of units, except for the last bit of a double, is not rounded up.
     return f"{math.ceil(hundredths / unit - 1e-9) * unit:.2g} %"
 
 
 def milliseconds(seconds: float | None) -> str:
-    """A latency; a dash where there is none."""
+    """Return a latency; a dash if there is none."""
     return "-" if seconds is None else f"{seconds * 1000:.1f} ms" if seconds < 0.1 else f"{seconds * 1000:.0f} ms"
 
 
 def proof_text(proof: Proof, target: float) -> str:
-    """What is proven, or what is missing: `1,140 pairs to go, about 5 h at this rate`."""
+    """Return what is proven, or what is missing: `1,140 more correct pairs needed, about 5 h at this rate`."""
     if not proof.compared:
         return "no pair yet"
     if proof.proven:
         return f"proven: fewer than {percent(target)} are wrong"
     if proof.missing is None:
-        return f"too many are wrong for fewer than {percent(target)} to be shown"
-    text = f"{proof.missing:,} more pairs without {'another' if proof.wrong else 'a'} wrong one to go"
+        return f"too many pairs are wrong to prove fewer than {percent(target)}"
+    text = f"{_many(proof.missing, 'more correct pair')} needed"
     return text if proof.seconds_to_go is None else f"{text}, about {duration(proof.seconds_to_go)} at this rate"
 
 
 def wrong_pairs(proof: Proof) -> str:
-    """How many pairs count against the candidate."""
+    """Return how many pairs count against the candidate."""
     return f"{proof.wrong:,} of {proof.compared:,} pairs {'is' if proof.wrong == 1 else 'are'} wrong"
 
 
 def headline(report: ShadowReport) -> str:
-    """The verdict in a sentence."""
+    """Return the verdict in one sentence."""
     if report.proven:
         return f"Proven: fewer than {percent(report.target)} of the responses are wrong."
     return f"Not proven: {report.blocking[0]}."
 
 
 def measured(report: ShadowReport) -> str:
-    """What the pairs show, with the confidence."""
+    """Return what the pairs prove, with the confidence."""
     proof = report.proof
     if not proof.compared:
-        return "No pair is evidence yet."
+        return "There is no evidence yet."
     confidence = f"{report.confidence:.0%}".replace("%", " %")
     if proof.wrong:
         share = percent(proof.wrong / proof.compared)
@@ -84,7 +84,7 @@ def measured(report: ShadowReport) -> str:
 
 
 def counted(report: ShadowReport) -> str:
-    """What became of the requests."""
+    """Return the outcomes of the requests."""
     parts = (
         (report.matched, "matched"),
         (sum(report.ignored.values()), "ignored"),
@@ -97,18 +97,18 @@ def counted(report: ShadowReport) -> str:
     return (
         f"{report.compared:,} of {report.sampled:,} {what} compared ({percent(report.share_compared)}): "
         + ", ".join(f"{count:,} {word}" for count, word in parts)
-        + (f"; {report.equal_errors:,} equal errors prove nothing" if report.equal_errors else "")
+        + (f"; {_many(report.equal_errors, 'pair')} of equal errors not counted" if report.equal_errors else "")
     )
 
 
 def rests_on(report: ShadowReport) -> str:
-    """How much the proof rests on, in words where that is little."""
-    callers, requests = _many(report.callers, "caller"), _many(report.requests, "different request")
+    """Return what the proof is based on, with a warning if that is narrow."""
+    callers, requests = _many(report.callers, "caller"), _many(report.requests, "distinct request")
     text = f"The evidence comes from about {callers}, {requests} and {_many(len(report.operations), 'operation')}"
     if report.repeated:
-        text += f"; {report.repeated:,} repeated within the hour prove nothing"
-    little = " That is little: it says nothing about other callers and requests." if report.is_narrow else ""
-    return f"{text}.{little}"
+        text += f"; {_many(report.repeated, 'repeat')} within the hour not counted"
+    narrow = " This is narrow evidence: it does not cover other callers and requests." if report.is_narrow else ""
+    return f"{text}.{narrow}"
 
 
 def _many(count: int, what: str) -> str:
@@ -116,7 +116,7 @@ def _many(count: int, what: str) -> str:
 
 
 def noise_words(one: Learned) -> str:
-    """What was learned at a place: `noise: UUID`, or why it isn't noise."""
+    """Return what was learned at a place: `noise: UUID`, or why it isn't noise."""
     if one.why is not None:
         return f"{one.judgement}: {one.why}"
     forms = ", ".join(one.forms)
@@ -125,14 +125,14 @@ def noise_words(one: Learned) -> str:
 
 
 def held_back(one: Learned, why: str, count: int) -> str:
-    """What would have been hidden at a place that is noise by the rates alone."""
-    return f"{one.place} in {count:,} pairs: not let pass, {why}"
+    """Return the differences that the rates alone would have hidden at a place."""
+    return f"{one.place} in {_many(count, 'pair')}: not allowed, {why}"
 
 
 def redaction_note(difference: Mapping[str, Any]) -> str:
-    """What to add to two values of a difference that are shown alike."""
-    # Pairs that an earlier version has stored lack the key.
+    """Return a note for a difference whose two values are shown alike."""
+    # Pairs stored by an earlier version lack the key.
     if difference.get("inside_redaction", False):
-        return " (only what is redacted differs)"
+        return " (only redacted parts differ)"
     legacy, extracted = difference["legacy"], difference["extracted"]
-    return " (what differs is not kept)" if legacy == extracted and REDACTED in (legacy or "") else ""
+    return " (the differing part is not stored)" if legacy == extracted and REDACTED in (legacy or "") else ""
