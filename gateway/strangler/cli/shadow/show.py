@@ -83,7 +83,7 @@ def _print(found: Mapping[str, Any], commands: Mapping[str, str]) -> None:
     for difference in found["differences"]:
         _print_difference(console, difference)
     for difference in found["ignored"]:
-        _print_difference(console, difference, f" (let pass: {difference['rule']})")
+        _print_difference(console, difference, f" (allowed: {difference['rule']})")
     lines = bodies(dict(found))
     if lines and found["differences"]:
         # In a file or a pipe lines are as long as they are, but two columns need an end.
