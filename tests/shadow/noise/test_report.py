@@ -10,7 +10,8 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from strangler.cli.main import app
-from strangler.shadow.evidence.store import Evidence, ShadowStore, metadata
+from strangler.shadow.evidence.store import ShadowStore, metadata
+from strangler.shadow.evidence.unwritten import UnwrittenEvidence
 from strangler.shadow.noise.noise import Noise
 from strangler.store.database import Database
 from tests.shadow.noise.noise_simulation import differences
@@ -22,7 +23,7 @@ OPERATION = "GET /items/{id}"
 def stored(folder: Path, document: bytes) -> tuple[str, str]:
     """The options of a configuration whose store holds a document of learned noise."""
     database = Database(snapshot(folder).store.url, metadata)
-    asyncio.run(ShadowStore(database).write(Evidence(noise={"items": document})))
+    asyncio.run(ShadowStore(database).write(UnwrittenEvidence(noise={"items": document})))
     database.close()
     return "-c", str(folder / "gateway.yaml")
 
