@@ -44,7 +44,6 @@ def test_a_signed_in_caller_gets_no_cookie(system: System) -> None:
 
 
 def test_a_visitor_gets_one_cookie_that_every_worker_honors(system: System) -> None:
-    sides = set()
     for _ in range(8):
         first = ask(system.gateway.port, "/catalog/1")
         cookie = f"Cookie: theme=dark; strangler_visitor={visitor(first)}"
@@ -52,8 +51,8 @@ def test_a_visitor_gets_one_cookie_that_every_worker_honors(system: System) -> N
         later = [ask(system.gateway.port, "/catalog/1", cookie) for _ in range(6)]
         assert {side(response) for response in later} == {side(first)}
         assert [response.values(b"Set-Cookie") for response in later] == [[]] * len(later)
-        sides.add(side(first))
-    assert sides == {"legacy", "extracted"}
+    # Half of the visitors: forty draws on one side come once in 10^12 runs.
+    assert {side(ask(system.gateway.port, "/catalog/1")) for _ in range(40)} == {"legacy", "extracted"}
 
 
 def test_a_cookie_that_the_gateway_did_not_make_is_replaced(system: System) -> None:
