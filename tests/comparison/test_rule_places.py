@@ -40,7 +40,7 @@ def test_a_path_of_steps_leads_where_the_library_says(document: Any, path: str) 
     compiled: Any = JSON_PATHS.compile(path)
     assert steps_of(compiled) is not None
     found = Governed([(compiled, RULE)], [document])
-    assert set(found._places) == led(path, document)
+    assert set(found.places) == led(path, document)
 
 
 @pytest.mark.parametrize("path", ["$[-1]", "$[0:2]", "$[?@.a == 1]", "$..[?@.a]", "$.a[0, -1]"])
@@ -49,7 +49,7 @@ def test_what_needs_more_than_steps_is_asked_of_the_library(path: str) -> None:
     assert steps_of(compiled) is None
     document = [{"a": 1}, {"a": [5, 6]}, {"a": {"a": 1}}]
     found = Governed([(compiled, RULE)], [document])
-    assert set(found._places) == led(path, document)
+    assert set(found.places) == led(path, document)
 
 
 def test_the_whole_document_is_a_place_too() -> None:
@@ -63,4 +63,4 @@ def test_descents_in_a_deep_document_take_linear_time() -> None:
     for _ in range(90):
         document = {"a": document, "b": document if isinstance(document, int) else 1}
     compiled: Any = JSON_PATHS.compile("$..a..a..a..a..a..a..a..a")
-    assert len(Governed([(compiled, RULE)], [document])._places) == 83
+    assert len(Governed([(compiled, RULE)], [document]).places) == 83

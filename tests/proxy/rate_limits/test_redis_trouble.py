@@ -152,7 +152,7 @@ def test_a_redis_that_fails_soon_again_is_tried_ever_later(redis: RedisServer, m
             redis.command("CONFIG", "SET", "maxmemory", "0")
             while counts.away:
                 await asyncio.sleep(0.005)
-            intervals.append(counts._interval)
+            intervals.append(counts.probe_interval)
 
     counting(redis.url, test)
     assert intervals == [0.01, 0.02, 0.04, 0.08]

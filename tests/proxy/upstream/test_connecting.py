@@ -162,7 +162,7 @@ def test_requests_to_a_name_reach_the_address_that_accepts(tmp_path: Path) -> No
                     while b"\r\n\r\nok" not in transport.written:
                         await asyncio.sleep(0.01)
                 assert transport.written.startswith(b"HTTP/1.1 200 ")
-                assert [address[1][0] for address in pool._avoided] == ["127.0.0.2"]
+                assert [address[1][0] for address in pool.avoided] == ["127.0.0.2"]
                 pool.close_idle()
             plane.close()
             answering.close()

@@ -57,7 +57,7 @@ class Governed:
         self.root: list[Rule] = []
         self._rules = [rule for _, rule in rules]
         self._steps = [steps_of(path) for path, _ in rules]
-        self._places: dict[tuple[int, Key], list[Rule]] = {}
+        self.places: dict[tuple[int, Key], list[Rule]] = {}
         for document in documents:
             self.root += [rule for steps, rule in zip(self._steps, self._rules, strict=True) if steps == ()]
             if isinstance(document, (dict, list)):
@@ -67,14 +67,14 @@ class Governed:
                         self._ask(path, number, document)
 
     def __bool__(self) -> bool:
-        return bool(self._places)
+        return bool(self.places)
 
     def at(self, holder: object, key: Key) -> Sequence[Rule]:
         """Return the rules for the value of `holder` at `key`."""
-        return self._places.get((id(holder), key), ())
+        return self.places.get((id(holder), key), ())
 
     def _add(self, number: int, holder: object, key: Key) -> None:
-        rules = self._places.setdefault((id(holder), key), [])
+        rules = self.places.setdefault((id(holder), key), [])
         if self._rules[number] not in rules:
             rules.append(self._rules[number])
 

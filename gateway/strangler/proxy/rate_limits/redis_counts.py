@@ -77,7 +77,7 @@ class SharedCounts:
         self._node: tuple[str, int] | None = None
         self._trouble: Trouble = NONSENSE
         self._back_at = -STEADY
-        self._interval = PROBE_INTERVAL
+        self.probe_interval = PROBE_INTERVAL
         self._script = ""
         self._serving = asyncio.create_task(self._serve())
         self._serving.add_done_callback(_report_end)
@@ -129,10 +129,10 @@ class SharedCounts:
     async def _until_back(self) -> None:
         loop = asyncio.get_running_loop()
         recent = loop.time() < self._back_at + STEADY
-        self._interval = min(self._interval * 2, LONGEST_INTERVAL) if recent else PROBE_INTERVAL
+        self.probe_interval = min(self.probe_interval * 2, LONGEST_INTERVAL) if recent else PROBE_INTERVAL
         told = self._trouble
         while True:
-            await asyncio.sleep(self._interval)
+            await asyncio.sleep(self.probe_interval)
             if await self._in_time(self._decide([([_PROBE[0]], [_PROBE[1]], _ignore)])) is not None:
                 break
             if self._trouble != told and not (self._trouble.silent and told.silent):

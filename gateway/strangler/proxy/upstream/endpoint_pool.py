@@ -114,10 +114,10 @@ class EndpointPool:
     """
 
     __slots__ = (
-        "_avoided",
         "_connecting",
         "_context",
         "_named",
+        "avoided",
         "endpoint",
         "idle",
         "left_out",
@@ -149,7 +149,7 @@ class EndpointPool:
         self.watched = False
         self._connecting: set[asyncio.Task[None]] = set()
         self._named = not is_address(endpoint.host)
-        self._avoided: dict[Address, float] = {}
+        self.avoided: dict[Address, float] = {}
         self._context = context_of(owner.upstream.tls) if endpoint.tls else None
 
     def __repr__(self) -> str:
@@ -382,10 +382,10 @@ class EndpointPool:
         found = await addresses_of(loop, self.endpoint.host, self.endpoint.port)
         if len(found) == 1 and "%" not in found[0][1][0] and not any(found[0][1][3:]):
             return found[0][1][0], self
-        self._avoided = avoided = {one: until for one, until in self._avoided.items() if until > now and one in found}
+        self.avoided = avoided = {one: until for one, until in self.avoided.items() if until > now and one in found}
         found.sort(key=lambda one: avoided.get(one, 0.0))
         connected, place = await connect_first(
-            loop, found, lambda lost: self._avoided.__setitem__(found[lost], now + AVOIDED)
+            loop, found, lambda lost: self.avoided.__setitem__(found[lost], now + AVOIDED)
         )
         return connected, self
 
