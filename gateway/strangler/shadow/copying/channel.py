@@ -25,7 +25,7 @@ PAIRS_AT_ONCE = 3
 COUNTS_EVERY = 1.0
 RECONNECT = 0.5
 DRAIN = 1.0
-READ_EVERY = 0.02
+READ_EVERY = 0.005
 """Seconds in which messages collect in the socket: a wake-up for each costs the judge as much as judging it."""
 READ_AT_ONCE = 32_768
 """Bytes worth a wake-up: while that many arrive at a time, the judge continues to read."""
