@@ -7,6 +7,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from tests.e2e.certificates import Authority
 from tests.e2e.conftest import System
 from tests.e2e.gateway_process import GatewayProcess
 from tests.e2e.raw_http import Client, request
-from tests.e2e.recording_upstream import RecordingUpstream
+from tests.e2e.recording_upstream import Call, RecordingUpstream
 from tests.e2e.waiting import wait_for
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -66,6 +67,7 @@ class Secure:
 
     gateway: GatewayProcess
     authority: Authority
+    upstream: RecordingUpstream
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +82,7 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secure]:
             "tls": {"certificate": "shop.crt", "key": "shop.key"},
         }
         with GatewayProcess(folder, config) as gateway:
-            yield Secure(gateway, authority)
+            yield Secure(gateway, authority, upstream)
 
 
 @pytest.mark.parametrize("offered", [["h2"], ["h2", "h3"], ["spdy/3"]])
@@ -117,6 +119,14 @@ def test_a_client_that_offers_http_1_1_is_served(secure: Secure, offered: list[s
 
 
 def test_a_half_closed_tls_client_gets_the_response(secure: Secure) -> None:
+    closed = threading.Event()
+
+    @secure.upstream.on("/half")
+    def script(call: Call) -> None:
+        # OpenSSL refuses a response that arrives while the client sends its close_notify.
+        closed.wait(60)
+        call.answer(b"{}")
+
     with secure.gateway.client(context=secure.authority.client()) as client:
         assert isinstance(client.socket, ssl.SSLSocket)
         client.send(request("/half"))
@@ -124,6 +134,7 @@ def test_a_half_closed_tls_client_gets_the_response(secure: Secure) -> None:
         with contextlib.suppress(ssl.SSLWantReadError):
             # Sends close_notify, without waiting for the gateway's.
             client.socket.unwrap()
+        closed.set()
         client.socket.settimeout(20)
         assert client.response().status == 200
 
