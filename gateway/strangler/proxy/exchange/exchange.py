@@ -31,12 +31,13 @@ from typing import TYPE_CHECKING
 
 from strangler.auth.verify import UnknownKey
 from strangler.model.methods import SAFE
+from strangler.model.route import NO_ROUTE_ALIKE
 from strangler.proxy.exchange import failures
 from strangler.proxy.exchange.admission import enter_lightly
 from strangler.proxy.exchange.attempts import Attempts, is_repeated
 from strangler.proxy.exchange.authentication import identify
 from strangler.proxy.exchange.completion import finish
-from strangler.proxy.exchange.known_heads import NO_ROUTE, KnownFields
+from strangler.proxy.exchange.known_heads import KnownFields
 from strangler.proxy.exchange.recovery import is_failure
 from strangler.proxy.exchange.request_body import RequestBody
 from strangler.proxy.exchange.response import (
@@ -124,7 +125,7 @@ class Exchange(RequestUnderWay):
         """Start a request whose fields are `known`: what was decided for them before holds again (decision 0003)."""
         route = find_route(self.client.plane.snapshot, self)
         if not isinstance(route, Refusal):
-            remembered = known.decided.get(NO_ROUTE if route is None else route.alike)
+            remembered = known.decided.get(NO_ROUTE_ALIKE if route is None else route.alike)
             if remembered is not None:
                 before = remembered.decision
                 identity = before.identity

@@ -37,7 +37,6 @@ KNOWN_FIELDS = 8_388_608
 
 They take at most eight times as much memory: as received, as fields, as lines, and as sent on.
 """
-NO_ROUTE = NO_ROUTE_ALIKE
 
 
 class Decider(Protocol):
@@ -126,7 +125,7 @@ class KnownFields:
         ids_alone = bool(head.host) and head.request_id is None and not head.has_trace
         if changes is not None and (changes.rewrite is not None or changes.endpoint_host):
             ids_alone = False
-        self.decided[NO_ROUTE if route is None else route.alike] = Remembered(
+        self.decided[NO_ROUTE_ALIKE if route is None else route.alike] = Remembered(
             decision,
             plane.pools[upstream],
             fields,
