@@ -130,6 +130,7 @@ class Supervisor:
         self._upstreams.look_up(loaded.snapshot)
 
     def _publish(self, loaded: Loaded, message: bytes | None = None) -> None:
+        self._status.totals.expect(loaded.snapshot)
         self._workers.briefing.publish(loaded.snapshot, message)
         self._upstreams.check()
         self._judge.apply(loaded)
