@@ -8,7 +8,7 @@ SERVICES := $(patsubst %/pyproject.toml,-e %,$(wildcard extracted/*/pyproject.to
 # Tests and demo start hundreds of processes; without stored bytecode each of them compiles everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test lint check bench conformance-peers fuzz attack slow-clients chaos evidence-figures clean
+.PHONY: images help setup demo test lint check bench conformance-peers fuzz attack slow-clients chaos evidence-figures clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -65,6 +65,9 @@ chaos: setup ## make things fail under load and count what clients lose; writes 
 
 evidence-figures: setup ## judge candidates that are wrong on purpose, and right ones; writes docs/shadow.md
 	$(BIN)/python -m tests.evidence --write docs/shadow.md
+
+images: setup ## build and run the container images on this machine (root, Debian); writes docs/containers.md
+	nice -n 15 $(BIN)/python -m tests.images --write docs/containers.md
 
 clean: ## remove the virtual environment and the databases of the demo
 	rm -rf $(VENV) var legacy_monolith/var extracted/*/var
