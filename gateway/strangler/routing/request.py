@@ -16,7 +16,7 @@ class Request:
     client has shown, None where it has shown none.
     """
 
-    __slots__ = ("certificate", "headers", "host", "method", "path", "peer", "query")
+    __slots__ = ("_headers", "certificate", "host", "method", "path", "peer", "query")
 
     def __init__(
         self,
@@ -32,9 +32,14 @@ class Request:
         self.path = path
         self.query = query
         self.host = host
-        self.headers = headers
+        self._headers = headers
         self.peer = peer
         self.certificate = certificate
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Names and values as received."""
+        return self._headers
 
     def header(self, name: str) -> str | None:
         """The value of the first header of that name (any case), or None."""

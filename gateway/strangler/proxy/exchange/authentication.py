@@ -59,6 +59,6 @@ def _take_upgrade_token(request: RequestUnderWay, requirement: AuthRequirement) 
             tokens, query = take_from_query(request.query, place.name)
             if tokens:
                 request.query = query
-                target = request.line.split(b" ")[1].partition(b"?")[0] + (b"?" + query.encode() if query else b"")
-                request.line = b"%b %b HTTP/1.1\r\n" % (request.method.encode(), target)
+                target = head.line.split(b" ")[1].partition(b"?")[0] + (b"?" + query.encode() if query else b"")
+                head.line = b"%b %b HTTP/1.1\r\n" % (request.method.encode(), target)
         head.credentials += [b"Bearer " + token.encode() for token in tokens]

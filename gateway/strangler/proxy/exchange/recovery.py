@@ -53,7 +53,7 @@ def stale_key(exchange: RequestUnderWay) -> tuple[bytes, bytes]:
     """
     forwarding = exchange.head.forwarding
     reported = "" if forwarding is None else f" {forwarding.scheme}://{forwarding.host}"
-    return f"{exchange.client.scheme}://{exchange.host}{reported}".lower().encode("latin-1"), exchange.line
+    return f"{exchange.client.scheme}://{exchange.host}{reported}".lower().encode("latin-1"), exchange.head.line
 
 
 def is_failure(decision: Decision, status: int) -> bool:
@@ -143,7 +143,6 @@ def _ask_legacy(attempts: Recovering, failure: Failure) -> bool:
     if exchange.observer is not None:
         exchange.observer.excuse(Excuse.OTHER_SIDE)
     exchange.decision_so_far = Decision(route, migration.legacy, "legacy", decision.identity, choice, changes=changes)
-    exchange.remembered = None
     attempts.start(legacy)
     return True
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from strangler.observe.access_log import AccessLogWriter
     from strangler.observe.counters import Counters
     from strangler.proxy.exchange.excuse import Excuse
-    from strangler.proxy.exchange.known_heads import Remembered
     from strangler.proxy.exchange.request_body import RequestBody
     from strangler.proxy.exchange.request_head import RequestHead
     from strangler.proxy.http.broken import ResetWhenSent
@@ -49,10 +48,9 @@ class RequestUnderWay(Request):
     `entered` is the concurrency limit that it runs under, where no guard of its
     attempts sees to that. `ends` is when the whole exchange has to be over, by
     the loop's time. `timeouts` are those of the newest attempt, none before the
-    first. `remembered` is what known fields were decided to mean before. `drawn` is
-    what was drawn for its ids. `pool` is that of the newest attempt. `gathered` is
-    what came of a response in parts since the last write, None before its head, and
-    `framing` tells the client where its body ends; see `response`.
+    first. `drawn` is what was drawn for its ids. `pool` is that of the newest attempt.
+    `gathered` is what came of a response in parts since the last write, None before
+    its head, and `framing` tells the client where its body ends; see `response`.
     """
 
     __slots__ = (
@@ -70,12 +68,10 @@ class RequestUnderWay(Request):
         "gathered",
         "head",
         "keep_alive",
-        "line",
         "observer",
         "pool",
         "rate_limit_fields",
         "refetched",
-        "remembered",
         "request_complete",
         "request_id",
         "response_started",
@@ -86,7 +82,6 @@ class RequestUnderWay(Request):
 
     client: Client
     head: RequestHead
-    line: bytes
     request_id: bytes
     keep_alive: bool
     done: bool
@@ -97,7 +92,6 @@ class RequestUnderWay(Request):
     rate_limit_fields: bytes
     refetched: bool
     connection: UpstreamConnection | None
-    remembered: Remembered | None
     entered: ConcurrencyLimit[Admitted] | None
     ends: float
     timeouts: Timeouts
@@ -110,6 +104,11 @@ class RequestUnderWay(Request):
     observer: Observer | None
     pool: EndpointPool | None
     started: float
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Names and values as received."""
+        return self.head.fields
 
     @property
     def request(self) -> Request:

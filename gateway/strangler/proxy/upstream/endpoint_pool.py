@@ -174,6 +174,11 @@ class EndpointPool:
         return self.plane.date_line
 
     @property
+    def takes_plain(self) -> bool:
+        """Whether plain responses are read without the parser."""
+        return self.plane.takes_plain
+
+    @property
     def busy(self) -> int:
         """The number of active and waiting requests."""
         return self.open - len(self.idle) + len(self.waiting)

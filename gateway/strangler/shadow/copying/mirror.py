@@ -83,7 +83,7 @@ class Mirror:
         if reason is not None:
             lane.count(route, exchange.method, side, reason)
             return None
-        fields = ExaminedFields.of(exchange, lane)
+        fields = ExaminedFields(lane, exchange.head.fields)
         if fields.overridden:
             lane.count(route, exchange.method, side, Reason.METHOD)
             return None

@@ -58,10 +58,9 @@ class ExaminedFields:
     digest of the caller, None until it is needed.
     """
 
-    __slots__ = ("_lane_mark", "caller", "conditional", "overridden", "recoded")
+    __slots__ = ("caller", "conditional", "overridden", "recoded")
 
     def __init__(self, lane: Lane, fields: list[tuple[bytes, bytes]]) -> None:
-        self._lane_mark = lane.mark
         self.overridden = False
         self.conditional = False
         self.recoded = False
@@ -75,21 +74,6 @@ class ExaminedFields:
                     self.recoded = True
                 elif known in _OVERRIDES:
                     self.overridden = True
-
-    @classmethod
-    def of(cls, exchange: RequestUnderWay, lane: Lane) -> ExaminedFields:
-        """Return the facts of `exchange`, computed once for cached fields (decision 0003): their meaning is constant.
-
-        The digest of the caller depends on the fields, the connection and the
-        identity, like the cached decision.
-        """
-        remembered = exchange.remembered
-        if remembered is None or not lane.same_caller_again:
-            return cls(lane, exchange.head.fields)
-        found = remembered.examined
-        if not isinstance(found, cls) or found._lane_mark is not lane.mark:
-            found = remembered.examined = cls(lane, exchange.head.fields)
-        return found
 
 
 class ExchangeRecording:
