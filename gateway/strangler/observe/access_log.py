@@ -95,12 +95,12 @@ class AccessLogWriter:
         self._lines: list[str] = []
         self._writer = LineWriter(1 if path is None else _open(path))
         self._batches: queue.Queue[bytes | None] = queue.Queue(WAITING_BATCHES)
-        self._thread: threading.Thread | None = None
+        self._writing: threading.Thread | None = None
         self._batch_lines = FILE_BATCH_LINES
         if not self._writer.is_file:
             self._batch_lines = THREAD_BATCH_LINES
-            self._thread = threading.Thread(target=self._write_batches, name="access-log", daemon=True)
-            self._thread.start()
+            self._writing = threading.Thread(target=self._write_batches, name="access-log", daemon=True)
+            self._writing.start()
 
     @property
     def dropped(self) -> int:
@@ -121,7 +121,7 @@ class AccessLogWriter:
             return
         self._lines = []
         batch = "".join(lines).encode()
-        if self._thread is None:
+        if self._writing is None:
             self._write(batch)
             return
         if self._put + len(batch) - self._taken > WAITING_BYTES:
@@ -136,7 +136,7 @@ class AccessLogWriter:
 
     def reopen(self) -> None:
         """Continue in the file that is at the path now, if the log is a file; on OSError the old file stays in use."""
-        if self.path is None or self._thread is not None:
+        if self.path is None or self._writing is not None:
             return
         self.flush()
         opened = _open(self.path)
@@ -146,12 +146,12 @@ class AccessLogWriter:
     def close(self) -> None:
         """Write the lines that were added; waits for the thread at most a second."""
         self.flush()
-        if self._thread is not None:
+        if self._writing is not None:
             try:
                 self._batches.put(None, timeout=1)
             except queue.Full:
                 return
-            self._thread.join(1)
+            self._writing.join(1)
         if self.path is not None:
             os.close(self._writer.descriptor)
 
