@@ -27,7 +27,7 @@ from strangler.proxy.exchange.websocket_frames import FrameWatch, close_frame
 from strangler.proxy.http.broken import ResetWhenSent
 
 if TYPE_CHECKING:
-    from strangler.proxy.exchange.under_way import RequestUnderWay, Worker
+    from strangler.proxy.exchange.under_way import ExchangeWorker, RequestUnderWay
     from strangler.proxy.upstream.connection import UpstreamConnection
 
 CLOSING = 5.0
@@ -46,7 +46,7 @@ class Tunnel:
 
     def __init__(self, exchange: RequestUnderWay, connection: UpstreamConnection, *, websocket: bool) -> None:
         timeouts = exchange.timeouts
-        self.plane: Worker = exchange.client.plane
+        self.plane: ExchangeWorker = exchange.client.plane
         self.idle = timeouts.tunnel
         self.deadline = self.plane.now + self.idle
         self.client = TunnelEnd(self, "client", exchange.client.transport, timeouts.idle)

@@ -238,7 +238,7 @@ class Client(Protocol):
     def forwarded_element(self) -> str: ...
 
     @property
-    def plane(self) -> Worker: ...
+    def plane(self) -> ExchangeWorker: ...
 
     @property
     def transport(self) -> asyncio.Transport: ...
@@ -259,7 +259,7 @@ class Client(Protocol):
     def connection_lost(self, exc: Exception | None) -> None: ...
 
 
-class Worker(Protocol):
+class ExchangeWorker(Protocol):
     """What an exchange needs of the worker that it runs in."""
 
     @property
