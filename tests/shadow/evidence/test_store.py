@@ -24,7 +24,7 @@ from strangler.shadow.evidence.tables import bucket_of_latency, latency_of_bucke
 from strangler.shadow.evidence.unwritten import RESERVOIR, OutcomeKey, Reservoirs, UnwrittenEvidence
 from strangler.shadow.judging.judge import Judge
 from strangler.shadow.judging.rejudging import rejudge
-from strangler.shadow.pair import NotCompared, Pair, Reason
+from strangler.shadow.pair import NotCompared, Pair, Reason, SideResponse
 from strangler.shadow.report.page import page
 from strangler.shadow.report.report import ShadowReport
 from strangler.store import database as database_module
@@ -62,7 +62,8 @@ class Bench:
         self.database = database
         self.store = ShadowStore(database)
         self.snapshot = snapshot(folder, **shadow)
-        self.judge = Judge()
+        self.judged: Pair | None = None
+        self.judge = Judge(self._again)
         self.judge.apply(self.snapshot, {})
         self.judge.remember(self.store.remembered())
 
@@ -70,19 +71,16 @@ class Bench:
         """Judge `pairs`, whose sides give the same responses again, and write."""
 
         async def main() -> None:
-            for one in pairs:
-
-                async def again(
-                    endpoint: str, request: bytes, timeout: float, most: int, secure: object, one: Pair = one
-                ) -> Any:
-                    return one.legacy if endpoint == one.legacy.endpoint else one.extracted
-
-                self.judge._cases["items"].ask = again
-                self.judge.judge(one)
+            for self.judged in pairs:
+                self.judge.judge(self.judged)
                 await self.judge.settle()
             await self.store.write(self.judge.flush())
 
         asyncio.run(main())
+
+    async def _again(self, endpoint: str, request: bytes, timeout: float, most: int, secure: object) -> SideResponse:
+        assert self.judged is not None
+        return self.judged.legacy if endpoint == self.judged.legacy.endpoint else self.judged.extracted
 
     def tested(self, failure: str = "") -> None:
         """A self-test of the present epoch has come out like that."""

@@ -28,7 +28,7 @@ Indexes = tuple[range, range]
 _MOST_TRIALS = 2_500
 """Maximum pairs of elements of an unordered list that are compared to match them."""
 
-_MOST_TRIED = 200_000
+MOST_TRIED = 200_000
 """Maximum values in such pairs, over all lists of a pair of bodies: nested lists would multiply the cost."""
 
 
@@ -42,7 +42,7 @@ class _JsonComparison:
     def __init__(self, findings: Findings, legacy: object, extracted: object) -> None:
         self.findings = findings
         self.effort = Effort()
-        self.tries_left = _MOST_TRIED
+        self.tries_left = MOST_TRIED
         self.legacy = legacy
         self.extracted = extracted
         self.governed = Governed(findings.rules.json_rules, (legacy, extracted))

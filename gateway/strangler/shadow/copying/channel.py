@@ -50,6 +50,11 @@ class Channel(asyncio.Protocol):
         self._not_compared: dict[NotCompared, int] = {}
         self._counts_at = 0.0
 
+    @property
+    def connected(self) -> bool:
+        """Whether the judge is reached, so that pairs are sent rather than dropped."""
+        return self._transport is not None
+
     def listen_at(self, path: str | None) -> None:
         """The address of the judge; None if there is no judge."""
         if path != self._path:
