@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from strangler.cli.compare.options import Options
 from strangler.comparison.rules import Rules
 from strangler.replay.ask import Side
-from strangler.replay.replay import ReplayedPair, replay
+from strangler.replay.replay import BothSides, ReplayedPair, replay
 from strangler.replay.results import Results
 
 
@@ -59,11 +59,8 @@ async def replay_requests(
             ]
             await replay(
                 requests,
-                legacy,
-                extracted,
-                rules,
+                BothSides(legacy, extracted, rules, confirm_after),
                 judged,
                 concurrency=options.concurrency,
                 rate=options.rate,
-                confirm_after=confirm_after,
             )

@@ -10,6 +10,7 @@ from time import time
 from strangler.comparison.compare import Comparison, Outcome, compare
 from strangler.comparison.response import DECODED, too_large
 from strangler.comparison.rules import Rules
+from strangler.comparison.second_look import varies_as_much
 from strangler.comparison.time_limit import TooCostly, limited
 from strangler.model.migration import Migration
 from strangler.model.shadow import Shadow
@@ -98,10 +99,8 @@ class Case:
         Not where it is known by now what legacy varies: a value that is none
         of those is the candidate's fault, however often legacy's changes.
         """
-        places = itself.signatures
-        return not first.unlisted and all(
-            difference.signature in places
-            and self.noise.judgement(operation, difference.signature) is Judgement.UNDECIDED
+        return varies_as_much(first, itself) and all(
+            self.noise.judgement(operation, difference.signature) is Judgement.UNDECIDED
             for difference in first.differences
         )
 
