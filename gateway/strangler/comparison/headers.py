@@ -16,7 +16,7 @@ from functools import lru_cache
 from strangler.comparison.charsets import Markup, ReadText, codec_of, read
 from strangler.comparison.cookies import compare_cookies
 from strangler.comparison.difference import DifferenceKind, shown
-from strangler.comparison.findings import Findings
+from strangler.comparison.findings import Findings, FoundDifference
 from strangler.comparison.response import Response, TooLarge, Undecodable, decoded
 from strangler.comparison.tolerances import ABSENT
 
@@ -78,7 +78,7 @@ def compare_header(name: bytes, legacy: Response, extracted: Response, findings:
     values = (said[0] if one else ABSENT, said[1] if other else ABSENT)
     texts = (shown(said[0]) if one else None, shown(said[1]) if other else None)
     path = f"header:{name.decode('latin-1')}"
-    findings.add(path, kind, values, findings.rules.for_header(name), texts, path)
+    findings.add(FoundDifference(path, kind, values, texts, path), findings.rules.for_header(name))
 
 
 def _same_content(legacy: Response, extracted: Response) -> bool:

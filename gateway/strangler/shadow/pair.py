@@ -151,9 +151,10 @@ class NotCompared(NamedTuple):
 def not_compared(
     migration: str, route: str, path: str, method: str, served: SideName, reason: str, version: str
 ) -> NotCompared:
-    """Those of one `method` and one route's `path`; remembered, since a worker needs the same few again and again.
+    """Return the item for one `method` and one route's `path`, from a cache: a worker needs the same few all the time.
 
     Everything in the key comes from the configuration, `method` too: only what is copied or refused by name.
+    The arguments are the cache's key; an object for them would have to be made for each request.
     """
     return NotCompared(migration, route, f"{method} {path}", served, reason, version)
 

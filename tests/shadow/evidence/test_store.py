@@ -18,7 +18,7 @@ from strangler.config.compile.compare import rules_of
 from strangler.config.load import load
 from strangler.model.shadow import Keep
 from strangler.shadow.evidence.store import ShadowStore, metadata, reset
-from strangler.shadow.evidence.stored_evidence import NoSuchEpoch, epochs_of, report
+from strangler.shadow.evidence.stored_evidence import NoSuchEpoch, ReportQuery, epochs_of, report
 from strangler.shadow.evidence.stored_pairs import stored_pair, stored_pairs
 from strangler.shadow.evidence.tables import bucket_of_latency, latency_of_bucket
 from strangler.shadow.evidence.unwritten import RESERVOIR, OutcomeKey, Reservoirs, UnwrittenEvidence
@@ -89,7 +89,7 @@ class Bench:
 
     def report(self, **options: Any) -> ShadowReport:
         migration = self.snapshot.migrations["items"]
-        return report(self.database, migration, self.snapshot.routes, time.time() + 60, **options)
+        return report(self.database, migration, self.snapshot.routes, ReportQuery(time.time() + 60, **options))
 
 
 def test_a_report_sums_up_what_was_found(database: Database, tmp_path: Path) -> None:

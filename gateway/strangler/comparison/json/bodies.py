@@ -16,7 +16,7 @@ from functools import partial
 
 from strangler.comparison.alignment import Alignment, Effort, align, equal_ends, match_by_key, named_alone
 from strangler.comparison.difference import DifferenceKind
-from strangler.comparison.findings import Findings, Texts, Values
+from strangler.comparison.findings import Findings, FoundDifference, Texts, Values
 from strangler.comparison.json.canonical import Numbering
 from strangler.comparison.json.document import Path, general_path, path_text, same, size_of, type_of, value_text
 from strangler.comparison.json.rule_places import Governed
@@ -60,7 +60,7 @@ class _JsonComparison:
     def _values(self, path: Path, legacy: object, extracted: object, rules: Sequence[Rule]) -> None:
         one, other = type_of(legacy), type_of(extracted)
         if one != other:
-            self._add(path, DifferenceKind.TYPE, (legacy, extracted), rules, f"{one} to {other}")
+            self.findings.add(_found(path, DifferenceKind.TYPE, (legacy, extracted), f"{one} to {other}"), rules)
         elif isinstance(legacy, dict) and isinstance(extracted, dict):
             self._objects(path, legacy, extracted, self._below(rules))
         elif isinstance(legacy, list) and isinstance(extracted, list):
@@ -68,9 +68,9 @@ class _JsonComparison:
         elif one == "number":
             kind = _number_kind(legacy, extracted)
             if kind is not None:
-                self._add(path, kind, (legacy, extracted), rules)
+                self.findings.add(_found(path, kind, (legacy, extracted)), rules)
         elif legacy != extracted:
-            self._add(path, DifferenceKind.VALUE, (legacy, extracted), rules)
+            self.findings.add(_found(path, DifferenceKind.VALUE, (legacy, extracted)), rules)
 
     def _objects(
         self, path: Path, legacy: dict[str, object], extracted: dict[str, object], rules: Sequence[Rule]
@@ -78,13 +78,14 @@ class _JsonComparison:
         for key, value in legacy.items():
             own = self.rules_at(legacy, key)
             if key not in extracted:
-                self._add((path, key), DifferenceKind.MISSING, (value, ABSENT), [*rules, *own])
+                self.findings.add(_found((path, key), DifferenceKind.MISSING, (value, ABSENT)), [*rules, *own])
                 continue
             both = {**dict.fromkeys(rules), **dict.fromkeys(own), **dict.fromkeys(self.rules_at(extracted, key))}
             self._values((path, key), value, extracted[key], list(both))
         for key, value in extracted.items():
             if key not in legacy:
-                self._add((path, key), DifferenceKind.EXTRA, (ABSENT, value), [*rules, *self.rules_at(extracted, key)])
+                own = self.rules_at(extracted, key)
+                self.findings.add(_found((path, key), DifferenceKind.EXTRA, (ABSENT, value)), [*rules, *own])
 
     def _arrays(self, path: Path, legacy: list[object], extracted: list[object], rules: Sequence[Rule]) -> None:
         found = self._aligned(legacy, extracted, rules)
@@ -94,7 +95,7 @@ class _JsonComparison:
                 both = dict.fromkeys([*below, *self.rules_at(legacy, i), *self.rules_at(extracted, j)])
                 self._values((path, i), legacy[i], extracted[j], list(both))
         if found.moved:
-            self._add(path, DifferenceKind.ORDER, (legacy, extracted), rules)
+            self.findings.add(_found(path, DifferenceKind.ORDER, (legacy, extracted)), rules)
         holders = {DifferenceKind.MISSING: legacy, DifferenceKind.EXTRA: extracted}
         named, folded = named_alone(
             found,
@@ -103,10 +104,10 @@ class _JsonComparison:
         )
         for kind, index in named:
             values = (legacy[index], ABSENT) if kind is DifferenceKind.MISSING else (ABSENT, extracted[index])
-            self._add((path, index), kind, values, [*below, *self.rules_at(holders[kind], index)])
+            self.findings.add(_found((path, index), kind, values), [*below, *self.rules_at(holders[kind], index)])
         if folded:
             texts = (f"{len(legacy)} elements", f"{len(extracted)} elements")
-            self._add(path, DifferenceKind.LENGTH, (legacy, extracted), rules, texts=texts)
+            self.findings.add(_found(path, DifferenceKind.LENGTH, (legacy, extracted), texts=texts), rules)
 
     def _aligned(self, legacy: list[object], extracted: list[object], rules: Sequence[Rule]) -> Alignment:
         """Match the elements between the equal beginning and the equal end."""
@@ -176,17 +177,12 @@ class _JsonComparison:
         finally:
             self.findings = kept
 
-    def _add(
-        self,
-        path: Path,
-        kind: DifferenceKind,
-        values: Values,
-        rules: Sequence[Rule],
-        change: str = "",
-        texts: Texts | None = None,
-    ) -> None:
-        shown = texts or (value_text(values[0]), value_text(values[1]))
-        self.findings.add(path_text(path), kind, values, rules, shown, general_path(path), change)
+
+def _found(
+    path: Path, kind: DifferenceKind, values: Values, change: str = "", texts: Texts | None = None
+) -> FoundDifference:
+    shown = texts or (value_text(values[0]), value_text(values[1]))
+    return FoundDifference(path_text(path), kind, values, shown, general_path(path), change)
 
 
 def _number_kind(legacy: object, extracted: object) -> DifferenceKind | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -56,24 +57,27 @@ class NoSuchEpoch(Exception):
     """There is no evidence of that epoch; the message says which there are."""
 
 
-def report(
-    database: Database,
-    migration: Migration,
-    routes: Iterable[Route],
-    now: float,
-    since: float = 0.0,
-    target: float = TARGET,
-    epoch: str | None = None,
-) -> ShadowReport:
-    """The report about `migration`, whose routes are `routes`; of its present epoch unless another is named.
+@dataclass(frozen=True, slots=True)
+class ReportQuery:
+    """What a report is about: evidence up to `now` and not before `since`, in seconds since 1970.
 
-    Raises StoreError and NoSuchEpoch.
+    `target` is the share of wrong responses to prove. Without an `epoch`, the
+    present one is reported.
     """
+
+    now: float
+    since: float = 0.0
+    target: float = TARGET
+    epoch: str | None = None
+
+
+def report(database: Database, migration: Migration, routes: Iterable[Route], query: ReportQuery) -> ShadowReport:
+    """Return the report about `migration`, whose routes are `routes`. Raises StoreError and NoSuchEpoch."""
 
     def read(connection: Connection) -> ShadowReport:
         known = _epochs(connection, migration.name)
-        chosen = _chosen(known, epoch)
-        return _EpochReader(connection, migration, chosen, since, now, target).report(list(routes))
+        chosen = _chosen(known, query.epoch)
+        return _EpochReader(connection, migration, chosen, query).report(list(routes))
 
     return database.read(read)
 
@@ -97,33 +101,27 @@ def _epochs(connection: Connection, migration: str) -> list[EpochSummary]:
 def _chosen(known: list[EpochSummary], wanted: str | None) -> EpochSummary | None:
     if wanted is None:
         return next((epoch for epoch in known if epoch.current), None)
-    found = [epoch for epoch in known if epoch.id.startswith(wanted)]
-    if len(found) != 1:
+    matching = [epoch for epoch in known if epoch.id.startswith(wanted)]
+    if len(matching) != 1:
         there = ", ".join(epoch.id for epoch in known) or "none"
         raise NoSuchEpoch(f"there is no epoch '{wanted}' (there are {there})")
-    return found[0]
+    return matching[0]
 
 
 class _EpochReader:
     """Reads one migration's evidence of one epoch by one connection."""
 
     def __init__(
-        self,
-        connection: Connection,
-        migration: Migration,
-        epoch: EpochSummary | None,
-        since: float,
-        now: float,
-        target: float,
+        self, connection: Connection, migration: Migration, epoch: EpochSummary | None, query: ReportQuery
     ) -> None:
         self._connection = connection
         self._migration = migration
         self._shadow = migration.shadow or Shadow()
         self._epoch = epoch
         self._id = epoch.id if epoch is not None else ""
-        self._period = int(since // PERIOD) * PERIOD if since else 0
-        self._now = now
-        self._target = target
+        self._period = int(query.since // PERIOD) * PERIOD if query.since else 0
+        self._now = query.now
+        self._target = query.target
         self._variety = self._read_variety()
 
     def report(self, routes: list[Route]) -> ShadowReport:
