@@ -324,7 +324,7 @@ class ExchangeWorker(Protocol):
 
 
 class Observer(Protocol):
-    """Sees one exchange in the order in which things happen; an exchange that nobody observes pays one test for it."""
+    """Is called with the events of one exchange in their order; an exchange without an observer pays one test."""
 
     def request_body(self, part: bytes) -> None:
         """A part of the request's body, in the framing in which it is sent."""
