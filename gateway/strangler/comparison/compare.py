@@ -248,7 +248,7 @@ def _compare_as_json(legacy: Response, extracted: Response, findings: Findings) 
     documents = [_document(response) for response in (legacy, extracted)]
     if documents[0] is ABSENT or documents[1] is ABSENT:
         in_lines = [_document(response, lines=True) for response in (legacy, extracted)]
-        if all(found and found is not ABSENT for found in in_lines):
+        if all(parsed and parsed is not ABSENT for parsed in in_lines):
             documents = in_lines
     if documents[0] is ABSENT and documents[1] is ABSENT:
         return False

@@ -74,12 +74,12 @@ def _paired(
 
 def _kept(headers: Iterable[bytes]) -> dict[tuple[str, object, object], _Cookie]:
     """Return the cookies that a browser has after reading all of the headers."""
-    found: dict[tuple[str, object, object], _Cookie] = {}
+    cookies: dict[tuple[str, object, object], _Cookie] = {}
     for header in headers:
         cookie = _parse(header)
         if cookie is not None:
-            found[cookie.place] = cookie
-    return found
+            cookies[cookie.place] = cookie
+    return cookies
 
 
 def _parse(header: bytes) -> _Cookie | None:

@@ -62,25 +62,25 @@ class Findings:
         self.tokens: list[Rule] = []
         """Rules that apply everywhere: for tokens that are recognized by the cookies of the two responses."""
 
-    def add(self, found: FoundDifference, governing: Iterable[Rule]) -> None:
+    def add(self, difference: FoundDifference, governing: Iterable[Rule]) -> None:
         """Add a difference, to which the `governing` rules apply."""
-        path, kind, values, texts, place, change, risk = found
+        path, kind, values, texts, place, change, risk = difference
         path, place = self.rules.redaction.found_at(path, place)
         signature = _signature(f"{kind} {place} {change}" if change else f"{kind} {place}")
         severity = self.rules.risks[risk or kind]
-        difference = Difference(path, kind, texts[0], texts[1], severity, signature, place)
+        rated = Difference(path, kind, texts[0], texts[1], severity, signature, place)
         expired: Rule | None = None
         for rule in [*governing, *self.tokens]:
             if rule.treatment.accepts(kind, *values) or self._lets_redacted_pass(rule, kind, path, values):
                 if not rule.expired(self.today):
-                    self._list(self.ignored, (difference, rule.name))
+                    self._list(self.ignored, (rated, rule.name))
                     return
                 expired = rule
         if len(self.differences) >= MOST_LISTED:
             self.unlisted += 1
-        self._list(self.differences, difference)
+        self._list(self.differences, rated)
         if expired is not None:
-            self._list(self.expired, (difference, expired.name))
+            self._list(self.expired, (rated, expired.name))
 
     def _lets_redacted_pass(self, rule: Rule, kind: DifferenceKind, path: str, values: Values) -> bool:
         """Return whether a rule accepts values that differ only in redacted parts, and these do."""

@@ -169,7 +169,7 @@ def _meaning(name: bytes, values: list[bytes]) -> object:
 def _challenges(text: str) -> list[str]:
     """Return the content of challenges: schemes, realms and so on, without values that are new in each response."""
     known = _NEW_EACH_TIME.sub("", text)
-    parts = _QUOTED_OR_COMMA.sub(lambda found: "\n" if found[0] == "," else found[0], known).split("\n")
+    parts = _QUOTED_OR_COMMA.sub(lambda match: "\n" if match[0] == "," else match[0], known).split("\n")
     said = (" ".join(part.split()) for part in parts)
     return sorted(_scheme_in_lower_case(part) for part in said if part)
 

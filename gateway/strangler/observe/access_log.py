@@ -40,8 +40,8 @@ def without_tokens(path: str) -> str:
     return _TOKEN.sub(_replacement, path)
 
 
-def _replacement(found: re.Match[str]) -> str:
-    return "[redacted]" if "." in found[0] or "%" in found[0] else found[0]
+def _replacement(match: re.Match[str]) -> str:
+    return "[redacted]" if "." in match[0] or "%" in match[0] else match[0]
 
 
 @lru_cache(4096)

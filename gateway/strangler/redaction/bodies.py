@@ -45,8 +45,8 @@ class SecretBodies:
         """A body as text; None for one that is not text, or can't be taken apart."""
         if not body:
             return ""
-        found = _CHARSET.search(content_type)
-        charset = found[1].lower() if found is not None else "utf-8"
+        declared = _CHARSET.search(content_type)
+        charset = declared[1].lower() if declared is not None else "utf-8"
         if _CHARSETS.fullmatch(charset) is None:
             return None
         try:

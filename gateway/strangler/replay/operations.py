@@ -44,8 +44,8 @@ def _route(snapshot: Snapshot, request: RecordedRequest, host: str | None) -> Ro
     path, _, query = request.target.partition("?")
     fields = [(name.encode("latin-1"), value.encode("utf-8")) for name, value in request.headers]
     asked = Request(request.method, path, query, host or request.host or "localhost", fields, "127.0.0.1")
-    found = find_route(snapshot, asked)
-    return found if isinstance(found, Route) else None
+    route = find_route(snapshot, asked)
+    return route if isinstance(route, Route) else None
 
 
 def endpoint_of(request: RecordedRequest) -> str:

@@ -88,17 +88,17 @@ class _JsonComparison:
                 self.findings.add(_found((path, key), DifferenceKind.EXTRA, (ABSENT, value)), [*rules, *own])
 
     def _arrays(self, path: Path, legacy: list[object], extracted: list[object], rules: Sequence[Rule]) -> None:
-        found = self._aligned(legacy, extracted, rules)
+        alignment = self._aligned(legacy, extracted, rules)
         below = self._below(rules)
-        for i, j in found.pairs:
+        for i, j in alignment.pairs:
             if not same(legacy[i], extracted[j]):
                 both = dict.fromkeys([*below, *self.rules_at(legacy, i), *self.rules_at(extracted, j)])
                 self._values((path, i), legacy[i], extracted[j], list(both))
-        if found.moved:
+        if alignment.moved:
             self.findings.add(_found(path, DifferenceKind.ORDER, (legacy, extracted)), rules)
         holders = {DifferenceKind.MISSING: legacy, DifferenceKind.EXTRA: extracted}
         named, folded = named_alone(
-            found,
+            alignment,
             (len(legacy), len(extracted)),
             lambda kind, index: bool(below or self.rules_at(holders[kind], index)),
         )
@@ -137,17 +137,17 @@ class _JsonComparison:
 
     def _as_set(self, legacy: list[object], extracted: list[object], indexes: Indexes) -> Alignment:
         """Match equal elements first, then those of the same identity, then those that differ least."""
-        found = match_by_key(
+        equal = match_by_key(
             [self.exact.number(legacy[i]) for i in indexes[0]], [self.exact.number(extracted[j]) for j in indexes[1]]
         )
         first = indexes[0].start
         identities = match_by_key(
-            [self.numbering.element(legacy, first + i).identity or ("none", i) for i in found.missing],
-            [self.numbering.element(extracted, first + j).identity or ("no", j) for j in found.extra],
+            [self.numbering.element(legacy, first + i).identity or ("none", i) for i in equal.missing],
+            [self.numbering.element(extracted, first + j).identity or ("no", j) for j in equal.extra],
         )
-        pairs = [(found.missing[i], found.extra[j]) for i, j in identities.pairs]
+        pairs = [(equal.missing[i], equal.extra[j]) for i, j in identities.pairs]
         missing, extra = (
-            set(alone) - {pair[side] for pair in pairs} for side, alone in enumerate((found.missing, found.extra))
+            set(alone) - {pair[side] for pair in pairs} for side, alone in enumerate((equal.missing, equal.extra))
         )
         tried = len(extra) * sum(size_of(legacy[first + i]) for i in missing)
         tried += len(missing) * sum(size_of(extracted[first + j]) for j in extra)
@@ -163,8 +163,8 @@ class _JsonComparison:
                     missing.remove(i)
                     extra.remove(j)
                     pairs.append((i, j))
-        moved = [*found.moved, *((i, j) for i, j in pairs if i != j)]
-        return Alignment(sorted(found.pairs + pairs), moved, sorted(missing), sorted(extra))
+        moved = [*equal.moved, *((i, j) for i, j in pairs if i != j)]
+        return Alignment(sorted(equal.pairs + pairs), moved, sorted(missing), sorted(extra))
 
     def _differing(self, legacy: list[object], i: int, extracted: list[object], j: int) -> int:
         """Return how many differences between two elements would matter."""

@@ -136,9 +136,9 @@ def _below(kind: Any, step: Step) -> Any:
         if get_origin(part) in (dict, list):
             return get_args(part)[-1]
         if get_args(part) and part is not kind:
-            found = _below(part, step)
-            if found is not None:
-                return found
+            value = _below(part, step)
+            if value is not None:
+                return value
     return None
 
 

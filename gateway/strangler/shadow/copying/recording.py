@@ -86,10 +86,10 @@ class ExaminedFields:
         remembered = exchange.remembered
         if remembered is None or not lane.same_caller_again:
             return cls(lane, exchange.head.fields)
-        found = remembered.examined
-        if not isinstance(found, cls) or found._lane_mark is not lane.mark:
-            found = remembered.examined = cls(lane, exchange.head.fields)
-        return found
+        examined = remembered.examined
+        if not isinstance(examined, cls) or examined._lane_mark is not lane.mark:
+            examined = remembered.examined = cls(lane, exchange.head.fields)
+        return examined
 
 
 class ExchangeRecording:

@@ -165,5 +165,5 @@ def _pattern(header: str | None) -> re.Pattern[bytes] | None:
 
 
 def _version(pattern: re.Pattern[bytes], head: bytes) -> str:
-    found = pattern.search(head)
-    return "" if found is None else found[1].strip(b" \t")[:LONGEST_VERSION].decode("utf-8", "backslashreplace")
+    match = pattern.search(head)
+    return "" if match is None else match[1].strip(b" \t")[:LONGEST_VERSION].decode("utf-8", "backslashreplace")

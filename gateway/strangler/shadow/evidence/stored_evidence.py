@@ -260,12 +260,13 @@ class _EpochReader:
         query = select(table.signature, table.path, table.kind, table.risk, table.operation, table.count).where(
             table.migration == self._migration.name, table.epoch == self._id, table.period >= self._period
         )
-        found: dict[str, list[Any]] = {}
+        by_signature: dict[str, list[Any]] = {}
         for row in self._connection.execute(query):
-            found.setdefault(row.signature, []).append(row)
+            by_signature.setdefault(row.signature, []).append(row)
         risks = {"high": 0, "medium": 1, "low": 2}
         counted = [
-            (risks.get(rows[0].risk, 3), -sum(int(row[5]) for row in rows), name, rows) for name, rows in found.items()
+            (risks.get(rows[0].risk, 3), -sum(int(row[5]) for row in rows), name, rows)
+            for name, rows in by_signature.items()
         ]
         for _, negative, name, rows in sorted(counted, key=lambda item: item[:3]):
             numbers = self._examples(name)
@@ -293,8 +294,8 @@ class _EpochReader:
         return tuple(dict.fromkeys([*latest, *(row.pair for row in rows)]))
 
     def _document(self, number: int) -> dict[str, Any] | None:
-        found = self._connection.execute(select(pairs.c.document).where(pairs.c.id == number)).scalar()
-        return None if found is None else orjson.loads(found)
+        document = self._connection.execute(select(pairs.c.document).where(pairs.c.id == number)).scalar()
+        return None if document is None else orjson.loads(document)
 
     def _latencies(self) -> Iterable[OperationLatency]:
         table = responses.c
@@ -303,11 +304,11 @@ class _EpochReader:
             .where(table.migration == self._migration.name, table.epoch == self._id, table.period >= self._period)
             .group_by(table.operation, table.side, table.status, table.bucket)
         )
-        found: dict[str, dict[str, list[tuple[int, int, int]]]] = {}
+        by_operation: dict[str, dict[str, list[tuple[int, int, int]]]] = {}
         for operation, side, status, bucket, count in self._connection.execute(query):
-            sides = found.setdefault(operation, {"legacy": [], "extracted": []})
+            sides = by_operation.setdefault(operation, {"legacy": [], "extracted": []})
             sides[side].append((status, bucket, int(count)))
-        for operation, sides in sorted(found.items()):
+        for operation, sides in sorted(by_operation.items()):
             yield OperationLatency(operation, _latency(sides["legacy"]), _latency(sides["extracted"]))
 
 

@@ -65,9 +65,9 @@ class EarlierResponses:
                 return
             if len(kept) >= EACH:
                 self._bytes -= kept.pop(0).size
-        found = EarlierResponse(response, at, pair.caller, at)
-        kept.append(found)
-        self._bytes += found.size
+        noted = EarlierResponse(response, at, pair.caller, at)
+        kept.append(noted)
+        self._bytes += noted.size
         while self._bytes > self._most:
             _, oldest = self._kept.popitem(last=False)
             self._bytes -= sum(one.size for one in oldest)
