@@ -61,7 +61,7 @@ def split(given: Sequence[str], own: str, option: Path | None) -> tuple[Path, li
 
 
 def configuration(argument: Path | None, option: Path | None) -> Path:
-    """The configuration; ends the command with 2, and what was looked for, where there is none."""
+    """The configuration; without one, reports where it looked and ends the command with 2."""
     if argument is not None and option is not None and argument != option:
         fail(f"two configurations are given: {argument} and --config {option}")
     named = argument or option

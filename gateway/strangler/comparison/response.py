@@ -118,7 +118,7 @@ def _inflate(name: str, body: bytes, window: int, most: int) -> bytes:
     while body:
         members += 1
         if members > _MOST_MEMBERS:
-            # The data after each member is copied, so many small members take quadratic time.
+            # The data after each member is copied, so a large number of small members takes quadratic time.
             raise Undecodable(f"the {name} body has more than {_MOST_MEMBERS} members")
         inflater = zlib.decompressobj(window)
         try:

@@ -48,7 +48,7 @@ def normalised(name: str) -> str:
 
 
 class SecretNames:
-    """Tells names of what is secret, and those that `names` adds, from others."""
+    """Recognizes the names of secrets, including those that `names` adds."""
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         self._added = frozenset(map(normalised, names)) - {""}

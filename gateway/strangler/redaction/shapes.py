@@ -112,7 +112,7 @@ TOKENS = (
     Shape("Figma token", "`figd_…`", ("figd_",), f"{_U}{{20,}}+"),
     Shape("age key", "`AGE-SECRET-KEY-1…`", ("AGE-SECRET-KEY-1",), r"[A-Z0-9]{20,}+"),
 )
-"""Tokens that are told by what their issuers let them begin with."""
+"""Tokens that are recognized by the prefix that their issuers use."""
 
 KEYS = (
     Shape(
@@ -141,7 +141,7 @@ OTHERS = (
     ("user of a URL (RFC 3986)", "what stands before `@` in `https://user:password@host`"),
     ("parameter of a URL", "the values of `key` and `hmac`, and of `code` from 16 characters on"),
 )
-"""What is told by what stands before it."""
+"""Secrets that are recognized by the text before them."""
 
 _LONG_CODE = 16
 """An authorization code (RFC 6749 section 4.1.2) is longer than the code of a country or of a coupon."""
@@ -174,7 +174,7 @@ _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 
 
 class SecretShapes:
-    """Takes secrets out of texts by their look; `card_numbers` says whether those of cards are among them."""
+    """Removes secrets from texts by their shape; `card_numbers` is whether numbers of cards count."""
 
     def __init__(self, card_numbers: bool = True) -> None:
         self._card_numbers = card_numbers

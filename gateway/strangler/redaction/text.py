@@ -80,7 +80,7 @@ def dump_json(value: Any, indent: bool = False) -> str:
 
 
 class SecretText:
-    """Takes out of texts and of JSON what `names` and `shapes` tell to be secret.
+    """Removes from texts and JSON what is secret by `names` and `shapes`.
 
     `markup` does so with HTML and XML.
     """

@@ -23,7 +23,7 @@ from strangler.shadow.whole_responses import ACCEPT_ENCODING, CONDITIONS, decoda
 
 
 class NoResponse(Exception):
-    """A side gave no whole response; the message says why."""
+    """A side gave no complete response; the message says why."""
 
 
 class TooBig(Exception):
@@ -116,7 +116,7 @@ def http_request(
 
 
 def _sent(name: str, value: str) -> tuple[str, str] | None:
-    """A recorded field as it is sent; None for one that is left out."""
+    """A recorded field as it is sent; None if it is left out."""
     known = name.lower().encode("latin-1")
     if known in CONDITIONS:
         return None

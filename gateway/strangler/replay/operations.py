@@ -24,7 +24,7 @@ _DATA = re.compile(
 def only_migration(recording: RecordedRequests, snapshot: Snapshot, migration: str, host: str | None) -> None:
     """Leave out requests that no route of `migration` takes, and name the endpoints of the others by their routes.
 
-    `host` is the one that they are sent with, None for what was recorded.
+    `host` is the host that they are sent with, None for the recorded one.
     """
     kept = []
     for request in recording.requests:

@@ -61,11 +61,11 @@ class RecordedRequest:
 
 @dataclass(slots=True)
 class RecordedRequests:
-    """What was read: the requests in their order, and how many were left out for which reason.
+    """The requests of a recording in their order, and how many were left out for which reason.
 
     `unfilled` are operations of an API description that lack a value, `left_out`
-    what of it is not asked although its operation is, `unreadable` the parts of
-    a recording that can't be read, each as a sentence.
+    parts of an operation that are not requested although it is, `unreadable` the
+    parts of a recording that can't be read, each as a sentence.
     """
 
     requests: list[RecordedRequest] = field(default_factory=list)

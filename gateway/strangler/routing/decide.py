@@ -189,7 +189,7 @@ def _settled(snapshot: Snapshot, request: Request, doubt: InDoubt) -> Route | Re
     """The route of a request with a condition in doubt: the most specific of those that require authentication.
 
     Whichever route the upstream's reading of the request leads to, the caller has
-    then met its requirement. If two of the routes have different requirements,
+    then satisfied its requirement. If two of the routes have different requirements,
     the request is refused.
     """
     possible: dict[int, Route] = {}

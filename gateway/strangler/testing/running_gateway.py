@@ -22,7 +22,7 @@ _POLL = 0.02
 
 
 class GatewayFailed(Exception):
-    """The gateway did not start or did not stop as it should; the message holds the end of what it said."""
+    """The gateway did not start or did not stop as it should; the message contains the end of its output."""
 
 
 class RunningGateway:

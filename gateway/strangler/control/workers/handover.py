@@ -54,7 +54,7 @@ class Handover:
             try:
                 socket.send_fds(link, [GREETING], self._descriptors)
             except OSError:
-                # It is gone already; the next one that connects gets them.
+                # It is gone already; the next control process that connects gets them.
                 link.close()
                 continue
             self._on_link(link)

@@ -39,7 +39,7 @@ SLICE: Final = 16_384
 
 
 class RequestReceiver(Protocol):
-    """The connection that a reader reads for; what its methods promise is said there."""
+    """The connection that a reader reads for; its methods are documented there."""
 
     state: int
     exchange: Exchange | None

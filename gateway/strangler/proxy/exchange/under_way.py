@@ -1,4 +1,4 @@
-"""A request on its way, as the parts of an exchange see it, and what it needs of its client and its worker.
+"""Protocols of a request in progress, its client and its worker, as the parts of an exchange use them.
 
 Exchange (exchange.py) is the one implementation. Its parts (attempts, recovery,
 hedging, admission, tunnel, response) and the observer of a shadowed one import
@@ -44,7 +44,7 @@ NEVER = float("inf")
 
 
 class RequestUnderWay(Request):
-    """A request, what is known of its response so far, and how it goes on.
+    """A request, the state of its response, and the actions that continue it.
 
     `entered` is the concurrency limit that it runs under, where no guard of its
     attempts sees to that. `ends` is when the whole exchange has to be over, by
@@ -146,7 +146,7 @@ class RequestUnderWay(Request):
     def start(self) -> None:
         """Decide, and send the request on its way or respond to it."""
 
-    # What becomes of attempts
+    # Results of attempts
 
     @abstractmethod
     def send_to(self, upstream: UpstreamPool) -> None:

@@ -28,7 +28,7 @@ class Unfilled(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter, and the `values` that its description names; `odd` says what of it was not understood."""
+    """A parameter, and the `values` that its description names; `odd` lists what was not understood."""
 
     name: str
     place: str

@@ -164,7 +164,10 @@ class Channel(asyncio.Protocol):
 
 
 class ChannelReceiver(asyncio.Protocol):
-    """The judge's end of one worker's channel: gives each batch to `take`, and itself to `met` and `gone`."""
+    """The judge's end of one worker's channel.
+
+    Passes each batch to `take`, and itself to `met` once connected and to `gone` once disconnected.
+    """
 
     def __init__(
         self,

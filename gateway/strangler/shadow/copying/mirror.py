@@ -112,7 +112,7 @@ class Mirror:
         return None
 
     def self_test(self, order: SelfTestOrder) -> None:
-        """Send the known pairs of a migration through the normal path; ignore one that is not shadowed here."""
+        """Send the known pairs of a migration through the normal path; ignore a migration that is not shadowed here."""
         lane = self._lanes.get(order.migration)
         if lane is None or lane.route is None:
             return

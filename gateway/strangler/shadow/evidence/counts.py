@@ -17,7 +17,7 @@ from strangler.shadow.pair import UNSAMPLED
 from strangler.shadow.report.report import ClassProof, Proof
 
 SHORTEST_SPAN = 60.0
-"""Seconds over which a rate is measured at the least: what came in a burst says nothing about an hour."""
+"""Minimum seconds over which a rate is measured: a burst does not represent an hour."""
 
 CLASSES = ("high", "medium", "low", AUTHENTICATION)
 """Classes of risk, the worst first; questions of access are one of their own."""

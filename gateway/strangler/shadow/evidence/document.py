@@ -34,7 +34,7 @@ _MOST_LOOKED_THROUGH = 1 << 30
 
 
 def documented(pair: Pair, comparison: Comparison, values: bool, redaction: Redaction) -> dict[str, Any]:
-    """What is kept of `pair`; `values` tells whether values may be, else digests stand in their place."""
+    """The stored form of `pair`: with its values if `values`, else with digests in their place."""
     head, _, body = pair.request.partition(b"\r\n\r\n")
     fields = tuple(
         (name, value.strip(b" \t"))

@@ -78,7 +78,7 @@ class Case:
     def without_noise(self, comparison: Comparison, operation: str, *, again: bool = False) -> Comparison:
         """`comparison` with the differences that are noise at `operation` among those that are let pass.
 
-        `again` tells that it is of responses that were asked for once more,
+        `again`: it compares the responses to a repeated request,
         which does not count as a use of what was learned.
         """
         noisy, rest = self.noise.sift(operation, comparison.differences, again=again)
@@ -135,7 +135,7 @@ class Case:
         raise AssertionError("there is at least one try")
 
     async def ask_candidate(self, pair: Pair) -> SideResponse:
-        """The candidate's response to the same request; one that is missing says why."""
+        """The candidate's response to the same request; a missing one has the reason."""
         try:
             return await self._ask(pair, pair.extracted.endpoint, self.extracted)
         except ResendFailed as error:

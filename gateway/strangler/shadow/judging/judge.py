@@ -184,7 +184,7 @@ class Judge:
         return {name: case.epochs.id for name, case in self._cases.items()}
 
     def tested(self, migration: str, epoch: str, at: float, failure: str) -> None:
-        """A self-test is over; `failure` says what was wrong, and is empty where nothing was."""
+        """Record that a self-test is over; `failure` is empty if it passed."""
         self._ledger.tested(migration, epoch, at, failure)
 
     def count(self, not_compared: Mapping[NotCompared, int]) -> None:
@@ -220,7 +220,7 @@ class Judge:
         """Determine the outcome of `pair`, now or, where requests have to be sent for it, later."""
         case = self._cases.get(pair.migration)
         if case is None or (pair.version and pair.version != self._version):
-            # It was copied by another configuration, of which the present epoch says nothing.
+            # It was copied under another configuration, so it is no evidence for the present epoch.
             if not pair.self_test:
                 self.count({NotCompared(pair.migration, pair.route, pair.operation, pair.served, Reason.CHANGED): 1})
             return
@@ -263,7 +263,7 @@ class Judge:
             self._judge_whole(case, pair, epoch, anew=True)
 
     def _judge_whole(self, case: Case, pair: Pair, epoch: str, *, anew: bool = False) -> None:
-        """Compare two whole responses; `anew` tells that both sides were asked by the copy's fields."""
+        """Compare two complete responses; `anew` is whether both sides were asked with the copy's fields."""
         read = pair.is_read
         unit = unit_of(pair)
         comparison = case.sameness.of(pair.legacy, pair.extracted)
@@ -284,7 +284,7 @@ class Judge:
         if comparison.differences:
             comparison = case.without_noise(comparison, pair.operation)
         if read and comparison.outcome is Outcome.IGNORED and first.outcome is Outcome.MISMATCH:
-            # All of it is noise, unless it is what legacy said before: a value that is late varies as legacy's does.
+            # All of it is noise, unless it is an earlier response of legacy: a value that lags varies as legacy's does.
             differing = DifferingRead(pair, first, unit)
             behind = legacy_before(case, differing, self._earlier)
             if behind is not None:
@@ -319,7 +319,7 @@ class Judge:
         return lambda cancelled: self._settle(case, epoch, read.found(Outcome.MISMATCH, Reason.UNCONFIRMED))
 
     def _cut_off(self, case: Case, pair: Pair, epoch: str) -> Callable[[bool], None]:
-        """What is to be done where a pair that was not compared yet can't be asked about."""
+        """Return what to do with a pair that was not compared yet if the sides can't be asked again."""
 
         def settle(cancelled: bool) -> None:
             if cancelled:

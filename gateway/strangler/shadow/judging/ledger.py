@@ -143,7 +143,7 @@ class Ledger:
         return evidence
 
     def tested(self, migration: str, epoch: str, at: float, failure: str) -> None:
-        """A self-test is over; `failure` says what was wrong, and is empty where nothing was."""
+        """Record that a self-test is over; `failure` is empty if it passed."""
         self.gathered.self_tests[EpochOf(migration, epoch)] = Tested(at, failure)
 
     def count(self, what: NotCompared, epoch: str, count: int) -> None:
