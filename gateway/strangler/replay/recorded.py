@@ -40,7 +40,7 @@ class RecordedRequest:
     """A request to ask again.
 
     `host` is where it went, None where that was not recorded. `source` says
-    where it stands, for people. `endpoint` is the method and the pattern of the
+    where it stands, for people. `operation` is the method and the pattern of the
     path where that is known, `route` the name of a migration's route. `redacted` names fields that are missing
     because their values were never recorded.
     """
@@ -51,7 +51,7 @@ class RecordedRequest:
     body: bytes = b""
     host: str | None = None
     source: str = ""
-    endpoint: str | None = None
+    operation: str | None = None
     route: str | None = None
     redacted: tuple[str, ...] = ()
 

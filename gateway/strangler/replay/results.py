@@ -13,7 +13,7 @@ from strangler.comparison.difference import Difference
 from strangler.model.route import Route
 from strangler.redaction.redaction import Redaction
 from strangler.replay.ask import TimedResponse
-from strangler.replay.operations import endpoint_of
+from strangler.replay.operations import operation_of
 from strangler.replay.recorded import RecordedRequest, RecordedRequests
 from strangler.replay.replay import FAILED, LEGACY_NOT_ANSWERED, NO_RESPONSE, ReplayedPair
 from strangler.shadow import pair as stored
@@ -36,7 +36,7 @@ _RISKS = ("high", "medium", "low")
 
 @dataclass(slots=True)
 class Responses:
-    """One side's responses to an endpoint: the seconds of each, and how many were 5xx or never came."""
+    """One side's responses to an operation: the seconds of each, and how many were 5xx or never came."""
 
     seconds: list[float] = field(default_factory=list)
     errors: int = 0
@@ -122,7 +122,7 @@ class Results:
     def add(self, replayed: ReplayedPair) -> None:
         """Add a replayed pair; if anything raises, none of it is added."""
         request, comparison = replayed.request, replayed.comparison
-        operation = endpoint_of(request)
+        operation = operation_of(request)
         differences = {one.signature: one for one in comparison.differences[::-1]}
         new = {
             signature: Found(difference, self._example(replayed, operation))

@@ -172,7 +172,7 @@ def _request(prefix: str, path: str, chosen: _Chosen, source: str) -> RecordedRe
     target = prefix + _filled(path.partition("#")[0], in_path)
     if query:
         target += f"{'&' if '?' in target else '?'}{'&'.join(query)}"
-    return RecordedRequest("GET", target, fields, source=sayable(source), endpoint=sayable(f"GET {prefix}{path}"))
+    return RecordedRequest("GET", target, fields, source=sayable(source), operation=sayable(f"GET {prefix}{path}"))
 
 
 def _filled(path: str, values: Mapping[str, str]) -> str:
