@@ -330,13 +330,7 @@ class EndpointPool:
             if self._context is not None:
                 server_name = self.owner.upstream.tls.server_name or endpoint.certified_name
                 connection = await connect(
-                    loop,
-                    self._new_connection,
-                    host,
-                    endpoint.port,
-                    self._context,
-                    server_name,
-                    connected,
+                    loop, self._new_connection, connected or (host, endpoint.port), self._context, server_name
                 )
             elif connected is None:
                 _, connection = await loop.create_connection(self._new_connection, host, endpoint.port)

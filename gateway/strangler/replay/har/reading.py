@@ -58,7 +58,7 @@ def read_har(data: bytes, name: str, origins: Collection[str] = ()) -> RecordedR
             requests.append((origin_of(entry["request"]["url"]) or "", request))
     if len(recording.unreadable) == len(entries) > 0:
         raise RecordingError(recording.unreadable[0])
-    _choose_hosts(recording, requests, log, entries, origins, name)
+    _choose_hosts(recording, requests, log, origins, name)
     return recording
 
 
@@ -109,7 +109,6 @@ def _choose_hosts(
     recording: RecordedRequests,
     requests: _Found,
     log: dict[str, Any],
-    entries: list[Any],
     named: Collection[str],
     name: str,
 ) -> None:
@@ -123,7 +122,7 @@ def _choose_hosts(
             )
             raise RecordingError(f"{name}: no request went to {', '.join(named)}; most went to {there}")
     else:
-        chosen = page_host(log, entries, hosts) or next((host for host, _ in hosts.most_common(1)), "")
+        chosen = page_host(log, log["entries"], hosts) or next((host for host, _ in hosts.most_common(1)), "")
         taken = {origin for origin, _ in requests if host_of(origin) == chosen}
         if len(hosts) > 1:
             said = f"requests to other hosts than {chosen}: name those to ask by --origin URL, which may be repeated"
