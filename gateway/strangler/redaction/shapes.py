@@ -117,7 +117,7 @@ TOKENS = (
 KEYS = (
     Shape(
         "private key (PEM)",
-        "`-----BEGIN … PRIVATE KEY-----` up to its end, whatever stands between",
+        "`-----BEGIN … PRIVATE KEY-----` up to its end, with everything between",
         ("----",),
         r"[- ]BEGIN (?:[A-Z0-9]{1,20}+ ){0,4}PRIVATE KEY(?:[\s\S]*?----[- ]END [A-Z0-9 ]{1,60}-----?|[\s\S]*+)",
     ),
@@ -138,7 +138,7 @@ OTHERS = (
         "Basic credentials (RFC 7617)",
         "what follows `Basic` and white space, where it is a user and a password in Base64",
     ),
-    ("user of a URL (RFC 3986)", "what stands before `@` in `https://user:password@host`"),
+    ("user of a URL (RFC 3986)", "the part before `@` in `https://user:password@host`"),
     ("parameter of a URL", "the values of `key` and `hmac`, and of `code` from 16 characters on"),
 )
 """Secrets that are recognized by the text before them."""
