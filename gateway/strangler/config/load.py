@@ -24,7 +24,7 @@ from strangler.config.compile.routes import compile_folded, compile_index, compi
 from strangler.config.compile.snapshot import Parts, compile_snapshot, compile_test, version_of
 from strangler.config.compile.tls import read_tls
 from strangler.config.schema.configuration import Configuration
-from strangler.config.schema.explanations import problems_of
+from strangler.config.schema.validation_errors import problems_of
 from strangler.config.text.document import Document, Entry, Step, Value
 from strangler.config.text.masking import Masking
 from strangler.config.text.problems import ConfigurationError, Problem, in_order

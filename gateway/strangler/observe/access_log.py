@@ -6,6 +6,9 @@ reader blocks the thread, never a request; when too many bytes wait, lines are
 dropped and counted. A line is written whole or not at all, even on a full disk
 (line_writer.py).
 
+`proxy.exchange.completion` puts the line of a request together (its attempts:
+`proxy.exchange.attempts`); the line of a refused one is `refused_line`.
+
 Neither queries nor tokens are logged: some clients put a JSON Web Token into
 the path.
 """

@@ -19,7 +19,7 @@ import httpx
 from strangler.comparison.response import MOST_BYTES, Response
 from strangler.model.methods import SAFE
 from strangler.replay.recorded import RecordedRequest
-from strangler.shadow.whole_responses import ACCEPT_ENCODING, CONDITIONS, decodable_encodings
+from strangler.shadow.comparable_requests import ACCEPT_ENCODING, CONDITIONS, decodable_encodings
 
 
 class NoResponse(Exception):

@@ -19,9 +19,7 @@ from strangler.proxy.exchange.excuse import Excuse
 from strangler.proxy.exchange.failures import CLIENT_GONE
 from strangler.proxy.exchange.sending import head_sent
 from strangler.routing.split import caller_key
-from strangler.shadow.known_pairs import SelfTestOrder, labelled
-from strangler.shadow.pair import Reason, SideResponse
-from strangler.shadow.whole_responses import (
+from strangler.shadow.comparable_requests import (
     ACCEPT_ENCODING,
     CONDITIONS,
     NAME_LENGTHS,
@@ -30,6 +28,8 @@ from strangler.shadow.whole_responses import (
     with_decodable_encodings,
     without_conditions,
 )
+from strangler.shadow.known_pairs import SelfTestOrder, labelled
+from strangler.shadow.pair import Reason, SideResponse
 
 if TYPE_CHECKING:
     from strangler.proxy.exchange.under_way import RequestUnderWay

@@ -15,6 +15,7 @@ from strangler.comparison.time_limit import TooCostly, limited
 from strangler.model.migration import Migration
 from strangler.model.shadow import Shadow
 from strangler.model.upstream import Upstream
+from strangler.shadow.comparable_requests import PARTIAL
 from strangler.shadow.evidence.epochs import Epochs
 from strangler.shadow.evidence.variety import unit_of
 from strangler.shadow.judging.equal_bytes import Sameness
@@ -23,7 +24,6 @@ from strangler.shadow.judging.resend import ResendFailed, Secure, secure
 from strangler.shadow.noise.judgement import Judgement
 from strangler.shadow.noise.noise import Noise
 from strangler.shadow.pair import Pair, Reason, SideResponse
-from strangler.shadow.whole_responses import PARTIAL
 
 LEARNED = "noise, learned"
 """The rule of a difference that legacy has with itself as often."""
