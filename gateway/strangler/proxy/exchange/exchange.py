@@ -140,7 +140,7 @@ class Exchange(RequestUnderWay):
     # What the rate limits of the route say
 
     def let_in(self, upstream: UpstreamPool, fields: bytes) -> None:
-        """The rate limits let the request in, which `fields` tell the client."""
+        """The rate limits admit the request; `fields` report them to the client."""
         self.rate_limit_fields = fields
         self._first_attempt(self.decision.route, upstream)
 
@@ -367,7 +367,7 @@ class Exchange(RequestUnderWay):
         failures.busy(self, detail)
 
     def out_of_descriptors(self) -> None:
-        """The gateway itself can open no connection, which says nothing about the upstream."""
+        """The gateway itself can't open a connection, which is not the upstream's failure."""
         failures.out_of_descriptors(self)
 
     def upstream_lost(self) -> None:

@@ -1,4 +1,4 @@
-"""A request on its way, as the parts of an exchange see it, and what it needs of its client and its worker.
+"""Protocols of a request in progress, its client and its worker, as the parts of an exchange use them.
 
 Exchange (exchange.py) is the one implementation. Its parts (attempts, recovery,
 hedging, admission, tunnel, response) and the observer of a shadowed one import
@@ -43,7 +43,7 @@ NEVER = float("inf")
 
 
 class RequestUnderWay(Request):
-    """A request, what is known of its response so far, and how it goes on.
+    """A request, the state of its response, and the actions that continue it.
 
     `entered` is the concurrency limit that it runs under, where no guard of its
     attempts sees to that. `ends` is when the whole exchange has to be over, by
@@ -145,7 +145,7 @@ class RequestUnderWay(Request):
     def start(self) -> None:
         """Decide, and send the request on its way or respond to it."""
 
-    # What becomes of attempts
+    # Results of attempts
 
     @abstractmethod
     def send_to(self, upstream: UpstreamPool) -> None:
@@ -243,7 +243,7 @@ class Client(Protocol):
     def forwarded_element(self) -> str: ...
 
     @property
-    def plane(self) -> Worker: ...
+    def plane(self) -> ExchangeWorker: ...
 
     @property
     def transport(self) -> asyncio.Transport: ...
@@ -264,7 +264,7 @@ class Client(Protocol):
     def connection_lost(self, exc: Exception | None) -> None: ...
 
 
-class Worker(Protocol):
+class ExchangeWorker(Protocol):
     """What an exchange needs of the worker that it runs in."""
 
     @property
@@ -329,7 +329,7 @@ class Worker(Protocol):
 
 
 class Observer(Protocol):
-    """Sees one exchange in the order in which things happen; an exchange that nobody observes pays one test for it."""
+    """Is called with the events of one exchange in their order; an exchange without an observer pays one test."""
 
     def request_body(self, part: bytes) -> None:
         """A part of the request's body, in the framing in which it is sent."""
