@@ -11,7 +11,7 @@ import httpx
 import orjson
 
 from strangler.cli.configuration import PLACES, VARIABLE, configuration, configured, fail
-from strangler.config.schema.configuration import Configuration
+from strangler.config.schema.admin import AdminSection
 from strangler.config.text.problems import ConfigurationError
 from strangler.config.text.yaml_reader import read_document
 from strangler.config.values.endpoints import parse_listener
@@ -38,7 +38,8 @@ def admin_address(where: str | None, option: Path | None) -> tuple[str, str]:
     path = configuration(named, option)
     try:
         entry = read_document(path, os.environ, []).root.plain().get("admin")
-        listener = Configuration.model_fields["admin"].default if entry is None else parse_listener(str(entry))
+        written = entry.get("listen") if isinstance(entry, dict) else entry
+        listener = AdminSection().listen if written is None else parse_listener(str(written))
     except (ConfigurationError, ValueError, AttributeError) as error:
         reason = error.problems[0] if isinstance(error, ConfigurationError) else error
         return DEFAULT, f"the default, because {path} can't be read: {reason}"

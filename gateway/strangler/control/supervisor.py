@@ -21,6 +21,7 @@ from types import MappingProxyType
 import structlog
 
 from strangler.config.load import Loaded
+from strangler.control.admin.access import UnguardedAdmin
 from strangler.control.admin.api import AdminServer
 from strangler.control.coalescing import Coalesced
 from strangler.control.configuration import RunningConfiguration
@@ -36,6 +37,7 @@ from strangler.control.upstreams.monitor import UpstreamMonitor
 from strangler.control.workers.fleet import Workers
 from strangler.control.workers.handle import START_DEADLINE
 from strangler.control.workers.listening import address_of, listen, open_listening
+from strangler.model.addresses import is_loopback
 from strangler.model.listener import ListenAddress
 from strangler.observe.background_tasks import BackgroundTasks
 from strangler.observe.descriptors import raise_limit
@@ -52,7 +54,7 @@ class Supervisor:
     """Runs the gateway of the configuration at `path` with `workers` worker processes.
 
     `addresses` replace the configuration's `listen` and `admin`. Raises
-    ConfigurationError, and OSError where an address is in use.
+    ConfigurationError, UnguardedAdmin, and OSError where an address is in use.
     """
 
     def __init__(self, path: Path, workers: int, addresses: Mapping[str, ListenAddress] = MappingProxyType({})) -> None:
@@ -60,8 +62,11 @@ class Supervisor:
         self._descriptors = raise_limit()
         self._configuration = RunningConfiguration(path, self._apply, fixed=addresses.keys())
         snapshot = self._configuration.snapshot
+        self._admin = addresses.get("admin", snapshot.admin)
+        if not is_loopback(self._admin.host) and not self._configuration.loaded.admin.tokens:
+            raise UnguardedAdmin(self._admin)
         self._listening = open_listening(addresses.get("listen", snapshot.listen))
-        self._admin_socket = listen(addresses.get("admin", snapshot.admin))
+        self._admin_socket = listen(self._admin)
         totals = WorkerTotals()
         self._workers = Workers(workers, self._listening, totals.add, lambda provider: self._keys.refetch(provider))
         briefing = self._workers.briefing
@@ -86,7 +91,7 @@ class Supervisor:
         """Serve until SIGTERM or SIGINT. Returns why that was impossible, None where it was not."""
         self._handle_signals()
         await self._start()
-        admin = AdminServer(self._status)
+        admin = AdminServer(self._status, self._admin)
         serving_admin = self._requested.start(admin.serve([self._admin_socket]), "admin API")
         self._until_draining.start(self._announce(), "announcement")
         self._until_draining.start(self._configuration.watch(self._fetch_keys_from), "watching files")

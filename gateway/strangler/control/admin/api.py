@@ -1,4 +1,4 @@
-"""The admin API: the gateway's state, for people and for Prometheus. Loopback by default; it has no login.
+"""The admin API: the gateway's state, for people and for Prometheus. Loopback by default; `access` guards it.
 
 GET /livez      the control process runs
 GET /readyz     whether every worker serves by the newest configuration: 200, or 503 with the reason;
@@ -15,19 +15,19 @@ from typing import Any, Protocol
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
+from strangler.config.compile.admin import AdminAccess
+from strangler.control.admin.access import Guard
 from strangler.control.admin.connection import AdminConnection
+from strangler.control.admin.problems import problem
 from strangler.control.status.metrics import CONTENT_TYPE
-from strangler.model.addresses import is_address, is_loopback
 from strangler.model.listener import ListenAddress
 from strangler.model.snapshot import Snapshot
-from strangler.routing.decide import host_name
 
 
 class Shown(Protocol):
@@ -36,6 +36,10 @@ class Shown(Protocol):
     @property
     def snapshot(self) -> Snapshot:
         """The running snapshot."""
+
+    @property
+    def access(self) -> AdminAccess:
+        """Who may use the admin API by the running configuration."""
 
     def why_not_ready(self) -> str | None:
         """Why the gateway is not ready to serve, or None if it is."""
@@ -50,31 +54,8 @@ class Shown(Protocol):
         """The document of /status."""
 
 
-class OnlyThisMachine:
-    """On loopback, refuses requests for another machine's name.
-
-    A web page in a browser on this machine may resolve its own name to
-    127.0.0.1 (DNS rebinding), and could then read this API.
-    """
-
-    def __init__(self, app: ASGIApp, listener: ListenAddress) -> None:
-        self._app = app
-        self._guarded = is_loopback(listener.host)
-        self._names = ("localhost", listener.host.lower())
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Respond with 421 where Host is a name other than localhost and that of the listener."""
-        if self._guarded and scope["type"] == "http":
-            host = host_name(Headers(scope=scope).get("host", ""))
-            if host not in self._names and not is_address(host):
-                refused = PlainTextResponse("Request the admin API by its IP address or as localhost.\n", 421)
-                await refused(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
-
-
-def application(gateway: Shown) -> Starlette:
-    """The admin API of `gateway`."""
+def application(gateway: Shown, listener: ListenAddress) -> Starlette:
+    """The admin API of `gateway`, which listens at `listener`."""
 
     async def live(request: Request) -> Response:
         return PlainTextResponse("live\n")
@@ -96,7 +77,8 @@ def application(gateway: Shown) -> Starlette:
         return JSONResponse(routing_table(gateway.snapshot))
 
     return Starlette(
-        middleware=[Middleware(OnlyThisMachine, listener=gateway.snapshot.admin)],
+        middleware=[Middleware(Guard, listener=listener, access=lambda: gateway.access)],
+        exception_handlers={HTTPException: _refused},
         routes=[
             Route("/livez", live),
             Route("/readyz", ready),
@@ -105,6 +87,12 @@ def application(gateway: Shown) -> Starlette:
             Route("/routes", routes),
         ],
     )
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    """Starlette's own refusals: no such path, or not with this method."""
+    assert isinstance(error, HTTPException)
+    return problem(error.status_code, error.detail, error.headers)
 
 
 def routing_table(snapshot: Snapshot) -> list[dict[str, Any]]:
@@ -127,10 +115,10 @@ def routing_table(snapshot: Snapshot) -> list[dict[str, Any]]:
 class AdminServer(uvicorn.Server):
     """uvicorn in a process that handles signals itself."""
 
-    def __init__(self, gateway: Shown) -> None:
+    def __init__(self, gateway: Shown, listener: ListenAddress) -> None:
         super().__init__(
             uvicorn.Config(
-                application(gateway),
+                application(gateway, listener),
                 loop="none",
                 http=AdminConnection,
                 lifespan="off",

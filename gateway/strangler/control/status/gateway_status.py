@@ -10,6 +10,7 @@ from typing import Any
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from strangler.config.compile.admin import AdminAccess
 from strangler.control.configuration import RunningConfiguration
 from strangler.control.judge.handle import JudgeHandle
 from strangler.control.key_sets.providers import ProviderKeys
@@ -58,6 +59,11 @@ class GatewayStatus:
     def snapshot(self) -> Snapshot:
         """The running snapshot."""
         return self.configuration.snapshot
+
+    @property
+    def access(self) -> AdminAccess:
+        """Who may use the admin API by the running configuration."""
+        return self.configuration.loaded.admin
 
     def why_not_ready(self) -> str | None:
         """Why the gateway is not ready to serve, or None if it is."""
