@@ -73,9 +73,7 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Loaded:
     return replace(loaded, warnings=tuple(Masking(document).masked(loaded.warnings)))
 
 
-def _load(
-    path: Path, document: Document, environment: Mapping[str, str], problems: list[Problem]
-) -> Loaded | None:
+def _load(path: Path, document: Document, environment: Mapping[str, str], problems: list[Problem]) -> Loaded | None:
     names = Names.of(document)
     model, understood = _validate(document, problems)
     complete = understood is document

@@ -27,6 +27,7 @@ from strangler.control.coalescing import Coalesced
 from strangler.control.configuration import RunningConfiguration
 from strangler.control.judge.handle import JudgeHandle
 from strangler.control.key_sets.providers import ProviderKeys
+from strangler.control.rollouts.controller import RolloutController
 from strangler.control.status.gateway_status import GatewayStatus
 from strangler.control.status.totals import WorkerTotals
 from strangler.control.system.descriptor_limits import report_shortage
@@ -80,6 +81,7 @@ class Supervisor:
         self._status = GatewayStatus(
             self._configuration, self._workers, self._judge, self._keys, self._upstreams, totals
         )
+        self._rollouts = RolloutController()
         self._service = ServiceManager(os.environ)
         self._reload = Coalesced(self._reload_for_manager)
         self._stopping = asyncio.Event()
@@ -91,7 +93,7 @@ class Supervisor:
         """Serve until SIGTERM or SIGINT. Returns why that was impossible, None where it was not."""
         self._handle_signals()
         await self._start()
-        admin = AdminServer(self._status, self._admin)
+        admin = AdminServer(self._status, self._rollouts, self._admin)
         serving_admin = self._requested.start(admin.serve([self._admin_socket]), "admin API")
         self._until_draining.start(self._announce(), "announcement")
         self._until_draining.start(self._configuration.watch(self._fetch_keys_from), "watching files")

@@ -20,7 +20,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from strangler.config.compile.admin import VARIABLE, AdminAccess, AdminToken
-from strangler.control.admin.problems import problem
+from strangler.control.admin.problems import Refused, problem
 from strangler.model.addresses import is_address, is_loopback
 from strangler.model.listener import ListenAddress
 from strangler.routing.decide import host_name
@@ -42,21 +42,6 @@ class UnguardedAdmin(Exception):
             f"the admin API at {address}, beyond loopback, requires tokens, and there are none: add admin.tokens, or"
             f" set {VARIABLE}"
         )
-
-
-class Refused(Exception):
-    """A request that is refused with `status`; the message is the reason, `error` that of RFC 6750 section 3.1."""
-
-    def __init__(self, status: int, reason: str, error: str = "") -> None:
-        super().__init__(reason)
-        self.status = status
-        self.error = error
-
-    def headers(self) -> dict[str, str] | None:
-        """The challenge, where credentials would have helped."""
-        if self.status not in (401, 403) or (self.status == 403 and not self.error):
-            return None
-        return {"WWW-Authenticate": "Bearer" + (f' error="{self.error}"' if self.error else "")}
 
 
 def need_of(method: str, path: str, *, beyond_loopback: bool) -> Need:

@@ -1,124 +1,76 @@
-"""The admin API: the gateway's state, for people and for Prometheus. Loopback by default; `access` guards it.
-
-GET /livez      the control process runs
-GET /readyz     whether every worker serves by the newest configuration: 200, or 503 with the reason;
-                then a line for each degraded part, which with ?strict=1 makes it 503 as well
-GET /metrics    Prometheus
-GET /status     configuration, workers, key sets, upstreams and migrations as JSON
-GET /routes     the routing table as JSON
-"""
+"""The admin API: `operations` behind the guard of `access`. `openapi` describes it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
-from typing import Any, Protocol
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from strangler.config.compile.admin import AdminAccess
 from strangler.control.admin.access import Guard
 from strangler.control.admin.connection import AdminConnection
-from strangler.control.admin.problems import problem
-from strangler.control.status.metrics import CONTENT_TYPE
+from strangler.control.admin.operations import Handler, Operation
+from strangler.control.admin.problems import Refused, problem
+from strangler.control.admin.rollouts import Rollouts, rollout_operations
+from strangler.control.admin.state import Shown, state_operations
 from strangler.model.listener import ListenAddress
-from strangler.model.snapshot import Snapshot
 
 
-class Shown(Protocol):
-    """What the admin API shows of the gateway."""
-
-    @property
-    def snapshot(self) -> Snapshot:
-        """The running snapshot."""
-
-    @property
-    def access(self) -> AdminAccess:
-        """Who may use the admin API by the running configuration."""
-
-    def why_not_ready(self) -> str | None:
-        """Why the gateway is not ready to serve, or None if it is."""
-
-    def degraded(self) -> list[str]:
-        """The problems of the gateway's own dependencies, despite which it serves requests."""
-
-    async def metrics(self) -> bytes:
-        """All metrics in Prometheus' text format."""
-
-    async def status(self) -> dict[str, Any]:
-        """The document of /status."""
+def operations(gateway: Shown, rollouts: Rollouts) -> list[Operation]:
+    """All operations."""
+    return [*state_operations(gateway), *rollout_operations(rollouts)]
 
 
-def application(gateway: Shown, listener: ListenAddress) -> Starlette:
+def application(gateway: Shown, rollouts: Rollouts, listener: ListenAddress) -> Starlette:
     """The admin API of `gateway`, which listens at `listener`."""
-
-    async def live(request: Request) -> Response:
-        return PlainTextResponse("live\n")
-
-    async def ready(request: Request) -> Response:
-        reason = gateway.why_not_ready()
-        degraded = gateway.degraded()
-        lines = [reason or "ready", *(f"degraded: {problem}" for problem in degraded)]
-        failed = reason or (degraded and request.query_params.get("strict", "0") not in ("", "0"))
-        return PlainTextResponse("\n".join(lines) + "\n", 503 if failed else 200)
-
-    async def metrics(request: Request) -> Response:
-        return Response(await gateway.metrics(), media_type=CONTENT_TYPE)
-
-    async def status(request: Request) -> Response:
-        return JSONResponse(await gateway.status())
-
-    async def routes(request: Request) -> Response:
-        return JSONResponse(routing_table(gateway.snapshot))
-
     return Starlette(
         middleware=[Middleware(Guard, listener=listener, access=lambda: gateway.access)],
-        exception_handlers={HTTPException: _refused},
-        routes=[
-            Route("/livez", live),
-            Route("/readyz", ready),
-            Route("/metrics", metrics),
-            Route("/status", status),
-            Route("/routes", routes),
-        ],
+        exception_handlers={HTTPException: _refused_path, Refused: _refused_request},
+        routes=list(_routes(operations(gateway, rollouts))),
     )
 
 
-async def _refused(request: Request, error: Exception) -> Response:
+def _routes(found: list[Operation]) -> Iterable[Route]:
+    """A route for each path, so that a refused method gets all those that the path has."""
+    handlers: dict[str, dict[str, Handler]] = {}
+    for operation in found:
+        handlers.setdefault(operation.path, {})[operation.method] = operation.handler
+    for path, by_method in handlers.items():
+        yield Route(path, _dispatching(by_method), methods=list(by_method))
+
+
+def _dispatching(by_method: Mapping[str, Handler]) -> Handler:
+    async def dispatch(request: Request) -> Response:
+        return await by_method["GET" if request.method == "HEAD" else request.method](request)
+
+    return dispatch
+
+
+async def _refused_path(request: Request, error: Exception) -> Response:
     """Starlette's own refusals: no such path, or not with this method."""
     assert isinstance(error, HTTPException)
     return problem(error.status_code, error.detail, error.headers)
 
 
-def routing_table(snapshot: Snapshot) -> list[dict[str, Any]]:
-    """The routes in the order of the file."""
-    return [
-        {
-            "name": route.name,
-            "host": route.host,
-            "path": route.path,
-            "methods": sorted(route.methods),
-            "upstream": route.upstream,
-            "migration": route.migration.name if route.migration else None,
-            "auth": ", ".join(route.auth.providers) if route.auth else None,
-            "source": str(route.source),
-        }
-        for route in snapshot.routes
-    ]
+async def _refused_request(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)
+    return problem(error.status, str(error), error.headers())
 
 
 class AdminServer(uvicorn.Server):
     """uvicorn in a process that handles signals itself."""
 
-    def __init__(self, gateway: Shown, listener: ListenAddress) -> None:
+    def __init__(self, gateway: Shown, rollouts: Rollouts, listener: ListenAddress) -> None:
         super().__init__(
             uvicorn.Config(
-                application(gateway, listener),
+                application(gateway, rollouts, listener),
                 loop="none",
                 http=AdminConnection,
                 lifespan="off",
