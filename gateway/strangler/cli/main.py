@@ -13,7 +13,9 @@ from typing import Annotated
 
 import typer
 
+from strangler.cli.admin.address import WHERE_HELP, TokenFile, admin_address
 from strangler.cli.configuration import Config, ConfigOption, ConfiguredCommand, arguments, configuration, split
+from strangler.cli.rollout.commands import app as rollout
 from strangler.cli.shadow.commands import app as shadow
 
 app = typer.Typer(
@@ -25,8 +27,10 @@ app = typer.Typer(
 )
 
 app.add_typer(shadow, name="shadow")
+app.add_typer(rollout, name="rollout")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Where = Annotated[str | None, typer.Argument(metavar="CONFIG|URL", help=WHERE_HELP, show_default=False)]
 Claims = Annotated[
     list[str] | None,
     typer.Option("--claim", metavar="NAME=VALUE", help="A claim of the caller's verified token; may be repeated."),
@@ -134,23 +138,49 @@ def token(
 
 @app.command()
 def status(
-    where: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="CONFIG|URL",
-            help="The gateway's configuration, which names the address of its admin API, or that API's URL; found as"
-            " for all commands, else http://127.0.0.1:8081.",
-            show_default=False,
-        ),
-    ] = None,
+    where: Where = None,
     config: ConfigOption = None,
+    token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the state of a running gateway: configuration, workers, keys, endpoints, migrations."""
-    from strangler.cli.status import admin_address, show_status
+    """Show the state of a running gateway: configuration, workers, keys, endpoints, migrations, rollouts."""
+    from strangler.cli.admin.client import by_admin_api
+    from strangler.cli.status import show_status
 
-    url, source = admin_address(where, config)
-    raise typer.Exit(show_status(url, source, as_json))
+    address = admin_address(where, config)
+    raise typer.Exit(by_admin_api(address, token_file, lambda client: show_status(client, as_json)))
+
+
+@app.command()
+def freeze(
+    reason: Annotated[str, typer.Option(help="Why; the status shows it.", show_default=False)],
+    where: Where = None,
+    config: ConfigOption = None,
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let no rollout begin or go forward; rollbacks still happen."""
+    from strangler.cli.admin.client import by_admin_api
+    from strangler.cli.rollout.orders import freeze_rollouts
+
+    address = admin_address(where, config)
+    raise typer.Exit(by_admin_api(address, token_file, lambda client: freeze_rollouts(client, reason, as_json)))
+
+
+@app.command()
+def unfreeze(
+    where: Where = None,
+    config: ConfigOption = None,
+    reason: Annotated[str, typer.Option(help="Why; the log shows it.", show_default=False)] = "",
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """End a freeze."""
+    from strangler.cli.admin.client import by_admin_api
+    from strangler.cli.rollout.orders import unfreeze_rollouts
+
+    address = admin_address(where, config)
+    raise typer.Exit(by_admin_api(address, token_file, lambda client: unfreeze_rollouts(client, reason, as_json)))
 
 
 @app.command()
