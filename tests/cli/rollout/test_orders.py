@@ -134,11 +134,10 @@ def test_orders_need_a_token(
     monkeypatch.delenv("STRANGLER_ADMIN_TOKEN")
     said = strangler("rollout", "pause", url, "items")
     assert said.code == 1
-    assert "requires a token that may operate.; set STRANGLER_ADMIN_TOKEN, or give --token-file" in said.err
+    assert "requires a token that may operate. Set STRANGLER_ADMIN_TOKEN, or give --token-file." in said.err
     (tmp_path / "token").write_text(READ + "\n")
-    assert (
-        "may read; this requires" in strangler("rollout", "pause", url, "items", "--token-file", tmp_path / "token").err
-    )
+    said = strangler("rollout", "pause", url, "items", "--token-file", tmp_path / "token")
+    assert "may read; this requires" in said.err
     (tmp_path / "token").write_text(OPERATE + "\n")
     assert strangler("rollout", "pause", url, "items", "--token-file", tmp_path / "token").code == 0
     said = strangler("rollout", "pause", url, "items", "--token-file", tmp_path / "none")
