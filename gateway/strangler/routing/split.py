@@ -65,6 +65,7 @@ _BY_STAGE: dict[Stage, Choice] = {
     Stage.SHADOW: Choice("legacy", "stage shadow"),
     Stage.EXTRACTED: Choice("extracted", "stage extracted"),
     Stage.RETIRED: Choice("extracted", "stage retired"),
+    Stage.ROLLOUT: Choice("legacy", "stage rollout, and the controller has published no share"),
 }
 
 
