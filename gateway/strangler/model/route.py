@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -40,7 +41,9 @@ class Route:
     `timeouts` are by upstream, empty where they are the upstream's own. `plain`
     tells that its exchanges need nothing besides one attempt, `careful` that
     something may have to be done besides the first attempt, or stored.
-    `folding` is that of its upstreams together.
+    `folding` is that of its upstreams together. `counted` tells whether callers of
+    its migration are counted (`CallerCounting`), `slow_after` when one is slow, in
+    seconds.
     """
 
     name: str
@@ -57,6 +60,8 @@ class Route:
     alike: int
     folding: int = EXACT
     shadowed: bool = False
+    counted: bool = False
+    slow_after: float = math.inf
     rate_limits: tuple[RateLimit, ...] = ()
     timeouts: Mapping[str, Timeouts] = field(default_factory=dict, hash=False)
     retries: Retries = Retries()

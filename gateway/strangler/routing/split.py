@@ -65,6 +65,7 @@ _BY_STAGE: dict[Stage, Choice] = {
     Stage.SHADOW: Choice("legacy", "stage shadow"),
     Stage.EXTRACTED: Choice("extracted", "stage extracted"),
     Stage.RETIRED: Choice("extracted", "stage retired"),
+    Stage.ROLLOUT: Choice("legacy", "stage rollout, and the controller has published no share"),
 }
 
 
@@ -133,6 +134,28 @@ def caller_key(migration: Migration, request: Request, identity: Identity | None
         if value:
             return value
     return request.peer
+
+
+def counted_key(migration: Migration, request: Request, identity: Identity | None, choice: Choice) -> str | None:
+    """The sticky key of a caller that a rollout counts: one whose side the hash drew.
+
+    None for a caller without a key of its own, and for one whose side an
+    override, `always` or `never` chose, or would choose once callers are split.
+    """
+    if choice.overridden or choice.drawn:
+        return None
+    if migration.stage is Stage.CANARY:
+        if choice.bucket is None:
+            return None
+    elif any(holds(condition, request, identity) for condition in (*migration.never, *migration.always)):
+        return None
+    for sticky in migration.sticky:
+        if sticky.kind == "none":
+            return None
+        value = sticky_value(sticky, request, identity)
+        if value:
+            return value
+    return None
 
 
 def shadow_bucket(migration: Migration, request: Request, identity: Identity | None) -> int:

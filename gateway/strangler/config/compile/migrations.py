@@ -35,7 +35,7 @@ def _migration(name: str, section: MigrationSection) -> Migration:
         legacy=str(section.from_),
         extracted=str(section.to),
         stage=stage,
-        threshold=0 if canary is None else round(canary.percent * 100),
+        threshold=0 if canary is None or canary.percent is None else round(canary.percent * 100),
         sticky=sticky,
         always=tuple(section.always),
         never=tuple(section.never),
@@ -43,6 +43,7 @@ def _migration(name: str, section: MigrationSection) -> Migration:
         shadow=shadow if mirrors else None,
         breaker=compile_breaker(section.breaker),
         fallback=compile_legacy_fallback(section.fallback),
+        rolled_out=stage is Stage.ROLLOUT,
     )
 
 

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING
 from strangler.auth.verify import UnknownKey
 from strangler.model.methods import SAFE
 from strangler.model.route import NO_ROUTE_ALIKE
-from strangler.proxy.exchange import failures
+from strangler.proxy.exchange import counted_callers, failures
 from strangler.proxy.exchange.admission import enter_lightly
 from strangler.proxy.exchange.attempts import Attempts, is_repeated
 from strangler.proxy.exchange.authentication import identify
@@ -72,8 +72,7 @@ if TYPE_CHECKING:
 class Exchange(RequestUnderWay):
     """A request, from its complete head to the last byte of the response.
 
-    One class, wider than others, because two sides call it and a part of its
-    own for each of them would be an object more per request (decision 0027).
+    One class, because two sides call it, and a part for each would be one more object per request (decision 0027).
     """
 
     __slots__ = ()
@@ -165,6 +164,8 @@ class Exchange(RequestUnderWay):
         if known is not None:
             # A recovery that has another side respond does that for this request alone.
             known.remember(decision, client)
+        if decision.route is not None and decision.route.counted:
+            counted_callers.see(self, decision, decision.route)
         self._first_attempt(decision.route, plane.pools[decision.upstream])
 
     def _identify(self, request: Request, requirement: AuthRequirement) -> Identity | Refusal | None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from strangler.model.snapshot import Snapshot
     from strangler.model.upstream import Timeouts
     from strangler.observe.access_log import AccessLogWriter
+    from strangler.observe.callers import CallerTally
     from strangler.observe.counters import Counters
     from strangler.proxy.exchange.excuse import Excuse
     from strangler.proxy.exchange.known_heads import Remembered
@@ -196,6 +197,7 @@ class Trying(Protocol):
 
     sent: bool
     stale_connection: bool
+    fallback: str
     reason: str
     broken: bool
 
@@ -297,6 +299,9 @@ class Worker(Protocol):
 
     @property
     def counters(self) -> Counters: ...
+
+    @property
+    def callers(self) -> CallerTally: ...
 
     @property
     def access_log(self) -> AccessLogWriter | None: ...
