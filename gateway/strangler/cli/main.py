@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from strangler.cli.admin.address import WHERE_HELP, TokenFile, admin_address
-from strangler.cli.configuration import Config, ConfigOption, ConfiguredCommand, arguments, configuration, split
+from strangler.cli.configuration import Config, ConfigOption, ConfiguredCommand, arguments, configuration, fail, split
 from strangler.cli.rollout.commands import app as rollout
 from strangler.cli.shadow.commands import app as shadow
 
@@ -181,6 +181,36 @@ def unfreeze(
 
     address = admin_address(where, config)
     raise typer.Exit(by_admin_api(address, token_file, lambda client: unfreeze_rollouts(client, reason, as_json)))
+
+
+@app.command()
+def plan(
+    given: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[OLD] NEW",
+            help="NEW is a configuration, OLD another one or the URL of a running gateway's admin API. Default: the"
+            " running gateway, at the address that NEW has for its admin API.",
+            show_default=False,
+        ),
+    ],
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a configuration changes: routes, migrations, upstreams, and the share of last week's traffic it moves.
+
+    The exit code is 1 where callers go back to the legacy side or would switch sides twice.
+    """
+    from strangler.cli.admin.client import by_admin_api
+    from strangler.cli.plan import show_plan
+
+    if len(given) > 2:
+        fail(f"too many arguments: {' '.join(given)}", "NEW", "OLD")
+    new, old = Path(given[-1]), given[0] if len(given) == 2 else None
+    if old is not None and "://" not in old:
+        raise typer.Exit(show_plan(Path(old), new, as_json))
+    address = admin_address(old, None) if old is not None else admin_address(given[-1], None)
+    raise typer.Exit(by_admin_api(address, token_file, lambda client: show_plan(client, new, as_json)))
 
 
 @app.command()

@@ -34,6 +34,7 @@ from strangler.control.system.descriptor_limits import report_shortage
 from strangler.control.system.notify import ServiceManager
 from strangler.control.system.orphans import reap_orphans
 from strangler.control.system.signals import remembered_signals
+from strangler.control.traffic.recorder import TrafficRecorder
 from strangler.control.upstreams.monitor import UpstreamMonitor
 from strangler.control.workers.fleet import Workers
 from strangler.control.workers.handle import START_DEADLINE
@@ -41,6 +42,7 @@ from strangler.control.workers.listening import address_of, listen, open_listeni
 from strangler.model.addresses import is_loopback
 from strangler.model.listener import ListenAddress
 from strangler.observe.background_tasks import BackgroundTasks
+from strangler.observe.counters import WorkerReport
 from strangler.observe.descriptors import raise_limit
 
 log = structlog.get_logger(part="control")
@@ -68,8 +70,9 @@ class Supervisor:
             raise UnguardedAdmin(self._admin)
         self._listening = open_listening(addresses.get("listen", snapshot.listen))
         self._admin_socket = listen(self._admin)
-        totals = WorkerTotals()
-        self._workers = Workers(workers, self._listening, totals.add, lambda provider: self._keys.refetch(provider))
+        self._totals = WorkerTotals()
+        self._traffic = TrafficRecorder()
+        self._workers = Workers(workers, self._listening, self._reported, lambda provider: self._keys.refetch(provider))
         briefing = self._workers.briefing
         self._keys = ProviderKeys(briefing.publish_keys)
         self._upstreams = UpstreamMonitor(snapshot, briefing.publish_addresses, briefing.publish_down)
@@ -79,7 +82,13 @@ class Supervisor:
             None if self._listening.folder is None else self._listening.folder.path,
         )
         self._status = GatewayStatus(
-            self._configuration, self._workers, self._judge, self._keys, self._upstreams, totals
+            self._configuration,
+            self._workers,
+            self._judge,
+            self._keys,
+            self._upstreams,
+            self._totals,
+            self._traffic,
         )
         self._rollouts = RolloutController()
         self._service = ServiceManager(os.environ)
@@ -98,6 +107,7 @@ class Supervisor:
         self._until_draining.start(self._announce(), "announcement")
         self._until_draining.start(self._configuration.watch(self._fetch_keys_from), "watching files")
         self._until_draining.start(self._stop_without_workers(), "start of workers")
+        self._until_stopped.start(self._traffic.run(), "storing counts of traffic")
         self._until_stopped.start(self._service.keep_alive(), "watchdog of the service manager")
         self._until_stopped.start(self._status.measure_loop_lag(), "measuring the event loop")
         self._until_stopped.start(reap_orphans(self._children), "reaping orphans")
@@ -140,6 +150,11 @@ class Supervisor:
         self._workers.briefing.publish(loaded.snapshot, message)
         self._upstreams.check()
         self._judge.apply(loaded)
+        self._traffic.apply(loaded)
+
+    def _reported(self, report: WorkerReport) -> None:
+        self._totals.add(report)
+        self._traffic.add(report)
 
     async def _wait_for_keys_and_addresses(self) -> None:
         """Give issuers and name servers a moment, so that the first requests are not refused for lack of keys."""
@@ -182,6 +197,7 @@ class Supervisor:
         self._listening.socket.close()
         await self._workers.stop(snapshot.drain, snapshot.delay)
         await self._judge.stop()
+        await self._traffic.finish()
 
     def _children(self) -> set[int]:
         return self._workers.pids() | ({self._judge.pid} if self._judge.pid is not None else set())

@@ -18,6 +18,8 @@ from strangler.control.rollouts.views import AuditDocument, FreezeView, Rollouts
 from strangler.model.listener import ListenAddress
 from strangler.model.snapshot import Snapshot
 from strangler.rollout.evidence import CommandKind
+from strangler.store.database import StoreError
+from strangler.traffic.week import Week
 
 LOOPBACK = ListenAddress("127.0.0.1", 8081)
 OPERATE = "o" * 32
@@ -39,6 +41,7 @@ class ShownGateway:
     access: AdminAccess = ACCESS
     reason: str | None = None
     problems: list[str] = field(default_factory=list)
+    traffic: Week | None = None
 
     def why_not_ready(self) -> str | None:
         return self.reason
@@ -51,6 +54,11 @@ class ShownGateway:
 
     async def status(self) -> dict[str, Any]:
         return {"ready": self.reason is None}
+
+    async def week(self) -> Week:
+        if self.traffic is None:
+            raise StoreError("no traffic is counted: the configuration names no store")
+        return self.traffic
 
 
 def rollout_view(name: str = "items", **changes: Any) -> RolloutView:

@@ -12,6 +12,7 @@ from schemathesis import Case
 
 from strangler.control.admin import openapi
 from tests.control.admin.gateways import OPERATE, AdminApi
+from tests.plan.configurations import week
 
 COMMITTED = Path(__file__).parents[3] / "docs/reference/admin-api.json"
 DOCUMENT = json.loads(openapi.text())
@@ -24,6 +25,7 @@ def test_the_committed_description_is_current() -> None:
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 def test_responses_are_those_of_the_description(api: AdminApi, method: str, path: str) -> None:
+    api.gateway.traffic = week()
     description = schemathesis.openapi.from_dict(DOCUMENT)
     description.app = api.app
     operation = description[path][method]

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from strangler.config.compile.admin import AdminAccess
 from strangler.control.admin.operations import TEXT, Operation, Returned
+from strangler.control.admin.problems import Refused
 from strangler.control.status.metrics import CONTENT_TYPE
 from strangler.model.snapshot import Snapshot
+from strangler.plan import picture as pictures
+
+if TYPE_CHECKING:
+    from strangler.traffic.week import Week
 
 
 class Shown(Protocol):
@@ -35,6 +40,9 @@ class Shown(Protocol):
 
     async def status(self) -> dict[str, Any]:
         """The document of /status."""
+
+    async def week(self) -> Week:
+        """The last week of traffic. Raises StoreError."""
 
 
 STRICT = {"type": "string", "description": "Whether a degraded part makes it 503 as well: 1 or 0.", "default": "0"}
@@ -62,6 +70,19 @@ def state_operations(gateway: Shown) -> list[Operation]:
     async def routes(request: Request) -> Response:
         return JSONResponse(routing_table(gateway.snapshot))
 
+    async def routing(request: Request) -> Response:
+        return JSONResponse(pictures.as_document(pictures.picture_of(gateway.snapshot)))
+
+    async def traffic(request: Request) -> Response:
+        # Only here, as it imports SQLAlchemy.
+        from strangler.store.database import StoreError
+        from strangler.traffic.week import as_document
+
+        try:
+            return JSONResponse(as_document(await gateway.week()))
+        except StoreError as error:
+            raise Refused(503, str(error)) from None
+
     return [
         Operation("GET", "/livez", "Whether the control process runs.", live, Returned("It runs.", TEXT)),
         Operation(
@@ -87,6 +108,21 @@ def state_operations(gateway: Shown) -> list[Operation]:
             "The routing table, in the order of the file.",
             routes,
             Returned("The routes.", document=list[dict[str, Any]]),
+        ),
+        Operation(
+            "GET",
+            "/routing",
+            "Everything that decides where requests go, for `strangler plan`.",
+            routing,
+            Returned("Routes, migrations and upstreams.", document=pictures.Picture),
+        ),
+        Operation(
+            "GET",
+            "/traffic",
+            "The requests of each hour and the callers of the last seven days, for `strangler plan`.",
+            traffic,
+            Returned("Counts by route, side and upstream; callers as sketches."),
+            refusals=(503,),
         ),
     ]
 

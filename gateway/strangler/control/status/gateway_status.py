@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
@@ -29,11 +29,15 @@ from strangler.control.status.own_metrics import (
 from strangler.control.status.totals import WorkerTotals
 from strangler.control.status.worker_metrics import worker_families
 from strangler.control.system.process_figures import Peak, process_families
+from strangler.control.traffic.recorder import TrafficRecorder
 from strangler.control.upstreams.monitor import UpstreamMonitor
 from strangler.control.workers.fleet import Workers
 from strangler.model.snapshot import Snapshot
 from strangler.observe.counters import WorkerReport
 from strangler.observe.loop_lag import LoopLag
+
+if TYPE_CHECKING:
+    from strangler.traffic.week import Week
 
 LAG_INTERVAL = 1.0
 
@@ -52,6 +56,7 @@ class GatewayStatus:
     keys: ProviderKeys
     upstreams: UpstreamMonitor
     totals: WorkerTotals
+    traffic: TrafficRecorder
     draining: bool = False
     loop_lag: Peak = field(default_factory=Peak)
 
@@ -93,6 +98,11 @@ class GatewayStatus:
             "migrations": migrations_as_json(self.snapshot, self.totals),
             "shadow": self.judge.as_json(),
         }
+
+    async def week(self) -> Week:
+        """The last week of traffic. Raises StoreError."""
+        await self.workers.report_now()
+        return await self.traffic.week()
 
     async def metrics(self) -> bytes:
         """All metrics in Prometheus' text format, with the workers' newest figures."""
