@@ -13,6 +13,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from strangler.control.configuration import RunningConfiguration
 from strangler.control.judge.handle import JudgeHandle
 from strangler.control.key_sets.providers import ProviderKeys
+from strangler.control.rollouts.engine import RolloutEngine
 from strangler.control.status.event_log import event_log_families, event_log_problem
 from strangler.control.status.metrics import exposition, shadow_pairs, traffic_families
 from strangler.control.status.migrations import migrations_as_json
@@ -51,13 +52,14 @@ class GatewayStatus:
     keys: ProviderKeys
     upstreams: UpstreamMonitor
     totals: WorkerTotals
+    rollouts: RolloutEngine
     draining: bool = False
     loop_lag: Peak = field(default_factory=Peak)
 
     @property
     def snapshot(self) -> Snapshot:
-        """The running snapshot."""
-        return self.configuration.snapshot
+        """The snapshot that workers have, or are getting."""
+        return self.workers.briefing.snapshot
 
     def why_not_ready(self) -> str | None:
         """Why the gateway is not ready to serve, or None if it is."""
@@ -68,7 +70,8 @@ class GatewayStatus:
     def degraded(self) -> list[str]:
         """The problems of the gateway's own dependencies, despite which it serves requests."""
         problems = (self.configuration.files.problem(), event_log_problem())
-        return [problem for problem in problems if problem is not None] + self.judge.problems()
+        found = [problem for problem in problems if problem is not None] + self.judge.problems()
+        return found + ([f"rollouts hold: {self.rollouts.problem}"] if self.rollouts.problem is not None else [])
 
     async def status(self) -> dict[str, Any]:
         """The state of everything, with the workers' newest figures."""
