@@ -30,7 +30,7 @@ def show_status(client: AdminClient, as_json: bool) -> int:
 
 def _has_rollouts(status: Any) -> bool:
     migrations = status.get("migrations", {}) if isinstance(status, dict) else {}
-    return any(migration.get("stage") == "rollout" for migration in migrations.values())
+    return any(migration.get("rolled_out") for migration in migrations.values())
 
 
 def _print(status: dict[str, Any]) -> None:

@@ -28,6 +28,7 @@ from strangler.control.configuration import RunningConfiguration
 from strangler.control.judge.handle import JudgeHandle
 from strangler.control.key_sets.providers import ProviderKeys
 from strangler.control.rollouts.controller import RolloutController
+from strangler.control.rollouts.engine import RolloutEngine
 from strangler.control.status.gateway_status import GatewayStatus
 from strangler.control.status.totals import WorkerTotals
 from strangler.control.system.descriptor_limits import report_shortage
@@ -72,7 +73,9 @@ class Supervisor:
         self._admin_socket = listen(self._admin)
         self._totals = WorkerTotals()
         self._traffic = TrafficRecorder()
-        self._workers = Workers(workers, self._listening, self._reported, lambda provider: self._keys.refetch(provider))
+        self._workers = Workers(
+            workers, self._listening, self._take_report, lambda provider: self._keys.refetch(provider)
+        )
         briefing = self._workers.briefing
         self._keys = ProviderKeys(briefing.publish_keys)
         self._upstreams = UpstreamMonitor(snapshot, briefing.publish_addresses, briefing.publish_down)
@@ -81,6 +84,7 @@ class Supervisor:
             lambda report: briefing.publish_favoured(report.favoured),
             None if self._listening.folder is None else self._listening.folder.path,
         )
+        self._rollouts = RolloutEngine(self._workers.acknowledged, lambda: self._publish(self._configuration.loaded))
         self._status = GatewayStatus(
             self._configuration,
             self._workers,
@@ -89,8 +93,8 @@ class Supervisor:
             self._upstreams,
             self._totals,
             self._traffic,
+            self._rollouts,
         )
-        self._rollouts = RolloutController()
         self._service = ServiceManager(os.environ)
         self._reload = Coalesced(self._reload_for_manager)
         self._stopping = asyncio.Event()
@@ -102,11 +106,12 @@ class Supervisor:
         """Serve until SIGTERM or SIGINT. Returns why that was impossible, None where it was not."""
         self._handle_signals()
         await self._start()
-        admin = AdminServer(self._status, self._rollouts, self._admin)
+        admin = AdminServer(self._status, RolloutController(self._rollouts), self._admin)
         serving_admin = self._requested.start(admin.serve([self._admin_socket]), "admin API")
         self._until_draining.start(self._announce(), "announcement")
         self._until_draining.start(self._configuration.watch(self._fetch_keys_from), "watching files")
         self._until_draining.start(self._stop_without_workers(), "start of workers")
+        self._until_draining.start(self._rollouts.run(), "rollouts")
         self._until_stopped.start(self._traffic.run(), "storing counts of traffic")
         self._until_stopped.start(self._service.keep_alive(), "watchdog of the service manager")
         self._until_stopped.start(self._status.measure_loop_lag(), "measuring the event loop")
@@ -132,13 +137,15 @@ class Supervisor:
             log.warning("configuration", warning=str(warning))
         report_shortage(self._descriptors, loaded.snapshot)
         self._look_up(loaded)
-        await self._wait_for_keys_and_addresses()
+        self._rollouts.apply(loaded)
+        await asyncio.gather(self._wait_for_keys_and_addresses(), self._rollouts.prepare())
         self._publish(loaded)
         await self._workers.start(self._listening.former)
 
     def _apply(self, loaded: Loaded, message: bytes) -> None:
         """Serve by a configuration that takes the place of another."""
         self._look_up(loaded)
+        self._rollouts.apply(loaded)
         self._publish(loaded, message)
         report_shortage(self._descriptors, loaded.snapshot)
 
@@ -147,13 +154,16 @@ class Supervisor:
         self._upstreams.look_up(loaded.snapshot)
 
     def _publish(self, loaded: Loaded, message: bytes | None = None) -> None:
-        self._workers.briefing.publish(loaded.snapshot, message)
+        placed = self._rollouts.placed(loaded)
+        # `message` has the snapshot without rollouts.
+        self._workers.briefing.publish(placed.snapshot, message if placed is loaded else None)
         self._upstreams.check()
-        self._judge.apply(loaded)
+        self._judge.apply(placed)
         self._traffic.apply(loaded)
 
-    def _reported(self, report: WorkerReport) -> None:
+    def _take_report(self, report: WorkerReport) -> None:
         self._totals.add(report)
+        self._rollouts.take(report)
         self._traffic.add(report)
 
     async def _wait_for_keys_and_addresses(self) -> None:
@@ -196,6 +206,7 @@ class Supervisor:
         self._keys.stop()
         self._listening.socket.close()
         await self._workers.stop(snapshot.drain, snapshot.delay)
+        await self._rollouts.close()
         await self._judge.stop()
         await self._traffic.finish()
 

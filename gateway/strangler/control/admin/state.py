@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -13,9 +13,9 @@ from strangler.control.admin.problems import Refused
 from strangler.control.status.metrics import CONTENT_TYPE
 from strangler.model.snapshot import Snapshot
 from strangler.plan import picture as pictures
-
-if TYPE_CHECKING:
-    from strangler.traffic.week import Week
+from strangler.store.database import StoreError
+from strangler.traffic.week import Week
+from strangler.traffic.week import as_document as week_as_document
 
 
 class Shown(Protocol):
@@ -74,12 +74,8 @@ def state_operations(gateway: Shown) -> list[Operation]:
         return JSONResponse(pictures.as_document(pictures.picture_of(gateway.snapshot)))
 
     async def traffic(request: Request) -> Response:
-        # Only here, as it imports SQLAlchemy.
-        from strangler.store.database import StoreError
-        from strangler.traffic.week import as_document
-
         try:
-            return JSONResponse(as_document(await gateway.week()))
+            return JSONResponse(week_as_document(await gateway.week()))
         except StoreError as error:
             raise Refused(503, str(error)) from None
 

@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
@@ -14,6 +14,7 @@ from strangler.config.compile.admin import AdminAccess
 from strangler.control.configuration import RunningConfiguration
 from strangler.control.judge.handle import JudgeHandle
 from strangler.control.key_sets.providers import ProviderKeys
+from strangler.control.rollouts.engine import RolloutEngine
 from strangler.control.status.event_log import event_log_families, event_log_problem
 from strangler.control.status.metrics import exposition, shadow_pairs, traffic_families
 from strangler.control.status.migrations import migrations_as_json
@@ -35,9 +36,7 @@ from strangler.control.workers.fleet import Workers
 from strangler.model.snapshot import Snapshot
 from strangler.observe.counters import WorkerReport
 from strangler.observe.loop_lag import LoopLag
-
-if TYPE_CHECKING:
-    from strangler.traffic.week import Week
+from strangler.traffic.week import Week
 
 LAG_INTERVAL = 1.0
 
@@ -57,13 +56,14 @@ class GatewayStatus:
     upstreams: UpstreamMonitor
     totals: WorkerTotals
     traffic: TrafficRecorder
+    rollouts: RolloutEngine
     draining: bool = False
     loop_lag: Peak = field(default_factory=Peak)
 
     @property
     def snapshot(self) -> Snapshot:
-        """The running snapshot."""
-        return self.configuration.snapshot
+        """The snapshot that workers have, or are getting."""
+        return self.workers.briefing.snapshot
 
     @property
     def access(self) -> AdminAccess:
@@ -79,7 +79,8 @@ class GatewayStatus:
     def degraded(self) -> list[str]:
         """The problems of the gateway's own dependencies, despite which it serves requests."""
         problems = (self.configuration.files.problem(), event_log_problem())
-        return [problem for problem in problems if problem is not None] + self.judge.problems()
+        found = [problem for problem in problems if problem is not None] + self.judge.problems()
+        return found + ([f"rollouts hold: {self.rollouts.problem}"] if self.rollouts.problem is not None else [])
 
     async def status(self) -> dict[str, Any]:
         """The state of everything, with the workers' newest figures."""

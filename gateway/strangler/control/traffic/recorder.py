@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import asyncio
 from time import time
-from typing import TYPE_CHECKING
 
 import structlog
 
 from strangler.config.load import Loaded
 from strangler.observe.counters import WorkerReport
 from strangler.observe.route_callers import RouteLabels
+from strangler.store.database import Database, StoreError
 from strangler.traffic.counts import TrafficCounts
 from strangler.traffic.periods import HOUR
-
-if TYPE_CHECKING:
-    from strangler.store.database import Database
-    from strangler.traffic.week import Week
+from strangler.traffic.storing import prune, write
+from strangler.traffic.tables import metadata
+from strangler.traffic.week import Week, read_week
 
 log = structlog.get_logger(part="traffic")
 
@@ -87,10 +86,6 @@ class TrafficRecorder:
 
     async def week(self) -> Week:
         """The last week, with what is not written yet. Raises StoreError."""
-        # SQLAlchemy takes a third of a second to import, which a gateway without a store should not spend.
-        from strangler.store.database import StoreError
-        from strangler.traffic.week import read_week
-
         url = self._url
         if url is None:
             raise StoreError("no traffic is counted: the configuration names no store")
@@ -99,8 +94,6 @@ class TrafficRecorder:
 
     async def _store(self, url: str, counts: TrafficCounts) -> None:
         database = await asyncio.to_thread(self._open, url)
-        from strangler.traffic.storing import prune, write
-
         now = time()
         hour = int(now) // HOUR
         await database.write(lambda connection: write(database, connection, counts))
@@ -109,9 +102,6 @@ class TrafficRecorder:
             self._pruned = hour
 
     def _open(self, url: str) -> Database:
-        from strangler.store.database import Database
-        from strangler.traffic.tables import metadata
-
         if self._database is None or self._opened != url:
             if self._database is not None:
                 self._database.close()
