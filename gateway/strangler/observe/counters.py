@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from strangler.observe.callers import CallersReport
+from strangler.observe.route_callers import RouteCallersReport
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Upper bounds of the latency histogram, in seconds; one more bucket holds what lies above."""
@@ -109,6 +110,7 @@ class WorkerReport:
     upstream_connections: dict[str, ConnectionCounts] = field(default_factory=dict)
     redis: str | None = None
     callers: list[CallersReport] = field(default_factory=list)
+    route_callers: RouteCallersReport | None = None
 
 
 class Counters:

@@ -82,6 +82,13 @@ def _bucket(migration: str, key: str) -> int:
 _remembered_bucket = lru_cache(REMEMBERED_BUCKETS)(_bucket)
 
 
+def side_of_bucket(migration: Migration, bucket: int) -> SideName:
+    """The side of a caller with this bucket, where no list and no override decides about it."""
+    if migration.stage is Stage.CANARY:
+        return "extracted" if bucket < migration.threshold else "legacy"
+    return _BY_STAGE[migration.stage].side
+
+
 def choose(migration: Migration, request: Request, identity: Identity | None) -> Choice:
     """The side of `migration` for this request."""
     override = migration.override
@@ -111,7 +118,7 @@ def _by_percentage(migration: Migration, request: Request, identity: Identity | 
             value = visitor = secrets.token_hex(16)
         if value:
             bucket = bucket_of(migration.name, value)
-            side: SideName = "extracted" if bucket < migration.threshold else "legacy"
+            side = side_of_bucket(migration, bucket)
             drawn = visitor is not None or sticky.kind == "none"
             return Choice(side, "percentage", bucket, str(sticky), visitor, drawn)
     return Choice("legacy", "no sticky key present")

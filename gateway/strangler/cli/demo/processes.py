@@ -20,6 +20,7 @@ import orjson
 
 from strangler.cli.demo.addresses import DemoAddresses
 from strangler.cli.demo.log_lines import event_lines, request_line
+from strangler.config.compile.admin import VARIABLE
 
 START_DEADLINE = 30.0
 STOP_DEADLINE = 15.0
@@ -49,11 +50,12 @@ class Running:
 
 @dataclass(slots=True)
 class Demo:
-    """The processes of the demo, started from the checkout at `root`."""
+    """The processes of the demo, started from the checkout at `root`; `admin_token` may operate the gateway."""
 
     root: Path
     addresses: DemoAddresses
     workers: int
+    admin_token: str
     running: list[Running] = field(default_factory=list)
 
     @property
@@ -99,6 +101,7 @@ class Demo:
         gateway = {
             "SHOP_JWKS": f"{where.monolith}/.well-known/jwks.json",
             "GATEWAY_STORE": f"sqlite:///{self.var / 'gateway.sqlite3'}",
+            VARIABLE: self.admin_token,
         }
         self._run("gateway", strangler, self.root, gateway, f"{where.admin}/readyz")
 

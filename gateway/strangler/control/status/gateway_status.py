@@ -10,6 +10,7 @@ from typing import Any
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from strangler.config.compile.admin import AdminAccess
 from strangler.control.configuration import RunningConfiguration
 from strangler.control.judge.handle import JudgeHandle
 from strangler.control.key_sets.providers import ProviderKeys
@@ -29,11 +30,13 @@ from strangler.control.status.own_metrics import (
 from strangler.control.status.totals import WorkerTotals
 from strangler.control.status.worker_metrics import worker_families
 from strangler.control.system.process_figures import Peak, process_families
+from strangler.control.traffic.recorder import TrafficRecorder
 from strangler.control.upstreams.monitor import UpstreamMonitor
 from strangler.control.workers.fleet import Workers
 from strangler.model.snapshot import Snapshot
 from strangler.observe.counters import WorkerReport
 from strangler.observe.loop_lag import LoopLag
+from strangler.traffic.week import Week
 
 LAG_INTERVAL = 1.0
 
@@ -52,6 +55,7 @@ class GatewayStatus:
     keys: ProviderKeys
     upstreams: UpstreamMonitor
     totals: WorkerTotals
+    traffic: TrafficRecorder
     rollouts: RolloutEngine
     draining: bool = False
     loop_lag: Peak = field(default_factory=Peak)
@@ -60,6 +64,11 @@ class GatewayStatus:
     def snapshot(self) -> Snapshot:
         """The snapshot that workers have, or are getting."""
         return self.workers.briefing.snapshot
+
+    @property
+    def access(self) -> AdminAccess:
+        """Who may use the admin API by the running configuration."""
+        return self.configuration.loaded.admin
 
     def why_not_ready(self) -> str | None:
         """Why the gateway is not ready to serve, or None if it is."""
@@ -90,6 +99,11 @@ class GatewayStatus:
             "migrations": migrations_as_json(self.snapshot, self.totals),
             "shadow": self.judge.as_json(),
         }
+
+    async def week(self) -> Week:
+        """The last week of traffic. Raises StoreError."""
+        await self.workers.report_now()
+        return await self.traffic.week()
 
     async def metrics(self) -> bytes:
         """All metrics in Prometheus' text format, with the workers' newest figures."""

@@ -1,4 +1,4 @@
-"""Callers of a migration that is rolled out: who comes, who fails, who is slow.
+"""Callers: who comes to each route, and of a migration that is rolled out who comes, who fails, who is slow.
 
 A caller is seen where its decision is taken, which is once for a head that is
 known (decision 0003). A caller is noted at the end of an exchange that failed
@@ -21,12 +21,20 @@ if TYPE_CHECKING:
 NO_DESCRIPTORS_LEFT = "The gateway can't open another connection: it has no file descriptors left."
 
 
-def see(exchange: RequestUnderWay, decision: Decision, route: Route) -> None:
-    """The caller of `exchange` comes to `route`, which counts callers."""
+def see(exchange: RequestUnderWay, decision: Decision, upstream: str) -> None:
+    """The caller of `exchange` comes, and is served by `upstream`."""
+    plane, route, identity = exchange.client.plane, decision.route, decision.identity
+    caller = exchange.peer if identity is None else identity.subject
+    if route is None:
+        plane.route_callers.see("", "", upstream, caller)
+        return
+    plane.route_callers.see(route.name, decision.side or "", upstream, caller)
+    if not route.counted:
+        return
     counted = _counted(exchange, decision, route)
     if counted is not None:
-        counting, caller, side = counted
-        exchange.client.plane.callers.see(_migration_name(route), counting.scope, side, caller)
+        counting, digest, side = counted
+        plane.callers.see(_migration_name(route), counting.scope, side, digest)
 
 
 def note(exchange: RequestUnderWay, route: Route, status: int, seconds: float) -> None:

@@ -164,8 +164,7 @@ class Exchange(RequestUnderWay):
         if known is not None:
             # A recovery that has another side respond does that for this request alone.
             known.remember(decision, client)
-        if decision.route is not None and decision.route.counted:
-            counted_callers.see(self, decision, decision.route)
+        counted_callers.see(self, decision, decision.upstream)
         self._first_attempt(decision.route, plane.pools[decision.upstream])
 
     def _identify(self, request: Request, requirement: AuthRequirement) -> Identity | Refusal | None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from strangler.observe.access_log import AccessLogWriter
     from strangler.observe.callers import CallerTally
     from strangler.observe.counters import Counters
+    from strangler.observe.route_callers import RouteCallers
     from strangler.proxy.exchange.excuse import Excuse
     from strangler.proxy.exchange.known_heads import Remembered
     from strangler.proxy.exchange.request_body import RequestBody
@@ -302,6 +303,9 @@ class Worker(Protocol):
 
     @property
     def callers(self) -> CallerTally: ...
+
+    @property
+    def route_callers(self) -> RouteCallers: ...
 
     @property
     def access_log(self) -> AccessLogWriter | None: ...
