@@ -37,9 +37,10 @@ from strangler.rollout.evidence import (
     Unavailable,
 )
 from strangler.rollout.gates.callers import ERRORS, LATENCY
+from strangler.rollout.policy import EquivalenceRule
 from strangler.rollout.record import Record
 from strangler.rollout.turn import Turn
-from strangler.shadow.evidence.present_pairs import PresentPairs, present_pairs
+from strangler.shadow.evidence.present_pairs import OperationPairs, PresentPairs, present_pairs
 from strangler.shadow.evidence.sequence import sequential_missing
 
 SHORTEST_PAUSE = 2.0
@@ -174,20 +175,16 @@ def _equivalence(plan: RolloutPlan, present: Record, stored: Stored) -> Equivale
             f"only {pairs.compared_share:.0%} of the sampled requests were compared, of which"
             f" {plan.least_compared:.0%} are needed"
         )
-    operations = [
-        ComparedPairs(
-            each.operation,
-            risk,
-            each.compared,
-            each.wrong.get(risk, 0),
-            sequential_missing(each.compared, each.wrong.get(risk, 0), rule.target),
-            each.per_second,
-        )
-        for each in pairs.operations
-        for risk in sorted(rule.classes)
-    ]
+    operations = tuple(_compared(each, rule) for each in pairs.operations)
     scope = present.scope._replace(revision=revision_of(plan, pairs))
-    return Equivalence(scope, stored.traffic.at, rule.target, tuple(operations), pairs.tested_at, pairs.failure)
+    return Equivalence(scope, stored.traffic.at, rule.target, operations, pairs.tested_at, pairs.failure)
+
+
+def _compared(pairs: OperationPairs, rule: EquivalenceRule) -> ComparedPairs:
+    """The pairs of an operation, of which those mismatch whose worst difference is of a class that counts."""
+    mismatched = sum(count for risk, count in pairs.wrong.items() if risk in rule.classes)
+    missing = sequential_missing(pairs.compared, mismatched, rule.target)
+    return ComparedPairs(pairs.operation, min(rule.classes), pairs.compared, mismatched, missing, pairs.per_second)
 
 
 def _counts(gate: str, plan: RolloutPlan, present: Record, stored: Stored) -> CallerCounts | Unavailable:
