@@ -107,7 +107,11 @@ def _lines(
     yield f"  moved: {_part(good.moved, good)}; not ended, for want of callers: {_part(good.open, good)}"
     yield f"a bad release, which fails {bad.ratio:g} times as many callers:"
     yield f"  rolled back: {_part(bad.rolled_back, bad)}"
-    yield f"  promoted beyond the first share: {_part(bad.promoted, bad)} (at most {_percent(policy.beta)} by beta)"
+    if bad.ratio >= policy.harmful_ratio:
+        promise = f"at most {_percent(policy.beta)} by beta"
+    else:
+        promise = f"open: beta is about releases that fail {policy.harmful_ratio:g} times as many"
+    yield f"  promoted beyond the first share: {_part(bad.promoted, bad)} ({promise})"
 
 
 def _exposed(traffic: Traffic, bad: SimulatedFigures) -> str:
