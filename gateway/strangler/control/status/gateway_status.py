@@ -27,6 +27,7 @@ from strangler.control.status.own_metrics import (
     store_families,
     version,
 )
+from strangler.control.status.rollout_metrics import rollout_families
 from strangler.control.status.totals import WorkerTotals
 from strangler.control.status.worker_metrics import worker_families
 from strangler.control.system.process_figures import Peak, process_families
@@ -131,6 +132,7 @@ class GatewayStatus:
         yield from key_set_families(self.keys.sources)
         yield from redis_families(reports)
         yield from store_families(self.judge)
+        yield from rollout_families(self.rollouts)
         yield from configuration_families(self.configuration)
         yield GaugeMetricFamily(
             "strangler_degraded", "Problems that /readyz and /status list as degraded.", len(self.degraded())
