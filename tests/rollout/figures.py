@@ -66,17 +66,35 @@ def limits(good: SimulatedFigures, bad: SimulatedFigures) -> list[Limit]:
     ]
 
 
+COLUMNS = (
+    "fails callers",
+    "rollouts",
+    "rolled back",
+    "promoted beyond 1 %",
+    "moved to all",
+    "met by, mean",
+    "met by, in 99.9 %",
+    "time at 1 %, mean",
+    "time at 1 %, in 99.9 %",
+)
+
+
 def table(found: list[SimulatedFigures]) -> Iterator[str]:
     """The figures as a table in Markdown."""
-    yield "| fails callers | rollouts | rolled back | promoted beyond 1 % | moved to all | met by, mean | met by, in 99.9 % |"
-    yield " time at 1 %, mean | time at 1 %, in 99.9 % |\n|---|---|---|---|---|---|---|---|---|\n"
+    yield f"| {' | '.join(COLUMNS)} |\n"
+    yield "|---" * len(COLUMNS) + "|\n"
     for each in found:
-        first = each.seconds[1.0]
-        yield (
-            f"| {each.ratio:g} times as many | {each.runs:,} | {_percent(each.rolled_back, each)} | {_percent(each.promoted, each)}"
-            f" | {_percent(each.moved, each)} | {each.exposed.mean * 100:.3f} % | {each.exposed.nearly_all * 100:.3f} %"
-            f" | {duration(first.mean)} | {duration(first.nearly_all)} |\n"
+        first, exposed = each.seconds[1.0], each.exposed
+        cells = (
+            f"{each.ratio:g} times as many",
+            f"{each.runs:,}",
+            *(_percent(number, each) for number in (each.rolled_back, each.promoted, each.moved)),
+            f"{exposed.mean * 100:.3f} %",
+            f"{exposed.nearly_all * 100:.3f} %",
+            duration(first.mean),
+            duration(first.nearly_all),
         )
+        yield f"| {' | '.join(cells)} |\n"
 
 
 def page_text(found: list[SimulatedFigures], kept: list[Limit]) -> str:
