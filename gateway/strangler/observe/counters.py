@@ -11,6 +11,9 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from strangler.observe.callers import CallersReport
+from strangler.observe.route_callers import RouteCallersReport
+
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Upper bounds of the latency histogram, in seconds; one more bucket holds what lies above."""
 
@@ -93,7 +96,7 @@ class WorkerReport:
     """What one worker counted since its last report, and its connections now.
 
     `redis` is the error of the Redis that holds rate limits, "" where it works,
-    None where the worker uses none.
+    None where the worker uses none. `callers` are those of migrations that are rolled out.
     """
 
     requests: dict[Labels, RequestFigures] = field(default_factory=dict)
@@ -106,6 +109,8 @@ class WorkerReport:
     tunnels: int = 0
     upstream_connections: dict[str, ConnectionCounts] = field(default_factory=dict)
     redis: str | None = None
+    callers: list[CallersReport] = field(default_factory=list)
+    route_callers: RouteCallersReport | None = None
 
 
 class Counters:

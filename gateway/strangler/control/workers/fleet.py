@@ -89,6 +89,11 @@ class Workers:
         """Whether every worker is there and serves by the snapshot of `version`."""
         return len(self.running) == self._count and all(w.version == version for w in self.running.values())
 
+    def acknowledged(self) -> tuple[int, int]:
+        """How many workers run, and how many of them serve by the newest snapshot."""
+        version = self.briefing.snapshot.version
+        return len(self.running), sum(worker.version == version for worker in self.running.values())
+
     def why_not_serving(self, version: str) -> str | None:
         """Why not every worker serves by the snapshot of `version`; None if all do."""
         if self.serving(version):
