@@ -8,7 +8,7 @@ SERVICES := $(patsubst %/pyproject.toml,-e %,$(wildcard extracted/*/pyproject.to
 # Tests and demo start hundreds of processes; without stored bytecode each of them compiles everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test lint check bench conformance-peers fuzz attack slow-clients chaos evidence-figures clean
+.PHONY: help setup demo test lint check bench conformance-peers fuzz attack slow-clients chaos evidence-figures rollout-figures clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -65,6 +65,9 @@ chaos: setup ## make things fail under load and count what clients lose; writes 
 
 evidence-figures: setup ## judge candidates that are wrong on purpose, and right ones; writes docs/shadow.md
 	$(BIN)/python -m tests.evidence --write docs/shadow.md
+
+rollout-figures: setup ## simulate 200,000 rollouts of good and bad releases; writes docs/rollout.md
+	$(BIN)/python -m tests.rollout.figures --write docs/rollout.md
 
 clean: ## remove the virtual environment and the databases of the demo
 	rm -rf $(VENV) var legacy_monolith/var extracted/*/var

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from strangler.cli.admin.address import WHERE_HELP, TokenFile, split_where
-from strangler.cli.configuration import ConfigOption, ConfiguredCommand
+from strangler.cli.configuration import ConfigOption, ConfiguredCommand, arguments, split
 
 app = typer.Typer(no_args_is_help=True, help="Show and order what the rollouts of a running gateway do.")
 
@@ -121,6 +121,36 @@ def promote(
 ) -> None:
     """Go to the next step now. No force goes past a gate that fails, a pause, a freeze or a dependency."""
     _order("promote", given, config, token_file, as_json, reason=reason, force=force)
+
+
+@app.command(cls=ConfiguredCommand)
+def simulate(
+    given: Annotated[list[str], arguments("MIGRATION", "The migration.")],
+    config: ConfigOption = None,
+    bad_ratio: Annotated[
+        float | None,
+        typer.Option(
+            min=1.0,
+            help="How many times as many callers a bad release fails. Default: `harmful_ratio`.",
+            show_default=False,
+        ),
+    ] = None,
+    callers_per_hour: Annotated[
+        float | None,
+        typer.Option(min=1, help="How many callers come in a mean hour. Default: as recorded.", show_default=False),
+    ] = None,
+    failing: Annotated[
+        float, typer.Option(min=0, max=50, help="The share of callers who fail on the legacy side, in percent.")
+    ] = 1.0,
+    runs: Annotated[int, typer.Option(min=1, max=1_000_000, help="Simulated rollouts of each release.")] = 1000,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate a rollout on last week's traffic: how long steps take, whom a bad release meets, how often it errs."""
+    from strangler.cli.rollout.simulate import SimulationOptions, simulate_rollout
+
+    file, (migration,) = split(given, "MIGRATION", config)
+    options = SimulationOptions(bad_ratio, callers_per_hour, failing, runs, as_json)
+    raise typer.Exit(simulate_rollout(file, migration, options))
 
 
 def _order(kind: str, given: list[str], config: Any, token_file: Any, as_json: bool, **document: Any) -> None:
