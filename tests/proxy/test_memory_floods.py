@@ -22,7 +22,7 @@ from strangler.observe import access_log
 from strangler.observe.access_log import AccessLogWriter
 from strangler.observe.counters import LONGEST_LABEL, MOST_EVENTS, Counters
 from strangler.proxy.http.headers import RESPONSE_ACTIONS, connection_options, known_host, request_actions
-from strangler.proxy.rate_limits.limiter import bucket_of as rate_limit_bucket
+from strangler.proxy.rate_limits.limiter import bucket_name
 from strangler.proxy.upstream.plain_response import plain_response
 from strangler.resilience.stale import StaleAnswers
 from strangler.routing.request import Request
@@ -155,7 +155,7 @@ def test_a_rate_limit_by_a_header_keeps_no_long_value() -> None:
     names = set()
     for number in range(3):
         asked = Asked("GET", "/", "", "a", [(b"X-Key", LONG.encode() + b"%d" % number)], "192.0.2.1")
-        names.add(rate_limit_bucket(limit, asked, None))
+        names.add(bucket_name(limit, asked, None))
     assert len(names) == 3
     assert max(map(len, names)) < 200
 

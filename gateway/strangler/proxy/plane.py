@@ -173,8 +173,8 @@ class DataPlane:
 
     def endpoints_of(self, upstream: Upstream) -> tuple[Endpoint, ...]:
         """Return the endpoints of `upstream` with the addresses known so far."""
-        found = self._addresses.get(upstream.name) if upstream.resolve is not None else None
-        return found or upstream.endpoints
+        resolved = self._addresses.get(upstream.name) if upstream.resolve is not None else None
+        return resolved or upstream.endpoints
 
     def _every_pool(self) -> list[UpstreamPool]:
         """Return all pools, including those of copies."""
@@ -204,8 +204,8 @@ class DataPlane:
                     kept = self.new_breaker(migration.breaker, f"{migration.name} ({side})")
                 self.side_breakers[migration.name, side] = kept
                 guarding[name].append(kept)
-        for name, found in guarding.items():
-            self.pools[name].set_breakers(found)
+        for name, guards in guarding.items():
+            self.pools[name].set_breakers(guards)
         answers = self.stale_answers
         self.stale_answers = {
             name: kept_answers

@@ -16,6 +16,8 @@ class Request:
     client has shown, None where it has shown none.
     """
 
+    # Positional parameters instead of an object for them: one is made for each request.
+
     __slots__ = ("_headers", "certificate", "host", "method", "path", "peer", "query")
 
     def __init__(

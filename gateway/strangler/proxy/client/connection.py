@@ -95,7 +95,7 @@ class ClientConnection:
         self.forwarded_element = ""
         self.generation = 0
         self._believed = believed
-        # Flags that can be true in several states; `states` says why.
+        # Flags that can be true in several states; for the reasons see `states`.
         self.is_reading = True
         self._full = False
         self._ended = False

@@ -47,7 +47,7 @@ _BLANK: Final = b"\r\n"
 
 
 class RequestReceiver(Client, Protocol):
-    """The connection that a reader reads for; what its methods promise is said there."""
+    """The connection that a reader reads for; its methods are documented there."""
 
     state: int
     exchange: Exchange | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from strangler.proxy.exchange.under_way import Worker as ExchangeWorker
+from strangler.proxy.exchange.under_way import ExchangeWorker
 from strangler.proxy.http.headers import Actions
 from strangler.routing.trust import TrustedProxies
 

@@ -50,7 +50,7 @@ def identify(request: RequestUnderWay, requirement: AuthRequirement) -> Identity
 
 
 def _take_upgrade_token(request: RequestUnderWay, requirement: AuthRequirement) -> None:
-    """Move tokens from where the route lets a handshake carry them to the credentials, so that nobody sees them."""
+    """Move tokens from where the route permits them in a handshake to the credentials; none is forwarded or logged."""
     head = request.head
     for place in requirement.upgrade_token:
         if place.kind != "query":

@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from strangler.model.auth import AuthRequirement
     from strangler.model.route import Route
     from strangler.proxy.exchange.request_head import RequestHead
-    from strangler.proxy.exchange.under_way import Client, Observer
+    from strangler.proxy.exchange.under_way import Client, Observer, Trying
     from strangler.proxy.upstream.connection import UpstreamConnection
     from strangler.proxy.upstream.endpoint_pool import EndpointPool
     from strangler.proxy.upstream.upstream_pool import UpstreamPool
@@ -73,8 +73,6 @@ class Exchange(RequestUnderWay):
     """
 
     __slots__ = ()
-
-    attempts: Attempts | None
 
     def __init__(self, client: Client, head: RequestHead) -> None:
         self.method = head.method
@@ -142,7 +140,7 @@ class Exchange(RequestUnderWay):
     # What the rate limits of the route say
 
     def let_in(self, upstream: UpstreamPool, fields: bytes) -> None:
-        """The rate limits let the request in, which `fields` tell the client."""
+        """The rate limits admit the request; `fields` report them to the client."""
         self.rate_limit_fields = fields
         self._first_attempt(self.decision.route, upstream)
 
@@ -369,7 +367,7 @@ class Exchange(RequestUnderWay):
         failures.busy(self, detail)
 
     def out_of_descriptors(self) -> None:
-        """The gateway itself can open no connection, which says nothing about the upstream."""
+        """The gateway itself can't open a connection, which is not the upstream's failure."""
         failures.out_of_descriptors(self)
 
     def upstream_lost(self) -> None:
@@ -380,7 +378,7 @@ class Exchange(RequestUnderWay):
         """The upstream can't complete this attempt, by its own fault unless `blame` is false."""
         failures.upstream_failed(self, cause, status, detail, blame=blame)
 
-    def care(self) -> Attempts:
+    def care(self) -> Trying:
         """The attempts, for which there is now a reason."""
         if self.attempts is None:
             self.attempts = Attempts(self) if self.pool is None else Attempts.late(self, self.pool.owner)

@@ -238,7 +238,7 @@ class GatheredHead(RequestHead):
         self.host = host.text
 
     def _count_forward(self, method: str, left: bytes) -> None:
-        """Count Max-Forwards down; a request with none left is answered here (RFC 9110 section 7.6.2)."""
+        """Count Max-Forwards down; the gateway itself responds to a request with none left (RFC 9110 section 7.6.2)."""
         if not left or not _DIGITS.issuperset(left) or len(left) > 9:
             raise HeadRefused(400, "Max-Forwards is not a number, or too large.")
         if int(left) == 0:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from strangler.auth.identity import Identity
     from strangler.model.route import Route
     from strangler.proxy.exchange.request_body import RequestBody
-    from strangler.proxy.exchange.under_way import RequestUnderWay, Worker
+    from strangler.proxy.exchange.under_way import ExchangeWorker, RequestUnderWay
     from strangler.proxy.upstream.endpoint_pool import EndpointPool
 
 
@@ -67,7 +67,7 @@ def head_sent(exchange: RequestUnderWay, pool: EndpointPool | None = None) -> li
     return parts
 
 
-def _passes_token(worker: Worker, identity: Identity) -> bool:
+def _passes_token(worker: ExchangeWorker, identity: Identity) -> bool:
     """Whether the upstream gets the caller's token, too."""
     # A reload may have taken the provider away since the decision.
     provider = worker.snapshot.providers.get(identity.provider)
