@@ -32,8 +32,8 @@ from strangler.control.system.process_figures import Peak, process_families
 from strangler.control.upstreams.monitor import UpstreamMonitor
 from strangler.control.workers.fleet import Workers
 from strangler.model.snapshot import Snapshot
-from strangler.observe.counters import WorkerReport
 from strangler.observe.loop_lag import LoopLag
+from strangler.observe.worker_report import WorkerReport
 
 LAG_INTERVAL = 1.0
 
