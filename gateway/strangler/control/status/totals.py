@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from strangler.observe.counters import MANY, MOST_EVENTS, FallbackLabels, RequestFigures, WorkerReport
+from strangler.observe.counters import MANY, MOST_EVENTS
+from strangler.observe.worker_report import FallbackLabels, RequestFigures, WorkerReport
 
 _STATUSES = {int(status): str(int(status)) for status in HTTPStatus} | {499: "499"}
 

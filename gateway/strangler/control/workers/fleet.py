@@ -26,7 +26,7 @@ from strangler.control.workers.runtime_folder import FormerWorker
 from strangler.control.workers.silence import kill_silent
 from strangler.control.workers.start_schedule import StartSchedule
 from strangler.observe.background_tasks import BackgroundTasks
-from strangler.observe.counters import WorkerReport
+from strangler.observe.worker_report import WorkerReport
 from strangler.pickle_stream import read_message
 
 log = structlog.get_logger(part="workers")
