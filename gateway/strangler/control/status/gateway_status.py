@@ -16,6 +16,7 @@ from strangler.control.configuration import RunningConfiguration
 from strangler.control.judge.handle import JudgeHandle
 from strangler.control.key_sets.providers import ProviderKeys
 from strangler.control.rollouts.engine import RolloutEngine
+from strangler.control.status.certificates import certificate_families
 from strangler.control.status.event_log import event_log_families, event_log_problem
 from strangler.control.status.metrics import exposition, shadow_pairs, traffic_families
 from strangler.control.status.migrations import migrations_as_json
@@ -126,12 +127,13 @@ class GatewayStatus:
     def _families(self) -> Iterator[Metric]:
         reports = self._reports()
         yield from traffic_families(self.totals)
-        yield from worker_families(reports, self.workers.restarts)
+        yield from worker_families(reports, self.workers.count, self.workers.restarts)
         yield from self.upstreams.families(reports)
         yield shadow_pairs(self.judge.figures.outcomes())
         yield from self._process_families()
         yield build_family()
         yield from key_set_families(self.keys.sources)
+        yield from certificate_families(self.snapshot)
         yield from redis_families(reports)
         yield from store_families(self.judge)
         yield from rollout_families(self.rollouts)

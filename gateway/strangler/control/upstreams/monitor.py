@@ -63,7 +63,7 @@ class UpstreamMonitor:
     def families(self, reports: Iterable[WorkerReport]) -> Iterator[Metric]:
         """The same for Prometheus."""
         yield endpoint_gauge(self._health.endpoints)
-        yield from upstream_gauges(reports)
+        yield from upstream_gauges(self._snapshot, reports)
 
     def _addresses_changed(self, upstream: str, endpoints: tuple[Endpoint, ...]) -> None:
         self._on_addresses(upstream, endpoints)
