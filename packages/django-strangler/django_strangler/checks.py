@@ -30,10 +30,10 @@ def check_options(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
 
 def _identity(chosen: Options) -> Iterator[CheckMessage]:
     if not chosen.secrets:
-        yield Error(
-            "STRANGLER['SECRETS'] is empty, so no message of the gateway can be verified.",
+        yield Warning(
+            "STRANGLER['SECRETS'] is empty, so no message of the gateway can be verified, and the app does nothing.",
             hint="Set the secret that the gateway's configuration names, of at least 32 random bytes.",
-            id="strangler.E002",
+            id="strangler.W002",
         )
     if not chosen.identity_id:
         yield Error(
@@ -48,10 +48,10 @@ def _identity(chosen: Options) -> Iterator[CheckMessage]:
             hint="Use a UUID or another value that is the same on both sides.",
             id="strangler.W004",
         )
-    if bool(chosen.keys) != bool(chosen.audience) and TOKEN_MIDDLEWARE in settings.MIDDLEWARE:
+    if chosen.keys and not chosen.audience:
         yield Error(
-            "STRANGLER['KEYS'] and STRANGLER['AUDIENCE'] are both needed to verify the gateway's tokens.",
-            hint="KEYS is the gateway's key set, a URL or a file; AUDIENCE the upstream's name in its configuration.",
+            "STRANGLER['KEYS'] is set without STRANGLER['AUDIENCE'], so a token for another service would be accepted.",
+            hint="AUDIENCE is the name of this upstream in the gateway's configuration.",
             id="strangler.E005",
         )
 

@@ -36,5 +36,5 @@ def drop_user_headers(meta: MutableMapping[str, Any]) -> None:
     Django's RemoteUserMiddleware reads `HTTP_REMOTE_USER` under ASGI, which any client can set. `REMOTE_USER` itself
     stays: only the server, never a header, writes that key under WSGI.
     """
-    for name in [key for key in meta if key.startswith("HTTP_") and _REMOTE_USER.match(key.replace("-", "_"))]:
+    for name in [key for key in meta if key.endswith(("_USER", "-USER")) and _REMOTE_USER.match(key.replace("-", "_"))]:
         del meta[name]

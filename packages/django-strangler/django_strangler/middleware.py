@@ -19,14 +19,15 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from django_strangler.conf import options
-from django_strangler.guard.blocks import lock_everything
 from django_strangler.guard.copies import is_copy, serve_copy
-from django_strangler.headers import ASK, ROUTE, drop_user_headers
+from django_strangler.headers import ASK, ROUTE, drop_user_headers, meta_name
 from django_strangler.identity import endpoint, revocation
 from django_strangler.inventory.route_names import route_of
 from django_strangler.signatures import ASK as ASK_PURPOSE
 from django_strangler.signatures import ROUTE as ROUTE_PURPOSE
 from django_strangler.signatures import NotSigned, read_stamp, signature
+
+_ASK = meta_name(ASK)
 
 
 class GatewayMiddleware:
@@ -40,7 +41,6 @@ class GatewayMiddleware:
             raise MiddlewareNotUsed("STRANGLER['SECRETS'] is empty, so no message of the gateway can be verified.")
         self._get_response = get_response
         self._session_path = options().session_path
-        lock_everything()
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
             markcoroutinefunction(self)
@@ -73,7 +73,7 @@ class GatewayMiddleware:
 
 def _with_route(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """The response with the route of its request, if the gateway asked for it."""
-    asked = request.headers.get(ASK)
+    asked = request.META.get(_ASK)
     if asked is None:
         return response
     try:

@@ -33,7 +33,7 @@ def test_a_project_in_order_has_no_findings() -> None:
     ("changed", "id_"),
     [
         ({"STRANGLER": {"SECRET": "x"}}, "E001"),
-        ({"STRANGLER": {"IDENTITY_ID": "username"}}, "E002"),
+        ({"STRANGLER": {"IDENTITY_ID": "username"}}, "W002"),
         ({"STRANGLER": {"SECRETS": [SHARED]}}, "E003"),
         ({"STRANGLER": {**GOOD, "IDENTITY_ID": "pk"}}, "W004"),
         ({"STRANGLER": {**GOOD, "KEYS": "keys.json"}}, "E005"),

@@ -1,6 +1,7 @@
 """Locks before what a transaction can't undo: mail, Celery, HTTP, caches, files and threads.
 
-They are set when the server starts (`GatewayMiddleware`), on the classes of the libraries that are installed. What
+They are set before the first copy runs, on the classes of all these libraries that are installed, so that a process
+that serves no copies pays nothing. What
 has a harmless substitute gets it, so that the view goes on as for a client: a mail counts as sent, a task as queued, a
 cache entry as stored. What has none fails as if the other side could not be reached.
 """
@@ -30,6 +31,8 @@ from django_strangler.guard.guard import Guard, current_guard
 _REASON = "blocked: a shadow copy reaches no other system"
 _start = threading.Thread.start
 _submit = concurrent.futures.ThreadPoolExecutor.submit
+_setting = threading.RLock()
+_done: set[str] = set()
 _locked: set[tuple[Any, str]] = set()
 
 Instead = Callable[..., Any]
@@ -52,7 +55,16 @@ def lock(owner: Any, name: str, instead: Instead) -> None:
 
 
 def lock_everything() -> None:
-    """Set all locks. Libraries that are installed are imported for it; it may be called again."""
+    """Set all locks, once in a process. Libraries that are installed are imported for it, which takes a second."""
+    if "all" in _done:
+        return
+    # Another thread's copy waits until all are set.
+    with _setting:
+        _lock_everything()
+        _done.add("all")
+
+
+def _lock_everything() -> None:
     _lock_mail()
     _lock_caches()
     _lock_standard_library()

@@ -19,14 +19,16 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 
 from django_strangler.conf import options
+from django_strangler.guard.blocks import lock_everything
 from django_strangler.guard.database import NotUndone, rolled_back
 from django_strangler.guard.guard import Guard, activated
 from django_strangler.guard.sessions import read_only_sessions
-from django_strangler.headers import GUARDED, SHADOW
+from django_strangler.headers import GUARDED, SHADOW, meta_name
 from django_strangler.signatures import GUARDED as GUARDED_PURPOSE
 from django_strangler.signatures import SHADOW as SHADOW_PURPOSE
 from django_strangler.signatures import NotSigned, Stamp, body_digest, read_stamp, signature
 
+_SHADOW = meta_name(SHADOW)
 _log = logging.getLogger("django_strangler")
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -38,7 +40,8 @@ class TooLarge(Exception):
 
 def is_copy(request: HttpRequest) -> bool:
     """Whether the request has a shadow marker, valid or not."""
-    return SHADOW in request.headers
+    # Not by `request.headers`, which is made for every request that reads it.
+    return _SHADOW in request.META
 
 
 def serve_copy(request: HttpRequest, get_response: GetResponse) -> HttpResponseBase:
@@ -48,6 +51,7 @@ def serve_copy(request: HttpRequest, get_response: GetResponse) -> HttpResponseB
     except NotSigned as error:
         _log.warning("refused a shadow copy: %s", error)
         return JsonResponse({"error": f"the shadow marker is refused: {error}"}, status=403)
+    lock_everything()
     guard = Guard()
     try:
         response = _undone(guard, request, get_response)
@@ -63,7 +67,7 @@ def serve_copy(request: HttpRequest, get_response: GetResponse) -> HttpResponseB
 
 def _marker(request: HttpRequest) -> Stamp:
     parts = (request.method or "", request.get_full_path(), body_digest(request.body))
-    return read_stamp(request.headers[SHADOW], options().secrets, SHADOW_PURPOSE, parts, time())
+    return read_stamp(request.META[_SHADOW], options().secrets, SHADOW_PURPOSE, parts, time())
 
 
 def _undone(guard: Guard, request: HttpRequest, get_response: GetResponse) -> HttpResponseBase:

@@ -17,13 +17,16 @@ from typing import Any
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 
-from django_strangler.headers import TOKEN
+from django_strangler.conf import options
+from django_strangler.headers import TOKEN, meta_name
 from django_strangler.tokens.users import user_for
 from django_strangler.tokens.verify import GatewayIdentity, TokenRefused, identity_of
 
+_TOKEN = meta_name(TOKEN)
 _log = logging.getLogger("django_strangler")
 
 
@@ -34,6 +37,8 @@ class TokenMiddleware:
     async_capable = True
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        if not options().keys:
+            raise MiddlewareNotUsed("STRANGLER['KEYS'] is empty, so no token of the gateway can be verified.")
         self._get_response = get_response
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
@@ -46,14 +51,14 @@ class TokenMiddleware:
         return response
 
     async def _respond_async(self, request: HttpRequest) -> HttpResponseBase:
-        refused = await sync_to_async(authenticate)(request) if TOKEN in request.headers else None
+        refused = await sync_to_async(authenticate)(request) if _TOKEN in request.META else None
         response: HttpResponseBase = refused or await self._get_response(request)
         return response
 
 
 def authenticate(request: HttpRequest) -> HttpResponse | None:
     """Set the user of `request` by its token; the response if the request is refused."""
-    token = request.headers.get(TOKEN)
+    token = request.META.get(_TOKEN)
     if token is None:
         return None
     try:
