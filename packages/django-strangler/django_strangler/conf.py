@@ -53,6 +53,7 @@ class Options:
     guard_statement: float = 5.0
     guard_body: int = 8_388_608
     cache: str = "default"
+    outbox: str = ""
 
 
 def options() -> Options:

@@ -15,6 +15,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "django_strangler",
+    "django_strangler.data",
     "tests.shop",
 ]
 MIDDLEWARE = [

@@ -2,6 +2,17 @@
 
 from django.db import models
 
+from django_strangler.data.soft_keys import SoftForeignKey
+
+
+class Delivery(models.Model):
+    """A delivery to a customer whom another service knows."""
+
+    customer = SoftForeignKey("user")
+
+    def __str__(self) -> str:
+        return f"to {self.customer}"
+
 
 class Order(models.Model):
     """An order of a customer."""
