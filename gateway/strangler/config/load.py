@@ -61,11 +61,11 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Loaded:
     """
     problems: list[Problem] = []
     document = read_document(path, environment, problems)
-    found: list[Problem] = []
-    loaded = _load(path, document, found)
+    collected: list[Problem] = []
+    loaded = _load(path, document, collected)
     # What could not be read is not what was written, so no further problems are reported for it.
     unread = {problem.source for problem in problems}
-    problems += [problem for problem in found if problem.source not in unread]
+    problems += [problem for problem in collected if problem.source not in unread]
     if loaded is None or problems:
         raise ConfigurationError(Masking(document).masked(problems))
     return replace(loaded, warnings=tuple(Masking(document).masked(loaded.warnings)))
@@ -95,7 +95,7 @@ def _load(path: Path, document: Document, problems: list[Problem]) -> Loaded | N
     if problems:
         return None
 
-    providers = {name: found.provider for name, found in credentials.items()}
+    providers = {name: credential.provider for name, credential in credentials.items()}
     secrets = {name: provider.secret for name, provider in providers.items() if provider.secret is not None}
     version = version_of(document.root.plain(), {**secrets, **tls.content})
     folder = Path(document.source("store", "url").file).parent
@@ -106,7 +106,7 @@ def _load(path: Path, document: Document, problems: list[Problem]) -> Loaded | N
             compile_test(section, document.source("tests", number)) for number, section in enumerate(model.tests)
         ),
         watched=_watched(
-            path, document, [*(file for found in credentials.values() for file in found.files), *tls.files]
+            path, document, [*(file for credential in credentials.values() for file in credential.files), *tls.files]
         ),
         warnings=tuple(in_order([*everything.warnings(checked), *tls.warnings])),
     )

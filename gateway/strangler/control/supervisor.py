@@ -20,6 +20,7 @@ from types import MappingProxyType
 
 import structlog
 
+from strangler.compiled import how_it_runs
 from strangler.config.load import Loaded
 from strangler.control.admin.api import AdminServer
 from strangler.control.coalescing import Coalesced
@@ -156,6 +157,7 @@ class Supervisor:
             listen=address_of(self._listening.socket),
             admin=address_of(self._admin_socket),
             version=self._configuration.snapshot.version,
+            code=how_it_runs(),
             pid=os.getpid(),
         )
         self._service.ready()

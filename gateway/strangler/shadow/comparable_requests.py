@@ -23,7 +23,7 @@ PARTIAL = frozenset((206, 304, 412, 416))
 ACCEPT_ENCODING = b"accept-encoding"
 
 NAME_LENGTHS = frozenset(map(len, (*CONDITIONS, ACCEPT_ENCODING)))
-"""By which most other fields are told apart at once."""
+"""Distinguishes most other fields at once."""
 
 _CONDITION_LINES = re.compile(
     rb"^(?:if-(?:none-match|match|modified-since|unmodified-since|range)|range):[^\r\n]*\r\n",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -53,7 +53,7 @@ def problems_of(error: ValidationError, document: Document) -> list[Problem]:
 
 
 def _problem(detail: ErrorDetails, document: Document) -> Problem:
-    kind, loc, context = detail["type"], detail["loc"], detail.get("ctx", {})
+    kind, loc = detail["type"], detail["loc"]
     if kind == "missing":
         where = f" in {dotted(loc[:-1])}" if loc[:-1] else ""
         return Problem(document.source(*loc[:-1]), f"the key '{loc[-1]}' is missing{where}")
@@ -63,14 +63,13 @@ def _problem(detail: ErrorDetails, document: Document) -> Problem:
         return Problem(document.source(*loc, key=True), f"unknown key '{loc[-1]}'{where}", hint)
     on_key = loc[-1] == "[key]"
     path = loc[:-1] if on_key else loc
-    message, hint = _words(kind, path, on_key, detail["input"], context, detail["msg"])
+    message, hint = _words(path, on_key, detail)
     return Problem(document.source(*path, key=on_key or kind == "no_value"), f"{dotted(path)}: {message}", hint)
 
 
-def _words(
-    kind: str, path: tuple[Step, ...], on_key: bool, value: Any, context: Mapping[str, Any], message: str
-) -> tuple[str, str | None]:
-    """The message and the hint."""
+def _words(path: tuple[Step, ...], on_key: bool, detail: ErrorDetails) -> tuple[str, str | None]:
+    """Return the message and the hint."""
+    kind, value, context, message = detail["type"], detail["input"], detail.get("ctx", {}), detail["msg"]
     if kind == "value_error":
         text = str(context["error"])
         said, separator, hint = text.partition("; did you mean ")
@@ -136,9 +135,9 @@ def _below(kind: Any, step: Step) -> Any:
         if get_origin(part) in (dict, list):
             return get_args(part)[-1]
         if get_args(part) and part is not kind:
-            found = _below(part, step)
-            if found is not None:
-                return found
+            value = _below(part, step)
+            if value is not None:
+                return value
     return None
 
 

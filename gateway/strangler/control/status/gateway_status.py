@@ -10,6 +10,7 @@ from typing import Any
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from strangler.compiled import compiled_modules
 from strangler.control.configuration import RunningConfiguration
 from strangler.control.judge.handle import JudgeHandle
 from strangler.control.key_sets.providers import ProviderKeys
@@ -78,6 +79,7 @@ class GatewayStatus:
             "ready": self.why_not_ready() is None,
             "degraded": self.degraded(),
             "version": version(),
+            "compiled": list(compiled_modules()),
             "configuration": self.configuration.as_json(),
             **self.workers.as_json(),
             "providers": self.keys.as_json(),

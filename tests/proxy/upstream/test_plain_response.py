@@ -1,15 +1,18 @@
-"""A plain response in one read skips the parser; it must mean what the parser takes it for."""
+"""A plain response head is not parsed; it must mean what the parser takes it for."""
 
 from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from strangler.model.snapshot import Snapshot
-from strangler.proxy.upstream.short_response import read_short_response
+from strangler.proxy.upstream.connection import UpstreamConnection
+from strangler.proxy.upstream.plain_response import plain_response
 from tests.e2e.raw_http import parse_head
+from tests.proxy.client.heads import cut
 from tests.proxy.in_process import Plane, run
 
 STATUS_LINES = [
@@ -71,7 +74,14 @@ FIELDS = [
     b"Connection: close",
     b"Connection: X",
     b"Connection: keep-alive, X",
+    b"Connection: keep-alive, close",
+    b"Connection: upgrade",
+    b"Proxy-Connection: close",
+    b"Proxy-Connection: keep-alive",
     b"Keep-Alive: timeout=5",
+    b'ETag: "a"',
+    b"Cache-Control: no-cache",
+    b"TE: x",
     b"Trailer: X",
     b"Upgrade: h2c",
     b"X-Request-Id: theirs",
@@ -102,11 +112,14 @@ def responses(draw: st.DrawFn) -> bytes:
 _DRAWN = re.compile(rb'(?<=-Request-Id: )[0-9a-f]{32}|(?<=Date: ).*GMT|(?<="request_id":")[0-9a-f]{32}')
 
 
-async def outcome(snapshot: Snapshot, reads: list[bytes], *, then_close: bool) -> tuple[object, ...]:
+async def outcome(
+    snapshot: Snapshot, reads: list[bytes], *, then_close: bool, method: bytes = b"GET", parsed: bool = False
+) -> tuple[object, ...]:
     """What a client gets where the upstream's answer comes in these reads, and whether the connections go on."""
     plane = Plane(snapshot)
+    plane.plane.takes_plain = not parsed
     client = plane.client()
-    client.feed(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    client.feed(b"%b / HTTP/1.1\r\nHost: a\r\n\r\n" % method)
     await plane.settle()
     (upstream,) = plane.busy()
     for data in reads:
@@ -126,14 +139,35 @@ async def outcome(snapshot: Snapshot, reads: list[bytes], *, then_close: bool) -
     return fields, body, len(kept), len(idle), client.closed
 
 
-@settings(max_examples=1500, deadline=None)
-@given(responses(), st.booleans())
-@example(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", False)
-def test_a_response_means_the_same_in_one_read_as_in_two(snapshot: Snapshot, data: bytes, close: bool) -> None:
+METHODS = st.sampled_from([b"GET", b"GET", b"GET", b"HEAD", b"DELETE"])
+
+
+@settings(max_examples=1000, deadline=None)
+@given(responses(), st.booleans(), METHODS)
+@example(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", False, b"GET")
+def test_a_response_means_the_same_in_one_read_as_in_two(
+    snapshot: Snapshot, data: bytes, close: bool, method: bytes
+) -> None:
     async def test() -> None:
-        one_read = await outcome(snapshot, [data], then_close=close)
-        two_reads = await outcome(snapshot, [data[:1], data[1:]], then_close=close)
+        one_read = await outcome(snapshot, [data], then_close=close, method=method)
+        two_reads = await outcome(snapshot, [data[:1], data[1:]], then_close=close, method=method)
         assert one_read == two_reads
+
+    run(test)
+
+
+@settings(max_examples=700, deadline=None)
+@given(cut(responses()), st.booleans(), METHODS)
+@example([b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", b"abc"], False, b"GET")
+@example([b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\na", b"bcd"], False, b"GET")
+@example([b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab"], True, b"GET")
+def test_a_response_means_the_same_with_and_without_the_parser(
+    snapshot: Snapshot, reads: list[bytes], close: bool, method: bytes
+) -> None:
+    async def test() -> None:
+        fast = await outcome(snapshot, reads, then_close=close, method=method)
+        parsed = await outcome(snapshot, reads, then_close=close, method=method, parsed=True)
+        assert fast == parsed
 
     run(test)
 
@@ -153,41 +187,52 @@ def test_arbitrary_bytes_mean_the_same_in_one_read_as_in_two(snapshot: Snapshot,
 
 @given(responses())
 @settings(max_examples=1000, deadline=None)
-def test_what_the_short_path_takes_has_exactly_one_reading(data: bytes) -> None:
+def test_a_plain_head_has_exactly_one_reading(data: bytes) -> None:
     """Checked against the grammar (RFC 9112) in the plainest way, without the parser."""
-    short = read_short_response(data)
-    if short is None:
+    head, separator, _ = data.partition(b"\r\n\r\n")
+    found = plain_response(data, len(head), False) if separator else None
+    if found is None:
         return
-    status, line, forwarded, body, dated = short
-    lines = forwarded.split(b"\r\n")
+    lines = found.fields.split(b"\r\n")
     assert lines.pop() == b""
-    lengths = [line for line in lines if line.lower().startswith(b"content-length: ")]
-    head, separator, rest = data.partition(b"\r\n\r\n")
-    assert separator
-    assert rest == body
-    assert [int(line[16:]) for line in lengths] == [len(body)]
     first, fields = parse_head(head)
-    assert first.startswith(b"HTTP/1.1 %d" % status)
-    assert line.rstrip() == first.rstrip()
-    assert line.startswith(b"HTTP/1.1 %d " % status)
-    assert line.endswith(b"\r\n")
+    status = int(first.split(b" ")[1])
+    assert found.status == status
+    assert 200 <= status < 600
+    assert found.line.rstrip() == first.rstrip()
+    assert found.line.startswith(b"HTTP/1.1 %d " % status)
+    assert found.line.endswith(b"\r\n")
     names = [name.lower() for name, _ in fields]
-    assert names.count(b"content-length") == 1
+    lengths = [int(line[16:]) for line in lines if line.lower().startswith(b"content-length: ")]
+    assert len(lengths) == names.count(b"content-length")
+    if status in (204, 304):
+        assert found.length == 0
+    else:
+        assert lengths == [found.length]
     assert b"transfer-encoding" not in names
-    assert dated == (b"date" in names)
-    assert status >= 200
-    assert status not in (204, 304)
+    assert found.dated == (b"date" in names)
     sent_on = {line.partition(b":")[0].lower() for line in lines}
-    dropped = {b"connection", b"keep-alive", b"trailer", b"upgrade", b"x-request-id"}
+    dropped = {b"connection", b"keep-alive", b"trailer", b"upgrade", b"x-request-id", b"te", b"proxy-connection"}
     assert sent_on.isdisjoint(dropped)
 
 
-def test_the_usual_response_takes_the_short_path() -> None:
-    data = b"HTTP/1.1 200 OK\r\nServer: x\r\nConnection: keep-alive\r\nContent-Length: 3\r\nETag: y\r\n\r\nabc"
-    assert read_short_response(data) == (
-        200,
-        b"HTTP/1.1 200 OK\r\n",
-        b"Server: x\r\nContent-Length: 3\r\nETag: y\r\n",
-        b"abc",
-        False,
-    )
+USUAL = {
+    "whole": (b"GET", [b"HTTP/1.1 200 OK\r\nServer: x\r\nConnection: keep-alive\r\nContent-Length: 3\r\n\r\nabc"]),
+    "in two": (b"GET", [b"HTTP/1.1 200 OK\r\nETag: y\r\nContent-Length: 3\r\n\r\nab", b"c"]),
+    "not modified": (b"GET", [b"HTTP/1.1 304 Not Modified\r\nETag: y\r\n\r\n"]),
+    "without content": (b"DELETE", [b"HTTP/1.1 204 No Content\r\nServer: x\r\n\r\n"]),
+    "to HEAD": (b"HEAD", [b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n"]),
+}
+
+
+@pytest.mark.parametrize(("method", "reads"), USUAL.values(), ids=USUAL.keys())
+def test_usual_responses_are_not_parsed(
+    snapshot: Snapshot, method: bytes, reads: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(UpstreamConnection, "_new_parser", None)
+
+    async def test() -> None:
+        _, _, kept, idle, closed = await outcome(snapshot, reads, then_close=False, method=method)
+        assert (kept, idle, closed) == (1, 1, False)
+
+    run(test)
