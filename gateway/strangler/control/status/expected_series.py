@@ -14,7 +14,7 @@ from typing import get_args
 from strangler.model.route import Route
 from strangler.model.snapshot import Snapshot
 from strangler.model.upstream import Upstream
-from strangler.observe.counters import FallbackLabels
+from strangler.observe.worker_report import FallbackLabels
 from strangler.resilience.retry import Cause
 
 TotalLabels = tuple[str, str, str, str]

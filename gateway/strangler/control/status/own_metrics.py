@@ -14,7 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from strangler.control.configuration import RunningConfiguration
 from strangler.control.judge.handle import JudgeHandle
 from strangler.control.key_sets.source import KeySetSource
-from strangler.observe.counters import WorkerReport
+from strangler.observe.worker_report import WorkerReport
 
 
 def build_family() -> Metric:

@@ -12,7 +12,8 @@ from strangler.control.status.expected_series import (
     request_labels,
 )
 from strangler.model.snapshot import Snapshot
-from strangler.observe.counters import BUCKETS, MANY, MOST_EVENTS, FallbackLabels, RequestFigures, WorkerReport
+from strangler.observe.counters import BUCKETS, MANY, MOST_EVENTS
+from strangler.observe.worker_report import FallbackLabels, RequestFigures, WorkerReport
 
 _STATUSES = {int(status): str(int(status)) for status in HTTPStatus} | {499: "499"}
 

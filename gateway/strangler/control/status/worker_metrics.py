@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from strangler.observe.counters import WorkerReport
+from strangler.observe.worker_report import WorkerReport
 
 
 def worker_families(reports: Collection[WorkerReport], configured: int, restarts: int) -> Iterator[Metric]:

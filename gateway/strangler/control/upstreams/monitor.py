@@ -12,7 +12,7 @@ from strangler.control.upstreams.health import EndpointKey, HealthChecks
 from strangler.control.upstreams.status import endpoint_gauge, upstream_gauges, upstreams_as_json
 from strangler.model.snapshot import Snapshot
 from strangler.model.upstream import Endpoint
-from strangler.observe.counters import WorkerReport
+from strangler.observe.worker_report import WorkerReport
 
 
 class UpstreamMonitor:

@@ -15,7 +15,7 @@ from prometheus_client.core import GaugeMetricFamily
 from strangler.control.upstreams.health import EndpointKey
 from strangler.model.snapshot import Snapshot
 from strangler.model.upstream import Endpoint
-from strangler.observe.counters import UpstreamState, WorkerReport
+from strangler.observe.worker_report import UpstreamState, WorkerReport
 from strangler.resilience.health import EndpointHealth
 
 

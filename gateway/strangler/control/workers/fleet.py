@@ -26,7 +26,7 @@ from strangler.control.workers.runtime_folder import FormerWorker
 from strangler.control.workers.silence import kill_silent
 from strangler.control.workers.start_schedule import StartSchedule
 from strangler.observe.background_tasks import BackgroundTasks
-from strangler.observe.counters import WorkerReport
+from strangler.observe.worker_report import WorkerReport
 from strangler.pickle_stream import read_message
 
 log = structlog.get_logger(part="workers")
@@ -88,6 +88,11 @@ class Workers:
     def serving(self, version: str) -> bool:
         """Whether every worker is there and serves by the snapshot of `version`."""
         return len(self.running) == self.count and all(w.version == version for w in self.running.values())
+
+    def acknowledged(self) -> tuple[int, int]:
+        """How many workers run, and how many of them serve by the newest snapshot."""
+        version = self.briefing.snapshot.version
+        return len(self.running), sum(worker.version == version for worker in self.running.values())
 
     def why_not_serving(self, version: str) -> str | None:
         """Why not every worker serves by the snapshot of `version`; None if all do."""
