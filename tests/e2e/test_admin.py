@@ -75,8 +75,9 @@ def test_orders_of_the_command_line_are_carried_out(
     said = strangler("rollout", "approve", url(gateway), "items")
     assert (said.code, "the next step needs no approval" in said.err) == (1, True)
     assert strangler("rollout", "resume", url(gateway), "items").code == 0
-    assert strangler("freeze", url(gateway), "--reason", "sale").out.startswith("frozen by ada since ")
-    assert strangler("unfreeze", url(gateway)).out == "rollouts go on\n"
+    assert strangler("freeze", url(gateway), "--reason", "sale").out.startswith("frozen: sale\n")
+    assert strangler("rollout", "status", url(gateway)).out.startswith("frozen by ada since ")
+    assert strangler("unfreeze", url(gateway)).out.startswith("rollouts go on\n")
 
 
 def test_a_new_token_in_the_file_takes_effect_at_once(gateway: GatewayProcess) -> None:

@@ -26,7 +26,7 @@ def test_promises_are_kept_and_written(tmp_path: Path) -> None:
     write(page, page_text([good, bad], kept))
     text = page.read_text()
     assert "old" not in text
-    assert text.startswith(f"# Rollout\n\n{BEGIN}\nSimulated rollouts by the default policy, seed 7, on 20, seed 7")
+    assert text.startswith(f"# Rollout\n\n{BEGIN}\nSimulated rollouts by the default policy, seed 7, on 20")
     assert text.endswith(f"{END}\n\nMore.\n")
     assert text.count("\n| ") == 3
 

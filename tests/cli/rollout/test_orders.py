@@ -52,7 +52,7 @@ def test_status_of_one_migration_shows_its_gates(strangler: Strangler, api: Admi
     said = strangler("rollout", "status", url, "items")
     assert said.out.splitlines() == [
         LINE,
-        "  not enough     errors needs about 40 more failing callers",
+        "  errors needs about 40 more failing callers",
         "  since 2027-01-15 08:00:00 UTC: equivalence passes",
     ]
     assert list(strangler("rollout", "status", url, "items", "--json").json["rollouts"]) == ["items"]
@@ -114,7 +114,7 @@ def test_orders_are_carried_out(strangler: Strangler, api: AdminApi, url: str, k
     said = strangler("rollout", kind, url, "items", "--reason", "sale")
     assert (said.code, said.out) == (0, LINE + "\n")
     assert api.rollouts.orders == [("items", kind, "ada", "sale", False)]
-    assert strangler("rollout", kind, url, "items", "--json").json["rollouts"]["items"]["step"] == "5 %"
+    assert strangler("rollout", kind, url, "items", "--json").json["rollouts"]["items"]["step"] == "5"
 
 
 def test_promote_with_force(strangler: Strangler, api: AdminApi, url: str) -> None:
@@ -145,7 +145,12 @@ def test_orders_need_a_token(
 
 
 def test_history(strangler: Strangler, api: AdminApi, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    reading = {"gate": "errors", "result": "pass", "why": "…", "numbers": {"extracted": 3, "log_e_worse": -2.123456}}
+    reading = {
+        "gate": "errors",
+        "result": "pass",
+        "why": "as many fail on both sides",
+        "numbers": {"extracted": 3, "log_e_worse": -2.123456},
+    }
     passed = {
         "at": 1_800_000_000.0, "migration": "items", "what": "passed", "who": "controller", "reason": "errors passes",
         "from_state": "canary", "to_state": "promoting", "from_share": 0.05, "to_share": 1.0, "readings": [reading],
@@ -162,7 +167,7 @@ def test_history(strangler: Strangler, api: AdminApi, url: str, monkeypatch: pyt
         "2027-01-15 08:00:00 UTC  paused (forced) by ada: canary at 5 %",
         "2027-01-15 08:00:00 UTC  passed by controller: canary at 5 % → promoting at 100 %",
         "  errors passes",
-        "  errors: pass (extracted 3, log_e_worse -2.123)",
+        "  errors: pass: as many fail on both sides (extracted 3, log_e_worse -2.123)",
     ]
     assert len(strangler("rollout", "history", url, "items", "--limit", "1", "--json").json) == 1
 
@@ -170,8 +175,8 @@ def test_history(strangler: Strangler, api: AdminApi, url: str, monkeypatch: pyt
 def test_freeze_and_unfreeze(strangler: Strangler, api: AdminApi, url: str) -> None:
     assert strangler("freeze", url).code == 2
     said = strangler("freeze", url, "--reason", "sale")
-    assert said.out.startswith("frozen by ada since 2027-01-15 08:00:00 UTC: sale\n")
-    assert strangler("unfreeze", url, "--reason", "sale is over").out == "rollouts go on\n"
+    assert said.out.splitlines() == ["frozen: sale", LINE]
+    assert strangler("unfreeze", url, "--reason", "sale is over").out.splitlines() == ["rollouts go on", LINE]
     said = strangler("unfreeze", url)
     assert (said.code, said.err) == (1, f"strangler: the gateway at {url} refuses: there is no freeze\n")
 

@@ -10,7 +10,7 @@ from tests.control.admin.gateways import OPERATE, AdminApi
 def test_rollouts_are_shown(api: AdminApi) -> None:
     shown = api.get("/rollouts").json()
     assert (shown["gateway"], shown["leads"], shown["freeze"]) == ("gateway-1", True, None)
-    assert shown["rollouts"]["items"]["step"] == "5 %"
+    assert shown["rollouts"]["items"]["step"] == "5"
 
 
 def test_orders_reach_the_controller_with_the_name_of_the_token(api: AdminApi) -> None:

@@ -56,21 +56,21 @@ def give_order(client: AdminClient, migration: str, kind: str, document: dict[st
 
 def freeze_rollouts(client: AdminClient, reason: str, as_json: bool) -> int:
     """Freeze all rollouts."""
-    return _show_freeze(client.put("/freeze", {"reason": reason}), as_json)
+    view = client.put("/freeze", {"reason": reason})
+    if as_json:
+        _print_json(view)
+    else:
+        print("\n".join([f"frozen: {reason}", *map(rollout_line, view["rollouts"].values())]))
+    return 0
 
 
 def unfreeze_rollouts(client: AdminClient, reason: str, as_json: bool) -> int:
     """End the freeze."""
-    return _show_freeze(client.delete("/freeze", reason=reason), as_json)
-
-
-def _show_freeze(view: dict[str, Any], as_json: bool) -> int:
+    view = client.delete("/freeze", reason=reason)
     if as_json:
         _print_json(view)
-    elif view["freeze"] is None:
-        print("rollouts go on")
     else:
-        print("\n".join(rollouts_lines(view)))
+        print("\n".join(["rollouts go on", *map(rollout_line, view["rollouts"].values())]))
     return 0
 
 

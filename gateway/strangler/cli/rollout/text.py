@@ -16,7 +16,7 @@ def rollouts_lines(view: dict[str, Any], migration: str | None = None) -> Iterat
         yield f"frozen by {freeze['by']} since {moment(freeze['at'])}: {freeze['reason']}"
     if view["problem"] is not None:
         yield f"rollouts are not moved now: {view['problem']}"
-    elif not view["leads"]:
+    elif not view["leads"] and view["rollouts"]:
         yield "another gateway decides"
     for name, rollout in view["rollouts"].items():
         if migration is None or name == migration:
@@ -26,7 +26,9 @@ def rollouts_lines(view: dict[str, Any], migration: str | None = None) -> Iterat
 def rollout_line(rollout: dict[str, Any]) -> str:
     """State, step, what is missing, and time to go."""
     state, held = rollout["state"], rollout["held"]
-    parts = [f"rollout of {rollout['migration']}: {state}" + (f" {held}" if held else "") + f" at {rollout['step']}"]
+    parts = [
+        f"rollout of {rollout['migration']}: {state}" + (f" {held}" if held else "") + f" at {_step(rollout['step'])}"
+    ]
     if rollout["stage"] is not None:
         parts.append(f"stage {rollout['stage']} in the configuration decides")
     elif rollout["missing"]:
@@ -45,7 +47,7 @@ def rollout_line(rollout: dict[str, Any]) -> str:
 def gate_lines(rollout: dict[str, Any]) -> Iterator[str]:
     """What each gate shows, and why the rollout is where it is."""
     for gate in rollout["gates"]:
-        yield f"  {gate['result']:<15}{gate['text']}"
+        yield f"  {gate['text']}"
     if rollout["reason"]:
         yield f"  since {moment(rollout['since'])}: {rollout['reason']}"
 
@@ -60,12 +62,18 @@ def history_lines(entries: list[dict[str, Any]]) -> Iterator[str]:
             yield f"  {entry['reason']}"
         for reading in entry["readings"]:
             numbers = ", ".join(f"{name} {value:.4g}" for name, value in _numbers(reading))
-            yield f"  {reading['gate']}: {reading['result']}" + (f" ({numbers})" if numbers else "")
+            why = reading.get("why") or reading.get("missing")
+            yield f"  {reading['gate']}: {reading['result']}: {why}" + (f" ({numbers})" if numbers else "")
 
 
 def moment(seconds: float) -> str:
     """A time since 1970 as date and time in UTC."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _step(step: str) -> str:
+    """A step; shares are numbers, as in the YAML."""
+    return f"{step} %" if step[-1:].isdigit() else step
 
 
 def _move(entry: dict[str, Any]) -> str:
