@@ -39,7 +39,9 @@ Claims = Annotated[
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"strangler-gateway {metadata.version('strangler-gateway')}")
+        from strangler.compiled import how_it_runs
+
+        print(f"strangler-gateway {metadata.version('strangler-gateway')}, {how_it_runs()}")
         raise typer.Exit
 
 

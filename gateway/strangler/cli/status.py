@@ -74,8 +74,8 @@ def health_text(check: dict[str, Any]) -> str:
         return f"{'up' if check['up'] else 'down'} ({last})"
     row = check.get("in_a_row", 1)
     checks = "the last check" if row == 1 else f"the last {row} checks"
-    found = "went well" if good else "failed"
-    return f"{'up' if check['up'] else 'down'}, but {checks} {found} ({last})"
+    outcome = "went well" if good else "failed"
+    return f"{'up' if check['up'] else 'down'}, but {checks} {outcome} ({last})"
 
 
 def _shadow(shadow: dict[str, Any]) -> str:

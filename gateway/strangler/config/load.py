@@ -25,7 +25,7 @@ from strangler.config.compile.routes import compile_folded, compile_index, compi
 from strangler.config.compile.snapshot import Parts, compile_snapshot, compile_test, version_of
 from strangler.config.compile.tls import read_tls
 from strangler.config.schema.configuration import Configuration
-from strangler.config.schema.explanations import problems_of
+from strangler.config.schema.validation_errors import problems_of
 from strangler.config.text.document import Document, Entry, Step, Value
 from strangler.config.text.masking import Masking
 from strangler.config.text.problems import ConfigurationError, Problem, in_order
@@ -63,11 +63,11 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Loaded:
     """
     problems: list[Problem] = []
     document = read_document(path, environment, problems)
-    found: list[Problem] = []
-    loaded = _load(path, document, environment, found)
+    collected: list[Problem] = []
+    loaded = _load(path, document, environment, collected)
     # What could not be read is not what was written, so no further problems are reported for it.
     unread = {problem.source for problem in problems}
-    problems += [problem for problem in found if problem.source not in unread]
+    problems += [problem for problem in collected if problem.source not in unread]
     if loaded is None or problems:
         raise ConfigurationError(Masking(document).masked(problems))
     return replace(loaded, warnings=tuple(Masking(document).masked(loaded.warnings)))
@@ -98,7 +98,7 @@ def _load(path: Path, document: Document, environment: Mapping[str, str], proble
     if problems:
         return None
 
-    providers = {name: found.provider for name, found in credentials.items()}
+    providers = {name: credential.provider for name, credential in credentials.items()}
     secrets = {name: provider.secret for name, provider in providers.items() if provider.secret is not None}
     version = version_of(document.root.plain(), {**secrets, **tls.content, **admin.secrets})
     folder = Path(document.source("store", "url").file).parent
@@ -111,7 +111,7 @@ def _load(path: Path, document: Document, environment: Mapping[str, str], proble
         watched=_watched(
             path,
             document,
-            [*(file for found in credentials.values() for file in found.files), *tls.files, *admin.files],
+            [*(file for credential in credentials.values() for file in credential.files), *tls.files, *admin.files],
         ),
         warnings=tuple(in_order([*everything.warnings(checked), *tls.warnings])),
         admin=admin.access,

@@ -20,6 +20,7 @@ from types import MappingProxyType
 
 import structlog
 
+from strangler.compiled import how_it_runs
 from strangler.config.load import Loaded
 from strangler.control.admin.access import UnguardedAdmin
 from strangler.control.admin.api import AdminServer
@@ -43,8 +44,8 @@ from strangler.control.workers.listening import address_of, listen, open_listeni
 from strangler.model.addresses import is_loopback
 from strangler.model.listener import ListenAddress
 from strangler.observe.background_tasks import BackgroundTasks
-from strangler.observe.counters import WorkerReport
 from strangler.observe.descriptors import raise_limit
+from strangler.observe.worker_report import WorkerReport
 
 log = structlog.get_logger(part="control")
 
@@ -155,6 +156,7 @@ class Supervisor:
 
     def _publish(self, loaded: Loaded, message: bytes | None = None) -> None:
         placed = self._rollouts.placed(loaded)
+        self._totals.expect(placed.snapshot)
         # `message` has the snapshot without rollouts.
         self._workers.briefing.publish(placed.snapshot, message if placed is loaded else None)
         self._upstreams.check()
@@ -188,6 +190,7 @@ class Supervisor:
             listen=address_of(self._listening.socket),
             admin=address_of(self._admin_socket),
             version=self._configuration.snapshot.version,
+            code=how_it_runs(),
             pid=os.getpid(),
         )
         self._service.ready()

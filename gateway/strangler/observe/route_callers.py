@@ -1,10 +1,8 @@
 """How many callers came to each route and side, and by which upstream they were served, in one day of UTC.
 
 A caller is the subject of its token, or its address without one. Callers are
-counted by sketches, right to about 3 %, where a request is decided: a decision
-that is remembered for the fields of a connection counts once (decision 0003), so
-that a usual request pays nothing. For the others, callers that were counted
-before are recognised before they are hashed.
+counted by sketches, right to about 3 %, where a request is decided. Callers that
+were counted before are recognised before they are hashed.
 """
 
 from __future__ import annotations

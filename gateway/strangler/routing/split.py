@@ -39,6 +39,8 @@ class Choice:
     other side next time. `overridden` means that the caller chose the side.
     """
 
+    # Positional parameters instead of an object for them: a choice is made for each request.
+
     __slots__ = ("bucket", "drawn", "key", "overridden", "reason", "side", "visitor")
 
     def __init__(

@@ -14,8 +14,9 @@ from strangler.control.rollouts.views import RolloutView
 from strangler.model.migration import Migration
 from strangler.model.snapshot import Snapshot
 from strangler.observe.callers import CallersReport, NotedCaller, caller_digest
-from strangler.observe.counters import BUCKETS, RequestFigures, WorkerReport
+from strangler.observe.counters import BUCKETS
 from strangler.observe.sketch import Sketch
+from strangler.observe.worker_report import RequestFigures, WorkerReport
 
 PLAIN = """
       steps: [20, 50, extracted]

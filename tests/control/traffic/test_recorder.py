@@ -10,8 +10,9 @@ from structlog.testing import capture_logs
 
 from strangler.config.load import Loaded, load
 from strangler.control.traffic.recorder import TrafficRecorder
-from strangler.observe.counters import BUCKETS, RequestFigures, WorkerReport
+from strangler.observe.counters import BUCKETS
 from strangler.observe.route_callers import RouteCallers, RouteLabels
+from strangler.observe.worker_report import RequestFigures, WorkerReport
 from strangler.store.database import StoreError
 
 BASE = "version: 1\nupstreams: {shop: {endpoints: 'http://127.0.0.1:1'}}\ndefault: shop\n"

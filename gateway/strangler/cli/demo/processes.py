@@ -20,6 +20,7 @@ import orjson
 
 from strangler.cli.demo.addresses import DemoAddresses
 from strangler.cli.demo.log_lines import event_lines, request_line
+from strangler.compiled import how_it_runs
 from strangler.config.compile.admin import VARIABLE
 
 START_DEADLINE = 30.0
@@ -103,6 +104,7 @@ class Demo:
             "GATEWAY_STORE": f"sqlite:///{self.var / 'gateway.sqlite3'}",
             VARIABLE: self.admin_token,
         }
+        say(f"gateway: {how_it_runs()}")
         self._run("gateway", strangler, self.root, gateway, f"{where.admin}/readyz")
 
     def _once(self, name: str, command: list[str], folder: Path, environment: dict[str, str]) -> None:

@@ -78,7 +78,7 @@ class LimitsSection(Section):
     half_close: bool = Field(
         default=_LIMITS.half_close,
         description="Whether a client that closes its sending side after the request still gets the response. Such a"
-        " client can't be distinguished from one that is gone; if false, the request to the upstream is"
+        " client can't be distinguished from a client that has disconnected; if false, the request to the upstream is"
         " aborted at once.",
     )
 
@@ -218,7 +218,7 @@ class Configuration(Section):
     redis: RedisSection | None = Field(
         default=None,
         description="The Redis server in which several machines share the counts of rate limits. Default: each machine"
-        " counts by itself.",
+        " counts on its own.",
     )
     visitor_cookie: VisitorCookieSection = Field(
         default=VisitorCookieSection(), description="The cookie of the sticky key `visitor`."

@@ -89,7 +89,7 @@ class RouteSection(Section):
     retries: RetriesSection | None = Field(default=None, description="When a request is retried.")
     hedging: HedgingSection | None = Field(default=None, description="Hedging of slow reads. Default: off.")
     fallback: RouteFallbackSection | None = Field(
-        default=None, description="The response if no upstream gives one. Default: an error of the gateway."
+        default=None, description="The response if no upstream sends one. Default: an error of the gateway."
     )
 
 
@@ -123,7 +123,7 @@ class MigrationRouteSection(Section):
     )
     hedging: HedgingSection | None = Field(default=None, description="Hedging of slow reads. Default: the migration's.")
     fallback: RouteFallbackSection | None = Field(
-        default=None, description="The response if no upstream gives one. Default: an error of the gateway."
+        default=None, description="The response if no upstream sends one. Default: an error of the gateway."
     )
 
 
@@ -163,7 +163,7 @@ class MigrationSection(Section):
     from_: Text = Field(alias="from", description="The upstream of the legacy side.")
     to: Text = Field(description="The upstream of the extracted side.")
     stage: Annotated[Stage, Field(strict=False)] = Field(
-        description="Where the migration stands: `legacy`, `shadow`, `canary`, `extracted` or `retired`;"
+        description="The progress of the migration: `legacy`, `shadow`, `canary`, `extracted` or `retired`;"
         " or `rollout`: the controller moves it by evidence. Every other stage outranks the controller at once."
     )
     canary: CanarySection | None = Field(
@@ -205,7 +205,7 @@ class MigrationSection(Section):
     )
     breaker: BreakerSection | None = Field(
         default=None,
-        description="A circuit breaker for this migration, for each side by itself. Default: off.",
+        description="A circuit breaker for this migration, for each side separately. Default: off.",
     )
     fallback: LegacyFallbackSection = Field(
         default=LegacyFallbackSection(),

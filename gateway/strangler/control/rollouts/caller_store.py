@@ -15,8 +15,9 @@ from sqlalchemy.engine import Connection
 
 from strangler.control.rollouts.tables import latencies, noted_callers, seen_callers
 from strangler.observe.callers import CallersReport
-from strangler.observe.counters import BUCKETS, Labels, RequestFigures
+from strangler.observe.counters import BUCKETS
 from strangler.observe.sketch import Sketch
+from strangler.observe.worker_report import Labels, RequestFigures
 from strangler.store.database import Database
 
 PERIOD = 600

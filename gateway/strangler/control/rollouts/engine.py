@@ -34,7 +34,7 @@ from strangler.control.rollouts.prometheus import EVERY, MetricReadings
 from strangler.control.rollouts.record_store import StoredRecord, Superseded, WorkersOf, forget_gateway, save
 from strangler.control.rollouts.rollout_store import RolloutStore
 from strangler.control.rollouts.webhook import Notifier
-from strangler.observe.counters import WorkerReport
+from strangler.observe.worker_report import WorkerReport
 from strangler.rollout.audit import AuditEntry
 from strangler.rollout.evidence import Dependency
 from strangler.rollout.record import Record, RecordError

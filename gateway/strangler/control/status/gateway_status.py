@@ -10,11 +10,13 @@ from typing import Any
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from strangler.compiled import compiled_modules
 from strangler.config.compile.admin import AdminAccess
 from strangler.control.configuration import RunningConfiguration
 from strangler.control.judge.handle import JudgeHandle
 from strangler.control.key_sets.providers import ProviderKeys
 from strangler.control.rollouts.engine import RolloutEngine
+from strangler.control.status.certificates import certificate_families
 from strangler.control.status.event_log import event_log_families, event_log_problem
 from strangler.control.status.metrics import exposition, shadow_pairs, traffic_families
 from strangler.control.status.migrations import migrations_as_json
@@ -35,8 +37,8 @@ from strangler.control.traffic.recorder import TrafficRecorder
 from strangler.control.upstreams.monitor import UpstreamMonitor
 from strangler.control.workers.fleet import Workers
 from strangler.model.snapshot import Snapshot
-from strangler.observe.counters import WorkerReport
 from strangler.observe.loop_lag import LoopLag
+from strangler.observe.worker_report import WorkerReport
 from strangler.traffic.week import Week
 
 LAG_INTERVAL = 1.0
@@ -91,6 +93,7 @@ class GatewayStatus:
             "ready": self.why_not_ready() is None,
             "degraded": self.degraded(),
             "version": version(),
+            "compiled": list(compiled_modules()),
             "configuration": self.configuration.as_json(),
             **self.workers.as_json(),
             "providers": self.keys.as_json(),
@@ -124,12 +127,13 @@ class GatewayStatus:
     def _families(self) -> Iterator[Metric]:
         reports = self._reports()
         yield from traffic_families(self.totals)
-        yield from worker_families(reports, self.workers.restarts)
+        yield from worker_families(reports, self.workers.count, self.workers.restarts)
         yield from self.upstreams.families(reports)
         yield shadow_pairs(self.judge.figures.outcomes())
         yield from self._process_families()
         yield build_family()
         yield from key_set_families(self.keys.sources)
+        yield from certificate_families(self.snapshot)
         yield from redis_families(reports)
         yield from store_families(self.judge)
         yield from rollout_families(self.rollouts)

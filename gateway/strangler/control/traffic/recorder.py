@@ -13,8 +13,8 @@ from time import time
 import structlog
 
 from strangler.config.load import Loaded
-from strangler.observe.counters import WorkerReport
 from strangler.observe.route_callers import RouteLabels
+from strangler.observe.worker_report import WorkerReport
 from strangler.store.database import Database, StoreError
 from strangler.traffic.counts import TrafficCounts
 from strangler.traffic.periods import HOUR

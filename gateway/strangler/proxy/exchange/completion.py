@@ -52,12 +52,8 @@ def record(exchange: RequestUnderWay, status: int, count: bool = True, write: bo
         plane.counters.request((route, side, upstream, status), seconds, exchange.bytes_out)
     log = plane.access_log
     if log is not None and write:
-        remembered = exchange.remembered
-        if remembered is not None:
-            caller = remembered.logged
-        else:
-            identity = None if decision is None else decision.identity
-            caller = caller_text(exchange.peer, exchange.host, side, upstream, identity)
+        identity = None if decision is None else decision.identity
+        caller = caller_text(exchange.peer, exchange.host, side, upstream, identity)
         endpoint = '""' if exchange.pool is None else exchange.pool.quoted_url
         path = exchange.path if "eyJ" not in exchange.path else without_tokens(exchange.path)
         noted = "" if exchange.attempts is None else exchange.attempts.logged()

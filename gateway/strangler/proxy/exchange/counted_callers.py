@@ -1,8 +1,7 @@
 """Callers: who comes to each route, and of a migration that is rolled out who comes, who fails, who is slow.
 
-A caller is seen where its decision is taken, which is once for a head that is
-known (decision 0003). A caller is noted at the end of an exchange that failed
-or took too long; an exchange that went well pays one test of its route for it.
+A caller is seen where its decision is taken, and noted at the end of an exchange
+that failed or took too long; one that went well pays a test of its route for it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The sum of many simulated rollouts: error probabilities, durations, and callers who met a bad release."""
+"""The sum of many simulated rollouts: error probabilities, durations, and callers exposed to a bad release."""
 
 from __future__ import annotations
 

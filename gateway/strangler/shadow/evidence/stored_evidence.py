@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -54,24 +55,27 @@ class NoSuchEpoch(Exception):
     """There is no evidence of that epoch; the message says which there are."""
 
 
-def report(
-    database: Database,
-    migration: Migration,
-    routes: Iterable[Route],
-    now: float,
-    since: float = 0.0,
-    target: float = TARGET,
-    epoch: str | None = None,
-) -> ShadowReport:
-    """The report about `migration`, whose routes are `routes`; of its present epoch unless another is named.
+@dataclass(frozen=True, slots=True)
+class ReportQuery:
+    """What a report is about: evidence up to `now` and not before `since`, in seconds since 1970.
 
-    Raises StoreError and NoSuchEpoch.
+    `target` is the share of wrong responses to prove. Without an `epoch`, the
+    present one is reported.
     """
+
+    now: float
+    since: float = 0.0
+    target: float = TARGET
+    epoch: str | None = None
+
+
+def report(database: Database, migration: Migration, routes: Iterable[Route], query: ReportQuery) -> ShadowReport:
+    """Return the report about `migration`, whose routes are `routes`. Raises StoreError and NoSuchEpoch."""
 
     def read(connection: Connection) -> ShadowReport:
         known = _epochs(connection, migration.name)
-        chosen = _chosen(known, epoch)
-        return _EpochReader(connection, migration, chosen, since, now, target).report(list(routes))
+        chosen = _chosen(known, query.epoch)
+        return _EpochReader(connection, migration, chosen, query).report(list(routes))
 
     return database.read(read)
 
@@ -95,33 +99,27 @@ def _epochs(connection: Connection, migration: str) -> list[EpochSummary]:
 def _chosen(known: list[EpochSummary], wanted: str | None) -> EpochSummary | None:
     if wanted is None:
         return next((epoch for epoch in known if epoch.current), None)
-    found = [epoch for epoch in known if epoch.id.startswith(wanted)]
-    if len(found) != 1:
+    matching = [epoch for epoch in known if epoch.id.startswith(wanted)]
+    if len(matching) != 1:
         there = ", ".join(epoch.id for epoch in known) or "none"
         raise NoSuchEpoch(f"there is no epoch '{wanted}' (there are {there})")
-    return found[0]
+    return matching[0]
 
 
 class _EpochReader:
     """Reads one migration's evidence of one epoch by one connection."""
 
     def __init__(
-        self,
-        connection: Connection,
-        migration: Migration,
-        epoch: EpochSummary | None,
-        since: float,
-        now: float,
-        target: float,
+        self, connection: Connection, migration: Migration, epoch: EpochSummary | None, query: ReportQuery
     ) -> None:
         self._connection = connection
         self._migration = migration
         self._shadow = migration.shadow or Shadow()
         self._epoch = epoch
         self._id = epoch.id if epoch is not None else ""
-        self._period = int(since // PERIOD) * PERIOD if since else 0
-        self._now = now
-        self._target = target
+        self._period = int(query.since // PERIOD) * PERIOD if query.since else 0
+        self._now = query.now
+        self._target = query.target
         self._variety = self._read_variety()
 
     def report(self, routes: list[Route]) -> ShadowReport:
@@ -256,12 +254,13 @@ class _EpochReader:
         query = select(table.signature, table.path, table.kind, table.risk, table.operation, table.count).where(
             table.migration == self._migration.name, table.epoch == self._id, table.period >= self._period
         )
-        found: dict[str, list[Any]] = {}
+        by_signature: dict[str, list[Any]] = {}
         for row in self._connection.execute(query):
-            found.setdefault(row.signature, []).append(row)
+            by_signature.setdefault(row.signature, []).append(row)
         risks = {"high": 0, "medium": 1, "low": 2}
         counted = [
-            (risks.get(rows[0].risk, 3), -sum(int(row[5]) for row in rows), name, rows) for name, rows in found.items()
+            (risks.get(rows[0].risk, 3), -sum(int(row[5]) for row in rows), name, rows)
+            for name, rows in by_signature.items()
         ]
         for _, negative, name, rows in sorted(counted, key=lambda item: item[:3]):
             numbers = self._examples(name)
@@ -289,8 +288,8 @@ class _EpochReader:
         return tuple(dict.fromkeys([*latest, *(row.pair for row in rows)]))
 
     def _document(self, number: int) -> dict[str, Any] | None:
-        found = self._connection.execute(select(pairs.c.document).where(pairs.c.id == number)).scalar()
-        return None if found is None else orjson.loads(found)
+        document = self._connection.execute(select(pairs.c.document).where(pairs.c.id == number)).scalar()
+        return None if document is None else orjson.loads(document)
 
     def _latencies(self) -> Iterable[OperationLatency]:
         table = responses.c
@@ -299,11 +298,11 @@ class _EpochReader:
             .where(table.migration == self._migration.name, table.epoch == self._id, table.period >= self._period)
             .group_by(table.operation, table.side, table.status, table.bucket)
         )
-        found: dict[str, dict[str, list[tuple[int, int, int]]]] = {}
+        by_operation: dict[str, dict[str, list[tuple[int, int, int]]]] = {}
         for operation, side, status, bucket, count in self._connection.execute(query):
-            sides = found.setdefault(operation, {"legacy": [], "extracted": []})
+            sides = by_operation.setdefault(operation, {"legacy": [], "extracted": []})
             sides[side].append((status, bucket, int(count)))
-        for operation, sides in sorted(found.items()):
+        for operation, sides in sorted(by_operation.items()):
             yield OperationLatency(operation, _latency(sides["legacy"]), _latency(sides["extracted"]))
 
 
