@@ -54,12 +54,6 @@ def grown(flood: Callable[[], object]) -> int:
     return after - before
 
 
-class Asked(Request):
-    """A request of an anonymous caller."""
-
-    identity = None
-
-
 def each(take: Callable[[str], object]) -> Callable[[], None]:
     """A flood of many values, short and long, for `take`."""
 
@@ -154,7 +148,7 @@ def test_a_rate_limit_by_a_header_keeps_no_long_value() -> None:
     limit = RateLimit("all", 1, 1.0, 1, (StickyKey("header", "X-Key"),))
     names = set()
     for number in range(3):
-        asked = Asked("GET", "/", "", "a", [(b"X-Key", LONG.encode() + b"%d" % number)], "192.0.2.1")
+        asked = Request("GET", "/", "", "a", [(b"X-Key", LONG.encode() + b"%d" % number)], "192.0.2.1")
         names.add(bucket_name(limit, asked, None))
     assert len(names) == 3
     assert max(map(len, names)) < 200

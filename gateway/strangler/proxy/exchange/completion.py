@@ -9,6 +9,7 @@ from orjson import dumps
 
 from strangler.observe.access_log import caller_text, quoted, without_tokens
 from strangler.proxy.exchange.admission import make_room
+from strangler.proxy.exchange.counted_callers import note
 
 if TYPE_CHECKING:
     from strangler.proxy.exchange.under_way import RequestUnderWay
@@ -36,7 +37,15 @@ def record(exchange: RequestUnderWay, status: int, count: bool = True, write: bo
     if decision is None:
         route = side = upstream = ""
     else:
-        route = decision.route.name if decision.route is not None else ""
+        taken = decision.route
+        route = taken.name if taken is not None else ""
+        if (
+            taken is not None
+            and taken.counted
+            and count
+            and (status >= 500 or seconds > taken.slow_after or exchange.attempts is not None)
+        ):
+            note(exchange, taken, status, seconds)
         side = decision.side or ""
         upstream = decision.upstream or ""
     if count:

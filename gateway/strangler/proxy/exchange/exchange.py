@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING
 
 from strangler.auth.verify import UnknownKey
 from strangler.model.methods import SAFE
-from strangler.proxy.exchange import failures
+from strangler.proxy.exchange import counted_callers, failures
 from strangler.proxy.exchange.admission import enter_lightly
 from strangler.proxy.exchange.attempts import Attempts, is_repeated
 from strangler.proxy.exchange.authentication import identify
@@ -68,8 +68,7 @@ if TYPE_CHECKING:
 class Exchange(RequestUnderWay):
     """A request, from its complete head to the last byte of the response.
 
-    One class, wider than others, because two sides call it and a part of its
-    own for each of them would be an object more per request (decision 0027).
+    One class, because two sides call it, and a part for each would be one more object per request (decision 0027).
     """
 
     __slots__ = ()
@@ -132,6 +131,7 @@ class Exchange(RequestUnderWay):
         if self.body is not None and is_too_large(self, self.body, decision.route):
             return
         assert decision.upstream is not None
+        counted_callers.see(self, decision, decision.upstream)
         self._first_attempt(decision.route, plane.pools[decision.upstream])
 
     def _identify(self, request: Request, requirement: AuthRequirement) -> Identity | Refusal | None:

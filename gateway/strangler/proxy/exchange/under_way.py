@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from strangler.model.snapshot import Snapshot
     from strangler.model.upstream import Timeouts
     from strangler.observe.access_log import AccessLogWriter
+    from strangler.observe.callers import CallerTally
     from strangler.observe.counters import Counters
+    from strangler.observe.route_callers import RouteCallers
     from strangler.proxy.exchange.excuse import Excuse
     from strangler.proxy.exchange.request_body import RequestBody
     from strangler.proxy.exchange.request_head import RequestHead
@@ -195,6 +197,7 @@ class Trying(Protocol):
 
     sent: bool
     stale_connection: bool
+    fallback: str
     reason: str
     broken: bool
 
@@ -302,6 +305,12 @@ class ExchangeWorker(Protocol):
 
     @property
     def counters(self) -> Counters: ...
+
+    @property
+    def callers(self) -> CallerTally: ...
+
+    @property
+    def route_callers(self) -> RouteCallers: ...
 
     @property
     def access_log(self) -> AccessLogWriter | None: ...
