@@ -18,7 +18,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-SERVICES = ("users", "catalog", "inventory")
+SERVICES = ("users", "catalog", "inventory", "payments")
 WHOLE = (
     ".dockerignore",
     "Dockerfile",
@@ -50,9 +50,10 @@ PARTS: dict[str, set[str]] = {
     "{package}/schema.py": set(),
     "{package}/settings.py": {"read_settings"},
     "tests/both_sides.py": {"both_sides"},
-    "tests/conftest.py": {"bearer", "Issuer.token", "settings"},
+    "tests/conftest.py": {"bearer", "client", "Issuer.token", "settings"},
     "tests/test_service.py": {
         "environment",
+        "served",
         "test_a_request_is_a_line_with_its_context",
         "test_all_wrong_settings_are_named",
         "test_it_is_ready_once_it_has_a_schema_and_keys",
@@ -61,7 +62,7 @@ PARTS: dict[str, set[str]] = {
     },
 }
 # Names, ports and lock numbers that each service has of its own.
-PORTS = {"users": "8201", "catalog": "8202", "inventory": "8204"}
+PORTS = {"users": "8201", "catalog": "8202", "inventory": "8204", "payments": "8205"}
 EQUAL = (
     SERVICES,
     [service.upper() for service in SERVICES],

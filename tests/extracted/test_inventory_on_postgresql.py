@@ -24,8 +24,8 @@ def migrated(postgresql: str) -> Iterator[Engine]:
     engine = open_engine(postgresql, 8)
     with engine.begin() as connection:
         connection.execute(sa.text("CREATE SCHEMA inventory"))
-        connection.execute(sa.text("ALTER ROLE shop SET search_path = inventory"))
     engine.dispose()
+    engine = open_engine(f"{postgresql}?options=-csearch_path%3Dinventory", 8)
     migrate(engine)
     yield engine
     engine.dispose()

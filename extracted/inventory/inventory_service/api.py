@@ -20,7 +20,7 @@ from inventory_service.reservations import read_quantities
 from inventory_service.resource import Resource
 from inventory_service.store import commit, find_reservation, find_stock, release, reserve
 
-KEY = "(?P<key>[A-Za-z0-9_.-]{1,64})"
+KEY = "(?P<key>[A-Za-z0-9_-]{1,64})"
 
 
 class InventoryApi:
