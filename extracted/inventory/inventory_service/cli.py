@@ -102,5 +102,5 @@ def run_fill() -> int:
             target.dispose()
     finally:
         source.dispose()
-    structlog.get_logger().info("filled", products=filled.products, removed=filled.removed)
+    structlog.get_logger().info("filled", products=filled.products, removed=filled.removed, reserved=filled.reserved)
     return 0

@@ -1,7 +1,7 @@
-"""Copying the monolith's stock into this service's database.
+"""Copying the monolith's stock into this service's database, and what its pending orders hold of it as reservations.
 
 Can be repeated: afterwards the same products are there as in the monolith, with the same stock. Only stock that was
-reserved *here* since stays, for of that the monolith knows nothing.
+reserved *here* since stays, and so do reservations that are known, for of those the monolith knows nothing.
 """
 
 from __future__ import annotations
@@ -14,12 +14,17 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
 
-from inventory_service.schema import stock
+from inventory_service.schema import reservations, stock
+from inventory_service.store import adopt
 
 BATCH = 1000
 
 # Names only: types are read from what comes, since the monolith's may be of either database.
 products = sa.table("catalog_product", sa.column("id"), sa.column("stock"))
+
+
+pending = sa.table("orders_order", sa.column("id"), sa.column("status"))
+items = sa.table("orders_orderitem", *map(sa.column, ("id", "order_id", "product_id", "quantity")))
 
 
 class FillError(Exception):
@@ -28,10 +33,11 @@ class FillError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """What a fill did: products copied, and products removed because the monolith has them no more."""
+    """What a fill did: products copied, products removed because the monolith has them no more, and orders reserved."""
 
     products: int
     removed: int
+    reserved: int
 
 
 def fill(source: Engine, target: Engine) -> Filled:
@@ -55,7 +61,30 @@ def fill(source: Engine, target: Engine) -> Filled:
             raise FillError("the monolith's database has no products")
         for some in _slices(sorted(gone)):
             writing.execute(sa.delete(stock).where(stock.c.product_id.in_(some)))
-        return Filled(copied, len(gone))
+        return Filled(copied, len(gone), _reserve_pending(reading, writing))
+
+
+def _reserve_pending(reading: Connection, writing: Connection) -> int:
+    """Make reservations of the monolith's pending orders, which have taken their stock from what is available."""
+    held = (
+        sa.select(items.c.order_id, items.c.product_id, items.c.quantity)
+        .join_from(items, pending, items.c.order_id == pending.c.id)
+        .where(pending.c.status == "pending")
+        .order_by(items.c.order_id, items.c.id)
+    )
+    orders: dict[int, dict[int, int]] = {}
+    for order_id, product_id, quantity in reading.execute(held):
+        orders.setdefault(order_id, {})[product_id] = quantity
+    known = set(writing.execute(sa.select(reservations.c.key)).scalars())
+    new = {order_id: quantities for order_id, quantities in orders.items() if key_of(order_id) not in known}
+    for order_id, quantities in new.items():
+        adopt(writing, key_of(order_id), quantities)
+    return len(new)
+
+
+def key_of(order_id: int) -> str:
+    """The key by which the orders service knows an order that came from the monolith."""
+    return f"monolith-{order_id:018d}"
 
 
 def _batches(connection: Connection) -> Iterator[list[dict[str, Any]]]:

@@ -84,12 +84,17 @@ def reserve(
         raise out_of_stock(left)
     for product_id, quantity in quantities.items():
         _move(connection, product_id, available=-min(quantity, available[product_id]), reserved=quantity)
-    items = [
-        {"key": key, "position": position, "product_id": product_id, "quantity": quantity}
-        for position, (product_id, quantity) in enumerate(quantities.items())
-    ]
-    connection.execute(sa.insert(reserved_items), items)
+    _insert_items(connection, key, quantities)
     return _existing(connection, key), True
+
+
+def adopt(connection: Connection, key: str, quantities: Mapping[int, int]) -> None:
+    """A reservation of stock that another program has taken: it is not taken from what is available again."""
+    assert _insert_key(connection, key, RESERVED), "an adopted key is new"
+    for product_id, quantity in quantities.items():
+        held = sa.update(stock).where(stock.c.product_id == product_id).values(reserved=stock.c.reserved + quantity)
+        connection.execute(held)
+    _insert_items(connection, key, quantities)
 
 
 def release(connection: Connection, key: str, deliberate_bug: str = "") -> Reservation:
@@ -137,6 +142,14 @@ def _insert_key(connection: Connection, key: str, status: str) -> bool:
     statement = insert(reservations).values(key=key, status=status, created_at=now, changed_at=now)
     unless_there = statement.on_conflict_do_nothing(index_elements=["key"]).returning(reservations.c.key)
     return connection.execute(unless_there).first() is not None
+
+
+def _insert_items(connection: Connection, key: str, quantities: Mapping[int, int]) -> None:
+    items = [
+        {"key": key, "position": position, "product_id": product_id, "quantity": quantity}
+        for position, (product_id, quantity) in enumerate(quantities.items())
+    ]
+    connection.execute(sa.insert(reserved_items), items)
 
 
 def _lock_key(connection: Connection, key: str) -> Reservation | None:

@@ -52,6 +52,8 @@ def environment(tmp_path: Path, issuer: Any) -> dict[str, str]:
     with contextlib.closing(sqlite3.connect(tmp_path / "shop.sqlite3")) as connection, connection:
         connection.execute("CREATE TABLE catalog_product (id, stock)")
         connection.execute("INSERT INTO catalog_product VALUES (1, 17)")
+        connection.execute("CREATE TABLE orders_order (id, status)")
+        connection.execute("CREATE TABLE orders_orderitem (id, order_id, product_id, quantity)")
     return {"CALLERS": "orders=jwks.json", "PORT": "0", "MONOLITH_DATABASE_URL": "shop.sqlite3"}
 
 

@@ -28,7 +28,7 @@ VOIDED = "voided"
 
 UNSETTLED = (PENDING, REFUNDING)
 
-MAX_AMOUNT = 10**10
+MAX_AMOUNT = 10**14
 METHOD = re.compile(r"[A-Za-z0-9_-]{1,64}")
 CURRENCIES = ("EUR",)
 
