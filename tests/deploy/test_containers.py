@@ -76,6 +76,10 @@ def test_the_context_is_a_list_of_what_may_be_in_it(dockerfile: str) -> None:
     beside = ROOT / f"{dockerfile}.dockerignore"
     ignored = (beside if beside.exists() else ROOT / Path(dockerfile).parent / ".dockerignore").read_text().splitlines()
     assert next(line for line in ignored if not line.startswith("#")) == "*"
+    allowed = tuple(line[1:] for line in ignored if line.startswith("!"))
+    copied = [argument.split()[:-1] for name, argument in instructions(dockerfile) if name == "COPY"]
+    sources = {source for words in copied if not words[0].startswith("--from") for source in words}
+    assert sorted(source for source in sources - {"."} if not source.startswith(allowed)) == []
 
 
 def test_compose_accepts_the_file() -> None:
