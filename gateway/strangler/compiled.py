@@ -49,6 +49,7 @@ MODULES: Final = (
     "strangler.proxy.http.headers",
     "strangler.proxy.http.problem_responses",
     "strangler.proxy.http.status_lines",
+    "strangler.proxy.http.writing",
     "strangler.proxy.upstream.connection",
     "strangler.proxy.upstream.endpoint_pool",
     "strangler.proxy.upstream.framing",
