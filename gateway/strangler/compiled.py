@@ -15,6 +15,7 @@ from typing import Final
 MODULES: Final = (
     "strangler.auth.claims",
     "strangler.auth.identity",
+    "strangler.auth.remembered",
     "strangler.auth.require",
     "strangler.auth.verify",
     "strangler.model.route_index",
