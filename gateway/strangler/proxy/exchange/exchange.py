@@ -132,7 +132,8 @@ class Exchange(RequestUnderWay):
         if self.body is not None and is_too_large(self, self.body, decision.route):
             return
         assert decision.upstream is not None
-        counted_callers.see(self, decision, decision.upstream)
+        if decision.route is not None and decision.route.counted:
+            counted_callers.see(self, decision, decision.route)
         self._first_attempt(decision.route, plane.pools[decision.upstream])
 
     def _identify(self, request: Request, requirement: AuthRequirement) -> Identity | Refusal | None:

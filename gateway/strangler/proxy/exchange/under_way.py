@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from strangler.observe.access_log import AccessLogWriter
     from strangler.observe.callers import CallerTally
     from strangler.observe.counters import Counters
-    from strangler.observe.route_callers import RouteCallers
     from strangler.proxy.exchange.excuse import Excuse
     from strangler.proxy.exchange.request_body import RequestBody
     from strangler.proxy.exchange.request_head import RequestHead
@@ -320,9 +319,6 @@ class ExchangeWorker(Protocol):
 
     @property
     def callers(self) -> CallerTally: ...
-
-    @property
-    def route_callers(self) -> RouteCallers: ...
 
     @property
     def access_log(self) -> AccessLogWriter | None: ...
