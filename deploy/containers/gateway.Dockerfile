@@ -10,6 +10,8 @@ FROM ${BUILD_IMAGE} AS build
 ARG PIP_INDEX_URL
 ARG PIP_NO_INDEX
 ARG PIP_FIND_LINKS
+# 1 fails where nothing can be compiled; 0 installs Python alone, which BUILD_IMAGE needs no compiler for.
+ARG STRANGLER_COMPILE=1
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /src
 COPY . .

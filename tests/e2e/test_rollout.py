@@ -290,7 +290,7 @@ def test_a_control_process_that_is_killed_in_any_state_goes_on_there(
     ):
         for state, step, then in (
             ("holding", "shadow", "approve"),
-            ("holding", "20", "rollback"),
+            ("holding", "20 %", "rollback"),
             ("rolled back", "legacy", ""),
         ):
             wait_step(gateway, step)
@@ -327,7 +327,7 @@ def test_of_two_gateways_on_one_database_the_other_goes_on_when_the_leader_is_ki
             leader, follower = (one, other) if leads[0] is one else (other, one)
             with Traffic(one.port, other.port) as traffic:
                 wait_state(follower, "holding")
-                assert (view(follower)["step"], view(follower)["workers"]) == ("20", 4)
+                assert (view(follower)["step"], view(follower)["workers"]) == ("20 %", 4)
                 order(follower, "approve")
                 wait_state(follower, "watching", "extracted")
                 with ended_at_last(leader.worker_pids()):

@@ -104,7 +104,7 @@ class Gateway:
     async def state(self, name: str = "m") -> tuple[str, str]:
         """The state and the step of a rollout."""
         view = await self.view(name)
-        return view.state, view.step
+        return view.state, view.step.removesuffix(" %")
 
     async def history(self, name: str = "m") -> list[str]:
         """What happened to a rollout, the first first."""

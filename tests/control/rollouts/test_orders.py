@@ -52,7 +52,7 @@ def test_a_pause_holds_the_share_until_it_ends(tmp_path: Path) -> None:
         gateway.callers(extracted=40, legacy=40)
         await gateway.turns()
         view = await gateway.view()
-        assert (view.state, view.held, view.step, view.paused) == ("holding", "canary", "20", "because (kim)")
+        assert (view.state, view.held, view.step, view.paused) == ("holding", "canary", "20 %", "because (kim)")
         assert gateway.migration().threshold == 2000
         await order(gateway, CommandKind.RESUME)
         await gateway.turns()
@@ -88,7 +88,7 @@ def test_a_step_that_needs_approval_waits_for_it(tmp_path: Path) -> None:
             gateway.callers(extracted=40, legacy=40)
             await gateway.turns()
         view = await gateway.view()
-        assert (view.state, view.step, view.missing) == ("holding", "50", "100 % needs the approval of a person")
+        assert (view.state, view.step, view.missing) == ("holding", "50 %", "100 % needs the approval of a person")
         await order(gateway, CommandKind.APPROVE)
         await gateway.turns()
         assert await gateway.state() == ("watching", "extracted")

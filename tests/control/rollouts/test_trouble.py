@@ -83,7 +83,7 @@ def test_a_clock_that_jumps_promotes_nothing_in_that_turn(
         await gateway.turns(1)
         assert await gateway.state() == ("canary", "20")
         await gateway.turns(1)
-        assert (await gateway.view()).step == "50"
+        assert (await gateway.view()).step == "50 %"
         monkeypatch.setattr(engine, "time", real)
         await gateway.turns(4)
         assert await gateway.state() == ("canary", "50")
@@ -116,7 +116,7 @@ def test_a_group_moves_in_order(tmp_path: Path) -> None:
         gateway.callers(extracted=40, legacy=40, name="other")
         await gateway.turns()
         view = await gateway.view("other")
-        assert (view.state, view.step) == ("holding", "20")
+        assert (view.state, view.step) == ("holding", "20 %")
         assert view.missing == "m is at 0.2 of its callers, this migration would be at 0.5"
         gateway.callers(extracted=40, legacy=40)
         await gateway.turns()

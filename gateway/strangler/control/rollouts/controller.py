@@ -188,7 +188,7 @@ def _view(plan: RolloutPlan, known: StoredRecord, stored: Stored) -> RolloutView
         held=None if record.held is None else str(record.held.state),
         stage=plan.stage,
         step=_step(plan, known),
-        steps=tuple(map(step_text, policy.steps)),
+        steps=tuple(map(_step_text, policy.steps)),
         next_step=_next_step(plan, known),
         share=plan.fixed_share if plan.stage is not None else known.share,
         attempt=record.attempt,
@@ -213,7 +213,7 @@ def _step(plan: RolloutPlan, known: StoredRecord) -> str:
         return "legacy"
     if record.effective in (RolloutState.SHADOWING, RolloutState.PROVING):
         return "shadow"
-    return step_text(plan.policy.steps[min(record.step, len(plan.policy.steps) - 1)])
+    return _step_text(plan.policy.steps[min(record.step, len(plan.policy.steps) - 1)])
 
 
 def _next_step(plan: RolloutPlan, known: StoredRecord) -> str | None:
@@ -227,4 +227,10 @@ def _next_step(plan: RolloutPlan, known: StoredRecord) -> str | None:
             number = next_step(policy, record)
         case _:
             return None
-    return step_text(policy.steps[min(number, len(policy.steps) - 1)])
+    return _step_text(policy.steps[min(number, len(policy.steps) - 1)])
+
+
+def _step_text(percent: float) -> str:
+    """`shadow`, `5 %` or `extracted`."""
+    text = step_text(percent)
+    return f"{text} %" if text[0].isdigit() else text
