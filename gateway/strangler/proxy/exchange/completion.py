@@ -59,11 +59,12 @@ def record(exchange: RequestUnderWay, status: int, count: bool = True, write: bo
         endpoint = '""' if exchange.pool is None else exchange.pool.quoted_url
         path = exchange.path if "eyJ" not in exchange.path else without_tokens(exchange.path)
         noted = "" if exchange.attempts is None else exchange.attempts.logged()
+        # `format`, because a format within the text is made by a slower way where this is compiled.
         log.write(
             f'{{"time":"{plane.timestamp}","request_id":"{exchange.request_id.decode()}","method":"{exchange.method}"'
             f',"path":{dumps(path).decode()},"status":{status},"route":{quoted(route)}'
             f',"endpoint":{endpoint}'
-            f',"bytes":{exchange.bytes_out},"ms":{seconds * 1000:.3f}{noted}{who}}}\n'
+            f',"bytes":{exchange.bytes_out},"ms":{format(seconds * 1000, ".3f")}{noted}{who}}}\n'
         )
     if exchange.observer is not None:
         exchange.observer.ended(exchange, status, seconds)
