@@ -50,7 +50,7 @@ test: setup ## run all tests
 	@if [ -f legacy_monolith/manage.py ]; then cd legacy_monolith && ../$(BIN)/python manage.py test; fi
 
 lint: setup ## style, types, import rules, copied code
-	$(BIN)/ruff check gateway tests benchmarks $(wildcard legacy_monolith extracted/*.py)
+	$(BIN)/ruff check gateway tests benchmarks setup.py $(wildcard legacy_monolith extracted/*.py)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	@# Each service is deployable alone, so shared code is copied; the copies must not drift apart.
