@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from time import monotonic
 
-from tests.images.building import BASE, IMAGES, build, buildah, fetch_wheels, lacking, make_bases
+from tests.images.building import BASE, IMAGES, build, buildah, exists, fetch_wheels, lacking, make_bases
 from tests.images.proofs import PROOFS
 
 BEGIN, END = "<!-- make images -->\n", "<!-- end -->\n"
@@ -22,7 +22,8 @@ def main() -> int:
     """Build, run, report; 1 where something does not hold."""
     parser = argparse.ArgumentParser(prog="python -m tests.images", description=__doc__)
     parser.add_argument("--write", type=Path, help="the page whose table gets the results")
-    parser.add_argument("--only", help="run only the proofs whose name contains this, with the images there are")
+    parser.add_argument("--only", default="", help="run only the proofs whose name contains this")
+    parser.add_argument("--keep", action="store_true", help="build only images that are not there yet")
     chosen = parser.parse_args()
     if missing := lacking():
         print(f"not installed: {', '.join(missing)}. On Debian: apt-get install debootstrap buildah podman runc")
@@ -31,17 +32,17 @@ def main() -> int:
         print("debootstrap and buildah's chroot isolation need root")
         return 1
     rows: list[str] = []
-    if chosen.only is None:
-        make_bases()
-        wheels = fetch_wheels()
-        for image in IMAGES:
+    make_bases()
+    wheels = fetch_wheels()
+    for image in IMAGES:
+        if not (chosen.keep and exists(image.tag)):
             began = monotonic()
             build(image, wheels)
             print(f"built {image.name} in {monotonic() - began:.0f} s", flush=True)
-            rows.append(f"| `{image.file}` builds | {_size(image.tag)} |")
+        rows.append(f"| `{image.file}` builds | {_size(image.tag)} |")
     failed = False
     for name, proof in PROOFS.items():
-        if chosen.only is not None and chosen.only not in name:
+        if chosen.only not in name:
             continue
         began = monotonic()
         try:

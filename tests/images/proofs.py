@@ -71,6 +71,8 @@ def healthy_and_confined() -> str:
         )
         assert "30" in written, written
         assert container.state["HostConfig"]["Memory"] == 256 * 1024 * 1024
+        version = container.python("import subprocess as s; print(s.check_output(['strangler', '--version']).decode())")
+        assert "compiled" in version, version
         used = container.python(
             "import pathlib\n"
             "files = ('/sys/fs/cgroup/memory/memory.usage_in_bytes', '/sys/fs/cgroup/memory.current')\n"

@@ -145,12 +145,8 @@ def test_orders_need_a_token(
 
 
 def test_history(strangler: Strangler, api: AdminApi, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    reading = {
-        "gate": "errors",
-        "result": "pass",
-        "why": "as many fail on both sides",
-        "numbers": {"extracted": 3, "log_e_worse": -2.123456},
-    }
+    numbers = {"extracted": 3, "log_e_worse": -2.123456}
+    reading = {"gate": "errors", "result": "pass", "why": "as many fail on both sides", "numbers": numbers}
     passed = {
         "at": 1_800_000_000.0, "migration": "items", "what": "passed", "who": "controller", "reason": "errors passes",
         "from_state": "canary", "to_state": "promoting", "from_share": 0.05, "to_share": 1.0, "readings": [reading],

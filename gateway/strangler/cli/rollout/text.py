@@ -26,9 +26,8 @@ def rollouts_lines(view: dict[str, Any], migration: str | None = None) -> Iterat
 def rollout_line(rollout: dict[str, Any]) -> str:
     """State, step, what is missing, and time to go."""
     state, held = rollout["state"], rollout["held"]
-    parts = [
-        f"rollout of {rollout['migration']}: {state}" + (f" {held}" if held else "") + f" at {_step(rollout['step'])}"
-    ]
+    stands = f"{state} {held}" if held else state
+    parts = [f"rollout of {rollout['migration']}: {stands} at {_step(rollout['step'])}"]
     if rollout["stage"] is not None:
         parts.append(f"stage {rollout['stage']} in the configuration decides")
     elif rollout["missing"]:
