@@ -23,6 +23,7 @@ import structlog
 from strangler.compiled import how_it_runs
 from strangler.config.load import Loaded
 from strangler.control.admin.api import AdminServer
+from strangler.control.admin.revocation import revocation_route
 from strangler.control.coalescing import Coalesced
 from strangler.control.configuration import RunningConfiguration
 from strangler.control.judge.handle import JudgeHandle
@@ -87,7 +88,10 @@ class Supervisor:
         """Serve until SIGTERM or SIGINT. Returns why that was impossible, None where it was not."""
         self._handle_signals()
         await self._start()
-        admin = AdminServer(self._status)
+        briefing = self._workers.briefing
+        admin = AdminServer(
+            self._status, [revocation_route(lambda: self._configuration.snapshot.providers, briefing.forget_sessions)]
+        )
         serving_admin = self._requested.start(admin.serve([self._admin_socket]), "admin API")
         self._until_draining.start(self._announce(), "announcement")
         self._until_draining.start(self._configuration.watch(self._fetch_keys_from), "watching files")

@@ -6,10 +6,12 @@ GET /readyz     whether every worker serves by the newest configuration: 200, or
 GET /metrics    Prometheus
 GET /status     configuration, workers, key sets, upstreams and migrations as JSON
 GET /routes     the routing table as JSON
+POST /identities/revoke   forget who sessions belong to (revocation.py), signed by the project that knows them
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any, Protocol
 
@@ -73,8 +75,8 @@ class OnlyThisMachine:
         await self._app(scope, receive, send)
 
 
-def application(gateway: Shown) -> Starlette:
-    """The admin API of `gateway`."""
+def application(gateway: Shown, more: Sequence[Route] = ()) -> Starlette:
+    """The admin API of `gateway`, with `more` routes."""
 
     async def live(request: Request) -> Response:
         return PlainTextResponse("live\n")
@@ -103,6 +105,7 @@ def application(gateway: Shown) -> Starlette:
             Route("/metrics", metrics),
             Route("/status", status),
             Route("/routes", routes),
+            *more,
         ],
     )
 
@@ -127,10 +130,10 @@ def routing_table(snapshot: Snapshot) -> list[dict[str, Any]]:
 class AdminServer(uvicorn.Server):
     """uvicorn in a process that handles signals itself."""
 
-    def __init__(self, gateway: Shown) -> None:
+    def __init__(self, gateway: Shown, more: Sequence[Route] = ()) -> None:
         super().__init__(
             uvicorn.Config(
-                application(gateway),
+                application(gateway, more),
                 loop="none",
                 http=AdminConnection,
                 lifespan="off",
