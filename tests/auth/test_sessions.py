@@ -15,10 +15,13 @@ from strangler.auth.sessions import (
     ISSUER,
     KEY_USE,
     NOT_KNOWN,
+    READ_LINES,
+    CookieReader,
     RememberedSessions,
+    SessionCookie,
     SessionRefused,
+    SeveralSessions,
     caller_in,
-    digest_of,
 )
 from strangler.auth.signatures import derived_key
 from strangler.model.auth import Provider, SessionSource
@@ -75,6 +78,11 @@ def test_a_malformed_response_is_refused(body: bytes) -> None:
         caller_in(200, body, "n-1", PROVIDER, time())
 
 
+def key_of(cookie: str) -> bytes:
+    """The key of a session cookie."""
+    return SessionCookie(cookie).key
+
+
 def caller(subject: str) -> Identity:
     """A caller until second 60."""
     return Identity(subject, None, frozenset(), {}, 60.0)
@@ -82,7 +90,7 @@ def caller(subject: str) -> Identity:
 
 def test_results_are_remembered_for_the_ttl() -> None:
     remembered = RememberedSessions(SOURCE, 10)
-    alice, nobody = digest_of("one"), digest_of("two")
+    alice, nobody = key_of("one"), key_of("two")
     remembered.remember(alice, caller("alice"), 0.0)
     remembered.remember(nobody, None, 0.0)
     known = remembered.get(alice, 59.0)
@@ -91,15 +99,15 @@ def test_results_are_remembered_for_the_ttl() -> None:
     assert remembered.get(nobody, 59.0) is None
     assert remembered.get(alice, 60.0) is NOT_KNOWN
     assert remembered.get(nobody, 60.0) is NOT_KNOWN
-    assert remembered.get(digest_of("three"), 0.0) is NOT_KNOWN
+    assert remembered.get(key_of("three"), 0.0) is NOT_KNOWN
 
 
 def test_results_are_forgotten_by_session_and_by_subject() -> None:
     remembered = RememberedSessions(SOURCE, 10)
-    digests = [digest_of(name) for name in ("one", "two", "three", "four")]
+    digests = [key_of(name) for name in ("one", "two", "three", "four")]
     for digest, subject in zip(digests, ("alice", "alice", "bob", None), strict=True):
         remembered.remember(digest, caller(subject) if subject else None, 0.0)
-    remembered.forget(frozenset(digests[:1] + digests[3:]), NONE)
+    remembered.forget(frozenset(key.decode() for key in digests[:1] + digests[3:]), NONE)
     assert [remembered.get(digest, 1.0) is NOT_KNOWN for digest in digests] == [True, False, False, True]
     remembered.forget(NONE, frozenset({"alice"}))
     assert [remembered.get(digest, 1.0) is NOT_KNOWN for digest in digests] == [True, True, False, True]
@@ -107,8 +115,49 @@ def test_results_are_forgotten_by_session_and_by_subject() -> None:
 
 def test_made_up_cookies_fill_no_memory() -> None:
     remembered = RememberedSessions(SOURCE, 3)
-    digests = [digest_of(str(number)) for number in range(100)]
-    for digest in digests:
+    digests = [key_of(str(number)) for number in range(100)]
+    for number, digest in enumerate(digests):
         remembered.remember(digest, None, 0.0)
-        remembered.remember(digest_of("u" + digest), caller("alice"), 0.0)
+        remembered.remember(key_of(f"u{number}"), caller("alice"), 0.0)
     assert sum(remembered.get(digest, 1.0) is None for digest in digests) == 3
+
+
+@pytest.mark.parametrize(
+    ("lines", "value"),
+    [
+        ([b"Cookie: sessionid=one\r\n"], "one"),
+        ([b"Host: x\r\n", b"COOKIE:theme=dark;sessionid=one; a=b\r\n"], "one"),
+        ([b'cookie: sessionid="one"\r\n'], "one"),
+        ([b"Cookie: a=b\r\n", b"Cookie: sessionid=one\r\n"], "one"),
+        ([b"Cookie: sessionid=one; sessionid=one\r\n"], "one"),
+        ([b"Cookie: sessionid=a=b\r\n"], "a=b"),
+        ([b"Cookie: sessionid=\xff\r\n"], "\xff"),
+        ([b"Cookie: xsessionid=one; sessionidx=two\r\n"], None),
+        ([b"Cookie: sessionid=\r\n"], None),
+        ([b"Cookie: sessionid\r\n"], None),
+        ([b"Cookie: sessionid=" + b"x" * 4097 + b"\r\n"], None),
+        ([b"X-Cookie: sessionid=one\r\n"], None),
+        ([], None),
+    ],
+)
+def test_the_session_cookie_is_found(lines: list[bytes], value: str | None) -> None:
+    read = CookieReader("sessionid")
+    for _ in range(2):
+        cookie = read(lines)
+        assert (None if cookie is None else cookie.value) == value
+
+
+def test_two_different_sessions_are_refused_each_time() -> None:
+    read = CookieReader("sessionid")
+    for lines in ([b"Cookie: sessionid=a; sessionid=b\r\n"], [b"Cookie: sessionid=a\r\n", b"Cookie: sessionid=b\r\n"]):
+        for _ in range(2):
+            with pytest.raises(SeveralSessions):
+                read(lines)
+
+
+def test_read_fields_are_bounded() -> None:
+    read = CookieReader("sessionid")
+    for number in range(3 * READ_LINES):
+        read([b"Cookie: sessionid=%d\r\n" % number])
+        read([b"Cookie: sessionid=%d; x=%b\r\n" % (number, b"x" * 5000)])
+    assert len(read._read) <= READ_LINES

@@ -15,7 +15,7 @@ import jwt
 import pytest
 from django_strangler import signatures
 
-from strangler.auth.sessions import AUDIENCE, ISSUER, KEY_USE, digest_of
+from strangler.auth.sessions import AUDIENCE, ISSUER, KEY_USE, SessionCookie
 from tests.auth.issuing import Issuer
 from tests.e2e.conftest import provider
 from tests.e2e.gateway_process import GatewayProcess
@@ -224,7 +224,7 @@ def test_a_reported_logout_counts_at_once(running: Running, by: str) -> None:
     assert running.subject("/open/logout", browser) == user
     del running.app.users[cookie]
     assert running.subject("/open/logout", browser) == user
-    document = {"sessions": [digest_of(cookie)]} if by == "session" else {"subjects": [user]}
+    document = {"sessions": [SessionCookie(cookie).digest]} if by == "session" else {"subjects": [user]}
     assert revoke(running.gateway, json.dumps(document).encode()) == 204
     wait_for(lambda: running.subject("/open/logout", browser) is None, "the logout to count")
 

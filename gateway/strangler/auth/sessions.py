@@ -24,15 +24,82 @@ AUDIENCE = "strangler-gateway"
 KEY_USE = "session identity"
 COOKIE_BYTES = 4096
 """A longer cookie belongs to no session: browsers don't store one."""
+READ_LINES, READ_BYTES = 2048, 4096
+"""How many Cookie fields are remembered with the session in them, and how long each of them is at most."""
+
+
+class SessionCookie:
+    """The value of a session cookie, and its digest, by which it is known to the app and remembered here."""
+
+    __slots__ = ("digest", "key", "value")
+
+    def __init__(self, value: str) -> None:
+        self.value = value
+        self.digest = hashlib.sha256(value.encode("latin-1")).hexdigest()
+        self.key = self.digest.encode("ascii")
+
+    def __repr__(self) -> str:
+        return f"<SessionCookie {self.digest[:12]}>"
 
 
 class UnknownSession(Exception):
-    """The session of the cookie `cookie` is not known; its project has to be asked."""
+    """The session of `cookie` is not known; its project has to be asked."""
 
-    def __init__(self, provider: str, cookie: str) -> None:
+    def __init__(self, provider: str, cookie: SessionCookie) -> None:
         super().__init__("the session has to be asked for")
         self.provider = provider
         self.cookie = cookie
+
+
+class SeveralSessions(Exception):
+    """A request has different values of the session cookie; servers differ in which they read."""
+
+
+class CookieReader:
+    """Finds the session cookie among a request's fields.
+
+    A browser sends the same field with each request, and reading it costs ten
+    times as much as all else that is done for a remembered session. So the
+    newest fields are remembered, as bearer tokens are.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name.encode("latin-1")
+        self._read: dict[bytes, SessionCookie | None] = {}
+
+    def __call__(self, lines: list[bytes]) -> SessionCookie | None:
+        """The cookie in the field lines of a request, None without a usable one. Raises SeveralSessions."""
+        field = b""
+        for line in lines:
+            if line[:7] in _COOKIE or line[:7].lower() == b"cookie:":
+                # Several fields are allowed in HTTP/2, and joined like this where it becomes HTTP/1.1.
+                field = field + b";" + line[7:] if field else line[7:]
+        if not field:
+            return None
+        try:
+            return self._read[field]
+        except KeyError:
+            cookie = self._cookie(field)
+        if len(field) <= READ_BYTES:
+            if len(self._read) >= READ_LINES:
+                self._read.clear()
+            self._read[field] = cookie
+        return cookie
+
+    def _cookie(self, field: bytes) -> SessionCookie | None:
+        values = set()
+        for pair in field.split(b";"):
+            key, _, value = pair.strip(b" \t\r\n").partition(b"=")
+            if key == self._name:
+                values.add(value.strip(b'"'))
+        values.discard(b"")
+        if len(values) > 1:
+            raise SeveralSessions
+        value = values.pop() if values else b""
+        return SessionCookie(value.decode("latin-1")) if 0 < len(value) <= COOKIE_BYTES else None
+
+
+_COOKIE = frozenset({b"Cookie:", b"cookie:"})
 
 
 class SessionRefused(Exception):
@@ -45,11 +112,6 @@ class NotKnown:
 
 NOT_KNOWN: Final = NotKnown()
 """Nothing is remembered of a session; None is the result that it has no user."""
-
-
-def digest_of(cookie: str) -> str:
-    """How gateway and app name a session to each other, without the cookie."""
-    return hashlib.sha256(cookie.encode("latin-1")).hexdigest()
 
 
 def call(source: SessionSource, cookie: str, now: float) -> tuple[bytes, str]:
@@ -98,25 +160,23 @@ def _caller(claims: dict[str, Any], nonce: str, provider: Provider, now: float) 
 
 
 class RememberedSessions:
-    """Results by the digest of their cookie, for `ttl` seconds each; bounded in number and in memory."""
+    """Results by the key of their cookie, for `ttl` seconds each; bounded in number and in memory."""
 
     def __init__(self, source: SessionSource, count: int) -> None:
         self._ttl = source.ttl
         self._callers = RememberedCallers(count)
         self._anonymous: LRUCache[bytes, float] = LRUCache(max(count, 1))
 
-    def get(self, digest: str, now: float) -> Identity | NotKnown | None:
+    def get(self, key: bytes, now: float) -> Identity | NotKnown | None:
         """The caller of a session, None if it has no user, NOT_KNOWN if that has to be asked."""
-        key = digest.encode("ascii")
         identity = self._callers.get(key)
         if identity is not None and identity.expires_at > now:
             return identity
         until = self._anonymous.get(key)
         return None if until is not None and until > now else NOT_KNOWN
 
-    def remember(self, digest: str, identity: Identity | None, now: float) -> None:
+    def remember(self, key: bytes, identity: Identity | None, now: float) -> None:
         """Keep a result."""
-        key = digest.encode("ascii")
         if identity is None:
             self._anonymous[key] = now + self._ttl
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import time
 from typing import TYPE_CHECKING
 
-from strangler.auth.sessions import COOKIE_BYTES, NotKnown, UnknownSession
+from strangler.auth.sessions import NotKnown, SeveralSessions, UnknownSession
 from strangler.auth.several import verify_with_one_of
 from strangler.auth.upgrade_token import take_from_query
 from strangler.auth.verify import NoKeys, TokenRefused, UnknownKey, is_another_scheme
@@ -32,12 +32,12 @@ def identify(request: RequestUnderWay, requirement: AuthRequirement) -> Identity
     credentials = request.head.credentials
     plane = request.client.plane
     names = requirement.providers
+    if not credentials:
+        return _by_session(request, requirement) if plane.sessions else None
     if plane.sessions:
         names = tuple(name for name in names if name in plane.verifiers)
-        if not credentials or not names:
+        if not names:
             return _by_session(request, requirement)
-    if not credentials:
-        return None
     if len(credentials) > 1:
         return Refusal(400, "The request has more than one bearer token.", "invalid_request")
     if not requirement.required and is_another_scheme(credentials[0]):
@@ -67,10 +67,11 @@ def _by_session(request: RequestUnderWay, requirement: AuthRequirement) -> Ident
         calls = sessions.get(name)
         if calls is None:
             continue
-        cookies = _cookies(request, calls.source.cookie)
-        if len(cookies) > 1:
+        try:
+            cookie = calls.cookie_in(request.head.lines)
+        except SeveralSessions:
             return Refusal(400, "The request has more than one session cookie.", "invalid_request")
-        if not cookies or len(cookie := cookies.pop()) > COOKIE_BYTES:
+        if cookie is None:
             continue
         caller = calls.known(cookie)
         if not isinstance(caller, NotKnown):
@@ -81,20 +82,6 @@ def _by_session(request: RequestUnderWay, requirement: AuthRequirement) -> Ident
         elif requirement.required:
             return Refusal(503, "Login sessions can't be verified at the moment.")
     return None
-
-
-def _cookies(request: RequestUnderWay, name: str) -> set[str]:
-    """The different values of the cookies named `name`, without empty ones."""
-    wanted = name.encode("latin-1")
-    values = set()
-    for field, line in request.headers:
-        if len(field) == 6 and field.lower() == b"cookie" and wanted in line:
-            for pair in line.split(b";"):
-                key, _, value = pair.strip(b" \t").partition(b"=")
-                if key == wanted:
-                    values.add(value.strip(b'"').decode("latin-1"))
-    values.discard("")
-    return values
 
 
 def _take_upgrade_token(request: RequestUnderWay, requirement: AuthRequirement) -> None:

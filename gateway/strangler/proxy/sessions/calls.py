@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from strangler.auth.sessions import (
     NOT_KNOWN,
+    CookieReader,
     NotKnown,
     RememberedSessions,
+    SessionCookie,
     SessionRefused,
     call,
     caller_in,
-    digest_of,
 )
 from strangler.model.resilience import BreakerSettings
 from strangler.proxy.sessions.call import SessionCall
@@ -66,7 +67,7 @@ class _Asked:
 
     __slots__ = ("call", "cookie", "nonce", "requests", "stale", "ticket", "timer")
 
-    def __init__(self, cookie: str, request: Waiting, timer: TimerHandle) -> None:
+    def __init__(self, cookie: SessionCookie, request: Waiting, timer: TimerHandle) -> None:
         self.cookie = cookie
         self.requests = [request]
         self.timer = timer
@@ -84,29 +85,29 @@ class SessionCalls:
         self.source = source
         self._worker = worker
         self._remembered = RememberedSessions(source, provider.remembered)
-        self._asked: dict[str, _Asked] = {}
-        self._queue: deque[str] = deque()
+        self.cookie_in = CookieReader(source.cookie)
+        self._asked: dict[bytes, _Asked] = {}
+        self._queue: deque[bytes] = deque()
         self._active = 0
         self._allowance = float(source.calls_per_second)
         self._allowed_at = worker.loop.time()
         self._breaker = worker.new_breaker(BREAKER, f"sessions of {source.upstream}")
-        self._result: tuple[str, Identity | None] | None = None
+        self._result: tuple[bytes, Identity | None] | None = None
 
     def __repr__(self) -> str:
         return f"<SessionCalls of {self.provider.name}: {self._active} active, {len(self._queue)} queued>"
 
-    def known(self, cookie: str) -> Identity | NotKnown | None:
+    def known(self, cookie: SessionCookie) -> Identity | NotKnown | None:
         """The caller of the session of `cookie`, None if it has no user, NOT_KNOWN if that has to be asked."""
-        digest = digest_of(cookie)
-        if self._result is not None and self._result[0] == digest:
+        if self._result is not None and self._result[0] == cookie.key:
             # For the requests that waited for it, also where it must not be remembered.
             return self._result[1]
-        return self._remembered.get(digest, time())
+        return self._remembered.get(cookie.key, time())
 
-    def ask(self, cookie: str, request: Waiting) -> None:
+    def ask(self, cookie: SessionCookie, request: Waiting) -> None:
         """Ask for the session of `cookie`; `request` starts again when the result is known, or there is none."""
-        digest = digest_of(cookie)
-        asked = self._asked.get(digest)
+        key = cookie.key
+        asked = self._asked.get(key)
         if asked is not None:
             asked.requests.append(request)
             return
@@ -114,12 +115,12 @@ class SessionCalls:
             self._worker.counters.event("session_call_refused", self.source.upstream)
             request.start()
             return
-        timer = self._worker.loop.call_later(self.source.timeout, self._too_late, digest)
-        self._asked[digest] = _Asked(cookie, request, timer)
+        timer = self._worker.loop.call_later(self.source.timeout, self._too_late, key)
+        self._asked[key] = _Asked(cookie, request, timer)
         if self._active < self.source.calls:
-            self._call(digest)
+            self._call(key)
         else:
-            self._queue.append(digest)
+            self._queue.append(key)
 
     def forget(self, sessions: frozenset[str], subjects: frozenset[str]) -> None:
         """Forget what is remembered, and what calls in flight find out, which may be older than this."""
@@ -138,32 +139,32 @@ class SessionCalls:
         self._allowance -= 1.0
         return True
 
-    def _call(self, digest: str) -> None:
-        asked = self._asked[digest]
+    def _call(self, key: bytes) -> None:
+        asked = self._asked[key]
         now = self._worker.loop.time()
         self._breaker.tick(now)
         pool = self._worker.pools.get(self.source.upstream)
         asked.ticket = self._breaker.enter(now)
         if pool is None or not asked.ticket:
-            self._settle(digest, NOT_KNOWN)
+            self._settle(key, NOT_KNOWN)
             return
-        request, asked.nonce = call(self.source, asked.cookie, time())
+        request, asked.nonce = call(self.source, asked.cookie.value, time())
         self._active += 1
-        asked.call = SessionCall(request, pool.upstream.timeouts, partial(self._ended, digest))
+        asked.call = SessionCall(request, pool.upstream.timeouts, partial(self._ended, key))
         self._worker.counters.event("session_call", self.source.upstream)
         asked.call.start(pool.next(None))
 
-    def _too_late(self, digest: str) -> None:
+    def _too_late(self, key: bytes) -> None:
         """The time is over: end the call, or take the cookie from the queue."""
-        call_under_way = self._asked[digest].call
+        call_under_way = self._asked[key].call
         if call_under_way is not None:
             call_under_way.give_up()
         else:
-            self._queue.remove(digest)
-            self._settle(digest, NOT_KNOWN)
+            self._queue.remove(key)
+            self._settle(key, NOT_KNOWN)
 
-    def _ended(self, digest: str, status: int, body: bytes) -> None:
-        asked, now = self._asked[digest], self._worker.loop.time()
+    def _ended(self, key: bytes, status: int, body: bytes) -> None:
+        asked, now = self._asked[key], self._worker.loop.time()
         self._active -= 1
         result: Identity | NotKnown | None = NOT_KNOWN
         try:
@@ -175,16 +176,16 @@ class SessionCalls:
         else:
             self._breaker.answered(asked.ticket, now, 0.0, status)
             if not asked.stale:
-                self._remembered.remember(digest, result, time())
-        self._settle(digest, result)
+                self._remembered.remember(key, result, time())
+        self._settle(key, result)
         while self._queue and self._active < self.source.calls:
             self._call(self._queue.popleft())
 
-    def _settle(self, digest: str, result: Identity | NotKnown | None) -> None:
+    def _settle(self, key: bytes, result: Identity | NotKnown | None) -> None:
         """Let the requests that waited go on."""
-        asked = self._asked.pop(digest)
+        asked = self._asked.pop(key)
         asked.timer.cancel()
-        self._result = None if isinstance(result, NotKnown) else (digest, result)
+        self._result = None if isinstance(result, NotKnown) else (key, result)
         try:
             for request in asked.requests:
                 if not (request.done or request.decided):
