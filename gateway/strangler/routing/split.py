@@ -41,14 +41,14 @@ class Choice:
 
     # Positional parameters instead of an object for them: a choice is made for each request.
 
-    __slots__ = ("bucket", "drawn", "key", "overridden", "reason", "side", "visitor")
+    __slots__ = ("_sticky", "bucket", "drawn", "overridden", "reason", "side", "visitor")
 
     def __init__(
         self,
         side: SideName,
         reason: str,
         bucket: int | None = None,
-        key: str | None = None,
+        sticky: StickyKey | None = None,
         visitor: str | None = None,
         drawn: bool = False,
         overridden: bool = False,
@@ -56,10 +56,15 @@ class Choice:
         self.side = side
         self.reason = reason
         self.bucket = bucket
-        self.key = key
+        self._sticky = sticky
         self.visitor = visitor
         self.drawn = drawn
         self.overridden = overridden
+
+    @property
+    def key(self) -> str | None:
+        """The sticky key's name, which few ask for."""
+        return None if self._sticky is None else str(self._sticky)
 
 
 _BY_STAGE: dict[Stage, Choice] = {
@@ -67,6 +72,7 @@ _BY_STAGE: dict[Stage, Choice] = {
     Stage.SHADOW: Choice("legacy", "stage shadow"),
     Stage.EXTRACTED: Choice("extracted", "stage extracted"),
     Stage.RETIRED: Choice("extracted", "stage retired"),
+    Stage.ROLLOUT: Choice("legacy", "stage rollout, and the controller has published no share"),
 }
 
 
@@ -81,6 +87,13 @@ def _bucket(migration: str, key: str) -> int:
 
 
 _remembered_bucket = lru_cache(REMEMBERED_BUCKETS)(_bucket)
+
+
+def side_of_bucket(migration: Migration, bucket: int) -> SideName:
+    """The side of a caller with this bucket, where no list and no override decides about it."""
+    if migration.stage is Stage.CANARY:
+        return "extracted" if bucket < migration.threshold else "legacy"
+    return _BY_STAGE[migration.stage].side
 
 
 def choose(migration: Migration, request: Request, identity: Identity | None) -> Choice:
@@ -112,9 +125,9 @@ def _by_percentage(migration: Migration, request: Request, identity: Identity | 
             value = visitor = secrets.token_hex(16)
         if value:
             bucket = bucket_of(migration.name, value)
-            side: SideName = "extracted" if bucket < migration.threshold else "legacy"
+            side = side_of_bucket(migration, bucket)
             drawn = visitor is not None or sticky.kind == "none"
-            return Choice(side, "percentage", bucket, str(sticky), visitor, drawn)
+            return Choice(side, "percentage", bucket, sticky, visitor, drawn)
     return Choice("legacy", "no sticky key present")
 
 
@@ -135,6 +148,28 @@ def caller_key(migration: Migration, request: Request, identity: Identity | None
         if value:
             return value
     return request.peer
+
+
+def counted_key(migration: Migration, request: Request, identity: Identity | None, choice: Choice) -> str | None:
+    """The sticky key of a caller that a rollout counts: one whose side the hash drew.
+
+    None for a caller without a key of its own, and for one whose side an
+    override, `always` or `never` chose, or would choose once callers are split.
+    """
+    if choice.overridden or choice.drawn:
+        return None
+    if migration.stage is Stage.CANARY:
+        if choice.bucket is None:
+            return None
+    elif any(holds(condition, request, identity) for condition in (*migration.never, *migration.always)):
+        return None
+    for sticky in migration.sticky:
+        if sticky.kind == "none":
+            return None
+        value = sticky_value(sticky, request, identity)
+        if value:
+            return value
+    return None
 
 
 def shadow_bucket(migration: Migration, request: Request, identity: Identity | None) -> int:

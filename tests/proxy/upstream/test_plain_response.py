@@ -216,6 +216,22 @@ def test_a_plain_head_has_exactly_one_reading(data: bytes) -> None:
     assert sent_on.isdisjoint(dropped)
 
 
+@pytest.mark.parametrize("parsed", [False, True])
+@pytest.mark.parametrize("behind", [b"H", b"HTTP", b"HTTP/1.1 200 OK\r\nX:"])
+@pytest.mark.parametrize("place", [1, 40])
+def test_a_connection_with_the_beginning_of_another_response_is_not_used_again(
+    snapshot: Snapshot, behind: bytes, place: int, parsed: bool
+) -> None:
+    """What comes next would be taken for the rest of it, and be another client's."""
+
+    async def test() -> None:
+        data = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc" + behind
+        _, body, kept, _, _ = await outcome(snapshot, [data[:place], data[place:]], then_close=False, parsed=parsed)
+        assert (body, kept) == (b"abc", 0)
+
+    run(test)
+
+
 USUAL = {
     "whole": (b"GET", [b"HTTP/1.1 200 OK\r\nServer: x\r\nConnection: keep-alive\r\nContent-Length: 3\r\n\r\nabc"]),
     "in two": (b"GET", [b"HTTP/1.1 200 OK\r\nETag: y\r\nContent-Length: 3\r\n\r\nab", b"c"]),

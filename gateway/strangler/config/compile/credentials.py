@@ -17,7 +17,6 @@ from urllib.parse import urlsplit
 from strangler.auth.sessions import ISSUER as SESSION_ISSUER
 from strangler.config.schema.auth import ProviderSection
 from strangler.config.text.document import Document
-from strangler.config.text.environment import Substituted
 from strangler.config.text.files import FileReader
 from strangler.config.text.problems import Problem
 from strangler.model.addresses import is_trustworthy
@@ -54,7 +53,7 @@ def read_provider(name: str, section: ProviderSection, document: Document, probl
         jwks_file=jwks_file,
         jwks_url=jwks_url,
         discovery_url=reader.discovery_url(section.issuer) if section.discovery and section.issuer else None,
-        secret=reader.secret(section.algorithms) if section.secret is not None else None,
+        secret=reader.shared_secret(section.algorithms) if section.secret is not None else None,
         leeway=section.leeway,
         refresh=section.refresh,
         timeout=section.timeout,
@@ -89,7 +88,7 @@ def read_session_provider(
         reader.complain("cookie", f"'{session.cookie}' is not the name of a cookie")
     source = SessionSource(
         upstream=str(session.upstream),
-        secret=reader.secret(("HS256",)) or b"",
+        secret=reader.shared_secret(("HS256",)) or b"",
         cookie=str(session.cookie),
         path=str(session.path),
         ttl=session.ttl,
@@ -192,21 +191,10 @@ class _ProviderReader(FileReader):
         self.complain(field, f"'{url}': keys are fetched over https only; http is allowed on loopback")
         return False
 
-    def secret(self, algorithms: Sequence[str]) -> bytes | None:
+    def shared_secret(self, algorithms: Sequence[str]) -> bytes | None:
         """The bytes of the secret, long enough for `algorithms`; None where there is a problem with it."""
-        written = self.document.get(*self.path, "secret")
-        content = written.content if written is not None else None
-        if not isinstance(content, str):
-            return None
-        if content.startswith("file:"):
-            secret = self.read("secret", self.file("secret", content.removeprefix("file:")))
-            if secret is None:
-                return None
-            secret = secret.rstrip(b"\r\n")
-        elif isinstance(content, Substituted) and content.whole:
-            secret = content.encode("utf-8", "surrogateescape")
-        else:
-            self.complain("secret", "a secret must not be in the configuration", "write ${NAME} or file:PATH")
+        secret = self.secret("secret")
+        if secret is None:
             return None
         needed = max((_SECRET_BYTES.get(name, 0) for name in algorithms), default=0)
         if len(secret) < max(needed, 1):

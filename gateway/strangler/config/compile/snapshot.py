@@ -51,7 +51,7 @@ def compile_snapshot(model: Configuration, parts: Parts, folder: Path) -> Snapsh
     return Snapshot(
         version=parts.version,
         listen=model.listen,
-        admin=model.admin,
+        admin=model.admin.listen,
         providers=parts.providers,
         upstreams=compile_upstreams(model, parts.tls.upstreams),
         migrations=parts.migrations,

@@ -22,7 +22,7 @@ Schema = dict[str, Any]
 _VARIABLE: Schema = {"$ref": "#/$defs/Variable"}
 
 # Pydantic leaves bounds in its own words where a validator stands before them.
-_BOUNDS = {"ge": "minimum", "le": "maximum"}
+_BOUNDS = {"ge": "minimum", "le": "maximum", "gt": "exclusiveMinimum", "lt": "exclusiveMaximum"}
 
 
 def schema() -> Schema:
@@ -88,9 +88,9 @@ def _spelled(default: Any, kind: str) -> Any:
 
 
 def spell_duration(seconds: float) -> str:
-    """`90s`, `250ms`: the largest unit in which it is a whole number."""
+    """`90s`, `7d`: the largest unit in which it is a whole number."""
     milliseconds = round(seconds * 1000)
-    for unit, length in (("h", 3_600_000), ("m", 60_000), ("s", 1000)):
+    for unit, length in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)):
         if milliseconds and milliseconds % length == 0:
             return f"{milliseconds // length}{unit}"
     return f"{milliseconds}ms" if milliseconds else "0s"

@@ -66,6 +66,9 @@ _KINDS = {
     "Regex": "regular expression",
     "Tolerance": "tolerance",
     "Day": "day",
+    "RolloutStep": "step",
+    "RolloutWindow": "window",
+    "WebUrl": "web URL",
 }
 _VALUES = {
     "duration": "Duration",
@@ -82,6 +85,9 @@ _VALUES = {
     "statuses": "Statuses",
     "tolerance": "Tolerance",
     "token place": "UpgradeToken",
+    "step": "RolloutStep",
+    "window": "RolloutWindow",
+    "web URL": "WebUrl",
 }
 _PLAIN = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}
 
@@ -116,7 +122,7 @@ class Reference:
 
     def _name_sections(self, path: str, definition: Schema) -> None:
         """Give each section the path at which it is referred to first."""
-        for name, field in definition["properties"].items():
+        for name, field in _fields(definition).items():
             here = f"{path}.{name}" if path else name
             for suffix, part in _parts(field):
                 section = _reference(part)
@@ -127,7 +133,7 @@ class Reference:
     def _table(self, definition: Schema) -> Iterator[str]:
         yield "| key | value | default | meaning |\n|---|---|---|---|"
         required = definition.get("required", [])
-        for name, field in definition["properties"].items():
+        for name, field in _fields(definition).items():
             default = f"`{_yaml(field['default'])}`" if "default" in field else ""
             meaning = field.get("description") or self.definitions.get(_reference(field), {}).get("description", "")
             if "examples" in field:
@@ -158,6 +164,12 @@ class Reference:
             inner = [self._kind(part) for suffix, part in _parts(field) if suffix]
             return f"names, each with {inner[0]}" if inner and inner[0] else "mapping"
         return _PLAIN.get(field.get("type", ""), "anything" if not field.get("type") else "null")
+
+
+def _fields(definition: Schema) -> dict[str, Schema]:
+    """The fields of a section; NAME stands for those that are named freely."""
+    others = definition.get("additionalProperties")
+    return {**definition["properties"], **({"NAME": others} if isinstance(others, dict) else {})}
 
 
 def _parts(field: Schema) -> Iterator[tuple[str, Schema]]:

@@ -15,7 +15,7 @@ from prometheus_client.core import GaugeMetricFamily
 from strangler.control.upstreams.health import EndpointKey
 from strangler.model.snapshot import Snapshot
 from strangler.model.upstream import Endpoint
-from strangler.observe.counters import UpstreamState, WorkerReport
+from strangler.observe.worker_report import UpstreamState, WorkerReport
 from strangler.resilience.health import EndpointHealth
 
 
@@ -47,7 +47,7 @@ def upstreams_as_json(
     return upstreams
 
 
-def upstream_gauges(reports: Iterable[WorkerReport]) -> Iterator[GaugeMetricFamily]:
+def upstream_gauges(snapshot: Snapshot, reports: Iterable[WorkerReport]) -> Iterator[GaugeMetricFamily]:
     """The same for Prometheus."""
     breakers = GaugeMetricFamily(
         "strangler_breaker_state", "Workers whose breaker is in the state.", labels=("upstream", "state")
@@ -63,9 +63,13 @@ def upstream_gauges(reports: Iterable[WorkerReport]) -> Iterator[GaugeMetricFami
             counted = Counter(state.breaker for state in seen)
             for state in ("closed", "half_open", "open"):
                 breakers.add_metric((name, state), counted[state])
-        for url, times in Counter(url for state in seen for url in state.ejected).items():
+        upstream = snapshot.upstreams.get(name)
+        ejections = Counter(url for state in seen for url in state.ejected)
+        if upstream is not None and upstream.ejection is not None and upstream.resolve is None:
+            ejections.update(dict.fromkeys((endpoint.url for endpoint in upstream.endpoints), 0))
+        for url, times in ejections.items():
             ejected.add_metric((name, url), times)
-        if any(state.running or state.waiting for state in seen):
+        if upstream is not None and upstream.concurrency is not None:
             requests.add_metric((name, "running"), sum(state.running for state in seen))
             requests.add_metric((name, "waiting"), sum(state.waiting for state in seen))
     yield from (breakers, ejected, requests)

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING
 from strangler.auth.sessions import UnknownSession
 from strangler.auth.verify import UnknownKey
 from strangler.model.methods import SAFE
-from strangler.proxy.exchange import failures
+from strangler.proxy.exchange import counted_callers, failures
 from strangler.proxy.exchange.admission import enter_lightly
 from strangler.proxy.exchange.attempts import Attempts, is_repeated
 from strangler.proxy.exchange.authentication import identify
@@ -50,6 +50,7 @@ from strangler.proxy.exchange.response import (
 from strangler.proxy.exchange.sending import head_sent, is_too_large, longest_silence
 from strangler.proxy.exchange.switching import switch_protocols
 from strangler.proxy.exchange.under_way import NEVER, RequestUnderWay
+from strangler.proxy.http.writing import write_together
 from strangler.proxy.upstream.endpoint_pool import LARGE_BODY
 from strangler.resilience.retry import Cause
 from strangler.routing.decide import Refusal, decide
@@ -69,8 +70,7 @@ if TYPE_CHECKING:
 class Exchange(RequestUnderWay):
     """A request, from its complete head to the last byte of the response.
 
-    One class, wider than others, because two sides call it and a part of its
-    own for each of them would be an object more per request (decision 0027).
+    One class, because two sides call it, and a part for each would be one more object per request (decision 0027).
     """
 
     __slots__ = ()
@@ -139,6 +139,8 @@ class Exchange(RequestUnderWay):
         if self.body is not None and is_too_large(self, self.body, decision.route):
             return
         assert decision.upstream is not None
+        if decision.route is not None and decision.route.counted:
+            counted_callers.see(self, decision, decision.route)
         self._first_attempt(decision.route, plane.pools[decision.upstream])
 
     def _identify(self, request: Request, requirement: AuthRequirement) -> Identity | Refusal | None:
@@ -251,7 +253,7 @@ class Exchange(RequestUnderWay):
                 if self.attempts is not None:
                     self.attempts.keep_body(held)
                 client.resume_reading()
-        connection.transport.write(b"".join(parts))
+        write_together(connection.transport, parts)
         silence = self.timeouts.response if self.request_complete else longest_silence(self)
         client.deadline = client.plane.now + silence
 
@@ -276,7 +278,7 @@ class Exchange(RequestUnderWay):
         client = self.client
         out = head_for_client(self, self.decision_so_far, status, line, fields)
         out.append(body)
-        client.transport.write(b"".join(out))
+        write_together(client.transport, out)
         finish(self)
 
     def interim_response(self, status: int, line: bytes, fields: bytes) -> None:
@@ -325,7 +327,7 @@ class Exchange(RequestUnderWay):
         if parts:
             self.gathered = []
             client = self.client
-            client.transport.write(b"".join(parts) if len(parts) > 1 else parts[0])
+            write_together(client.transport, parts)
             client.deadline = client.plane.now + self.timeouts.idle
 
     def response_complete(self) -> None:

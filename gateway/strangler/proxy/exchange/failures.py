@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from strangler.proxy.exchange.completion import record
+from strangler.proxy.exchange.counted_callers import NO_DESCRIPTORS_LEFT
 from strangler.proxy.exchange.excuse import Excuse
 from strangler.proxy.exchange.response import UNTIL_CLOSE, refuse
 from strangler.resilience.retry import Cause, Failure
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from strangler.proxy.exchange.under_way import RequestUnderWay
 
 CLIENT_GONE = 499
-NO_DESCRIPTORS_LEFT = "The gateway can't open another connection: it has no file descriptors left."
 WITHOUT_CLOSE_NOTIFY = (
     "The upstream ended its TLS connection without close_notify, so its response may have been cut short."
 )

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from strangler.model.rate_limits import RateLimit, Redis
 from strangler.model.route import Route
-from strangler.observe.counters import Notice
+from strangler.observe.worker_report import Notice
 from strangler.proxy.rate_limits.redis_counts import SharedCounts
 from strangler.proxy.rate_limits.redis_trouble import Trouble
 from strangler.proxy.rate_limits.shared_buckets import Tally, new_tally

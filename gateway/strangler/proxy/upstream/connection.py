@@ -30,9 +30,7 @@ if TYPE_CHECKING:
     from strangler.resilience.retry import Cause
 
 LARGEST_HEAD = 262_144
-
 _LENGTH = frozenset({b"content-length"})
-_NO_OPTIONS: frozenset[bytes] = frozenset()
 _ABOUT_OTHER_THAN_FIELDS = frozenset({b"close", b"keep-alive", b"content-length"})
 """Connection options that remove no field: two concern the connection, and Content-Length is needed."""
 
@@ -262,19 +260,19 @@ class UpstreamConnection:
     def _read_body(self, exchange: Requesting, data: bytes) -> None:
         """Pass on a part of a body whose head was plain."""
         if len(data) > self._left:
-            # What follows belongs to no request.
-            data = data[: self._left]
-            self.reusable = False
+            # The rest belongs to no request; the parser lets empty lines pass, too.
+            data, rest = data[: self._left], data[self._left :]
+            self.reusable = self.reusable and not rest.strip(b"\r\n")
         self._left -= len(data)
         if data:
             exchange.response_body(data)
         if self.exchange is not exchange:
             # It has moved on to another connection.
             return
-        if not self._left:
-            self._finish(exchange)
-        else:
+        if self._left:
             exchange.flush()
+        else:
+            self._finish(exchange)
 
     def eof_received(self) -> bool:
         if self.exchange is not None:
@@ -356,6 +354,10 @@ class UpstreamConnection:
 
     # httptools callbacks
 
+    def on_message_begin(self) -> None:
+        # If this is another response's beginning, the parser would take the next response for its rest.
+        self.reusable = self.reusable and not self._complete
+
     def on_status(self, phrase: bytes) -> None:
         self._phrase += phrase
 
@@ -392,7 +394,7 @@ class UpstreamConnection:
         version = parser.get_http_version()
         if status < 100 or version not in ("1.1", "1.0"):
             raise BadResponse(f"HTTP/{version} with the status {status} is invalid")
-        options = connection_options(self._connection) if self._connection is not None else _NO_OPTIONS
+        options = connection_options(self._connection or b"")
         named = options - _ABOUT_OTHER_THAN_FIELDS
         if named:
             self._strip(named)

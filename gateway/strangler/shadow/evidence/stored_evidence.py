@@ -17,6 +17,7 @@ from strangler.model.route import Route
 from strangler.model.shadow import Shadow
 from strangler.shadow.evidence.counts import Counted, class_proofs, proof_of, select_counts
 from strangler.shadow.evidence.epochs import CHANGING
+from strangler.shadow.evidence.present_pairs import TOGETHER, most_evidence
 from strangler.shadow.evidence.tables import (
     PERIOD,
     epochs,
@@ -48,9 +49,6 @@ from strangler.store.database import Database, StoreError
 
 SELF_TEST_LASTS = 7800.0
 """Seconds for which a self-test speaks for the evidence that comes after it; there is one every hour."""
-
-TOGETHER = 60.0
-"""Seconds within which two epochs take turns while a version is rolled out; the newer one is the present one."""
 
 
 class NoSuchEpoch(Exception):
@@ -233,13 +231,9 @@ class _EpochReader:
         return proof_of(counted.evidence, counted.wrong, self._target, self._span(began), self._most(known))
 
     def _most(self, known: Variety) -> int:
-        """The most pairs that can be evidence: each unit once an hour, however many gateways and restarts there were.
-
-        The count of units is right to about 3 %; a tenth more is allowed for.
-        """
         began, last = (self._epoch.began, self._epoch.last) if self._epoch is not None else (0.0, 0.0)
         hours = math.floor(last / 3600) - math.floor(began / 3600) + 1
-        return math.ceil(known.units.count() * 1.1 + 1) * hours
+        return most_evidence(known, hours)
 
     def _span(self, began: float) -> float:
         return self._now - began
