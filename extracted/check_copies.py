@@ -18,7 +18,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-SERVICES = ("users", "catalog", "inventory", "payments", "orders")
+SERVICES = ("users", "catalog", "inventory", "payments", "orders", "order_history")
 WHOLE = (
     ".dockerignore",
     "Dockerfile",
@@ -51,7 +51,7 @@ PARTS: dict[str, set[str]] = {
     "{package}/schema.py": set(),
     "{package}/settings.py": {"REQUIRED", "read_settings"},
     "tests/both_sides.py": {"both_sides"},
-    "tests/conftest.py": {"bearer", "client", "Issuer.token", "settings", "variables"},
+    "tests/conftest.py": {"bearer", "client", "engine", "Issuer.token", "settings", "variables"},
     "tests/test_service.py": {
         "environment",
         "served",
@@ -63,7 +63,14 @@ PARTS: dict[str, set[str]] = {
     },
 }
 # Names, ports and lock numbers that each service has of its own.
-PORTS = {"users": "8201", "catalog": "8202", "inventory": "8204", "payments": "8205", "orders": "8206"}
+PORTS = {
+    "users": "8201",
+    "catalog": "8202",
+    "inventory": "8204",
+    "payments": "8205",
+    "orders": "8206",
+    "order_history": "8207",
+}
 EQUAL = (
     SERVICES,
     [service.upper() for service in SERVICES],
