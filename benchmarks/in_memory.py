@@ -1,70 +1,75 @@
 """CPU per request of the data plane's Python code alone, with client and upstream in memory.
 
-    .venv/bin/python -m benchmarks.in_memory [CONFIG] [--path /a]
+    .venv/bin/python -m benchmarks.in_memory [LOAD ...] [--beside CHECKOUT] [--rounds 15]
 
-No socket, no kernel, no other process: the figure repeats within a few percent on a quiet machine, so it shows what a
-change to the hot path costs in seconds. To compare two versions, run both in turn, several times; use `make bench` for
-figures to publish.
+No socket, no kernel, no other process. Each version runs in a process of its own
+and takes its rounds in turn with the other, load by load, so that what else the
+machine does reaches both: the ratio of neighbouring rounds repeats within a few
+percent where the microseconds do not. Use `make bench` for figures to publish.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import tempfile
+import os
+import subprocess
+import sys
 from pathlib import Path
 from statistics import median
-from time import process_time
 
-from strangler.config.load import load
-from strangler.model.snapshot import Snapshot
-from tests.proxy.in_process import Plane
+from benchmarks.in_memory_rounds import LOADS
 
-CONFIGURATION = """\
-version: 1
-upstreams: {monolith: {endpoints: "http://127.0.0.1:8100"}}
-default: monolith
-access_log: {enabled: false}
-"""
-RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-REQUESTS = 9_000
-"""Requests of one connection; below the default of `limits.requests`, at which the gateway closes it."""
+HERE = Path(__file__).resolve().parent.parent
 
 
-async def measure(snapshot: Snapshot, request: bytes, rounds: int) -> list[float]:
-    """Microseconds a request, once per round; every round has a connection of its own."""
-    plane = Plane(snapshot)
-    figures = []
-    for _ in range(rounds):
-        client = plane.client()
-        client.feed(request)
-        await plane.settle()
-        (upstream,) = plane.busy()
-        upstream.feed(RESPONSE)
-        began = process_time()
-        for _ in range(REQUESTS):
-            client.feed(request)
-            upstream.feed(RESPONSE)
-        figures.append((process_time() - began) / REQUESTS * 1e6)
-        assert client.take().count(b"200 OK") == REQUESTS + 1
-        upstream.take()
-    plane.plane.rate_limiter.close()
-    return figures
+class Version:
+    """The data plane of one checkout, in a process that plays rounds when it is asked to."""
+
+    def __init__(self, checkout: Path) -> None:
+        python = checkout / ".venv" / "bin" / "python"
+        self._process = subprocess.Popen(
+            [python if python.exists() else sys.executable, "-P", HERE / "benchmarks" / "in_memory_rounds.py"],
+            env={**os.environ, "PYTHONPATH": f"{checkout / 'gateway'}:{checkout}"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def round(self, load: str) -> float:
+        """CPU microseconds a request in one round of `load`."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{load}\n")
+        self._process.stdin.flush()
+        return float(self._process.stdout.readline())
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure the data plane with client and upstream in memory.")
-    parser.add_argument("config", nargs="?", type=Path, help="a configuration without `auth`; else a default upstream")
-    parser.add_argument("--path", default="/a", help="what the client requests")
+    parser.add_argument("loads", nargs="*", default=list(LOADS), metavar="LOAD", help=", ".join(LOADS))
+    parser.add_argument("--beside", type=Path, help="another checkout, whose rounds alternate with those of this one")
     parser.add_argument("--rounds", type=int, default=15)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        default = Path(folder, "gateway.yaml")
-        default.write_text(CONFIGURATION)
-        snapshot = load(arguments.config or default).snapshot
-    request = f"GET {arguments.path} HTTP/1.1\r\nHost: shop.example\r\n\r\n".encode()
-    figures = asyncio.run(measure(snapshot, request, arguments.rounds))
-    print(f"{median(figures):.2f} µs a request, {min(figures):.2f} to {max(figures):.2f} in {len(figures)} rounds")
+    unknown = set(arguments.loads) - set(LOADS)
+    if unknown:
+        parser.error(f"no load is named {', '.join(sorted(unknown))}; there are {', '.join(LOADS)}")
+    versions = [Version(HERE)]
+    if arguments.beside is not None:
+        versions.append(Version(arguments.beside.resolve()))
+    for load in arguments.loads:
+        rounds = [[version.round(load) for version in versions] for _ in range(arguments.rounds)]
+        figures = [median(column) for column in zip(*rounds, strict=True)]
+        text = f"{load:6} {figures[0]:7.2f} µs a request"
+        if len(figures) > 1:
+            ratio = median(one / other for one, other in rounds)
+            text += f"   beside {figures[1]:7.2f}: {ratio:.3f} x"
+        print(text, flush=True)
+    for version in versions:
+        version.close()
 
 
 if __name__ == "__main__":

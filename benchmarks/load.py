@@ -1,4 +1,4 @@
-"""Load by wrk: one thread, 64 kept-alive connections, the targets in turn."""
+"""Load by wrk: one thread, 64 connections, prepared requests in turn."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import re
 import resource
 import shutil
 import subprocess
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,19 +15,23 @@ from benchmarks.processes import NotRunnable
 CONNECTIONS = 64
 _MARK = "BENCH-RESULT "
 
-# Requests are formatted once, before the load; `request` only picks the next. The
+# Requests are read once, before the load; `request` only picks the next. The
 # summary is printed as JSON because wrk's own table rounds to two digits.
 _SCRIPT = """
 local prepared, next = {}, 0
 function init(arguments)
   local pause = tonumber(arguments[2])
   if pause then
-    -- Between half of it and one and a half, so that connections don't come in step.
-    function delay() return math.random(math.floor(pause / 2), math.ceil(pause * 1.5)) end
+    -- Between half of it and one and a half, so that connections don't come in step; whole ones, right in the mean.
+    function delay() return math.floor(pause * (0.5 + math.random()) + math.random()) end
   end
-  for target in io.lines(arguments[1]) do
-    prepared[#prepared + 1] = wrk.format("GET", target)
+  local file = assert(io.open(arguments[1], "rb"))
+  while true do
+    local length = file:read(8)
+    if not length then break end
+    prepared[#prepared + 1] = file:read(tonumber(length))
   end
+  file:close()
 end
 function request()
   next = next % #prepared + 1
@@ -48,9 +51,9 @@ end
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What wrk saw. `refused` are answers of 400 and above, `broken` socket errors and timeouts.
+    """What wrk saw. `refused` are responses of 400 and above, `broken` socket errors and timeouts.
 
-    `own_cpu_seconds` is what wrk itself used.
+    `own_cpu_seconds` is what wrk itself used, the reading of the requests included.
     """
 
     requests: int
@@ -63,14 +66,13 @@ class Load:
 
 
 class Wrk:
-    """wrk with its script and target lists in `directory`; raises NotRunnable if it isn't installed."""
+    """wrk with its script in `directory`; raises NotRunnable if it isn't installed."""
 
     def __init__(self, directory: Path) -> None:
         found = shutil.which("wrk")
         if found is None:
             raise NotRunnable("wrk is not installed: there is nothing to measure with")
         self._wrk = found
-        self._directory = directory
         self._script = directory / "load.lua"
         self._script.write_text(_SCRIPT)
 
@@ -80,22 +82,15 @@ class Wrk:
         match = re.search(r"wrk (?:debian/)?(\S+)", said.stdout + said.stderr)
         return match.group(1) if match else "unknown"
 
-    def run(
-        self, url: str, targets: Sequence[str], token: str | None, seconds: float, pause_ms: int | None = None
-    ) -> Load:
-        """Put load on `url` for `seconds` (wrk counts in whole ones: rounded, at least 1).
+    def run(self, url: str, prepared: Path, seconds: float, pause_ms: float | None = None) -> Load:
+        """Send the `prepared` requests (see traffic) to `url` for `seconds` (whole ones: rounded, at least 1).
 
         Each connection waits about `pause_ms` before a request, or not at all.
         """
-        listing = self._directory / "targets.txt"
-        listing.write_text("\n".join(targets) + "\n")
         lasting = f"-d{max(1, round(seconds))}s"
-        command = [self._wrk, "-t1", f"-c{CONNECTIONS}", lasting, "-s", str(self._script)]
-        if token is not None:
-            command += ["-H", f"Authorization: Bearer {token}"]
-        command += [url, "--", str(listing)]
+        command = [self._wrk, "-t1", f"-c{CONNECTIONS}", lasting, "-s", str(self._script), url, "--", str(prepared)]
         if pause_ms is not None:
-            command.append(str(pause_ms))
+            command.append(f"{pause_ms:.3f}")
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         said = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60, check=False)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -1,8 +1,9 @@
-"""The origin behind every contender: one nginx worker that answers a fixed 211-byte JSON.
+"""The origin behind every contender: one nginx worker that responds with a fixed 211-byte JSON.
 
-Two ports stand for the two sides. A target that ends in `/echo` is answered with
-what the origin saw instead, for the checks before the load; the measured targets
-never do.
+Two ports stand for the two sides. Below a route, `fresh/` has fields in its
+response head that are always new, `large/` a body of 64 KiB. A target that ends
+in `/echo` gets what the origin saw instead, for the checks before the load; the
+measured targets never do.
 """
 
 from __future__ import annotations
@@ -26,11 +27,24 @@ def _body() -> str:
 
 
 BODY = _body()
+FRESH = "fresh"
+LARGE = "large"
+LARGE_BYTES = 65_536
 
 _SERVER = """
   server {{
     listen 127.0.0.1:{port} backlog=1024;
     location / {{ return 200 '{body}'; }}
+    location ~ /{fresh}/ {{
+      add_header Set-Cookie "session=$request_id; Path=/; HttpOnly; SameSite=Lax";
+      add_header ETag '"$request_id"';
+      add_header X-Request-Id $request_id;
+      return 200 '{body}';
+    }}
+    location ~ /{large}/ {{
+      root {directory};
+      try_files /large.json =404;
+    }}
     location ~ /echo$ {{
       return 200 '{{"side":"{side}",{seen}}}';
     }}
@@ -87,9 +101,10 @@ def start_origin(stack: ExitStack, directory: Path) -> Origin:
     directory.mkdir()
     legacy, extracted = free_ports(2)
     servers = "".join(
-        _SERVER.format(port=port, side=side, body=BODY, seen=_SEEN)
+        _SERVER.format(port=port, side=side, body=BODY, seen=_SEEN, fresh=FRESH, large=LARGE, directory=directory)
         for side, port in (("legacy", legacy), ("extracted", extracted))
     )
+    (directory / "large.json").write_text(json.dumps({"text": "x" * (LARGE_BYTES - len('{"text": ""}'))}))
     config = directory / "nginx.conf"
     config.write_text(_CONFIG.format(user=getpass.getuser(), servers=servers))
     process = stack.enter_context(

@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -22,25 +23,58 @@ from benchmarks.load import Wrk
 from benchmarks.measure import Machine
 from benchmarks.origin import start_origin
 from benchmarks.peers.contender import Contender
+from benchmarks.peers.gateway import how_it_runs
 from benchmarks.processes import NotRunnable
 from benchmarks.shadow import ShadowOutcome, shadow
 from benchmarks.stream import StreamOutcome, stream
-from benchmarks.throughput import Bench, Outcome, compete
-from benchmarks.workload import ROUTES, Credentials
+from benchmarks.throughput import Bench, Entry, Outcome, Row, compete
+from benchmarks.traffic import TRAFFIC
+from benchmarks.workload import Certificate, Credentials
 
-JOBS = ("bare", "full", "routes", "failures", "shadow", "stream")
 ROUTE_COUNTS = (10, 100, 1000)
 HERE = Path(__file__).parent
 
 
+def _entries(contenders: Sequence[Contender]) -> list[Entry]:
+    return [Entry(each.name, each) for each in contenders]
+
+
+ROWS: dict[str, Row] = {
+    row.name: row
+    for row in (
+        Row("bare", "bare", _entries(peers.BARE)),
+        *(
+            Row(name, "full", _entries([*peers.FULL, *([peers.ENVOY_UNCACHED] if name == "same" else [])]), traffic)
+            for name, traffic in TRAFFIC.items()
+        ),
+        Row("p99", "full", _entries(peers.AUTHENTICATING), TRAFFIC["users"], paced_by=peers.HAPROXY.name),
+        Row(
+            "workers",
+            "full",
+            [Entry("one worker", peers.GATEWAY), Entry("two workers", peers.TWO_WORKERS)],
+            TRAFFIC["users"],
+        ),
+        Row("routes", "full", [Entry(f"{count} routes", peers.GATEWAY, count) for count in ROUTE_COUNTS]),
+        Row(
+            "failures",
+            "full",
+            [Entry("nothing configured", peers.GATEWAY), Entry("all of it configured", peers.CAREFUL)],
+            TRAFFIC["users"],
+        ),
+    )
+}
+"""What is measured by load at full speed, by the name that --rows takes."""
+NAMES = (*ROWS, "shadow", "stream")
+
+
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, help="rounds of each job (default 5, short 1)")
-    parser.add_argument("--seconds", type=int, help="seconds of each measurement (default 5, short 1)")
+    parser.add_argument("--rounds", type=int, help="rounds of each row (default 5, short 1)")
+    parser.add_argument("--seconds", type=int, help="seconds of each measurement (default 3, short 1)")
     parser.add_argument(
         "--short", action="store_true", help="a quick look: one round, small bodies, and no file is written"
     )
-    parser.add_argument("--job", action="append", choices=JOBS, help="only this job (may be repeated)")
+    parser.add_argument("--rows", default="", help=f"only these, separated by commas: {', '.join(NAMES)}")
     parser.add_argument("--only", action="append", metavar="NAME", help="only names that contain NAME")
     parser.add_argument(
         "--output", type=Path, help="folder for RESULTS.md and results.json (default: beside this module)"
@@ -48,7 +82,10 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments = parser.parse_args(argv)
     if any(value is not None and value < 1 for value in (arguments.rounds, arguments.seconds)):
         parser.error("--rounds and --seconds need 1 or more")
-    arguments.partial = bool(arguments.short or arguments.job or arguments.only)
+    arguments.rows = [name for name in arguments.rows.split(",") if name]
+    if unknown := [name for name in arguments.rows if name not in NAMES]:
+        parser.error(f"there is no row {unknown[0]}; there are {', '.join(NAMES)}")
+    arguments.partial = bool(arguments.short or arguments.rows or arguments.only)
     return arguments
 
 
@@ -69,28 +106,24 @@ def _versions(contenders: Sequence[Contender], wrk: Wrk) -> dict[str, str]:
 def _run(arguments: argparse.Namespace, stack: ExitStack) -> report.Results:
     directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="strangler-bench-")))
     rounds = arguments.rounds or (1 if arguments.short else 5)
-    seconds = arguments.seconds or (1 if arguments.short else 5)
-    wanted = arguments.job or JOBS
+    seconds = arguments.seconds or (1 if arguments.short else 3)
+    wanted = arguments.rows or NAMES
     machine = Machine.this()
     wrk = Wrk(directory)
     origin = start_origin(stack, directory / "origin")
-    bench = Bench(directory, origin, Credentials.create(), wrk, machine.cores, _say)
+    certificate = Certificate.create(directory / "tls")
+    bench = Bench(directory, origin, Credentials.create(), certificate, wrk, machine.cores, _say)
 
     def chosen(contenders: Sequence[Contender]) -> list[Contender]:
         names = [name.lower() for name in arguments.only or [""]]
         return [each for each in contenders if any(name in each.name.lower() for name in names)]
 
-    jobs: dict[str, list[Outcome]] = {}
-    for job, contenders in (("bare", peers.BARE), ("full", peers.FULL)):
-        if job in wanted:
-            entries = [(each.name, each, ROUTES) for each in chosen(contenders)]
-            jobs[job] = compete(bench, entries, job, rounds, seconds)
-    if "routes" in wanted and chosen([peers.GATEWAY]):
-        entries = [(f"{count} routes", peers.GATEWAY, count) for count in ROUTE_COUNTS]
-        jobs["routes"] = compete(bench, entries, "full", rounds, seconds)
-    if "failures" in wanted and chosen([peers.GATEWAY]):
-        entries = [("nothing configured", peers.GATEWAY, ROUTES), ("all of it configured", peers.CAREFUL, ROUTES)]
-        jobs["failures"] = compete(bench, entries, "full", rounds, seconds)
+    rows: dict[str, list[Outcome]] = {}
+    for name, row in ROWS.items():
+        taking_part = chosen([entry.contender for entry in row.entries])
+        entries = [entry for entry in row.entries if entry.contender in taking_part]
+        if name in wanted and entries:
+            rows[name] = compete(bench, replace(row, entries=entries), rounds, seconds)
     shadows: list[ShadowOutcome] | None = None
     if "shadow" in wanted and chosen([peers.GATEWAY]):
         shadows = shadow(bench, peers.SHADOW, rounds)
@@ -102,9 +135,10 @@ def _run(arguments: argparse.Namespace, stack: ExitStack) -> report.Results:
         date=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         machine=machine,
         versions=_versions(peers.BARE, wrk),
+        gateway=how_it_runs(),
         rounds=rounds,
         seconds=seconds,
-        jobs=jobs,
+        rows=rows,
         streams=streams,
         shadows=shadows,
         notes=notes.read_text() if notes.is_file() else "",

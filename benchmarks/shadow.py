@@ -23,8 +23,8 @@ from statistics import median
 from benchmarks.measure import cpu_seconds
 from benchmarks.peers import Contender
 from benchmarks.processes import NotRunnable
-from benchmarks.throughput import Bench, Contestant
-from benchmarks.workload import targets
+from benchmarks.throughput import Bench, Contestant, Entry, Row
+from benchmarks.workload import ROUTES
 
 PAUSE_MS = 48
 """Milliseconds that each of wrk's 64 connections waits between two requests: about 1,300 requests/s."""
@@ -78,10 +78,12 @@ def shadow(bench: Bench, contenders: Sequence[Contender], rounds: int) -> list[S
     """Measure the variants in turn; the first is the one that copies nothing."""
     outcomes = [ShadowOutcome(contender.name) for contender in contenders]
     running: list[tuple[ShadowOutcome, Contestant]] = []
+    row = Row("shadow", "shadow", [])
+    prepared = bench.prepared(row, ROUTES)
     with ExitStack() as stack:
         for outcome, contender in zip(outcomes, contenders, strict=True):
             try:
-                running.append((outcome, bench.start(stack, contender, "shadow")))
+                running.append((outcome, bench.start(stack, row, Entry(contender.name, contender))))
             except NotRunnable as error:
                 outcome.reason = str(error)
                 bench.say(f"shadow: {outcome.name}: not runnable: {error}")
@@ -91,7 +93,7 @@ def shadow(bench: Bench, contenders: Sequence[Contender], rounds: int) -> list[S
             for outcome, contestant in running[shift:] + running[:shift]:
                 if not outcome.reason:
                     try:
-                        warm_up, sample = _measure(bench, contestant)
+                        warm_up, sample = _measure(bench, contestant, prepared)
                     except NotRunnable as error:
                         outcome.reason = str(error)
                         continue
@@ -110,17 +112,16 @@ def ratio(one: ShadowOutcome, other: ShadowOutcome, figure: str) -> float | None
     return ours / theirs if ours is not None and theirs else None
 
 
-def _measure(bench: Bench, contestant: Contestant) -> tuple[int, ShadowSample]:
+def _measure(bench: Bench, contestant: Contestant, prepared: Path) -> tuple[int, ShadowSample]:
     """How many requests there were before the measurement, and what it says."""
     setting, process = contestant.setting, contestant.process
-    token, asked = bench.credentials.token(), targets(setting.routes)
-    warm_up = bench.wrk.run(setting.url, asked, token, _WARM_UP, PAUSE_MS)
+    warm_up = bench.wrk.run(setting.url, prepared, _WARM_UP, PAUSE_MS)
     worker, judge = (
         _running(process.pids(), module)
         for module in ("strangler.control.workers.main", "strangler.control.judge.main")
     )
     before = cpu_seconds([*worker, *judge])
-    load = bench.wrk.run(setting.url, asked, token, SECONDS, PAUSE_MS)
+    load = bench.wrk.run(setting.url, prepared, SECONDS, PAUSE_MS)
     after = cpu_seconds([*worker, *judge])
     if load.refused or load.broken or not load.requests:
         raise NotRunnable(f"{load.refused} refused and {load.broken} broken of {load.requests} requests")

@@ -21,8 +21,7 @@ from benchmarks.measure import rss_bytes
 from benchmarks.origin import BODY
 from benchmarks.peers import Contender
 from benchmarks.processes import NotRunnable, Process
-from benchmarks.throughput import Bench
-from benchmarks.workload import targets
+from benchmarks.throughput import Bench, Entry, Row
 from tests.free_ports import free_ports
 
 _BLOCK = bytes(range(256)) * 1024
@@ -72,9 +71,10 @@ def stream(bench: Bench, contenders: Sequence[Contender], mib: int) -> list[Stre
 def _stream_one(bench: Bench, stack: ExitStack, contender: Contender, outcome: StreamOutcome) -> None:
     origin = stack.enter_context(closing(_BulkOrigin(outcome.mib)))
     bulk = replace(bench, origin=replace(bench.origin, legacy_port=origin.port))
-    contestant = bulk.start(stack, contender, "stream", routes=1)
+    row = Row("stream", "stream", [])
+    contestant = bulk.start(stack, row, Entry(contender.name, contender, routes=1))
     process, port = contestant.process, contestant.setting.port
-    bench.wrk.run(contestant.setting.url, targets(1), None, 1)
+    bench.wrk.run(contestant.setting.url, bench.prepared(row, 1), 1)
     outcome.before_mib = rss_bytes(process.workers()) / 2**20
     try:
         outcome.up_mib, outcome.up_seconds = _watch(process, lambda: _upload(port, origin))

@@ -1,11 +1,10 @@
-"""What every contender is asked to do: the same routes, token, split and origin.
+"""What every contender is asked to do: the same routes, tokens, split and origin.
 
 Facts that the figures depend on, in one place:
 
-- The token is RS256 with a 2048-bit key, valid for a day, and the same for every
-  request. Whoever remembers verified tokens verifies it once; whoever does not
-  verifies it each time. That is what the comparison is about, and it favours
-  memory: with a token per request the order may be another one.
+- Tokens are RS256 with a 2048-bit key, valid for a day. A contender that remembers
+  verified tokens verifies each once; others verify it each time. How many tokens
+  there are is what rows differ in (traffic).
 - Requests go round over all routes, so that no contender profits from having
   matched the same path just before.
 - Every caller's side is a stable function of the claim `sub`, 25 % extracted.
@@ -15,10 +14,11 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import jwt
+import trustme
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
@@ -37,7 +37,7 @@ SUBJECT = "user-17"
 class Credentials:
     """A signing key of this run and what the contenders need to check its tokens."""
 
-    private_pem: bytes
+    private_key: rsa.RSAPrivateKey = field(repr=False)
     public_pem: bytes
     jwks: str
 
@@ -49,11 +49,7 @@ class Credentials:
         public |= {"kid": KEY_ID, "use": "sig", "alg": "RS256"}
         public.pop("key_ops", None)
         return cls(
-            private_pem=key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            ),
+            private_key=key,
             public_pem=key.public_key().public_bytes(
                 serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
             ),
@@ -71,7 +67,7 @@ class Credentials:
             "exp": now + int(lifetime),
             "scope": "catalog:read orders:read",
         }
-        return jwt.encode(claims, self.private_pem, algorithm="RS256", headers={"kid": KEY_ID})
+        return jwt.encode(claims, self.private_key, algorithm="RS256", headers={"kid": KEY_ID})
 
 
 def prefixes(count: int) -> tuple[str, ...]:
@@ -86,12 +82,33 @@ def targets(count: int) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
+class Certificate:
+    """What contenders present to TLS clients: an ECDSA P-256 certificate. `both` holds both in one file."""
+
+    certificate: Path
+    key: Path
+    both: Path
+
+    @classmethod
+    def create(cls, directory: Path) -> Certificate:
+        """A fresh certificate for loopback in files of `directory`, which is made."""
+        directory.mkdir()
+        issued = trustme.CA().issue_cert("localhost", "127.0.0.1")
+        made = cls(directory / "server.pem", directory / "server.key", directory / "both.pem")
+        issued.cert_chain_pems[0].write_to_path(made.certificate)
+        issued.private_key_pem.write_to_path(made.key)
+        issued.private_key_and_cert_chain_pem.write_to_path(made.both)
+        return made
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     """Everything a contender needs to know to write its configuration.
 
     `job` is "bare" (plain proxying to `legacy`, no access log), "full" (token,
     routes, split, headers, access log), "stream" (bare, made for large bodies) or
-    "shadow" (the full job in another stage, a token not required).
+    "shadow" (the full job in another stage, a token not required). With `certificate`
+    clients use TLS.
     """
 
     job: str
@@ -102,11 +119,12 @@ class Setting:
     extracted_port: int
     credentials: Credentials
     routes: int = ROUTES
+    certificate: Certificate | None = None
 
     @property
     def url(self) -> str:
         """Where the contender listens."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'http' if self.certificate is None else 'https'}://127.0.0.1:{self.port}"
 
     def write(self, name: str, text: str | bytes) -> Path:
         """Write a file of the contender's own folder."""

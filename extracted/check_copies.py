@@ -58,7 +58,6 @@ PARTS: dict[str, set[str]] = {
         "test_a_request_is_a_line_with_its_context",
         "test_all_wrong_settings_are_named",
         "test_it_is_ready_once_it_has_a_schema_and_keys",
-        "test_told_to_stop_it_finishes_what_has_begun",
         "test_what_can_not_be_done_is_said_in_a_line",
     },
 }

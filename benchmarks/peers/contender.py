@@ -22,11 +22,15 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A proxy to measure. `version` and `launch` raise NotRunnable with the reason."""
+    """A proxy to measure. `version` and `launch` raise NotRunnable with the reason.
+
+    One that does not do the `full_job` is measured beside those that do, as what passing on alone costs.
+    """
 
     name: str
     version: Callable[[], str]
     launch: Callable[[Setting], Launch]
+    full_job: bool = True
 
 
 def installed(name: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks.peers.contender import Contender, Launch, printed
 from benchmarks.processes import NotRunnable
-from benchmarks.workload import AUDIENCE, ISSUER, PERCENT, Setting, prefixes
+from benchmarks.workload import AUDIENCE, ISSUER, PERCENT, Certificate, Setting, prefixes
 
 Json = dict[str, Any]
 _TYPE = "type.googleapis.com/envoy.extensions"
@@ -97,6 +97,20 @@ def _authentication(setting: Setting, cached: bool) -> Json:
     }
 
 
+def _presenting(certificate: Certificate) -> Json:
+    files = {
+        "certificate_chain": {"filename": str(certificate.certificate)},
+        "private_key": {"filename": str(certificate.key)},
+    }
+    return {
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": {
+            "@type": f"{_TYPE}.transport_sockets.tls.v3.DownstreamTlsContext",
+            "common_tls_context": {"tls_certificates": [files]},
+        },
+    }
+
+
 def _access_log(setting: Setting) -> Json:
     return {
         "name": "envoy.access_loggers.file",
@@ -147,13 +161,10 @@ def _bootstrap(setting: Setting, cached: bool) -> Json:
     }
     if full:
         connections["access_log"] = [_access_log(setting)]
-    listener: Json = {
-        "name": "clients",
-        "address": _address(setting.port),
-        "filter_chains": [
-            {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": connections}]}
-        ],
-    }
+    chain: Json = {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": connections}]}
+    if setting.certificate is not None:
+        chain["transport_socket"] = _presenting(setting.certificate)
+    listener: Json = {"name": "clients", "address": _address(setting.port), "filter_chains": [chain]}
     clusters = [_cluster("legacy", setting.legacy_port), _cluster("extracted", setting.extracted_port)]
     return {
         "admin": {"address": _address(setting.admin_port)},

@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peers.contender import Contender, Launch
+from benchmarks.peers.contender import Contender, Launch, printed
 from benchmarks.processes import NotRunnable
 from benchmarks.workload import AUDIENCE, ISSUER, PERCENT, Setting, prefixes
 
@@ -32,8 +32,15 @@ def _version() -> str:
         raise NotRunnable("the package strangler-gateway is not installed") from error
 
 
+def how_it_runs() -> str:
+    """The last words of `strangler --version`: compiled or interpreted, and how many modules."""
+    return printed([_command(), "--version"]).strip().partition(", ")[2] or "interpreted"
+
+
 def _common(setting: Setting) -> Json:
-    return {
+    shown = setting.certificate
+    tls = {} if shown is None else {"tls": {"certificate": str(shown.certificate), "key": str(shown.key)}}
+    return tls | {
         "version": 1,
         "listen": f"127.0.0.1:{setting.port}",
         "admin": f"127.0.0.1:{setting.admin_port}",
@@ -76,11 +83,11 @@ def _full(setting: Setting) -> Json:
     }
 
 
-def _launched(setting: Setting, described: Json) -> Launch:
+def _launched(setting: Setting, described: Json, workers: int = 1) -> Launch:
     """How to start it by the configuration `described`."""
     setting.write("jwks.json", setting.credentials.jwks)
     config = setting.write("gateway.yaml", json.dumps(described, indent=1))
-    command: list[str | Path] = [_command(), "run", config, "--workers", "1"]
+    command: list[str | Path] = [_command(), "run", config, "--workers", str(workers)]
     return Launch(command, f"http://127.0.0.1:{setting.admin_port}/readyz")
 
 
@@ -123,8 +130,13 @@ def _launch_careful(setting: Setting) -> Launch:
     return _launched(setting, described)
 
 
+def _launch_two(setting: Setting) -> Launch:
+    return _launched(setting, _full(setting), workers=2)
+
+
 GATEWAY = Contender("this gateway", _version, _launch)
 CAREFUL = Contender("this gateway, careful", _version, _launch_careful)
+TWO_WORKERS = Contender("this gateway, two workers", _version, _launch_two)
 SHADOW = (
     Contender("shadow off", _version, _shadow("legacy")),
     Contender("shadow on", _version, _shadow("shadow")),

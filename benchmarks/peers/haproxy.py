@@ -26,7 +26,7 @@ defaults
 
 _BARE = """
 frontend clients
-  bind 127.0.0.1:{port}
+  bind 127.0.0.1:{port}{tls}
   default_backend legacy
 """
 
@@ -34,7 +34,7 @@ frontend clients
 # A map that is keyed by prefix (map_beg) is HAProxy's own answer to many routes.
 _FULL = """
 frontend clients
-  bind 127.0.0.1:{port}
+  bind 127.0.0.1:{port}{tls}
   log global
   log-format '{log_line}'
   unique-id-format %[uuid()]
@@ -58,7 +58,7 @@ frontend clients
   http-request set-header X-Auth-Scopes %[var(txn.scope)]
   http-request set-header X-Auth-Issuer %[var(txn.iss)]
   http-request set-header X-Forwarded-For %[src]
-  http-request set-header X-Forwarded-Proto http
+  http-request set-header X-Forwarded-Proto {scheme}
   http-request set-header X-Forwarded-Host %[req.hdr(host)]
   http-request set-header X-Request-Id %[unique-id]
   use_backend extracted if {{ var(txn.sub),xxh32,mod(100) lt {percent} }}
@@ -94,6 +94,8 @@ def _launch(setting: Setting) -> Launch:
             log="log stdout format raw local0" if full else "",
             log_line=_LOG_LINE,
             port=setting.port,
+            scheme=setting.url.partition(":")[0],
+            tls="" if setting.certificate is None else f" ssl crt {setting.certificate.both}",
             legacy_port=setting.legacy_port,
             extracted_port=setting.extracted_port,
             issuer=ISSUER,

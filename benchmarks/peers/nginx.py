@@ -1,4 +1,4 @@
-"""nginx: the measure for bare proxying. Open-source nginx can't verify a JWT, so it has no full job."""
+"""nginx: the measure for bare proxying. Open-source nginx can't verify a JWT: beside the full job it only passes on."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import getpass
 from pathlib import Path
 
 from benchmarks.peers.contender import Contender, Launch, installed, printed
-from benchmarks.processes import NotRunnable
 from benchmarks.workload import Setting
 
-# For the stream job bodies are passed on as they come, like everybody else does,
+# For the stream job bodies are passed on as they come, as all others do,
 # instead of nginx's default of putting them in files first.
 _CONFIG = """
 user {user};
@@ -34,7 +33,8 @@ http {{
     keepalive_requests 1000000000;
   }}
   server {{
-    listen 127.0.0.1:{port} backlog=1024;
+    listen 127.0.0.1:{port} backlog=1024{tls};
+    {certificate}
     location / {{
       proxy_pass http://origin;
       proxy_http_version 1.1;
@@ -51,14 +51,17 @@ def _version() -> str:
 
 
 def _launch(setting: Setting) -> Launch:
-    if setting.job == "full":
-        raise NotRunnable("open-source nginx has no JWT verification (ngx_http_auth_jwt is commercial)")
+    shown = setting.certificate
     config = setting.write(
         "nginx.conf",
         _CONFIG.format(
             user=getpass.getuser(),
             port=setting.port,
             legacy_port=setting.legacy_port,
+            tls="" if shown is None else " ssl",
+            certificate=""
+            if shown is None
+            else f"ssl_certificate {shown.certificate}; ssl_certificate_key {shown.key};",
             streaming="proxy_buffering off; proxy_request_buffering off;" if setting.job == "stream" else "",
         ),
     )
@@ -68,3 +71,4 @@ def _launch(setting: Setting) -> Launch:
 
 
 NGINX = Contender("nginx", _version, _launch)
+UNAUTHENTICATED = Contender("nginx, no auth", _version, _launch, full_job=False)

@@ -31,6 +31,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "django_strangler",
     "shop",
     "accounts",
     "catalog",
@@ -40,6 +41,8 @@ INSTALLED_APPS = [
 
 # Everything that adds a header to every response stands outside of what may answer 304.
 MIDDLEWARE = [
+    # Outside of everything, so that a shadow copy is undone with all that the others do.
+    "django_strangler.middleware.GatewayMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -50,6 +53,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_strangler.tokens.middleware.TokenMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
 
@@ -120,6 +124,28 @@ JWT_SIGNING_KEY = Path(
         str(BASE_DIR.parent / "config" / "dev" / "signing-key.pem") if DEVELOPMENT else None,
     )
 )
+
+_GATEWAY_SECRET = os.environ.get("STRANGLER_SECRET") or (
+    "development-only-shared-with-the-gateway" if DEVELOPMENT else None
+)
+# Without a secret, the shop knows nothing of a gateway.
+STRANGLER = {
+    "SECRETS": [_GATEWAY_SECRET] if _GATEWAY_SECRET else [],
+    "IDENTITY_ID": "subject",
+    "SCOPES": "accounts.identity.scopes_of",
+    "USER": "accounts.identity.user_of",
+    "GATEWAYS": items("STRANGLER_GATEWAYS"),
+    "KEYS": os.environ.get("STRANGLER_KEYS", ""),
+    "AUDIENCE": "monolith",
+}
+SILENCED_SYSTEM_CHECKS = [
+    # The shop's extracted services set no cookies, and serve its paths with a slash alone.
+    "strangler.W030",
+    "strangler.W031",
+    "strangler.W040",
+    # On a developer's machine, clients use localhost.
+    *(["strangler.W010"] if DEVELOPMENT else []),
+]
 
 LOGGING = {
     "version": 1,

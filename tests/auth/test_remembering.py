@@ -44,14 +44,23 @@ def test_a_refusal_is_not_remembered_as_a_verdict(issuer: Issuer) -> None:
     assert verifier.verify(credentials, NOW + 100).subject == "user-17"
 
 
-def test_the_least_recently_used_token_is_forgotten_first(issuer: Issuer) -> None:
+def test_a_token_that_comes_again_and_again_is_not_forgotten_for_others(issuer: Issuer) -> None:
     verifier = issuer.verifier(remembered=2)
-    one, two, three = (issuer.credentials("ed", sub=f"user-{number}") for number in range(3))
+    one, two, *others = (issuer.credentials("ed", sub=f"user-{number}") for number in range(8))
     first, second = verifier.verify(one, NOW), verifier.verify(two, NOW)
-    assert verifier.verify(one, NOW) is first
-    verifier.verify(three, NOW)
-    assert verifier.verify(one, NOW) is first
+    for other in others:
+        verifier.verify(other, NOW)
+        assert verifier.verify(one, NOW) is first
     assert verifier.verify(two, NOW) is not second
+
+
+def test_as_many_tokens_as_configured_are_remembered(issuer: Issuer) -> None:
+    verifier = issuer.verifier(remembered=3)
+    tokens = [issuer.credentials("ed", sub=f"user-{number}") for number in range(3)]
+    before = [verifier.verify(token, NOW) for token in tokens]
+    for _ in range(3):
+        assert [verifier.verify(token, NOW) for token in tokens] == before
+        assert all(verifier.verify(token, NOW) is one for token, one in zip(tokens, before, strict=True))
 
 
 def test_remembering_can_be_turned_off(issuer: Issuer) -> None:

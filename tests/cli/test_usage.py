@@ -6,6 +6,7 @@ from importlib import metadata
 
 import pytest
 
+from strangler.compiled import how_it_runs
 from tests.cli.conftest import REFERENCE, Strangler
 
 COMMANDS = ("run", "validate", "explain", "test", "token", "status", "demo")
@@ -28,7 +29,7 @@ def test_every_command_has_help(strangler: Strangler, command: str) -> None:
 def test_the_version_is_that_of_the_package(strangler_process: Strangler) -> None:
     said = strangler_process("--version")
     assert said.code == 0
-    assert said.out == f"strangler-gateway {metadata.version('strangler-gateway')}\n"
+    assert said.out == f"strangler-gateway {metadata.version('strangler-gateway')}, {how_it_runs()}\n"
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,12 @@ from strangler.comparison import alignment
 from strangler.comparison.compare import Comparison, Outcome, compare
 from strangler.comparison.difference import MOST_TEXT, Risk
 from strangler.comparison.findings import MOST_LISTED
-from strangler.comparison.html import bodies as html_bodies
 from strangler.comparison.json import bodies as json_bodies
 from strangler.comparison.response import Response
 from strangler.comparison.rules import Rules
 from strangler.config.compile.compare import DEFAULT_RULES, compile_rules
 from strangler.config.schema.compare import CompareSection
+from tests.counted_calls import counted_calls
 
 
 def rules(*sections: dict[str, Any]) -> Rules:
@@ -166,68 +166,55 @@ def test_lists_of_thousands_cost_no_comparison_of_each_with_each() -> None:
     assert compared(one, other).outcome is Outcome.MISMATCH
 
 
-def test_paragraphs_are_numbered_once_however_many_differ(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = 0
-    name = html_bodies._name
+def test_comparing_paragraphs_takes_calls_in_proportion_to_their_number() -> None:
+    def page(text: str, paragraphs: int) -> Response:
+        body = "".join(f"<p>{text}{number}" for number in range(paragraphs))
+        return Response(200, ((b"Content-Type", b"text/html"),), f"<hr>{body}".encode())
 
-    def counting(child: html_bodies.Child) -> str:
-        nonlocal asked
-        asked += 1
-        return name(child)
-
-    def page(text: str) -> Response:
-        paragraphs = "".join(f"<p>{text}{number}" for number in range(500))
-        return Response(200, ((b"Content-Type", b"text/html"),), f"<hr>{paragraphs}".encode())
-
-    monkeypatch.setattr(html_bodies, "_name", counting)
-    found = compare(page("a"), page("b"), DEFAULT_RULES)
-    assert [found.differences[number].path for number in (0, 499)] == [
-        "/html/body/p[1]/text()",
-        "/html/body/p[500]/text()",
-    ]
-    assert asked < 2 * 2 * 500
+    calls = []
+    for paragraphs in (500, 1000):
+        with counted_calls() as so_far:
+            found = compare(page("a", paragraphs), page("b", paragraphs), DEFAULT_RULES)
+        calls.append(so_far())
+        assert [found.differences[number].path for number in (0, 499)] == [
+            "/html/body/p[1]/text()",
+            "/html/body/p[500]/text()",
+        ]
+    assert calls[1] < 2.2 * calls[0]
 
 
 def test_many_stretches_that_differ_are_compared_no_more_than_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = 0
-    likeness = alignment._likeness
-
-    def counting(*elements: Any) -> float:
-        nonlocal asked
-        asked += 1
-        return likeness(*elements)
-
-    monkeypatch.setattr(alignment, "_likeness", counting)
-    monkeypatch.setattr(json_bodies, "Effort", lambda: alignment.Effort(200))
-
     def lists(value: str) -> list[list[str]]:
         return [["first", *(f"{value}{row}/{place}" for place in range(9)), "last"] for row in range(8)]
 
-    found = compared(lists("a"), lists("b"))
-    assert [difference.path for difference in found.differences] == [
-        f"$[{row}][{place}]" for row in range(8) for place in range(1, 10)
-    ]
-    assert 0 < asked <= 200
+    calls = []
+    for bound in (200, 1000):
+        effort = alignment.Effort(bound)
+        monkeypatch.setattr(json_bodies, "Effort", lambda effort=effort: effort)
+        with counted_calls() as so_far:
+            found = compared(lists("a"), lists("b"))
+        calls.append(so_far())
+        assert [difference.path for difference in found.differences] == [
+            f"$[{row}][{place}]" for row in range(8) for place in range(1, 10)
+        ]
+        assert 0 <= effort.left < bound
+    assert calls[0] < calls[1] - 300
 
 
 def test_sets_in_sets_are_tried_no_more_than_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(json_bodies, "_MOST_TRIED", 5000)
-    asked = 0
-    differing = json_bodies._JsonComparison._differing
-
-    def counting(*places: Any) -> int:
-        nonlocal asked
-        asked += 1
-        return differing(*places)
-
-    monkeypatch.setattr(json_bodies._JsonComparison, "_differing", counting)
-
     def sets(value: str) -> list[list[str]]:
         return [[f"{value}{row}/{place}" for place in range(10)] for row in range(10)]
 
     unordered = {"rules": [{"name": "sets", "json": "$..*", "unordered": True}]}
-    assert compared([sets("a")], [sets("b")], rules(unordered)).outcome is Outcome.MISMATCH
-    assert 100 <= asked <= 5000 / 2
+    calls = []
+    for bound in (0, 5000, 200_000):
+        monkeypatch.setattr(json_bodies, "MOST_TRIED", bound)
+        with counted_calls() as so_far:
+            assert compared([sets("a")], [sets("b")], rules(unordered)).outcome is Outcome.MISMATCH
+        calls.append(so_far())
+    # A value that is tried takes fewer than a hundred calls.
+    assert calls[0] < calls[1] < calls[0] + 5000 * 100
+    assert calls[2] > 2 * calls[1]
 
 
 @pytest.mark.parametrize("tolerance", ["0%", "1%", "1"])

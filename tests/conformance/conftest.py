@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
+from strangler.proxy.plane import PLAIN_PASS
 from tests.conformance.tables.identity import ISSUER
 from tests.conformance.wire import Wire
 from tests.e2e.conftest import provider
@@ -48,10 +51,26 @@ def configuration(port: int) -> dict[str, object]:
     }
 
 
-@pytest.fixture(scope="session")
-def between(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Between]:
-    """The gateway and its ends; one worker, so that one pool holds all upstream connections."""
-    folder = tmp_path_factory.mktemp("conformance")
+@contextmanager
+def _started(folder: Path, environment: Mapping[str, str]) -> Iterator[Between]:
+    """A gateway and its ends; one worker, so that one pool holds all upstream connections."""
     ISSUER.write_key_set(folder)
-    with Wire() as wire, GatewayProcess(folder, configuration(wire.port), fresh=True) as gateway:
+    with (
+        Wire() as wire,
+        GatewayProcess(folder, configuration(wire.port), fresh=True, environment=environment) as gateway,
+    ):
         yield Between(gateway, wire)
+
+
+@pytest.fixture(scope="session")
+def as_ever(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Between]:
+    """A gateway as it is started everywhere."""
+    with _started(tmp_path_factory.mktemp("conformance"), {}) as between:
+        yield between
+
+
+@pytest.fixture(scope="session")
+def parsing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Between]:
+    """A gateway whose parser reads plain heads, too (decision 0028)."""
+    with _started(tmp_path_factory.mktemp("parsing"), {PLAIN_PASS: "off"}) as between:
+        yield between

@@ -67,7 +67,7 @@ class Outcome:
         refusals = ", ".join(str(status) for status in self.statuses if status >= 400)
         if not self.requests:
             return (
-                f"refuses: {refusals}" if refusals else "closes without an answer" if not self.statuses else "answers"
+                f"refuses: {refusals}" if refusals else "closes without a response" if not self.statuses else "responds"
             )
         forwards = f"forwards {len(self.requests)}" if len(self.requests) > 1 else "forwards"
         return f"{forwards}, then {refusals}" if refusals else forwards

@@ -1,4 +1,4 @@
-"""Every row of the tables, in every way in which it can be played."""
+"""Every row of the tables, in every way in which it can be played, with plain heads read in one pass and parsed."""
 
 from __future__ import annotations
 
@@ -12,15 +12,19 @@ from tests.conformance.rows import Row
 from tests.conformance.tables import TABLES
 
 PLAYED = [
-    pytest.param(row, mode, id=f"{table}: {row.name}, {mode}")
+    pytest.param(gateway, row, mode, id=f"{table}: {row.name}, {mode}{', parsed' if gateway == 'parsing' else ''}")
+    for gateway in ("as_ever", "parsing")
     for table, rows in TABLES.items()
     for row in rows
     for mode in modes(row)
+    # In pieces everything is parsed anyway.
+    if gateway != "parsing" or mode != "in pieces"
 ]
 
 
-@pytest.mark.parametrize(("row", "mode"), PLAYED)
-def test_row_of_a_table(between: Between, row: Row, mode: Mode) -> None:
+@pytest.mark.parametrize(("gateway", "row", "mode"), PLAYED)
+def test_row_of_a_table(request: pytest.FixtureRequest, gateway: str, row: Row, mode: Mode) -> None:
+    between: Between = request.getfixturevalue(gateway)
     play(between.wire, between.gateway.port, row, mode)
 
 

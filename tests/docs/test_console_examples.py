@@ -31,7 +31,7 @@ _LOOP = re.compile(r"for n in ([\w ]+); do (.*); done")
 _COMMAND = re.compile(
     r"(?P<before>.*; |(?P<name>[A-Z_]+)=(?P<value>\S+) )?strangler (?P<arguments>[^|;]*)(?P<after>\|.*)?"
 )
-_OFFLINE = ("explain ", "validate ", "test ")
+_OFFLINE = ("explain ", "validate ", "test ", "plan ", "rollout simulate ")
 
 
 def run(line: str, folder: Path) -> str | None:
@@ -39,7 +39,7 @@ def run(line: str, folder: Path) -> str | None:
     if loop := _LOOP.fullmatch(line):
         outputs = [run(loop[2].replace("$n", value), folder) for value in loop[1].split()]
         return None if None in outputs else "".join(output for output in outputs if output is not None)
-    if line.startswith(("sed -i", "stage ")):
+    if line.startswith(("sed -i", "stage ", "cp ")):
         subprocess.run(["bash", "-c", f". ./functions; {line}"], cwd=folder, check=True)
         return None
     command = _COMMAND.fullmatch(line)
@@ -58,7 +58,7 @@ def run(line: str, folder: Path) -> str | None:
 
 def examples(page: str, folder: Path) -> Iterator[tuple[str, str, str]]:
     """Each offline command of a page, run in the order of the page, with what the page shows and what it printed."""
-    names = iter(PAGES[page])
+    names = iter(PAGES.get(page, []))
     name = ""
     for kind, text in _BLOCK.findall((ROOT / "docs" / page).read_text()):
         if kind == "yaml" and text.startswith("version: 1"):

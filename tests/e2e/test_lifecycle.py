@@ -119,7 +119,7 @@ def test_a_killed_worker_is_replaced_and_the_port_never_closes(tmp_path: Path, u
 
         wait_for(replaced, "another worker")
         assert other in gateway.worker_pids()
-        assert gateway.metric("strangler_worker_restarts") == 1
+        assert gateway.metric("strangler_worker_restarts_total") == 1
         gateway.wait_ready()
 
 

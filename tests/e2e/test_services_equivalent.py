@@ -24,7 +24,7 @@ from strangler.model.methods import COMPARABLE
 from strangler.replay.ask import Side
 from strangler.replay.operations import only_migration
 from strangler.replay.recorded import RecordedRequest, RecordedRequests, fields_of
-from strangler.replay.replay import replay
+from strangler.replay.replay import BothSides, replay
 from strangler.replay.results import Results
 from strangler.testing import Asker, assert_equivalent, load_rules
 
@@ -89,7 +89,8 @@ def compared(recording: RecordedRequests, sides: Sides, migration: str) -> Resul
         )
         async with legacy, extracted:
             rules = load_rules(CONFIG, migration)
-            await replay(recording.requests, legacy, extracted, rules, results.add, concurrency=4, confirm_after=0)
+            both = BothSides(legacy, extracted, rules, confirm_after=0)
+            await replay(recording.requests, both, results.add, concurrency=4)
 
     asyncio.run(run())
     return results

@@ -19,11 +19,11 @@ class Issuer:
 
     def __init__(self, kid: str = "key-1") -> None:
         self.kid = kid
-        self._private = ec.generate_private_key(ec.SECP256R1())
+        self.private_key = ec.generate_private_key(ec.SECP256R1())
 
     def public_jwk(self) -> dict[str, Any]:
         """The public key as an entry of a key set."""
-        entry = jwt.algorithms.ECAlgorithm.to_jwk(self._private.public_key(), as_dict=True)
+        entry = jwt.algorithms.ECAlgorithm.to_jwk(self.private_key.public_key(), as_dict=True)
         return {**entry, "kid": self.kid, "use": "sig", "alg": "ES256"}
 
     def key_set(self, *others: Issuer) -> bytes:
@@ -47,7 +47,7 @@ class Issuer:
             **claims,
         }
         content = {name: value for name, value in content.items() if value is not None}
-        return jwt.encode(content, self._private, algorithm="ES256", headers={"kid": kid or self.kid})
+        return jwt.encode(content, self.private_key, algorithm="ES256", headers={"kid": kid or self.kid})
 
     def bearer(self, subject: str = "user-17", *, kid: str | None = None, **claims: Any) -> str:
         """The Authorization line with such a token."""

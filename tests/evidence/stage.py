@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from strangler.config.load import load
-from strangler.shadow.evidence.stored_evidence import report
+from strangler.shadow.evidence.stored_evidence import ReportQuery, report
 from strangler.shadow.evidence.tables import metadata
 from strangler.shadow.report.report import ShadowReport
 from strangler.shadow.report.words import headline
@@ -148,7 +148,7 @@ def _report(folder: Path, candidate: Candidate, target: float) -> ShadowReport:
     try:
         migration = snapshot.migrations[_slug(candidate)]
         routes = [route for route in snapshot.routes if route.migration is migration]
-        return report(database, migration, routes, time.time(), 0.0, target)
+        return report(database, migration, routes, ReportQuery(time.time(), target=target))
     finally:
         database.close()
 

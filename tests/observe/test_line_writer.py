@@ -33,13 +33,13 @@ def test_line_writer_removes_a_partial_line_on_a_full_disk(tmp_path: Path) -> No
 
 
 def test_line_writer_starts_a_new_line_after_a_partial_one(tmp_path: Path) -> None:
-    """Another process has written behind the part of a line."""
+    """What others wrote follows the part of a line, so it can't be removed."""
     log = tmp_path / "log"
+    log.write_bytes(b"." * 30)
     code = (
         "import os, resource, sys; from strangler.observe.line_writer import LineWriter\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (10, resource.RLIM_INFINITY))\n"
-        "writer = LineWriter(os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600))\n"
-        "writer._take_back = lambda size: False\n"
+        "writer = LineWriter(os.open(sys.argv[1], os.O_WRONLY))\n"
         "dropped = [writer.write(b'first line\\n' * 2)]\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))\n"
         "dropped.append(writer.write(b'next\\n'))\n"
@@ -47,7 +47,7 @@ def test_line_writer_starts_a_new_line_after_a_partial_one(tmp_path: Path) -> No
     )
     done = subprocess.run([sys.executable, "-c", code, str(log)], stdout=subprocess.PIPE, check=True)
     assert done.stdout == b"[2, 0]\n"
-    assert log.read_bytes() == b"first line\nnext\n"
+    assert log.read_bytes() == b"first line\nnext\n" + b"." * 14
 
 
 def test_line_writer_waits_for_a_non_blocking_pipe() -> None:

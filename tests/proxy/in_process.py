@@ -113,14 +113,22 @@ class Transport(asyncio.Transport):
 
 
 class Loop:
-    """The running loop, but connections are made in memory; `connections` are all that were made."""
+    """The running loop, but connections are made in memory; `connections` are all that were made.
+
+    Its `time` stands still, where that is set.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self.connections: list[UpstreamConnection] = []
+        self.still: float | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loop, name)
+
+    def time(self) -> float:
+        """The loop's time, by which connections prove to stay open."""
+        return self._loop.time() if self.still is None else self.still
 
     async def getaddrinfo(self, host: str, port: int, **_: Any) -> list[Any]:
         """Every name has one address."""

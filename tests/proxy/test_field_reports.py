@@ -8,7 +8,7 @@ import pytest
 
 from strangler.model.snapshot import Snapshot
 from strangler.proxy.client.connection import ClientConnection
-from strangler.proxy.exchange.request_head import RequestHead
+from strangler.proxy.exchange.gathered_head import GatheredHead
 from strangler.proxy.exchange.upgrade import is_handshake
 from tests.proxy.in_process import Plane, Transport, run
 
@@ -108,7 +108,7 @@ def test_a_token_outside_of_authorization_needs_a_real_websocket_handshake(
     snapshot: Snapshot, method: str, changes: dict[str, str | None], real: bool
 ) -> None:
     """Else any request could bring its token in the query, by adding two header fields."""
-    head = RequestHead(None)
+    head = GatheredHead(None, secure=False)
     for name, value in {"Host": "a", **HANDSHAKE, **changes}.items():
         if value is not None:
             head.add(name.encode(), value.encode())

@@ -13,13 +13,16 @@ from strangler.redaction.redaction import Redaction
 from tests.redaction.counted_regex import CountedRegex
 from tests.redaction.secret_samples import SAMPLES
 
-MODULES = (shapes, secret_text, markup, access_log)
+MODULES = (shapes, secret_text, markup, access_log, redaction, bodies)
+SHORT = ("bodies._MARKUP", "redaction._COUNTS", "redaction._OF_FIELD", "redaction._UNFINISHED")
+"""These see a media type, the beginning of a path, or a value as it is shown (MOST_TEXT), never a whole body."""
+
 PATTERNS = {
-    f"{module.__name__.rpartition('.')[2]}.{name}": pattern
+    full_name: pattern
     for module in MODULES
     for name, pattern in vars(module).items()
-    if isinstance(pattern, re.Pattern)
-} | {"redaction._STEP": redaction._STEP, "bodies._PART_NAME": bodies._PART_NAME}
+    if isinstance(pattern, re.Pattern) and (full_name := f"{module.__name__.rpartition('.')[2]}.{name}") not in SHORT
+}
 
 ANCHORED = ("text._VALUE_BEGINS", "text._NOTHING_FOLLOWS", "markup._TAG_ENDS")
 """These are not searched for, but tried behind what was read."""

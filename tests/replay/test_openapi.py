@@ -23,7 +23,7 @@ def asked(recording: RecordedRequests) -> list[str]:
 def test_an_operation_without_parameters() -> None:
     recording = read("paths: {/products: {get: {}}}")
     assert asked(recording) == ["GET /products"]
-    assert recording.requests[0].endpoint == "GET /products"
+    assert recording.requests[0].operation == "GET /products"
 
 
 def test_every_value_that_is_named_is_asked_once() -> None:
@@ -49,7 +49,7 @@ paths:
         "GET /products/1?stock=false",
         "GET /products/1?sort=name&stock=true",
     ]
-    assert {request.endpoint for request in recording.requests} == {"GET /products/{id}"}
+    assert {request.operation for request in recording.requests} == {"GET /products/{id}"}
 
 
 def test_what_lacks_a_value_is_said() -> None:
@@ -89,7 +89,7 @@ components:
         "servers: [{url: 'https://{stage}.shop.example/v{n}/', variables: {stage: {default: test}, n: {default: 1}}}]",
     )
     assert asked(recording) == ["GET /v1/products?page=2"]
-    assert recording.requests[0].endpoint == "GET /v1/products"
+    assert recording.requests[0].operation == "GET /v1/products"
     assert recording.skipped == {"method POST": 2, "method DELETE": 1}
 
 

@@ -75,7 +75,7 @@ migrations:
 
         @pytest.mark.recorded("shop.txt", config="gateway.yaml", migration="catalog")
         def test_catalog(recorded_request):
-            assert recorded_request.endpoint == "GET /catalog/**"
+            assert recorded_request.operation == "GET /catalog/**"
         """
     )
     suite.runpytest_subprocess().assert_outcomes(passed=2)

@@ -1,6 +1,6 @@
 """Key sets: which keys of a JSON Web Key Set may verify signatures, and which of them a token means.
 
-Facts (RFC 7517, RFC 7518, RFC 8725 section 3.1): a key says what it is for in
+Facts (RFC 7517, RFC 7518, RFC 8725 section 3.1): a key states its purpose in
 `use`, `key_ops` and `alg`; a symmetric key in a published set is
 public; RSA keys below 2,048 bits are too weak. An algorithm belongs to the
 key, so a public key can never be taken for an HMAC secret.

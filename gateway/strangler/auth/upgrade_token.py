@@ -21,15 +21,15 @@ SUBPROTOCOLS = b"sec-websocket-protocol"
 
 def take_from_query(query: str, name: str) -> tuple[list[str], str]:
     """The values of the parameter `name`, and the query without them; all else stays byte for byte."""
-    found: list[str] = []
+    tokens: list[str] = []
     kept: list[str] = []
     for pair in query.split("&"):
         key, _, value = pair.partition("=")
         if unquote_plus(key) == name:
-            found.append(unquote_plus(value))
+            tokens.append(unquote_plus(value))
         else:
             kept.append(pair)
-    return found, "&".join(kept)
+    return tokens, "&".join(kept)
 
 
 def take_from_subprotocols(
@@ -40,7 +40,7 @@ def take_from_subprotocols(
     Several fields are one list (RFC 9110 section 5.3), so a pair may stand in two of them.
     """
     name = place.name.encode("ascii")
-    found: list[str] = []
+    tokens: list[str] = []
     kept: list[tuple[bytes, bytes]] = []
     expected = False
     for field, value in fields:
@@ -57,10 +57,10 @@ def take_from_subprotocols(
             if token is None:
                 others.append(entry)
             else:
-                found.append(token.decode("latin-1"))
+                tokens.append(token.decode("latin-1"))
         if others:
             kept.append((field, b", ".join(others)))
-    return found, kept
+    return tokens, kept
 
 
 def _token_in(entry: bytes, name: bytes, kind: str) -> bytes | None:

@@ -200,12 +200,12 @@ def _decoded(segment: str) -> bytes:
 def _object(data: bytes) -> dict[str, Any]:
     """The JSON object that `data` holds, in UTF-8 without a byte order mark."""
     try:
-        found = json.loads(data.decode("utf-8"))
+        document = json.loads(data.decode("utf-8"))
     except (ValueError, RecursionError):
         raise TokenRefused(_UNREADABLE) from None
-    if not isinstance(found, dict):
+    if not isinstance(document, dict):
         raise TokenRefused(_UNREADABLE)
-    return found
+    return document
 
 
 def _seconds(claims: Mapping[str, Any], name: str) -> float:

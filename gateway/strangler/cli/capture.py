@@ -107,6 +107,6 @@ def _wait(database: Database, number: int, requests: int, seconds: float) -> Non
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("capturing", total=requests)
         end = monotonic() + seconds + _GRACE
-        while (found := count(database, number)) < requests and monotonic() < end:
-            progress.update(task, completed=found)
+        while (captured := count(database, number)) < requests and monotonic() < end:
+            progress.update(task, completed=captured)
             sleep(_POLL)

@@ -61,20 +61,20 @@ def split(given: Sequence[str], own: str, option: Path | None) -> tuple[Path, li
 
 
 def configuration(argument: Path | None, option: Path | None) -> Path:
-    """The configuration; ends the command with 2, and what was looked for, where there is none."""
+    """The configuration; without one, reports where it looked and ends the command with 2."""
     if argument is not None and option is not None and argument != option:
         fail(f"two configurations are given: {argument} and --config {option}")
     named = argument or option
-    found = named or configured(os.environ)
-    if found is None:
+    chosen = named or configured(os.environ)
+    if chosen is None:
         places = " or ".join(f"./{place}" for place in PLACES)
         fail(
             f"no configuration found: none given as an argument or by --config, {VARIABLE} is not set, and there"
             f" is no {places} in {here()}"
         )
-    if named is None and not found.exists():
-        fail(f"there is no {found}, which {VARIABLE} names, in {here()}")
-    return found
+    if named is None and not chosen.exists():
+        fail(f"there is no {chosen}, which {VARIABLE} names, in {here()}")
+    return chosen
 
 
 def configured(environment: Mapping[str, str]) -> Path | None:
@@ -92,8 +92,8 @@ def here() -> str:
         return "a folder that no longer exists"
 
 
-def fail(message: str, own: str = "") -> NoReturn:
+def fail(message: str, own: str = "", place: str = "CONFIG") -> NoReturn:
     """End the command for wrong usage."""
-    usage = f" (expected: [CONFIG] {own})" if own else ""
+    usage = f" (expected: [{place}] {own})" if own else ""
     print(f"strangler: {message}{usage}", file=sys.stderr)
     raise typer.Exit(2)

@@ -13,7 +13,9 @@ from typing import Annotated
 
 import typer
 
-from strangler.cli.configuration import Config, ConfigOption, ConfiguredCommand, arguments, configuration, split
+from strangler.cli.admin.address import WHERE_HELP, TokenFile, admin_address
+from strangler.cli.configuration import Config, ConfigOption, ConfiguredCommand, arguments, configuration, fail, split
+from strangler.cli.rollout.commands import app as rollout
 from strangler.cli.shadow.commands import app as shadow
 
 app = typer.Typer(
@@ -25,8 +27,10 @@ app = typer.Typer(
 )
 
 app.add_typer(shadow, name="shadow")
+app.add_typer(rollout, name="rollout")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Where = Annotated[str | None, typer.Argument(metavar="CONFIG|URL", help=WHERE_HELP, show_default=False)]
 Claims = Annotated[
     list[str] | None,
     typer.Option("--claim", metavar="NAME=VALUE", help="A claim of the caller's verified token; may be repeated."),
@@ -35,7 +39,9 @@ Claims = Annotated[
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"strangler-gateway {metadata.version('strangler-gateway')}")
+        from strangler.compiled import how_it_runs
+
+        print(f"strangler-gateway {metadata.version('strangler-gateway')}, {how_it_runs()}")
         raise typer.Exit
 
 
@@ -134,23 +140,79 @@ def token(
 
 @app.command()
 def status(
-    where: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="CONFIG|URL",
-            help="The gateway's configuration, which names the address of its admin API, or that API's URL; found as"
-            " for all commands, else http://127.0.0.1:8081.",
-            show_default=False,
-        ),
-    ] = None,
+    where: Where = None,
     config: ConfigOption = None,
+    token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the state of a running gateway: configuration, workers, keys, endpoints, migrations."""
-    from strangler.cli.status import admin_address, show_status
+    """Show the state of a running gateway: configuration, workers, keys, endpoints, migrations, rollouts."""
+    from strangler.cli.admin.client import by_admin_api
+    from strangler.cli.status import show_status
 
-    url, source = admin_address(where, config)
-    raise typer.Exit(show_status(url, source, as_json))
+    address = admin_address(where, config)
+    raise typer.Exit(by_admin_api(address, token_file, lambda client: show_status(client, as_json)))
+
+
+@app.command()
+def freeze(
+    reason: Annotated[str, typer.Option(help="Why; the status shows it.", show_default=False)],
+    where: Where = None,
+    config: ConfigOption = None,
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let no rollout begin or go forward; rollbacks still happen."""
+    from strangler.cli.admin.client import by_admin_api
+    from strangler.cli.rollout.orders import freeze_rollouts
+
+    address = admin_address(where, config)
+    raise typer.Exit(by_admin_api(address, token_file, lambda client: freeze_rollouts(client, reason, as_json)))
+
+
+@app.command()
+def unfreeze(
+    where: Where = None,
+    config: ConfigOption = None,
+    reason: Annotated[str, typer.Option(help="Why; the log shows it.", show_default=False)] = "",
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """End a freeze."""
+    from strangler.cli.admin.client import by_admin_api
+    from strangler.cli.rollout.orders import unfreeze_rollouts
+
+    address = admin_address(where, config)
+    raise typer.Exit(by_admin_api(address, token_file, lambda client: unfreeze_rollouts(client, reason, as_json)))
+
+
+@app.command()
+def plan(
+    given: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[OLD] NEW",
+            help="NEW is a configuration, OLD another one or the URL of a running gateway's admin API. Default: the"
+            " running gateway, at the address that NEW has for its admin API.",
+            show_default=False,
+        ),
+    ],
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a configuration changes: routes, migrations, upstreams, and the share of last week's traffic it moves.
+
+    The exit code is 1 where callers go back to the legacy side or would switch sides twice.
+    """
+    from strangler.cli.admin.client import by_admin_api
+    from strangler.cli.plan import show_plan
+
+    if len(given) > 2:
+        fail(f"too many arguments: {' '.join(given)}", "NEW", "OLD")
+    new, old = Path(given[-1]), given[0] if len(given) == 2 else None
+    if old is not None and "://" not in old:
+        raise typer.Exit(show_plan(Path(old), new, as_json))
+    address = admin_address(old, None) if old is not None else admin_address(given[-1], None)
+    raise typer.Exit(by_admin_api(address, token_file, lambda client: show_plan(client, new, as_json)))
 
 
 @app.command()

@@ -10,6 +10,7 @@ from pathlib import Path
 from strangler.cli.validate import print_problems
 from strangler.config.text.problems import ConfigurationError
 from strangler.config.values.endpoints import parse_listener
+from strangler.control.admin.access import UnguardedAdmin
 from strangler.control.supervisor import Supervisor
 from strangler.observe.logs import configure_logs
 
@@ -17,7 +18,8 @@ from strangler.observe.logs import configure_logs
 def run_gateway(config: Path, workers: int, listen: str | None, admin: str | None) -> int:
     """Run the gateway.
 
-    1 where the configuration is invalid, a port is taken or no worker comes up, 2 for an address that is none.
+    1 where the configuration is invalid, a port is taken, the admin API would be open to other machines without a
+    token, or no worker comes up, 2 for an address that is none.
     """
     try:
         addresses = {
@@ -32,7 +34,7 @@ def run_gateway(config: Path, workers: int, listen: str | None, admin: str | Non
     except ConfigurationError as error:
         print_problems(error)
         return 1
-    except OSError as error:
+    except (OSError, UnguardedAdmin) as error:
         print(f"strangler: can't start: {error}", file=sys.stderr)
         return 1
 

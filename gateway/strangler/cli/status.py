@@ -2,61 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from pathlib import Path
 from typing import Any
 
-import httpx
 import orjson
 
-from strangler.cli.configuration import PLACES, VARIABLE, configuration, configured, fail
-from strangler.config.schema.configuration import Configuration
-from strangler.config.text.problems import ConfigurationError
-from strangler.config.text.yaml_reader import read_document
-from strangler.config.values.endpoints import parse_listener
-from strangler.model.listener import ListenAddress
-
-DEFAULT = "http://127.0.0.1:8081"
-
-_TIMEOUT = 5.0
+from strangler.cli.admin.client import AdminClient
+from strangler.cli.rollout.text import rollouts_lines
 
 
-def admin_address(where: str | None, option: Path | None) -> tuple[str, str]:
-    """The URL of the admin API, and where it comes from; exits with 2 if two places are given.
-
-    The configuration need not be valid: an invalid one may be the reason for the question.
-    """
-    if where is not None and "://" in where:
-        if option is not None:
-            fail(f"give either a URL or --config, not both: {where} and {option}")
-        return where, ""
-    named = Path(where) if where is not None else None
-    if named is None and option is None and configured(os.environ) is None:
-        places = " or ".join(f"./{place}" for place in PLACES)
-        return DEFAULT, f"the default: {VARIABLE} is not set, and there is no {places} here"
-    path = configuration(named, option)
-    try:
-        entry = read_document(path, os.environ, []).root.plain().get("admin")
-        listener = Configuration.model_fields["admin"].default if entry is None else parse_listener(str(entry))
-    except (ConfigurationError, ValueError, AttributeError) as error:
-        reason = error.problems[0] if isinstance(error, ConfigurationError) else error
-        return DEFAULT, f"the default, because {path} can't be read: {reason}"
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(listener.host, listener.host)
-    return f"http://{ListenAddress(host, listener.port)}", f"`admin` of {path}"
-
-
-def show_status(admin: str, source: str, as_json: bool) -> int:
-    """Print the state; 1 where no gateway can be reached, or it is not ready, degraded or outdated."""
-    url = admin.rstrip("/") + "/status"
-    try:
-        response = httpx.get(url, timeout=_TIMEOUT, trust_env=False).raise_for_status()
-        status = response.json()
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        # httpx adds a second line to the error of a status, about what statuses mean, and has errors without a text.
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        print(f"strangler: no gateway responds at {url}{f' ({source})' if source else ''}: {reason}", file=sys.stderr)
-        return 1
+def show_status(client: AdminClient, as_json: bool) -> int:
+    """Print the state; 1 where the gateway is not ready, degraded or outdated. Raises AdminError."""
+    status = client.get("/status")
+    rollouts = client.get("/rollouts") if _has_rollouts(status) else None
+    url = client.address.url.rstrip("/") + "/status"
     if not isinstance(status, dict) or not {"ready", "configuration"} <= status.keys():
         print(f"strangler: {url} is not the admin API of a gateway", file=sys.stderr)
         return 1
@@ -64,7 +23,14 @@ def show_status(admin: str, source: str, as_json: bool) -> int:
         print(orjson.dumps(status, option=orjson.OPT_INDENT_2).decode())
     else:
         _print(status)
+        for line in () if rollouts is None else rollouts_lines(rollouts):
+            print(line)
     return 0 if status["ready"] and status["configuration"]["valid"] and not status.get("degraded") else 1
+
+
+def _has_rollouts(status: Any) -> bool:
+    migrations = status.get("migrations", {}) if isinstance(status, dict) else {}
+    return any(migration.get("rolled_out") for migration in migrations.values())
 
 
 def _print(status: dict[str, Any]) -> None:
@@ -108,8 +74,8 @@ def health_text(check: dict[str, Any]) -> str:
         return f"{'up' if check['up'] else 'down'} ({last})"
     row = check.get("in_a_row", 1)
     checks = "the last check" if row == 1 else f"the last {row} checks"
-    found = "went well" if good else "failed"
-    return f"{'up' if check['up'] else 'down'}, but {checks} {found} ({last})"
+    outcome = "went well" if good else "failed"
+    return f"{'up' if check['up'] else 'down'}, but {checks} {outcome} ({last})"
 
 
 def _shadow(shadow: dict[str, Any]) -> str:

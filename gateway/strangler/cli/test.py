@@ -27,13 +27,15 @@ def run_tests(config: Path, as_json: bool) -> int:
         asked = Hypothetical(test.method, test.target, test.headers, test.claims, certificate=certificate)
         rehearsal = rehearse(loaded.snapshot, asked)
         results.append((test, differences(test.expect, rehearsal.decision)))
-    failed = sum(bool(found) for _, found in results)
+    failed = sum(bool(sentences) for _, sentences in results)
     if as_json:
-        rows = [{"test": str(test), "source": str(test.source), "differences": found} for test, found in results]
+        rows = [
+            {"test": str(test), "source": str(test.source), "differences": sentences} for test, sentences in results
+        ]
         print(orjson.dumps({"passed": len(results) - failed, "failed": failed, "tests": rows}).decode())
     else:
-        for test, found in results:
-            for sentence in found:
+        for test, sentences in results:
+            for sentence in sentences:
                 print(f"{test.source}: {test}: {sentence}")
         print(f"{len(results) - failed} passed, {failed} failed")
     if not results:

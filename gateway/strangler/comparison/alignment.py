@@ -118,13 +118,13 @@ def align(
     moved = _moved(one, other, matched)
     matched += _in_place(one, other, matched, moved)
     pairs = sorted(matched + moved)
-    found = Alignment(
+    alignment = Alignment(
         pairs=pairs,
         moved=moved,
         missing=sorted(set(range(len(one))) - {i for i, _ in pairs}),
         extra=sorted(set(range(len(other))) - {j for _, j in pairs}),
     )
-    return _mirrored(found) if swapped else found
+    return _mirrored(alignment) if swapped else alignment
 
 
 def match_by_key(legacy: Sequence[Hashable], extracted: Sequence[Hashable]) -> Alignment:
@@ -134,25 +134,25 @@ def match_by_key(legacy: Sequence[Hashable], extracted: Sequence[Hashable]) -> A
         places.setdefault(key, []).append(index)
     for indexes in places.values():
         indexes.reverse()
-    found = Alignment()
+    alignment = Alignment()
     for index, key in enumerate(legacy):
         waiting = places.get(key)
         if waiting:
-            found.pairs.append((index, waiting.pop()))
+            alignment.pairs.append((index, waiting.pop()))
         else:
-            found.missing.append(index)
-    found.extra = sorted(index for indexes in places.values() for index in indexes)
-    rising = _longest_rising([other for _, other in found.pairs])
-    found.moved = [pair for number, pair in enumerate(found.pairs) if number not in rising]
-    return found
+            alignment.missing.append(index)
+    alignment.extra = sorted(index for indexes in places.values() for index in indexes)
+    rising = _longest_rising([other for _, other in alignment.pairs])
+    alignment.moved = [pair for number, pair in enumerate(alignment.pairs) if number not in rising]
+    return alignment
 
 
-def _mirrored(found: Alignment) -> Alignment:
+def _mirrored(alignment: Alignment) -> Alignment:
     return Alignment(
-        pairs=sorted((j, i) for i, j in found.pairs),
-        moved=[(j, i) for i, j in found.moved],
-        missing=found.extra,
-        extra=found.missing,
+        pairs=sorted((j, i) for i, j in alignment.pairs),
+        moved=[(j, i) for i, j in alignment.moved],
+        missing=alignment.extra,
+        extra=alignment.missing,
     )
 
 
@@ -227,12 +227,12 @@ def _longest_rising(numbers: Sequence[int]) -> set[int]:
         before.append(tail_places[pile - 1] if pile else -1)
         tails[pile : pile + 1] = [number]
         tail_places[pile : pile + 1] = [place]
-    found: set[int] = set()
+    indexes: set[int] = set()
     place = tail_places[-1] if tail_places else -1
     while place >= 0:
-        found.add(place)
+        indexes.add(place)
         place = before[place]
-    return found
+    return indexes
 
 
 def _most_alike(
@@ -284,16 +284,16 @@ def _moved(
     """Return pairs of unmatched elements that are the same element in another place."""
     alone_one = sorted(set(range(len(one))) - {i for i, _ in matched})
     alone_other = sorted(set(range(len(other))) - {j for _, j in matched})
-    found: list[tuple[int, int]] = []
+    moved: list[tuple[int, int]] = []
     for key in _KEYS:
         rows = [index for index in alone_one if key(one[index]) is not None]
         columns = [index for index in alone_other if key(other[index]) is not None]
         same = match_by_key([key(one[index]) for index in rows], [key(other[index]) for index in columns])
         pairs = [(rows[i], columns[j]) for i, j in same.pairs]
-        found += pairs
+        moved += pairs
         alone_one = sorted(set(alone_one) - {i for i, _ in pairs})
         alone_other = sorted(set(alone_other) - {j for _, j in pairs})
-    return found
+    return moved
 
 
 def _in_place(
@@ -305,15 +305,15 @@ def _in_place(
     """Return pairs of unmatched elements between the same neighbours, if both sides have equally many there."""
     gone_one = {i for i, _ in moved}
     gone_other = {j for _, j in moved}
-    found: list[tuple[int, int]] = []
+    pairs: list[tuple[int, int]] = []
     from_one = from_other = 0
     for i, j in [*sorted(matched), (len(one), len(other))]:
         rows = [index for index in range(from_one, i) if index not in gone_one]
         columns = [index for index in range(from_other, j) if index not in gone_other]
         if len(rows) == len(columns):
-            found += [pair for pair in zip(rows, columns, strict=True) if one[pair[0]].family == other[pair[1]].family]
+            pairs += [pair for pair in zip(rows, columns, strict=True) if one[pair[0]].family == other[pair[1]].family]
         from_one, from_other = i + 1, j + 1
-    return found
+    return pairs
 
 
 MOST_NAMED = 3
@@ -321,7 +321,7 @@ MOST_NAMED = 3
 
 
 def named_alone(
-    found: Alignment, lengths: tuple[int, int], governed: Callable[[DifferenceKind, int], bool]
+    alignment: Alignment, lengths: tuple[int, int], governed: Callable[[DifferenceKind, int], bool]
 ) -> tuple[list[tuple[DifferenceKind, int]], bool]:
     """Return the unmatched elements to report, each with its index, and whether to report the lengths instead.
 
@@ -329,7 +329,7 @@ def named_alone(
     """
     named: list[tuple[DifferenceKind, int]] = []
     folded = False
-    for kind, indexes in ((DifferenceKind.MISSING, found.missing), (DifferenceKind.EXTRA, found.extra)):
+    for kind, indexes in ((DifferenceKind.MISSING, alignment.missing), (DifferenceKind.EXTRA, alignment.extra)):
         ruled = [index for index in indexes if governed(kind, index)]
         others = len(indexes) - len(ruled)
         if others > MOST_NAMED and lengths[0] != lengths[1]:

@@ -79,16 +79,16 @@ def _charset(body: bytes, declared: str | None, markup: Markup) -> tuple[int, st
         for mark, codec in _MARKS:
             if body.startswith(mark):
                 return len(mark), codec
-    found = codec_of(declared) if declared else None
-    if found is None and markup == "html":
+    encoding = codec_of(declared) if declared else None
+    if encoding is None and markup == "html":
         match = _META.search(_COMMENT.sub(b"", body[:_LOOKED_AT]))
-        found = codec_of(match[1].decode("latin-1")) if match else None
-        if found is not None and found.startswith("utf-16"):
-            found = "utf-8"  # the declaration was read as ASCII
-    elif found is None and markup == "xml":
+        encoding = codec_of(match[1].decode("latin-1")) if match else None
+        if encoding is not None and encoding.startswith("utf-16"):
+            encoding = "utf-8"  # the declaration was read as ASCII
+    elif encoding is None and markup == "xml":
         match = _DECLARATION.search(body[:_LOOKED_AT])
-        found = _UTF16_XML.get(body[:4]) or (codec_of(match[1].decode("latin-1")) if match else None)
-    return 0, found
+        encoding = _UTF16_XML.get(body[:4]) or (codec_of(match[1].decode("latin-1")) if match else None)
+    return 0, encoding
 
 
 @lru_cache(256)

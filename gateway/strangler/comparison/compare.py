@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 
 from strangler.comparison.difference import Difference, DifferenceKind, shown
-from strangler.comparison.findings import Findings
+from strangler.comparison.findings import Findings, FoundDifference
 from strangler.comparison.headers import (
     compare_header,
     compare_headers,
@@ -117,16 +117,16 @@ def _compare_statuses(legacy: int, extracted: int, findings: Findings) -> bool:
     """Compare the statuses; return whether the responses are about the same thing, so that more can be compared."""
     same_class = legacy // 100 == extracted // 100
     if legacy != extracted and not (same_class and findings.rules.status == "class"):
-        findings.add(
+        difference = FoundDifference(
             "status",
             DifferenceKind.VALUE,
             (legacy, extracted),
-            findings.rules.for_statuses(legacy, extracted),
             (str(legacy), str(extracted)),
             "status",
             f"{legacy} to {extracted}",
             risk="status",
         )
+        findings.add(difference, findings.rules.for_statuses(legacy, extracted))
     return same_class
 
 
@@ -144,16 +144,16 @@ def _compare_bodies(legacy: Response, extracted: Response, findings: Findings) -
             one if isinstance(one, str) else described(one.body),
             other if isinstance(other, str) else described(other.body),
         )
-        findings.add("body", DifferenceKind.TYPE, texts, passing, texts, "body")
+        findings.add(FoundDifference("body", DifferenceKind.TYPE, texts, texts, "body"), passing)
     elif one.body and other.body:
         if one.body != other.body or not _same_types(one, other):
             _compare_decoded(one, other, findings)
     elif one.body:
         text = described(one.body)
-        findings.add("body", DifferenceKind.MISSING, (text, ABSENT), passing, (text, None), "body")
+        findings.add(FoundDifference("body", DifferenceKind.MISSING, (text, ABSENT), (text, None), "body"), passing)
     elif other.body:
         text = described(other.body)
-        findings.add("body", DifferenceKind.EXTRA, (ABSENT, text), passing, (None, text), "body")
+        findings.add(FoundDifference("body", DifferenceKind.EXTRA, (ABSENT, text), (None, text), "body"), passing)
 
 
 def _same_types(legacy: Response, extracted: Response) -> bool:
@@ -248,16 +248,16 @@ def _compare_as_json(legacy: Response, extracted: Response, findings: Findings) 
     documents = [_document(response) for response in (legacy, extracted)]
     if documents[0] is ABSENT or documents[1] is ABSENT:
         in_lines = [_document(response, lines=True) for response in (legacy, extracted)]
-        if all(found and found is not ABSENT for found in in_lines):
+        if all(parsed and parsed is not ABSENT for parsed in in_lines):
             documents = in_lines
     if documents[0] is ABSENT and documents[1] is ABSENT:
         return False
     if documents[0] is ABSENT or documents[1] is ABSENT:
         said = ["no JSON" if document is ABSENT else "JSON" for document in documents]
         texts = f"{said[0]}: {shown(text_of(legacy).text)}", f"{said[1]}: {shown(text_of(extracted).text)}"
-        findings.add(
-            "body", DifferenceKind.TYPE, texts, findings.rules.body_rules, texts, "body", f"{said[0]} to {said[1]}"
-        )
+        change = f"{said[0]} to {said[1]}"
+        difference = FoundDifference("body", DifferenceKind.TYPE, texts, texts, "body", change)
+        findings.add(difference, findings.rules.body_rules)
     else:
         compare_json(documents[0], documents[1], findings, findings.rules.body_rules)
     return True

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC
 
 from strangler.comparison.difference import DifferenceKind, shown
-from strangler.comparison.findings import Findings
+from strangler.comparison.findings import Findings, FoundDifference
 from strangler.comparison.tolerances import ABSENT, time_of
 
 _FLAGS = frozenset(("secure", "httponly", "partitioned"))
@@ -74,12 +74,12 @@ def _paired(
 
 def _kept(headers: Iterable[bytes]) -> dict[tuple[str, object, object], _Cookie]:
     """Return the cookies that a browser has after reading all of the headers."""
-    found: dict[tuple[str, object, object], _Cookie] = {}
+    cookies: dict[tuple[str, object, object], _Cookie] = {}
     for header in headers:
         cookie = _parse(header)
         if cookie is not None:
-            found[cookie.place] = cookie
-    return found
+            cookies[cookie.place] = cookie
+    return cookies
 
 
 def _parse(header: bytes) -> _Cookie | None:
@@ -143,11 +143,12 @@ def _add(findings: Findings, name: str, attribute: str, legacy: str | None, extr
     )
     secret = not attribute and kind is not DifferenceKind.VALUE
     one, other = ("is set" if secret and value is not None else value for value in (legacy, extracted))
-    findings.add(
+    difference = FoundDifference(
         path,
         kind,
         (ABSENT if legacy is None else legacy, ABSENT if extracted is None else extracted),
-        [*findings.rules.for_cookie(name, attribute), *findings.rules.for_header(b"set-cookie")],
         (None if one is None else shown(one), None if other is None else shown(other)),
         path,
     )
+    rules = findings.rules
+    findings.add(difference, [*rules.for_cookie(name, attribute), *rules.for_header(b"set-cookie")])

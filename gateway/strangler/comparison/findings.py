@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 from hashlib import blake2b
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from strangler.comparison.difference import Difference, DifferenceKind
 from strangler.comparison.rules import Rule, Rules
@@ -20,6 +20,24 @@ LONGEST_SIGNATURE = 300
 
 MOST_LISTED = 1000
 """Maximum differences listed per pair, each for those that matter and those that pass; the rest are counted."""
+
+
+class FoundDifference(NamedTuple):
+    """A difference before rules, redaction and risks are applied to it.
+
+    `values` are the legacy and the extracted value as rules see them, `texts` as
+    they are shown. `place` is the path without the parts that differ from request
+    to request, `change` distinguishes differences there further. `risk` is the
+    entry in the table of risks, by default that of the kind.
+    """
+
+    path: str
+    kind: DifferenceKind
+    values: Values
+    texts: Texts
+    place: str
+    change: str = ""
+    risk: str | None = None
 
 
 def _signature(text: str) -> str:
@@ -44,41 +62,25 @@ class Findings:
         self.tokens: list[Rule] = []
         """Rules that apply everywhere: for tokens that are recognized by the cookies of the two responses."""
 
-    def add(
-        self,
-        path: str,
-        kind: DifferenceKind,
-        values: Values,
-        governing: Iterable[Rule],
-        texts: Texts,
-        place: str,
-        change: str = "",
-        risk: str | None = None,
-    ) -> None:
-        """Add a difference at `path`, to which the `governing` rules apply.
-
-        `values` are the legacy and the extracted value as rules see them,
-        `texts` as they are shown. `place` is the path without the parts that
-        differ from request to request, `change` distinguishes differences there
-        further. `risk` is the entry in the table of risks, by default that of
-        the kind.
-        """
+    def add(self, difference: FoundDifference, governing: Iterable[Rule]) -> None:
+        """Add a difference, to which the `governing` rules apply."""
+        path, kind, values, texts, place, change, risk = difference
         path, place = self.rules.redaction.found_at(path, place)
         signature = _signature(f"{kind} {place} {change}" if change else f"{kind} {place}")
         severity = self.rules.risks[risk or kind]
-        difference = Difference(path, kind, texts[0], texts[1], severity, signature, place)
+        rated = Difference(path, kind, texts[0], texts[1], severity, signature, place)
         expired: Rule | None = None
         for rule in [*governing, *self.tokens]:
             if rule.treatment.accepts(kind, *values) or self._lets_redacted_pass(rule, kind, path, values):
                 if not rule.expired(self.today):
-                    self._list(self.ignored, (difference, rule.name))
+                    self._list(self.ignored, (rated, rule.name))
                     return
                 expired = rule
         if len(self.differences) >= MOST_LISTED:
             self.unlisted += 1
-        self._list(self.differences, difference)
+        self._list(self.differences, rated)
         if expired is not None:
-            self._list(self.expired, (difference, expired.name))
+            self._list(self.expired, (rated, expired.name))
 
     def _lets_redacted_pass(self, rule: Rule, kind: DifferenceKind, path: str, values: Values) -> bool:
         """Return whether a rule accepts values that differ only in redacted parts, and these do."""

@@ -16,7 +16,7 @@ from functools import lru_cache
 from strangler.comparison.charsets import Markup, ReadText, codec_of, read
 from strangler.comparison.cookies import compare_cookies
 from strangler.comparison.difference import DifferenceKind, shown
-from strangler.comparison.findings import Findings
+from strangler.comparison.findings import Findings, FoundDifference
 from strangler.comparison.response import Response, TooLarge, Undecodable, decoded
 from strangler.comparison.tolerances import ABSENT
 
@@ -78,7 +78,7 @@ def compare_header(name: bytes, legacy: Response, extracted: Response, findings:
     values = (said[0] if one else ABSENT, said[1] if other else ABSENT)
     texts = (shown(said[0]) if one else None, shown(said[1]) if other else None)
     path = f"header:{name.decode('latin-1')}"
-    findings.add(path, kind, values, findings.rules.for_header(name), texts, path)
+    findings.add(FoundDifference(path, kind, values, texts, path), findings.rules.for_header(name))
 
 
 def _same_content(legacy: Response, extracted: Response) -> bool:
@@ -169,7 +169,7 @@ def _meaning(name: bytes, values: list[bytes]) -> object:
 def _challenges(text: str) -> list[str]:
     """Return the content of challenges: schemes, realms and so on, without values that are new in each response."""
     known = _NEW_EACH_TIME.sub("", text)
-    parts = _QUOTED_OR_COMMA.sub(lambda found: "\n" if found[0] == "," else found[0], known).split("\n")
+    parts = _QUOTED_OR_COMMA.sub(lambda match: "\n" if match[0] == "," else match[0], known).split("\n")
     said = (" ".join(part.split()) for part in parts)
     return sorted(_scheme_in_lower_case(part) for part in said if part)
 

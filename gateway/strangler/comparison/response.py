@@ -113,48 +113,48 @@ def _decode(coding: bytes, body: bytes, most: int) -> bytes:
 
 def _inflate(name: str, body: bytes, window: int, most: int) -> bytes:
     """Decompress gzip, which may consist of several members (RFC 1952 section 2.2)."""
-    found = bytearray()
+    decoded = bytearray()
     members = 0
     while body:
         members += 1
         if members > _MOST_MEMBERS:
-            # The data after each member is copied, so many small members take quadratic time.
+            # The data after each member is copied, so a large number of small members takes quadratic time.
             raise Undecodable(f"the {name} body has more than {_MOST_MEMBERS} members")
         inflater = zlib.decompressobj(window)
         try:
-            found += inflater.decompress(body, most + 1 - len(found))
+            decoded += inflater.decompress(body, most + 1 - len(decoded))
         except zlib.error as error:
             raise Undecodable(f"the body is not {name}: {error}") from None
-        if len(found) > most:
+        if len(decoded) > most:
             raise TooLarge(f"the body has more than {most} bytes once it is decoded")
         if not inflater.eof:
             raise Undecodable(f"the {name} body ends early")
         body = inflater.unused_data if name == "gzip" else b""
-    return bytes(found)
+    return bytes(decoded)
 
 
 def _unbrotli(body: bytes, most: int) -> bytes:
-    found = bytearray()
+    decoded = bytearray()
     decompressor = brotli.Decompressor()
     try:
-        found += decompressor.process(body, output_buffer_limit=_CHUNK)
+        decoded += decompressor.process(body, output_buffer_limit=_CHUNK)
         while not decompressor.is_finished():
-            if len(found) > most:
+            if len(decoded) > most:
                 raise TooLarge(f"the body has more than {most} bytes once it is decoded")
             more = decompressor.process(b"", output_buffer_limit=_CHUNK)
             if not more and decompressor.can_accept_more_data():
                 raise Undecodable("the br body ends early")
-            found += more
+            decoded += more
     except brotli.error as error:
         raise Undecodable(f"the body is not br: {error}") from None
-    if len(found) > most:
+    if len(decoded) > most:
         raise TooLarge(f"the body has more than {most} bytes once it is decoded")
-    return bytes(found)
+    return bytes(decoded)
 
 
 def _unzstd(body: bytes, most: int) -> bytes:
     """Decompress zstd, which may consist of several frames (RFC 8878 section 3)."""
-    found = bytearray()
+    decoded = bytearray()
     members = 0
     try:
         while body:
@@ -162,15 +162,15 @@ def _unzstd(body: bytes, most: int) -> bytes:
             if members > _MOST_MEMBERS:
                 raise Undecodable(f"the zstd body has more than {_MOST_MEMBERS} frames")
             decompressor = zstd.ZstdDecompressor(options=_ZSTD_WINDOW)
-            found += decompressor.decompress(body, most + 1 - len(found))
-            if len(found) > most:
+            decoded += decompressor.decompress(body, most + 1 - len(decoded))
+            if len(decoded) > most:
                 raise TooLarge(f"the body has more than {most} bytes once it is decoded")
             if not decompressor.eof:
                 raise Undecodable("the zstd body ends early")
             body = decompressor.unused_data
     except zstd.ZstdError as error:
         raise Undecodable(f"the body is not zstd: {error}") from None
-    return bytes(found)
+    return bytes(decoded)
 
 
 def too_large(response: Response, most: int = MOST_BYTES) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from strangler.comparison.alignment import AlignedElement, Effort, align, named_alone
 from strangler.comparison.difference import DifferenceKind, shown
-from strangler.comparison.findings import Findings
+from strangler.comparison.findings import Findings, FoundDifference
 from strangler.comparison.rules import Rule
 from strangler.comparison.tolerances import ABSENT, Ignore
 
@@ -22,7 +22,7 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 def compare_text(legacy: str, extracted: str, findings: Findings, passing: Sequence[Rule] = ()) -> None:
     """Add the differences of two texts to `findings`; the rules `passing` apply to all of them."""
     lines = lines_of(legacy), lines_of(extracted)
-    found = align(
+    alignment = align(
         [AlignedElement(line) for line in lines[0]],
         [AlignedElement(line) for line in lines[1]],
         Effort(),
@@ -35,18 +35,18 @@ def compare_text(legacy: str, extracted: str, findings: Findings, passing: Seque
             *(rule for pattern, rule in findings.rules.line_rules if any(pattern.search(text) for text in texts)),
         ]
 
-    for i, j in found.pairs:
+    for i, j in alignment.pairs:
         one, other = lines[0][i], lines[1][j]
         if one != other:
             both = (shown(one), shown(other))
-            findings.add(f"line:{i + 1}", DifferenceKind.VALUE, (one, other), rules(one, other), both, "line")
-    if found.moved:
-        findings.add(
-            "body", DifferenceKind.ORDER, (legacy, extracted), passing, (shown(legacy), shown(extracted)), "body"
-        )
+            difference = FoundDifference(f"line:{i + 1}", DifferenceKind.VALUE, (one, other), both, "line")
+            findings.add(difference, rules(one, other))
+    if alignment.moved:
+        both = (shown(legacy), shown(extracted))
+        findings.add(FoundDifference("body", DifferenceKind.ORDER, (legacy, extracted), both, "body"), passing)
     sides = {DifferenceKind.MISSING: lines[0], DifferenceKind.EXTRA: lines[1]}
     named, folded = named_alone(
-        found,
+        alignment,
         (len(lines[0]), len(lines[1])),
         lambda kind, index: any(isinstance(rule.treatment, Ignore) for rule in rules(sides[kind][index])),
     )
@@ -54,10 +54,10 @@ def compare_text(legacy: str, extracted: str, findings: Findings, passing: Seque
         line = sides[kind][index]
         values = (line, ABSENT) if kind is DifferenceKind.MISSING else (ABSENT, line)
         texts = (shown(line), None) if kind is DifferenceKind.MISSING else (None, shown(line))
-        findings.add(f"line:{index + 1}", kind, values, rules(line), texts, "line")
+        findings.add(FoundDifference(f"line:{index + 1}", kind, values, texts, "line"), rules(line))
     if folded:
         counts = (f"{len(lines[0])} lines", f"{len(lines[1])} lines")
-        findings.add("body", DifferenceKind.LENGTH, (legacy, extracted), passing, counts, "body")
+        findings.add(FoundDifference("body", DifferenceKind.LENGTH, (legacy, extracted), counts, "body"), passing)
 
 
 def lines_of(text: str) -> list[str]:
@@ -71,7 +71,7 @@ def compare_bytes(legacy: bytes, extracted: bytes, findings: Findings, passing: 
     if legacy != extracted:
         kind = DifferenceKind.VALUE if len(legacy) == len(extracted) else DifferenceKind.LENGTH
         texts = (described(legacy), described(extracted))
-        findings.add("body", kind, (legacy, extracted), passing, texts, "body")
+        findings.add(FoundDifference("body", kind, (legacy, extracted), texts, "body"), passing)
 
 
 def described(body: bytes) -> str:

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from strangler.config.checks import everything
 from strangler.config.checks import routes as route_checks
 from strangler.config.checks.checked import Checked, Names
+from strangler.config.compile.admin import AdminAccess, read_admin
 from strangler.config.compile.changes import with_changes
 from strangler.config.compile.credentials import read_provider
 from strangler.config.compile.migrations import compile_migrations
@@ -24,7 +25,7 @@ from strangler.config.compile.routes import compile_folded, compile_index, compi
 from strangler.config.compile.snapshot import Parts, compile_snapshot, compile_test, version_of
 from strangler.config.compile.tls import read_tls
 from strangler.config.schema.configuration import Configuration
-from strangler.config.schema.explanations import problems_of
+from strangler.config.schema.validation_errors import problems_of
 from strangler.config.text.document import Document, Entry, Step, Value
 from strangler.config.text.masking import Masking
 from strangler.config.text.problems import ConfigurationError, Problem, in_order
@@ -44,7 +45,7 @@ class Loaded:
 
     `watched` are the files that it was made from: a change of one of them, or
     in a folder among them, calls for loading again. `warnings` are what is
-    allowed and probably not meant.
+    allowed and probably not meant. `admin` never leaves the control process.
     """
 
     model: Configuration
@@ -52,6 +53,7 @@ class Loaded:
     tests: tuple[RoutingTest, ...]
     watched: tuple[Path, ...]
     warnings: tuple[Problem, ...]
+    admin: AdminAccess
 
 
 def load(path: Path, environment: Mapping[str, str] = os.environ) -> Loaded:
@@ -61,17 +63,17 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Loaded:
     """
     problems: list[Problem] = []
     document = read_document(path, environment, problems)
-    found: list[Problem] = []
-    loaded = _load(path, document, found)
+    collected: list[Problem] = []
+    loaded = _load(path, document, environment, collected)
     # What could not be read is not what was written, so no further problems are reported for it.
     unread = {problem.source for problem in problems}
-    problems += [problem for problem in found if problem.source not in unread]
+    problems += [problem for problem in collected if problem.source not in unread]
     if loaded is None or problems:
         raise ConfigurationError(Masking(document).masked(problems))
     return replace(loaded, warnings=tuple(Masking(document).masked(loaded.warnings)))
 
 
-def _load(path: Path, document: Document, problems: list[Problem]) -> Loaded | None:
+def _load(path: Path, document: Document, environment: Mapping[str, str], problems: list[Problem]) -> Loaded | None:
     names = Names.of(document)
     model, understood = _validate(document, problems)
     complete = understood is document
@@ -84,6 +86,7 @@ def _load(path: Path, document: Document, problems: list[Problem]) -> Loaded | N
         str(name): read_provider(name, section, understood, problems) for name, section in model.auth.providers.items()
     }
     tls = read_tls(model, understood, problems)
+    admin = read_admin(model, understood, environment, problems)
     migrations = compile_migrations(model)
     routes = compile_routes(model, migrations, understood)
     if not problems:
@@ -95,9 +98,9 @@ def _load(path: Path, document: Document, problems: list[Problem]) -> Loaded | N
     if problems:
         return None
 
-    providers = {name: found.provider for name, found in credentials.items()}
+    providers = {name: credential.provider for name, credential in credentials.items()}
     secrets = {name: provider.secret for name, provider in providers.items() if provider.secret is not None}
-    version = version_of(document.root.plain(), {**secrets, **tls.content})
+    version = version_of(document.root.plain(), {**secrets, **tls.content, **admin.secrets})
     folder = Path(document.source("store", "url").file).parent
     return Loaded(
         model=model,
@@ -106,9 +109,12 @@ def _load(path: Path, document: Document, problems: list[Problem]) -> Loaded | N
             compile_test(section, document.source("tests", number)) for number, section in enumerate(model.tests)
         ),
         watched=_watched(
-            path, document, [*(file for found in credentials.values() for file in found.files), *tls.files]
+            path,
+            document,
+            [*(file for credential in credentials.values() for file in credential.files), *tls.files, *admin.files],
         ),
         warnings=tuple(in_order([*everything.warnings(checked), *tls.warnings])),
+        admin=admin.access,
     )
 
 

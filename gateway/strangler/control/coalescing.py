@@ -15,7 +15,7 @@ class Coalesced:
         self._waits = False
 
     async def run(self) -> None:
-        """Run the work after the one that runs now; return at once where another request already waits for that."""
+        """Run the work after the present run; return at once if another request already waits for that."""
         if self._waits:
             return
         self._waits = True

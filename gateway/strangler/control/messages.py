@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from strangler.model.snapshot import Snapshot
 from strangler.model.upstream import Endpoint
-from strangler.observe.counters import WorkerReport
+from strangler.observe.worker_report import WorkerReport
 
 if TYPE_CHECKING:
     from strangler.config.schema.compare import CompareSection

@@ -30,7 +30,7 @@ class FieldGroup(NamedTuple):
     """Fields that are dropped for the same reason.
 
     `proxies` describes what happens to them if a trusted proxy sends them;
-    `passable` tells whether `pass_headers` may let them through.
+    `passable` is whether `pass_headers` may let them through.
     """
 
     title: str
@@ -296,7 +296,7 @@ FORWARDED = folded_names(FORWARDING_GROUP, AGREEING_GROUP, PLACE_GROUP, ADDRESS_
 """Fields that are looked at where a trusted proxy sends them, and dropped from anyone else."""
 ADDRESSES = folded_names(ADDRESS_GROUP)
 BELIEVED = folded_names(PATH_GROUP, SCHEME_GROUP, USER_GROUP, CERTIFICATE_GROUP, CGI_GROUP)
-"""Fields that are dropped, whoever sends them."""
+"""Fields that are dropped from requests of every peer."""
 PASSABLE = folded_names(*(group for group in GROUPS if group.passable))
 """Fields that `pass_headers` may let through."""
 

@@ -1,8 +1,8 @@
-"""The header fields that tell an upstream who the caller is: set by the gateway alone, dropped from clients.
+"""The header fields that identify the caller to an upstream: set by the gateway alone, dropped from clients.
 
 Everything else derives from `IDENTITY_HEADERS`: what is dropped
 (`dropped_fields`), what conditions and changes must not name
-(`config/checks`), and what tells callers apart in stored responses.
+(`config/checks`), and what distinguishes callers in stored responses.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
@@ -15,13 +16,29 @@ SideName = Literal["legacy", "extracted"]
 
 
 class Stage(StrEnum):
-    """Where a migration stands, in the order in which it moves."""
+    """Where a migration stands, in the order in which it moves.
+
+    ROLLOUT is for the configuration alone: the controller publishes one of the others in its place.
+    """
 
     LEGACY = "legacy"
     SHADOW = "shadow"
     CANARY = "canary"
     EXTRACTED = "extracted"
     RETIRED = "retired"
+    ROLLOUT = "rollout"
+
+
+@dataclass(frozen=True, slots=True)
+class CallerCounting:
+    """Failing, slow and seen callers of a migration are counted under `scope`, while it is rolled out.
+
+    A caller is slow whose request takes longer than `slow_after` of its route, in
+    seconds; in a route that is not named there none is.
+    """
+
+    scope: str
+    slow_after: Mapping[str, float] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +49,9 @@ class Migration:
     percent, 0 to 10,000; it is meant for stage canary alone. `shadow` is set
     where requests are copied at this stage. Each side has a breaker of its own
     by `breaker`. With `fallback` None the legacy side never
-    serves requests in place of the extracted one.
+    serves requests in place of the extracted one. `rolled_out` tells that the
+    controller decides about stage, threshold and shadow, `counting` which of its
+    callers are counted.
     """
 
     name: str
@@ -47,12 +66,16 @@ class Migration:
     shadow: Shadow | None = None
     breaker: BreakerSettings | None = None
     fallback: LegacyFallback | None = LegacyFallback()
+    rolled_out: bool = False
+    counting: CallerCounting | None = None
 
     @property
     def copied_sides(self) -> tuple[SideName, ...]:
         """The sides whose requests are copied to the other side."""
         if self.shadow is None:
             return ()
+        if self.rolled_out:
+            return ("extracted",) if self.stage is Stage.EXTRACTED else ("legacy",)
         legacy: tuple[SideName, ...] = ("legacy",) if self.stage is Stage.SHADOW else ()
         return (*legacy, "extracted") if self.shadow.reverse else legacy
 

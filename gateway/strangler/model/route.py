@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -36,11 +37,12 @@ class Route:
     same requirement, so they decide alike for the same header fields.
     `body_bytes` None is the limit of all routes. `changes` are by upstream, None
     where nothing is changed on the way.
-    `shadowed` tells whether its migration copies requests at its stage.
-    `timeouts` are by upstream, empty where they are the upstream's own. `plain`
-    tells that its exchanges need nothing besides one attempt, `careful` that
-    something may have to be done besides the first attempt, or stored.
-    `folding` is that of its upstreams together.
+    `shadowed` is whether its migration copies requests at its stage.
+    `timeouts` are by upstream, empty where they are the upstream's own. `plain`:
+    its exchanges need nothing besides one attempt. `careful`: they may need more
+    than the first attempt, or storage. `folding` is that of its upstreams together.
+    `counted`: callers of its migration are counted (`CallerCounting`); one is slow
+    after `slow_after` seconds.
     """
 
     name: str
@@ -57,6 +59,8 @@ class Route:
     alike: int
     folding: int = EXACT
     shadowed: bool = False
+    counted: bool = False
+    slow_after: float = math.inf
     rate_limits: tuple[RateLimit, ...] = ()
     timeouts: Mapping[str, Timeouts] = field(default_factory=dict, hash=False)
     retries: Retries = Retries()

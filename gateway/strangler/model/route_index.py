@@ -13,7 +13,7 @@ path and hardly on the number of routes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 from typing import TypeVar
@@ -47,6 +47,15 @@ class Node:
         self.ends: tuple[Route, ...] = ()
         self.rests: tuple[Route, ...] = ()
 
+    def with_routes(self, replaced: Mapping[int, Route]) -> Node:
+        """A copy that has the `replaced` routes, by their number, in the place of the others."""
+        copy = Node()
+        copy.literals = {text: child.with_routes(replaced) for text, child in self.literals.items()}
+        copy.one = None if self.one is None else self.one.with_routes(replaced)
+        copy.ends = tuple(replaced.get(route.number, route) for route in self.ends)
+        copy.rests = tuple(replaced.get(route.number, route) for route in self.rests)
+        return copy
+
     def nodes(self) -> Iterator[Node]:
         """This node and all below it."""
         yield self
@@ -74,6 +83,15 @@ class RouteIndex:
     def has_hosts(self) -> bool:
         """Whether any route looks at the host."""
         return bool(self.exact_hosts or self.suffix_hosts)
+
+    def with_routes(self, replaced: Mapping[int, Route]) -> RouteIndex:
+        """A copy that has the `replaced` routes, by their number; they match the same requests as the others."""
+        copy = RouteIndex()
+        copy.any_host = self.any_host.with_routes(replaced)
+        copy.exact_hosts = {host: tree.with_routes(replaced) for host, tree in self.exact_hosts.items()}
+        copy.suffix_hosts = {suffix: tree.with_routes(replaced) for suffix, tree in self.suffix_hosts.items()}
+        copy.suffix_labels = self.suffix_labels
+        return copy
 
     def find(self, host: str, segments: Sequence[str], accepts: Accepts[Asked], request: Asked) -> Route | None:
         """The best route for `host` (lower case, without port) and `segments` that `accepts` for `request`."""

@@ -32,8 +32,8 @@ class Shadow:
     `request_body` and `response_body` are bytes, `concurrency` and `queue`
     copies of one worker. `sandbox` alone gets copies of unsafe methods.
     With `reverse`, requests that extracted serves are copied to legacy.
-    `conditions` tells whether copies keep conditional and range fields.
-    `version_header` is the response header by which a side tells its version,
+    `conditions` is whether copies keep conditional and range fields.
+    `version_header` is the response header with a side's version,
     in lower case. `least_compared` is the share of the sampled requests, in
     percent, that must have been compared before anything is proven.
     """

@@ -6,6 +6,9 @@ reader blocks the thread, never a request; when too many bytes wait, lines are
 dropped and counted. A line is written whole or not at all, even on a full disk
 (line_writer.py).
 
+`proxy.exchange.completion` puts the line of a request together (its attempts:
+`proxy.exchange.attempts`); the line of a refused one is `refused_line`.
+
 Neither queries nor tokens are logged: some clients put a JSON Web Token into
 the path.
 """
@@ -16,6 +19,7 @@ import os
 import queue
 import re
 import threading
+from dataclasses import dataclass
 from functools import lru_cache
 
 from orjson import dumps
@@ -40,8 +44,8 @@ def without_tokens(path: str) -> str:
     return _TOKEN.sub(_replacement, path)
 
 
-def _replacement(found: re.Match[str]) -> str:
-    return "[redacted]" if "." in found[0] or "%" in found[0] else found[0]
+def _replacement(match: re.Match[str]) -> str:
+    return "[redacted]" if "." in match[0] or "%" in match[0] else match[0]
 
 
 @lru_cache(4096)
@@ -57,22 +61,33 @@ def caller_text(client: str, host: str, side: str, upstream: str, identity: Iden
     return "," + dumps(entry)[1:-1].decode()
 
 
-def refused_line(
-    time: str, request_id: bytes, method: str, path: str, status: int, seconds: float, client: str, host: str
-) -> str:
-    """The line of a request that was refused before routing; unknown fields are empty."""
-    entry = {
-        "time": time,
-        "request_id": request_id.decode(),
-        "method": method,
-        "path": without_tokens(path) if "eyJ" in path else path,
-        "status": status,
-        "route": "",
-        "endpoint": "",
-        "bytes": 0,
-        "ms": round(seconds * 1000, 3),
-    }
-    return dumps(entry)[:-1].decode() + caller_text(client, host, "", "", None) + "}\n"
+@dataclass(frozen=True, slots=True)
+class RefusedRequest:
+    """What is logged of a request that was refused before routing; unknown fields are empty."""
+
+    time: str
+    request_id: bytes
+    method: str
+    path: str
+    status: int
+    seconds: float
+    client: str
+    host: str
+
+    def line(self) -> str:
+        """Return the line of the access log."""
+        entry = {
+            "time": self.time,
+            "request_id": self.request_id.decode(),
+            "method": self.method,
+            "path": without_tokens(self.path) if "eyJ" in self.path else self.path,
+            "status": self.status,
+            "route": "",
+            "endpoint": "",
+            "bytes": 0,
+            "ms": round(self.seconds * 1000, 3),
+        }
+        return dumps(entry)[:-1].decode() + caller_text(self.client, self.host, "", "", None) + "}\n"
 
 
 def _open(path: str) -> int:
@@ -92,12 +107,12 @@ class AccessLogWriter:
         self._lines: list[str] = []
         self._writer = LineWriter(1 if path is None else _open(path))
         self._batches: queue.Queue[bytes | None] = queue.Queue(WAITING_BATCHES)
-        self._thread: threading.Thread | None = None
+        self._writing: threading.Thread | None = None
         self._batch_lines = FILE_BATCH_LINES
         if not self._writer.is_file:
             self._batch_lines = THREAD_BATCH_LINES
-            self._thread = threading.Thread(target=self._write_batches, name="access-log", daemon=True)
-            self._thread.start()
+            self._writing = threading.Thread(target=self._write_batches, name="access-log", daemon=True)
+            self._writing.start()
 
     @property
     def dropped(self) -> int:
@@ -118,7 +133,7 @@ class AccessLogWriter:
             return
         self._lines = []
         batch = "".join(lines).encode()
-        if self._thread is None:
+        if self._writing is None:
             self._write(batch)
             return
         if self._put + len(batch) - self._taken > WAITING_BYTES:
@@ -133,7 +148,7 @@ class AccessLogWriter:
 
     def reopen(self) -> None:
         """Continue in the file that is at the path now, if the log is a file; on OSError the old file stays in use."""
-        if self.path is None or self._thread is not None:
+        if self.path is None or self._writing is not None:
             return
         self.flush()
         opened = _open(self.path)
@@ -143,12 +158,12 @@ class AccessLogWriter:
     def close(self) -> None:
         """Write the lines that were added; waits for the thread at most a second."""
         self.flush()
-        if self._thread is not None:
+        if self._writing is not None:
             try:
                 self._batches.put(None, timeout=1)
             except queue.Full:
                 return
-            self._thread.join(1)
+            self._writing.join(1)
         if self.path is not None:
             os.close(self._writer.descriptor)
 

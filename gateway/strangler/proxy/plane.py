@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import random
 import socket
 from collections.abc import Callable, Iterator, Mapping
@@ -21,8 +22,11 @@ from strangler.model.resilience import BreakerSettings
 from strangler.model.snapshot import Snapshot
 from strangler.model.upstream import Endpoint, Upstream
 from strangler.observe.access_log import AccessLogWriter
-from strangler.observe.counters import ConnectionCounts, Counters, Notice, UpstreamState, WorkerReport
+from strangler.observe.callers import CallerTally
+from strangler.observe.counters import Counters
 from strangler.observe.descriptors import any_left
+from strangler.observe.route_callers import RouteCallers
+from strangler.observe.worker_report import ConnectionCounts, Notice, UpstreamState, WorkerReport
 from strangler.proxy.client.connection import ClientConnection
 from strangler.proxy.client.listener import Listener
 from strangler.proxy.exchange.failures import total_expired
@@ -37,6 +41,8 @@ from strangler.resilience.breaker import Breaker, State
 from strangler.resilience.stale import StaleAnswers
 from strangler.routing.trust import TrustedProxies
 
+PLAIN_PASS = "STRANGLER_PLAIN_PASS"
+"""The environment variable by which tests have the parser read every message (`off`); see decision 0028."""
 TICK = 0.1
 REFETCH_DEADLINE = 3.0
 BACKLOG = 4096
@@ -79,7 +85,7 @@ class DataPlane:
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.turned_away = 0
-        self.known_bytes = 0
+        self.takes_plain = os.environ.get(PLAIN_PASS) != "off"
         self.now = self.loop.time()
         self.timestamp = ""
         self.date_line = b""
@@ -89,6 +95,8 @@ class DataPlane:
         self.addresses: dict[str, int] = {}
         self.listener = Listener(self)
         self.counters = Counters()
+        self.callers = CallerTally()
+        self.route_callers = RouteCallers()
         self.down: frozenset[tuple[str, str]] = frozenset()
         self.draining = False
         self.accepting = True
@@ -138,6 +146,7 @@ class DataPlane:
         self.trusted_proxies = TrustedProxies(snapshot.trusted_proxies, snapshot.trusted_header)
         self.request_actions = request_actions(snapshot.pass_headers)
         self.rate_limiter.apply(snapshot.redis if derived.rate_limited else None)
+        self.callers.keep({name for name, one in snapshot.migrations.items() if one.counting is not None})
         if self.mirror is not None:
             self.mirror.apply(snapshot)
 
@@ -170,8 +179,8 @@ class DataPlane:
 
     def endpoints_of(self, upstream: Upstream) -> tuple[Endpoint, ...]:
         """Return the endpoints of `upstream` with the addresses known so far."""
-        found = self._addresses.get(upstream.name) if upstream.resolve is not None else None
-        return found or upstream.endpoints
+        resolved = self._addresses.get(upstream.name) if upstream.resolve is not None else None
+        return resolved or upstream.endpoints
 
     def _every_pool(self) -> list[UpstreamPool]:
         """Return all pools, including those of copies."""
@@ -201,8 +210,8 @@ class DataPlane:
                     kept = self.new_breaker(migration.breaker, f"{migration.name} ({side})")
                 self.side_breakers[migration.name, side] = kept
                 guarding[name].append(kept)
-        for name, found in guarding.items():
-            self.pools[name].set_breakers(found)
+        for name, guards in guarding.items():
+            self.pools[name].set_breakers(guards)
         answers = self.stale_answers
         self.stale_answers = {
             name: kept_answers
@@ -323,6 +332,8 @@ class DataPlane:
         if self.access_log is not None:
             self._count_dropped_lines(self.access_log)
         report = self.counters.take()
+        report.callers = self.callers.take()
+        report.route_callers = self.route_callers.take()
         report.client_connections = len(self.clients) + len(self.tunnels)
         report.tunnels = len(self.tunnels)
         report.redis = self.rate_limiter.redis_state()

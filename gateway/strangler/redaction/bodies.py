@@ -35,18 +35,18 @@ _MOST_NESTED = 3
 
 
 class SecretBodies:
-    """Takes out of bodies what is secret; `form` does so with forms."""
+    """Removes secrets from bodies; `form` removes them from forms."""
 
     def __init__(self, texts: SecretText, form: Callable[[str], str]) -> None:
         self.texts = texts
         self.form = form
 
     def body(self, content_type: str, body: bytes) -> str | None:
-        """A body as text; None for one that is not text, or can't be taken apart."""
+        """A body as text; None if it is not text or can't be parsed."""
         if not body:
             return ""
-        found = _CHARSET.search(content_type)
-        charset = found[1].lower() if found is not None else "utf-8"
+        declared = _CHARSET.search(content_type)
+        charset = declared[1].lower() if declared is not None else "utf-8"
         if _CHARSETS.fullmatch(charset) is None:
             return None
         try:

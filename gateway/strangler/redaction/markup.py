@@ -66,8 +66,8 @@ class _Markup:
             if begins > at:
                 self._text(markup[at:begins])
                 at = begins
-            elif (found := _TAG.match(markup, at)) is not None:
-                at = self._element(found)
+            elif (opening := _TAG.match(markup, at)) is not None:
+                at = self._element(opening)
             else:
                 at = self._other(at)
         return "".join(self.pieces)
@@ -85,9 +85,9 @@ class _Markup:
             shown = self.shown(plain)
             self.pieces.append(text if shown == plain else shown.replace("<", "&lt;"))
 
-    def _element(self, found: re.Match[str]) -> int:
+    def _element(self, opening: re.Match[str]) -> int:
         """A tag, and with it what is secret, or no markup, after it; where the rest begins."""
-        tag = self._tag(found)
+        tag = self._tag(opening)
         self.pieces.append(tag.shown)
         if tag.closing:
             return tag.end
@@ -104,8 +104,8 @@ class _Markup:
             return ends
         return tag.end
 
-    def _tag(self, found: re.Match[str]) -> _Tag:
-        name, at = found[2].lower(), found.end()
+    def _tag(self, opening: re.Match[str]) -> _Tag:
+        name, at = opening[2].lower(), opening.end()
         attributes: list[re.Match[str]] = []
         while (ends := _TAG_ENDS.match(self.markup, at)) is None:
             attribute = _ATTRIBUTE.match(self.markup, at)
@@ -119,7 +119,7 @@ class _Markup:
         shown = [self._attribute(attribute, secret) for attribute in attributes]
         closes = self.markup[at : ends.end()]
         alone = name in _VOID or "/" in self.markup[at - 1 : ends.end()]
-        return _Tag(name, bool(found[1]), "".join([found[0], *shown, closes]), alone, secret, ends.end())
+        return _Tag(name, bool(opening[1]), "".join([opening[0], *shown, closes]), alone, secret, ends.end())
 
     def _attribute(self, attribute: re.Match[str], secret: bool) -> str:
         """An attribute; of an element that is secret only those stay that say what it is."""
@@ -139,15 +139,15 @@ class _Markup:
     def _closing(self, tag: _Tag) -> int:
         """Where the end tag of an element begins; the end where it has none."""
         depth = 1
-        for found in re.compile(rf"<(/?){re.escape(tag.name)}(?=[\s/>])", re.I).finditer(self.markup, tag.end):
-            depth += -1 if found[1] else 1
+        for tag_match in re.compile(rf"<(/?){re.escape(tag.name)}(?=[\s/>])", re.I).finditer(self.markup, tag.end):
+            depth += -1 if tag_match[1] else 1
             if not depth:
-                return found.start()
+                return tag_match.start()
         return len(self.markup)
 
     def _find(self, pattern: re.Pattern[str], at: int) -> int:
-        found = pattern.search(self.markup, at)
-        return len(self.markup) if found is None else found.start()
+        match = pattern.search(self.markup, at)
+        return len(self.markup) if match is None else match.start()
 
     def _other(self, at: int) -> int:
         """A comment, a declaration, or a `<` that is none of these."""

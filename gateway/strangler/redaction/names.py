@@ -17,8 +17,8 @@ from strangler.redaction.words import ABOUT, ASKED, ENDING_HEADERS, EXCEPT, GROU
 
 def _any(words: Iterable[str]) -> str:
     """A pattern for words without their spaces, that with the most letters first."""
-    found = sorted({word.replace(" ", "") for word in words}, key=lambda word: (-len(word), word))
-    return "|".join(f"{word}(?!{EXCEPT[word]})" if word in EXCEPT else word for word in found)
+    distinct = sorted({word.replace(" ", "") for word in words}, key=lambda word: (-len(word), word))
+    return "|".join(f"{word}(?!{EXCEPT[word]})" if word in EXCEPT else word for word in distinct)
 
 
 _WITHIN = re.compile(
@@ -48,7 +48,7 @@ def normalised(name: str) -> str:
 
 
 class SecretNames:
-    """Tells names of what is secret, and those that `names` adds, from others."""
+    """Recognizes the names of secrets, including those that `names` adds."""
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         self._added = frozenset(map(normalised, names)) - {""}
@@ -84,7 +84,7 @@ class SecretNames:
             return True
         if word in NOT_SECRET:
             return False
-        return any(_names_one(word, found) for found in _WITHIN.finditer(word)) or _names_one_by_words(
+        return any(_names_one(word, match) for match in _WITHIN.finditer(word)) or _names_one_by_words(
             _spaced(name), _WORDS
         )
 
@@ -94,18 +94,18 @@ def _spaced(name: str) -> str:
     return f" {' '.join(_WORD.findall(name)).lower()} "
 
 
-def _names_one(word: str, found: re.Match[str]) -> bool:
+def _names_one(word: str, match: re.Match[str]) -> bool:
     """Whether the word for a credential that was found in `word` makes it the name of one."""
-    before, after = word[: found.start()], word[found.end() :]
+    before, after = word[: match.start()], word[match.end() :]
     if before in ASKED or _ABOUT.fullmatch(after):
         return False
-    return not (found[0] == "token" and after == "s" and _COUNTED.search(before))
+    return not (match[0] == "token" and after == "s" and _COUNTED.search(before))
 
 
 def _names_one_by_words(spaced: str, pattern: re.Pattern[str]) -> bool:
     """The same for what is a word of a name, or several."""
-    for found in pattern.finditer(spaced):
-        before, after = (part.replace(" ", "") for part in (spaced[: found.start()], spaced[found.end() :]))
+    for match in pattern.finditer(spaced):
+        before, after = (part.replace(" ", "") for part in (spaced[: match.start()], spaced[match.end() :]))
         if before not in ASKED and not _ABOUT.fullmatch(after):
             return True
     return False

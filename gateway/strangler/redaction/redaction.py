@@ -92,7 +92,7 @@ class Redaction:
         return self._texts.value(value)
 
     def body(self, content_type: str, body: bytes) -> str | None:
-        """A body as text; None for one that is not text or can't be taken apart. It must have been decompressed."""
+        """A body as text; None if it is not text or can't be parsed. It must have been decompressed."""
         return self._bodies.body(content_type, body)
 
     def target(self, target: str) -> str:
@@ -249,7 +249,7 @@ class Redaction:
         return self._in_body(path, value, kept)
 
     def _json(self, value: str) -> str:
-        """A JSON value, which may have been cut: then a secret that is not whole can't be told by its look."""
+        """A JSON value, which may have been truncated: then an incomplete secret can't be recognized by its shape."""
         if not value.startswith(('"', "{", "[")):
             try:
                 return value if self.value(load_json(value)) != REDACTED else REDACTED

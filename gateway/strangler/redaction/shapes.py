@@ -112,12 +112,12 @@ TOKENS = (
     Shape("Figma token", "`figd_…`", ("figd_",), f"{_U}{{20,}}+"),
     Shape("age key", "`AGE-SECRET-KEY-1…`", ("AGE-SECRET-KEY-1",), r"[A-Z0-9]{20,}+"),
 )
-"""Tokens that are told by what their issuers let them begin with."""
+"""Tokens that are recognized by the prefix that their issuers use."""
 
 KEYS = (
     Shape(
         "private key (PEM)",
-        "`-----BEGIN … PRIVATE KEY-----` up to its end, whatever stands between",
+        "`-----BEGIN … PRIVATE KEY-----` up to its end, with everything between",
         ("----",),
         r"[- ]BEGIN (?:[A-Z0-9]{1,20}+ ){0,4}PRIVATE KEY(?:[\s\S]*?----[- ]END [A-Z0-9 ]{1,60}-----?|[\s\S]*+)",
     ),
@@ -138,10 +138,10 @@ OTHERS = (
         "Basic credentials (RFC 7617)",
         "what follows `Basic` and white space, where it is a user and a password in Base64",
     ),
-    ("user of a URL (RFC 3986)", "what stands before `@` in `https://user:password@host`"),
+    ("user of a URL (RFC 3986)", "the part before `@` in `https://user:password@host`"),
     ("parameter of a URL", "the values of `key` and `hmac`, and of `code` from 16 characters on"),
 )
-"""What is told by what stands before it."""
+"""Secrets that are recognized by the text before them."""
 
 _LONG_CODE = 16
 """An authorization code (RFC 6749 section 4.1.2) is longer than the code of a country or of a coupon."""
@@ -174,7 +174,7 @@ _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 
 
 class SecretShapes:
-    """Takes secrets out of texts by their look; `card_numbers` says whether those of cards are among them."""
+    """Removes secrets from texts by their shape; `card_numbers` is whether numbers of cards count."""
 
     def __init__(self, card_numbers: bool = True) -> None:
         self._card_numbers = card_numbers
@@ -190,8 +190,8 @@ class SecretShapes:
 
     def begins_key(self, text: str) -> bool:
         """Whether a key of many lines begins in `text`, and doesn't end in there."""
-        found = _KEYS.search(text) if "PRIVATE KEY" in text or "PuTTY" in text else None
-        return found is not None and "END " not in found[0]
+        match = _KEYS.search(text) if "PRIVATE KEY" in text or "PuTTY" in text else None
+        return match is not None and "END " not in match[0]
 
     def number(self, number: int | float) -> bool:
         """Whether a number of JSON is that of a card."""
@@ -219,14 +219,14 @@ _TOKEN = _pattern(jwt=True)
 _NOT_JWT = _pattern(jwt=False)
 
 
-def _replacement(found: re.Match[str]) -> str:
-    if not found[0].startswith("eyJ"):
-        return _replacement_in_part(found)
-    return REDACTED if found["jwt"] is not None else _NOT_JWT.sub(_replacement_in_part, found[0])
+def _replacement(match: re.Match[str]) -> str:
+    if not match[0].startswith("eyJ"):
+        return _replacement_in_part(match)
+    return REDACTED if match["jwt"] is not None else _NOT_JWT.sub(_replacement_in_part, match[0])
 
 
-def _replacement_in_part(found: re.Match[str]) -> str:
-    text, first = found[0], found[0][0]
+def _replacement_in_part(match: re.Match[str]) -> str:
+    text, first = match[0], match[0][0]
     if first == "/":
         return f"//{REDACTED}@"
     if first in "?&":
@@ -254,22 +254,22 @@ def _is_basic(value: str) -> bool:
 
 def _without_cards(text: str) -> str:
     """`text` without the numbers of cards; what is none may overlap with one, so the search goes on within it."""
-    found = _CARD.search(text)
-    if found is None:
+    match = _CARD.search(text)
+    if match is None:
         return text
     pieces: list[str] = []
     kept = 0
-    while found is not None:
-        whole = found[0]
-        more = found["more"] or ""
+    while match is not None:
+        whole = match[0]
+        more = match["more"] or ""
         for candidate in dict.fromkeys((whole, whole[: len(whole) - len(more)])):
             if _is_card("".join(filter(str.isdigit, candidate))):
-                pieces += [text[kept : found.start()], REDACTED]
-                kept = at = found.start() + len(candidate)
+                pieces += [text[kept : match.start()], REDACTED]
+                kept = at = match.start() + len(candidate)
                 break
         else:
-            at = found.end() if whole.isdigit() else found.start() + _GROUP
-        found = _CARD.search(text, at)
+            at = match.end() if whole.isdigit() else match.start() + _GROUP
+        match = _CARD.search(text, at)
     return "".join([*pieces, text[kept:]])
 
 

@@ -80,7 +80,7 @@ def dump_json(value: Any, indent: bool = False) -> str:
 
 
 class SecretText:
-    """Takes out of texts and of JSON what `names` and `shapes` tell to be secret.
+    """Removes from texts and JSON what is secret by `names` and `shapes`.
 
     `markup` does so with HTML and XML.
     """
@@ -212,14 +212,14 @@ def _value_of(text: str, name: re.Match[str]) -> int | None:
 def _decoded(text: str) -> str:
     """`text` without one layer of each way to write characters in others."""
     if "%" in text or "+" in text:
-        text = unquote_plus(_PERCENT_U.sub(lambda found: chr(int(found[1], 16)), text))
+        text = unquote_plus(_PERCENT_U.sub(lambda match: chr(int(match[1], 16)), text))
     if "\\" in text:
         text = _ESCAPE.sub(_character, text)
     return unescaped_html(text)
 
 
-def _character(found: re.Match[str]) -> str:
-    number = found[1] or found[2] or found[3]
+def _character(match: re.Match[str]) -> str:
+    number = match[1] or match[2] or match[3]
     if number is None:
-        return " " if found[4] in "bfnrt" else found[4]
-    return chr(int(number, 16)) if int(number, 16) <= 0x10FFFF else found[0]
+        return " " if match[4] in "bfnrt" else match[4]
+    return chr(int(number, 16)) if int(number, 16) <= 0x10FFFF else match[0]

@@ -129,7 +129,7 @@ ABOUT = (
 """What follows in the names of what is no secret, but about one."""
 
 ASKED = ("has", "is", "needs", "requires", "uses")
-"""What the name begins with of what tells whether there is a secret."""
+"""Prefixes of the names of values that state whether there is a secret."""
 
 NOT_SECRET = frozenset(("accesscontrolallowcredentials", "signatureinput"))
 

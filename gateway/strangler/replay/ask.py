@@ -19,11 +19,11 @@ import httpx
 from strangler.comparison.response import MOST_BYTES, Response
 from strangler.model.methods import SAFE
 from strangler.replay.recorded import RecordedRequest
-from strangler.shadow.whole_responses import ACCEPT_ENCODING, CONDITIONS, decodable_encodings
+from strangler.shadow.comparable_requests import ACCEPT_ENCODING, CONDITIONS, decodable_encodings
 
 
 class NoResponse(Exception):
-    """A side gave no whole response; the message says why."""
+    """A side gave no complete response; the message says why."""
 
 
 class TooBig(Exception):
@@ -38,30 +38,31 @@ class TimedResponse:
     seconds: float
 
 
-class Side:
-    """The server at the base URL `url`, asked over at most `connections` connections.
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """How requests are sent to a side: over at most `connections` connections.
 
-    Every request is sent with `host`, and with the `headers` in place of those
-    of the same names. A response may take `timeout` seconds from byte to byte,
-    and have `most` bytes. Used as an asynchronous context manager.
+    `headers` replace recorded ones of the same names. A response may take
+    `timeout` seconds from byte to byte, and have `most` bytes.
     """
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        host: str,
-        headers: Sequence[tuple[str, str]] = (),
-        connections: int = 8,
-        timeout: float = 30.0,
-        most: int = MOST_BYTES,
-    ) -> None:
+    headers: Sequence[tuple[str, str]] = ()
+    connections: int = 8
+    timeout: float = 30.0
+    most: int = MOST_BYTES
+
+
+class Side:
+    """The server at the base URL `url`; every request is sent with `host`. Used as an asynchronous context manager."""
+
+    def __init__(self, url: str, *, host: str, sending: Sending | None = None) -> None:
+        sending = sending or Sending()
         self.url = url
         self._host = host
-        self._headers = headers
-        self._timeout = timeout
-        self._most = most
-        limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
+        self._headers = sending.headers
+        self._timeout = sending.timeout
+        self._most = sending.most
+        limits = httpx.Limits(max_connections=sending.connections, max_keepalive_connections=sending.connections)
         self._client = httpx.AsyncClient(trust_env=False, limits=limits)
 
     async def __aenter__(self) -> Self:
@@ -116,7 +117,7 @@ def http_request(
 
 
 def _sent(name: str, value: str) -> tuple[str, str] | None:
-    """A recorded field as it is sent; None for one that is left out."""
+    """A recorded field as it is sent; None if it is left out."""
     known = name.lower().encode("latin-1")
     if known in CONDITIONS:
         return None

@@ -1,4 +1,4 @@
-"""Which endpoint a recorded request belongs to: a method and the pattern of a path.
+"""Which operation a recorded request belongs to: a method and the pattern of a path.
 
 With a migration these are the patterns of its routes, and requests that it does
 not own are left out. Without one, segments that are data (numbers, UUIDs,
@@ -22,9 +22,9 @@ _DATA = re.compile(
 
 
 def only_migration(recording: RecordedRequests, snapshot: Snapshot, migration: str, host: str | None) -> None:
-    """Leave out requests that no route of `migration` takes, and name the endpoints of the others by their routes.
+    """Leave out requests that no route of `migration` takes, and name the operations of the others by their routes.
 
-    `host` is the one that they are sent with, None for what was recorded.
+    `host` is the host that they are sent with, None for the recorded one.
     """
     kept = []
     for request in recording.requests:
@@ -34,7 +34,7 @@ def only_migration(recording: RecordedRequests, snapshot: Snapshot, migration: s
             recording.add_unreadable(f"{request.source}: no route can be found: {type(error).__name__}: {error}")
             continue
         if route is not None and route.migration is not None and route.migration.name == migration:
-            kept.append(replace(request, endpoint=f"{request.method} {route.path}", route=route.name))
+            kept.append(replace(request, operation=f"{request.method} {route.path}", route=route.name))
         else:
             recording.skipped[f"not of migration {migration}"] += 1
     recording.requests = kept
@@ -44,13 +44,13 @@ def _route(snapshot: Snapshot, request: RecordedRequest, host: str | None) -> Ro
     path, _, query = request.target.partition("?")
     fields = [(name.encode("latin-1"), value.encode("utf-8")) for name, value in request.headers]
     asked = Request(request.method, path, query, host or request.host or "localhost", fields, "127.0.0.1")
-    found = find_route(snapshot, asked)
-    return found if isinstance(found, Route) else None
+    route = find_route(snapshot, asked)
+    return route if isinstance(route, Route) else None
 
 
-def endpoint_of(request: RecordedRequest) -> str:
-    """The endpoint of a request: the one that it was recorded with, else a guess from its path."""
-    if request.endpoint is not None:
-        return request.endpoint
+def operation_of(request: RecordedRequest) -> str:
+    """The operation of a request: the recorded one, else a guess from its path."""
+    if request.operation is not None:
+        return request.operation
     segments = request.target.partition("?")[0].split("/")
     return f"{request.method} {'/'.join('*' if _DATA.fullmatch(segment) else segment for segment in segments)}"

@@ -40,7 +40,7 @@ class RecordedRequest:
     """A request to ask again.
 
     `host` is where it went, None where that was not recorded. `source` says
-    where it stands, for people. `endpoint` is the method and the pattern of the
+    where it stands, for people. `operation` is the method and the pattern of the
     path where that is known, `route` the name of a migration's route. `redacted` names fields that are missing
     because their values were never recorded.
     """
@@ -51,7 +51,7 @@ class RecordedRequest:
     body: bytes = b""
     host: str | None = None
     source: str = ""
-    endpoint: str | None = None
+    operation: str | None = None
     route: str | None = None
     redacted: tuple[str, ...] = ()
 
@@ -61,11 +61,11 @@ class RecordedRequest:
 
 @dataclass(slots=True)
 class RecordedRequests:
-    """What was read: the requests in their order, and how many were left out for which reason.
+    """The requests of a recording in their order, and how many were left out for which reason.
 
     `unfilled` are operations of an API description that lack a value, `left_out`
-    what of it is not asked although its operation is, `unreadable` the parts of
-    a recording that can't be read, each as a sentence.
+    parts of an operation that are not requested although it is, `unreadable` the
+    parts of a recording that can't be read, each as a sentence.
     """
 
     requests: list[RecordedRequest] = field(default_factory=list)

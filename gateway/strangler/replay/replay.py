@@ -1,13 +1,10 @@
 """Send recorded requests to both sides, and compare their responses.
 
-Both are asked at about the same time. Where they differ in a read, both are
-asked once more after a moment. If legacy then differs from itself where the
-candidate differed, or says what the candidate said, a write came in between:
-the pair is `racy` and not compared. Otherwise the difference is the
-candidate's: a `mismatch` where it shows again, `unsteady` where it does not. A
-candidate that does not respond has *failed to answer*. What is not safe to
-repeat is asked once. An error of ours with one request costs its pair alone: it
-is counted, with its place.
+Both sides are asked at about the same time. If their responses to a read
+differ, both are asked again after a moment, and `comparison.second_look` says
+what the difference is. A candidate that does not respond has *failed to answer*.
+What is not safe to repeat is asked once. An internal error with one request
+fails that pair only: it is counted, with its place.
 """
 
 from __future__ import annotations
@@ -22,6 +19,7 @@ from time import monotonic
 from strangler.comparison.compare import Comparison, Outcome, compare
 from strangler.comparison.response import too_large
 from strangler.comparison.rules import Rules
+from strangler.comparison.second_look import seen_again, varies_as_much, written_between
 from strangler.model.methods import COMPARABLE
 from strangler.replay.ask import NoResponse, Side, TimedResponse, TooBig
 from strangler.replay.recorded import RecordedRequest, sayable
@@ -48,37 +46,48 @@ class ReplayedPair:
     detail: str | None = None
 
 
-async def judge(
-    request: RecordedRequest, legacy: Side, extracted: Side, rules: Rules, confirm_after: float
-) -> ReplayedPair:
-    """Ask both sides and compare; a mismatch of a read is asked again after `confirm_after` seconds."""
-    first = await _judge_once(request, legacy, extracted, rules)
+@dataclass(frozen=True, slots=True)
+class BothSides:
+    """The two sides, and how to judge their responses: by `rules`, reads again after `confirm_after` seconds."""
+
+    legacy: Side
+    extracted: Side
+    rules: Rules
+    confirm_after: float = 0.5
+
+
+async def judge(request: RecordedRequest, sides: BothSides) -> ReplayedPair:
+    """Ask both sides and compare their responses."""
+    rules = sides.rules
+    first = await _judge_once(request, sides)
     if first.comparison.outcome is not Outcome.MISMATCH or request.method not in COMPARABLE:
         return first
-    await asyncio.sleep(confirm_after)
-    again = await _judge_once(request, legacy, extracted, rules)
+    await asyncio.sleep(sides.confirm_after)
+    again = await _judge_once(request, sides)
     if again.legacy is None:
         # Nothing more can be learned, so the difference stands.
         return first
     assert first.legacy is not None
     assert first.extracted is not None
-    itself = compare(first.legacy.response, again.legacy.response, rules)
-    if not itself.agrees and (
-        compare(again.legacy.response, first.extracted.response, rules).agrees
-        or first.comparison.signatures <= itself.signatures
+    now, candidate = again.legacy.response, first.extracted.response
+    itself = compare(first.legacy.response, now, rules)
+    if written_between(itself, lambda: compare(now, candidate, rules).agrees) or varies_as_much(
+        first.comparison, itself
     ):
         return replace(first, comparison=_left_out(RACY))
-    if again.comparison.agrees:
-        return replace(first, comparison=replace(first.comparison, outcome=Outcome.UNSTEADY))
-    return again if again.comparison.outcome is Outcome.MISMATCH else first
+    outcome = seen_again(again.comparison)
+    if outcome is Outcome.UNSTEADY:
+        return replace(first, comparison=replace(first.comparison, outcome=outcome))
+    return first if outcome is None else again
 
 
 def _left_out(reason: str) -> Comparison:
     return Comparison(Outcome.NOT_COMPARED, evidence=False, reason=reason)
 
 
-async def _judge_once(request: RecordedRequest, legacy: Side, extracted: Side, rules: Rules) -> ReplayedPair:
-    one, other = await asyncio.gather(legacy.ask(request), extracted.ask(request), return_exceptions=True)
+async def _judge_once(request: RecordedRequest, sides: BothSides) -> ReplayedPair:
+    rules = sides.rules
+    one, other = await asyncio.gather(sides.legacy.ask(request), sides.extracted.ask(request), return_exceptions=True)
     for response in (one, other):
         if isinstance(response, BaseException) and not isinstance(response, (NoResponse, TooBig)):
             raise response
@@ -97,18 +106,15 @@ async def _judge_once(request: RecordedRequest, legacy: Side, extracted: Side, r
 
 async def replay(
     requests: Iterable[RecordedRequest],
-    legacy: Side,
-    extracted: Side,
-    rules: Rules,
+    sides: BothSides,
     on_judged: Callable[[ReplayedPair], None],
     *,
     concurrency: int = 8,
     rate: float = 0,
-    confirm_after: float = 0.5,
 ) -> None:
-    """Judge all requests, at most `concurrency` at a time and `rate` a second begun (0: no limit).
+    """Judge all requests, at most `concurrency` at a time and `rate` begun per second (0: no limit).
 
-    `on_judged` gets each as it is judged.
+    Each pair is passed to `on_judged` once it is judged.
     """
     waiting = iter(requests)
     pace = _Pace(rate)
@@ -117,7 +123,7 @@ async def replay(
         for request in mine:
             await pace.wait()
             try:
-                on_judged(await judge(request, legacy, extracted, rules, confirm_after))
+                on_judged(await judge(request, sides))
             except Exception as error:
                 on_judged(_failed(request, error))
 

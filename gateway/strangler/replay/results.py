@@ -13,7 +13,7 @@ from strangler.comparison.difference import Difference
 from strangler.model.route import Route
 from strangler.redaction.redaction import Redaction
 from strangler.replay.ask import TimedResponse
-from strangler.replay.operations import endpoint_of
+from strangler.replay.operations import operation_of
 from strangler.replay.recorded import RecordedRequest, RecordedRequests
 from strangler.replay.replay import FAILED, LEGACY_NOT_ANSWERED, NO_RESPONSE, ReplayedPair
 from strangler.shadow import pair as stored
@@ -36,7 +36,7 @@ _RISKS = ("high", "medium", "low")
 
 @dataclass(slots=True)
 class Responses:
-    """One side's responses to an endpoint: the seconds of each, and how many were 5xx or never came."""
+    """One side's responses to an operation: the seconds of each, and how many were 5xx or never came."""
 
     seconds: list[float] = field(default_factory=list)
     errors: int = 0
@@ -78,8 +78,8 @@ class Counts:
 
     def proof(self) -> Proof:
         """What they prove, looked at once; how long more would take is not known."""
-        found = verdict(self.evidence, self.wrong, TARGET)
-        return Proof(self.evidence, self.wrong, found.bound, found.missing, None, found.proven)
+        judgement = verdict(self.evidence, self.wrong, TARGET)
+        return Proof(self.evidence, self.wrong, judgement.bound, judgement.missing, None, judgement.proven)
 
 
 @dataclass(slots=True)
@@ -122,7 +122,7 @@ class Results:
     def add(self, replayed: ReplayedPair) -> None:
         """Add a replayed pair; if anything raises, none of it is added."""
         request, comparison = replayed.request, replayed.comparison
-        operation = endpoint_of(request)
+        operation = operation_of(request)
         differences = {one.signature: one for one in comparison.differences[::-1]}
         new = {
             signature: Found(difference, self._example(replayed, operation))
@@ -177,7 +177,7 @@ class Results:
             not_compared=dict(self._of(Outcome.NOT_COMPARED).most_common()),
             equal_errors=total.compared - total.evidence,
             operations=tuple(self._operations()),
-            signatures=tuple(self._signature(name, found) for name, found in self._by_risk()),
+            signatures=tuple(self._signature(name, signature) for name, signature in self._by_risk()),
             latencies=tuple(
                 OperationLatency(name, legacy.latency(), extracted.latency())
                 for name, (legacy, extracted) in sorted(self._responses.items())
@@ -221,16 +221,16 @@ class Results:
             key=lambda item: (_RISKS.index(item[1].difference.risk), -item[1].operations.total(), item[0]),
         )
 
-    def _signature(self, name: str, found: Found) -> SignatureReport:
+    def _signature(self, name: str, signature: Found) -> SignatureReport:
         return SignatureReport(
             signature=name,
-            path=found.difference.place,
-            kind=str(found.difference.kind),
-            risk=str(found.difference.risk),
-            count=found.operations.total(),
-            operations=tuple(sorted(found.operations)),
+            path=signature.difference.place,
+            kind=str(signature.difference.kind),
+            risk=str(signature.difference.risk),
+            count=signature.operations.total(),
+            operations=tuple(sorted(signature.operations)),
             examples=(),
-            example=found.example,
+            example=signature.example,
         )
 
     def _example(self, replayed: ReplayedPair, operation: str) -> dict[str, Any]:

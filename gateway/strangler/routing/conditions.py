@@ -79,7 +79,7 @@ def query_holds(condition: FieldMatch, request: Request) -> bool | None:
 
 def _other_query_values(name: str, query: str) -> list[str]:
     """What a server finds under `name` that splits at semicolons, or takes another spelling of the name for it."""
-    found = []
+    queries = []
     for separator in ("&", "&;"):
         for pair in re.split(f"[{separator}]", query):
             key, _, value = pair.partition("=")
@@ -87,5 +87,5 @@ def _other_query_values(name: str, query: str) -> list[str]:
             if plain == name and separator == "&":
                 continue
             if _INDEX.sub("", plain).strip() == name.strip():
-                found.append(unquote_plus(value))
-    return found
+                queries.append(unquote_plus(value))
+    return queries

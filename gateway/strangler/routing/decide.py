@@ -51,6 +51,8 @@ class Decision:
     `side` and `choice`. `changes` are made on the way to `upstream` and back.
     """
 
+    # Positional parameters instead of an object for them: a decision is made for each request.
+
     __slots__ = ("changes", "choice", "identity", "preflight", "refusal", "route", "side", "upstream")
 
     def __init__(
@@ -189,7 +191,7 @@ def _settled(snapshot: Snapshot, request: Request, doubt: InDoubt) -> Route | Re
     """The route of a request with a condition in doubt: the most specific of those that require authentication.
 
     Whichever route the upstream's reading of the request leads to, the caller has
-    then met its requirement. If two of the routes have different requirements,
+    then satisfied its requirement. If two of the routes have different requirements,
     the request is refused.
     """
     possible: dict[int, Route] = {}
@@ -224,7 +226,10 @@ def _folded(
     route: Route | None,
     accepts: Accepts[Request],
 ) -> Route | None:
-    """The route for the path as the upstreams of `route` read it, which is found for the path as it is."""
+    """The route for the path as the upstreams of `route` read it, which was found for the path as it is.
+
+    Positional parameters instead of an object for them: this is called for each request.
+    """
     done = EXACT
     while folding := done | (snapshot.default_folding if route is None else route.folding):
         if folding == done:

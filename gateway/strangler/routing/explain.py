@@ -35,19 +35,19 @@ def candidates(snapshot: Snapshot, request: Request, chosen: Route | None) -> li
     segments: Sequence[str] | None = None
     with suppress(PathError):
         segments = readings(request.path)[0]
-    found: list[Candidate] = []
+    listed: list[Candidate] = []
     folding = snapshot.default_folding if chosen is None else chosen.folding
     for route in snapshot.routes:
         lacking = _lacking(route, request, segments, folding)
         if route is chosen:
-            found.insert(0, Candidate(route, True, "the most specific match"))
+            listed.insert(0, Candidate(route, True, "the most specific match"))
         elif lacking is not None:
-            found.append(Candidate(route, False, lacking))
+            listed.append(Candidate(route, False, lacking))
         elif chosen is not None:
-            found.append(Candidate(route, False, f"also matches, but {chosen.name} is more specific"))
+            listed.append(Candidate(route, False, f"also matches, but {chosen.name} is more specific"))
         else:
-            found.append(Candidate(route, False, "matches as sent, but the request is refused"))
-    return found
+            listed.append(Candidate(route, False, "matches as sent, but the request is refused"))
+    return listed
 
 
 def described(route: Route) -> str:

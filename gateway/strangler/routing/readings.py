@@ -78,12 +78,12 @@ def readings(path: str) -> list[Segments]:
     separators = sum(map(decoded.count, ("/", "\\", _SLASH, _BACKSLASH)))
     if separators > MOST_SEGMENTS:
         raise PathError(f"A path that can be read in more than one way must have at most {MOST_SEGMENTS} segments.")
-    found = dict.fromkeys([tuple(text.split("/")[1:]) for text in _texts(decoded)])
+    known = dict.fromkeys([tuple(text.split("/")[1:]) for text in _texts(decoded)])
     for step in _STEPS:
-        found |= dict.fromkeys([read for reading in found for read in step(reading)])
-        if len(found) + sum(map(len, found)) > MOST_READ:
+        known |= dict.fromkeys([read for reading in known for read in step(reading)])
+        if len(known) + sum(map(len, known)) > MOST_READ:
             raise _too_many()
-    as_sent, *others = found
+    as_sent, *others = known
     for *_, mark in _MARKS:
         if mark in decoded:
             as_sent = tuple([segment.replace(mark, _MEANING[mark]) for segment in as_sent])

@@ -78,7 +78,7 @@ def provider_of(snapshot: Snapshot, requirement: AuthRequirement, claims: Mappin
 def differences(expected: Expectation, decision: Decision) -> list[str]:
     """Where `decision` differs from what is `expected`, each as a sentence; empty if it does not."""
     route = decision.route
-    found = {
+    actual = {
         "route": NO_ROUTE if route is None and decision.refusal is None else route and route.name,
         "migration": route.migration.name if route is not None and route.migration is not None else None,
         "side": decision.side,
@@ -86,7 +86,7 @@ def differences(expected: Expectation, decision: Decision) -> list[str]:
         "status": 204 if decision.preflight is not None else decision.refusal and decision.refusal.status,
     }
     sentences = []
-    for name, value in found.items():
+    for name, value in actual.items():
         wanted = getattr(expected, name)
         if wanted is not None and wanted != value:
             sentences.append(f"{name} is {value if value is not None else 'none'}, expected {wanted}")

@@ -16,7 +16,9 @@ class Request:
     client has shown, None where it has shown none.
     """
 
-    __slots__ = ("certificate", "headers", "host", "method", "path", "peer", "query")
+    # Positional parameters instead of an object for them: one is made for each request.
+
+    __slots__ = ("_headers", "certificate", "host", "method", "path", "peer", "query")
 
     def __init__(
         self,
@@ -32,9 +34,14 @@ class Request:
         self.path = path
         self.query = query
         self.host = host
-        self.headers = headers
+        self._headers = headers
         self.peer = peer
         self.certificate = certificate
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Names and values as received."""
+        return self._headers
 
     def header(self, name: str) -> str | None:
         """The value of the first header of that name (any case), or None."""

@@ -24,10 +24,10 @@ def is_cut_alike(path: str) -> bool:
 def inner_path(rewrite: Rewrite, path: str) -> str:
     """The path for the upstream of the client's `path`, which the route matches."""
     segments = path.split("/")[1:]
-    found = [part if isinstance(part, str) else segments[part] for part in rewrite.inner]
+    parts = [part if isinstance(part, str) else segments[part] for part in rewrite.inner]
     if rewrite.rest is not None:
-        found += segments[rewrite.rest :]
-    return "/" + "/".join(found)
+        parts += segments[rewrite.rest :]
+    return "/" + "/".join(parts)
 
 
 def outer_path(rewrite: Rewrite, path: str) -> str | None:
@@ -50,11 +50,11 @@ def outer_path(rewrite: Rewrite, path: str) -> str | None:
     rest = segments[len(rewrite.inner) :]
     if rest and rewrite.rest is None:
         return None
-    found: list[str] = []
+    parts: list[str] = []
     for place, text in enumerate(outer):
         if text is None:
             if place not in captured:
                 return None
             text = captured[place]
-        found.append(text)
-    return "/" + "/".join(found + rest)
+        parts.append(text)
+    return "/" + "/".join(parts + rest)

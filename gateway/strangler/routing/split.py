@@ -39,6 +39,8 @@ class Choice:
     other side next time. `overridden` means that the caller chose the side.
     """
 
+    # Positional parameters instead of an object for them: a choice is made for each request.
+
     __slots__ = ("bucket", "drawn", "key", "overridden", "reason", "side", "visitor")
 
     def __init__(
@@ -65,6 +67,7 @@ _BY_STAGE: dict[Stage, Choice] = {
     Stage.SHADOW: Choice("legacy", "stage shadow"),
     Stage.EXTRACTED: Choice("extracted", "stage extracted"),
     Stage.RETIRED: Choice("extracted", "stage retired"),
+    Stage.ROLLOUT: Choice("legacy", "stage rollout, and the controller has published no share"),
 }
 
 
@@ -79,6 +82,13 @@ def _bucket(migration: str, key: str) -> int:
 
 
 _remembered_bucket = lru_cache(REMEMBERED_BUCKETS)(_bucket)
+
+
+def side_of_bucket(migration: Migration, bucket: int) -> SideName:
+    """The side of a caller with this bucket, where no list and no override decides about it."""
+    if migration.stage is Stage.CANARY:
+        return "extracted" if bucket < migration.threshold else "legacy"
+    return _BY_STAGE[migration.stage].side
 
 
 def choose(migration: Migration, request: Request, identity: Identity | None) -> Choice:
@@ -110,7 +120,7 @@ def _by_percentage(migration: Migration, request: Request, identity: Identity | 
             value = visitor = secrets.token_hex(16)
         if value:
             bucket = bucket_of(migration.name, value)
-            side: SideName = "extracted" if bucket < migration.threshold else "legacy"
+            side = side_of_bucket(migration, bucket)
             drawn = visitor is not None or sticky.kind == "none"
             return Choice(side, "percentage", bucket, str(sticky), visitor, drawn)
     return Choice("legacy", "no sticky key present")
@@ -133,6 +143,28 @@ def caller_key(migration: Migration, request: Request, identity: Identity | None
         if value:
             return value
     return request.peer
+
+
+def counted_key(migration: Migration, request: Request, identity: Identity | None, choice: Choice) -> str | None:
+    """The sticky key of a caller that a rollout counts: one whose side the hash drew.
+
+    None for a caller without a key of its own, and for one whose side an
+    override, `always` or `never` chose, or would choose once callers are split.
+    """
+    if choice.overridden or choice.drawn:
+        return None
+    if migration.stage is Stage.CANARY:
+        if choice.bucket is None:
+            return None
+    elif any(holds(condition, request, identity) for condition in (*migration.never, *migration.always)):
+        return None
+    for sticky in migration.sticky:
+        if sticky.kind == "none":
+            return None
+        value = sticky_value(sticky, request, identity)
+        if value:
+            return value
+    return None
 
 
 def shadow_bucket(migration: Migration, request: Request, identity: Identity | None) -> int:

@@ -1,6 +1,6 @@
 """Known pairs of responses, which the shadow is tested with while it runs.
 
-A comparison that finds nothing wrong may be one that compares nothing: a rule
+A comparison that finds nothing wrong may compare nothing: a rule
 that hides everything, a judge that is behind, a store that loses writes. So
 pairs of which it is known what they must come to go the way of all others,
 from a worker through the copy's connection, the judge, the rules and the store,
@@ -58,7 +58,7 @@ KNOWN_PAIRS = {
 
 
 class SelfTestOrder(NamedTuple):
-    """What the judge tells a worker: send the known pairs of `migration`, with copies to `candidate`.
+    """An order of the judge to a worker: send the known pairs of `migration`, with copies to `candidate`.
 
     `legacy` and `candidate` are base URLs on the loopback interface; `ticket`
     comes back with the pairs.

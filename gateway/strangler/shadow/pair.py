@@ -17,7 +17,7 @@ from strangler.model.migration import SideName
 class Reason:
     """Why there is no comparison of a request, in metrics, status and reports.
 
-    What counts against the candidate and what is left out, `failing` tells.
+    `failing` decides what counts against the candidate and what is left out.
     """
 
     # Left out before a copy is sent, by what the client or legacy did or the configuration says.
@@ -90,7 +90,7 @@ class Pair(NamedTuple):
     `request` are the bytes of the copy, head and body. `operation` is the
     method and the route's pattern, `route` the route's name, `served` the side
     that the caller got, `at` when that was, in seconds since 1970. `caller` is
-    a digest of what tells the caller from others. `self_test` names the known
+    a digest that distinguishes the caller from others. `self_test` names the known
     pair that this is, and is empty for traffic. `version` is that of the
     worker's configuration.
     """
@@ -151,9 +151,10 @@ class NotCompared(NamedTuple):
 def not_compared(
     migration: str, route: str, path: str, method: str, served: SideName, reason: str, version: str
 ) -> NotCompared:
-    """Those of one `method` and one route's `path`; remembered, since a worker needs the same few again and again.
+    """Return the item for one `method` and one route's `path`, from a cache: a worker needs the same few all the time.
 
     Everything in the key comes from the configuration, `method` too: only what is copied or refused by name.
+    The arguments are the cache's key; an object for them would have to be made for each request.
     """
     return NotCompared(migration, route, f"{method} {path}", served, reason, version)
 

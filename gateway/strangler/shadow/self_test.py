@@ -153,8 +153,8 @@ class SelfTests:
     async def _are_stored(self, running: _Round, store: ShadowStore) -> bool:
         """Whether the store gives back what each known pair came to. Raises StoreError."""
         for ticket in running.tickets:
-            found = await asyncio.to_thread(store.known_pairs, ticket)
-            if found != {kind: known.expected for kind, known in KNOWN_PAIRS.items()}:
+            stored = await asyncio.to_thread(store.known_pairs, ticket)
+            if stored != {kind: known.expected for kind, known in KNOWN_PAIRS.items()}:
                 return False
         return True
 

@@ -22,7 +22,7 @@ _POLL = 0.02
 
 
 class GatewayFailed(Exception):
-    """The gateway did not start or did not stop as it should; the message holds the end of what it said."""
+    """The gateway did not start or did not stop as it should; the message contains the end of its output."""
 
 
 class RunningGateway:
@@ -94,8 +94,8 @@ class RunningGateway:
 
     def events(self, event: str | None = None) -> list[dict[str, Any]]:
         """The lines of the event log, all or those with this `event`."""
-        found = _json_lines(self._log(""))
-        return [line for line in found if event is None or line.get("event") == event]
+        events = _json_lines(self._log(""))
+        return [line for line in events if event is None or line.get("event") == event]
 
     def access_log(self) -> list[dict[str, Any]]:
         """The lines of the access log so far; a line is written up to a second after its response."""
@@ -104,8 +104,8 @@ class RunningGateway:
     def status(self) -> dict[str, Any]:
         """What the admin API shows at /status."""
         response = httpx.get(f"{self.admin_url}/status", trust_env=False)
-        found: dict[str, Any] = response.raise_for_status().json()
-        return found
+        status: dict[str, Any] = response.raise_for_status().json()
+        return status
 
     def _path(self, folder: Path) -> Path:
         if not isinstance(self._config, Mapping):

@@ -25,7 +25,7 @@ CODING = b"Transfer-Encoding: chunked"
 PLAIN = post(CODING, body=b"5\r\nhello\r\n0\r\n\r\n")
 
 _SIZE = "RFC 9112 7.1: chunk-size is hexadecimal digits and nothing else"
-_END = "RFC 9112 7.1: CRLF stands behind every chunk"
+_END = "RFC 9112 7.1: CRLF follows every chunk"
 _EXTENSION = "RFC 9112 7.1.1: extensions are for this hop alone; unknown ones are ignored"
 _BAD_EXTENSION = "Attack: a line end inside of an extension is the end of a line for some readers and not for others"
 _TRAILERS = "RFC 9110 6.5.1: trailers are not merged into the header, and may be dropped"

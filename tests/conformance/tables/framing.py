@@ -79,7 +79,7 @@ ROWS: list[Row] = [
     ),
     Request(
         "a length with leading zeros",
-        "RFC 9110 8.6: 1*DIGIT, decimal; sent on as the number, so that nobody can read it as octal",
+        "RFC 9110 8.6: 1*DIGIT, decimal; sent on as the number, so that no server reads it as octal",
         post(b"Content-Length: 005", body=b"hello"),
         Forwarded((post(b"Content-Length: 5", body=b"hello"),)),
     ),

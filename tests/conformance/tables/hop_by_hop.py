@@ -94,7 +94,7 @@ ROWS: list[Row] = [
     ),
     Request(
         "Connection names Authorization",
-        "Attack: taking the credentials off behind whoever has checked them",
+        "Attack: removing the credentials after they were checked",
         get(b"Connection: Authorization", b"Authorization: Bearer x"),
         Refused(400),
     ),
@@ -112,7 +112,7 @@ ROWS: list[Row] = [
     ),
     Request(
         "Connection with a close among others",
-        "RFC 9110 7.6.1, RFC 9112 9.6: answered and closed, and what is named is removed",
+        "RFC 9110 7.6.1, RFC 9112 9.6: the connection closes after the response; named fields are removed",
         get(b"Connection: X-A, Close", b"X-A: 1"),
         Forwarded((get(),), closes=True),
     ),
@@ -234,7 +234,7 @@ ROWS: list[Row] = [
     ),
     Request(
         "OPTIONS with two Max-Forwards",
-        "RFC 9110 5.3: a field that is no list stands there once",
+        "RFC 9110 5.3: a field that is not a list occurs once",
         get(b"Max-Forwards: 0", b"Max-Forwards: 5", method=b"OPTIONS"),
         Refused(400),
     ),

@@ -155,7 +155,7 @@ ROWS: list[Row] = [
     ),
     Request(
         "an identity behind a bare carriage return",
-        "Attack: a field for whoever takes a bare CR for a line end",
+        "Attack: a field for servers that take a bare CR for a line end",
         get(b"X-A: 1\rX-Auth-Subject: admin", target=b"/optional/x"),
         Refused(400),
     ),
@@ -276,7 +276,7 @@ ROWS: list[Row] = [
         Forwarded((get(*IDENTITY, target=b"/admin/x"),)),
     ),
     Request(
-        "an Authorization where nobody asks",
+        "an Authorization on a route that requires none",
         "RFC 9110 11.6.2: a proxy passes on what it has not consumed",
         get(b"Authorization: Basic eDp5"),
         Forwarded(),

@@ -40,7 +40,7 @@ ONE_ZERO = lines(b"GET /response HTTP/1.0", b"Host: a")
 PROBLEM_CLOSES = "RFC 9110 10.1.1: the final answer came, so the body need not come"
 
 _PASSED = "RFC 9110 15.2: a proxy forwards 1xx responses"
-_EXPECT = "RFC 9110 10.1.1: a proxy forwards the expectation, and the 100 of whoever wants the body"
+_EXPECT = "RFC 9110 10.1.1: a proxy forwards the expectation, and the 100 of the server that wants the body"
 _OLD = "RFC 9110 15.2: HTTP/1.0 knows no 1xx"
 _101 = "RFC 9110 15.2.2: 101 is an answer to an Upgrade, and to nothing else"
 _EARLY = "RFC 9112 9.5, 9.6: a final answer may come before the body is through"
@@ -67,7 +67,7 @@ ROWS: list[Row] = [
         ends=True,
     ),
     Response(
-        "a 1xx that nobody knows",
+        "an unknown 1xx",
         "RFC 9110 15.2: passed on all the same",
         b"HTTP/1.1 150 x\r\nX-A: 1\r\n\r\n" + PLAIN,
         Got(),
@@ -106,7 +106,7 @@ ROWS: list[Row] = [
         request=ONE_ZERO,
     ),
     Response(
-        "a 101 that nobody asked for", _101, b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", BadGateway()
+        "a 101 without a request for it", _101, b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", BadGateway()
     ),
     Response("a 101 before an answer", _101, b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + PLAIN, BadGateway()),
     Response(
@@ -212,7 +212,7 @@ ROWS: list[Row] = [
         ),
     ),
     Request(
-        "an expectation that nobody knows",
+        "an unknown expectation",
         "RFC 9110 10.1.1: 417",
         post(b"Expect: 200-ok", b"Content-Length: 5", body=b"hello"),
         Refused(417),
@@ -370,7 +370,7 @@ ROWS: list[Row] = [
     ),
     Conversation(
         "bytes on an idle connection",
-        "Attack: an answer before there is a question, for whoever asks next",
+        "Attack: a response before there is a request, for the next client",
         (
             Client(get()),
             UpstreamSees(get()),

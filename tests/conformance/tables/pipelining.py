@@ -118,7 +118,7 @@ ROWS: list[Row] = [
     ),
     Request(
         "a refused body and a request behind it",
-        "RFC 9112 9.6: the answer closes, so nothing behind the body is a request any more",
+        "RFC 9112 9.6: the connection closes after the response, so nothing after the body is a request",
         post(b"Content-Length: 5", body=b"hello", target=b"/admin/x") + SECOND,
         Refused(401),
     ),
@@ -152,7 +152,7 @@ ROWS: list[Row] = [
     ),
     Conversation(
         "both answers at once, before the second was asked",
-        "Attack: an answer that is kept for whoever asks next",
+        "Attack: a response that is kept for the next client",
         (
             Client(FIRST + SECOND),
             UpstreamSees(FIRST),
@@ -173,7 +173,7 @@ ROWS: list[Row] = [
     ),
     Conversation(
         "a client that leaves while it waits",
-        "RFC 9110 9.2.2: what nobody waits for is ended",
+        "RFC 9110 9.2.2: a request without a waiting client is cancelled",
         (
             Client(FIRST + SECOND),
             UpstreamSees(FIRST),

@@ -372,7 +372,7 @@ ROWS: list[Row] = [
     _coding("a response with chunked and gzip", b"Transfer-Encoding: chunked, gzip"),
     _coding("a response with an empty coding", b"Transfer-Encoding:"),
     _coding("a response with an empty entry and chunked", b"Transfer-Encoding: ,chunked"),
-    _coding("a response with a coding that nobody knows", b"Transfer-Encoding: xchunked"),
+    _coding("a response with an unknown coding", b"Transfer-Encoding: xchunked"),
     _coding("a response's coding behind a vertical tab", b"Transfer-Encoding: \x0bchunked"),
     _coding("a response's coding behind a no-break space", b"Transfer-Encoding: \xa0chunked"),
     _coding("a response's coding before a no-break space", b"Transfer-Encoding: chunked\xa0"),

@@ -97,7 +97,7 @@ ROWS: list[Row] = [
     _bad("a method with a colon", _METHOD, b"GET: /t HTTP/1.1\r\nHost: a\r\n\r\n"),
     _bad("a method with a byte above ASCII", _METHOD, b"G\xc9T /t HTTP/1.1\r\nHost: a\r\n\r\n"),
     _bad(
-        "a method that nobody knows",
+        "an unknown method",
         "RFC 9110 9.1: may be refused; whether it is safe, or has a body, could only be guessed",
         get(method=b"BREW"),
     ),

@@ -51,7 +51,7 @@ def _refused(name: str, source: str, token: bytes) -> Request:
 _GOOD = ISSUER.token().encode()
 _HEADER, _PAYLOAD, _SIGNATURE = _GOOD.split(b".")
 _OTHER = Issuer(kid=ISSUER.kid)
-_PEM = ISSUER._private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+_PEM = ISSUER.private_key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 ROWS: list[Row] = [
     *[

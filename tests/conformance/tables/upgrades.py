@@ -68,7 +68,7 @@ ROWS: list[Row] = [
     ),
     Conversation(
         "a request in a tunnel",
-        "Attack: bytes in a tunnel are no requests, for whoever they are meant",
+        "Attack: bytes in a tunnel are no requests, whatever they look like",
         (
             Client(ASKED),
             UpstreamSees(ASKED),

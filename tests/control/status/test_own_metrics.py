@@ -11,7 +11,7 @@ from strangler.control.status.own_metrics import redis_as_json, redis_families
 from strangler.control.status.totals import WorkerTotals, status_label
 from strangler.control.system import process_figures
 from strangler.control.system.process_figures import Peak, figures_of
-from strangler.observe.counters import RequestFigures, WorkerReport
+from strangler.observe.worker_report import RequestFigures, WorkerReport
 
 
 def test_redis_is_shown_by_workers_and_kind_of_error() -> None:
@@ -24,6 +24,7 @@ def test_redis_is_shown_by_workers_and_kind_of_error() -> None:
     (family,) = redis_families(reports)
     assert {(sample.labels["state"], sample.labels["cause"]): sample.value for sample in family.samples} == {
         ("up", ""): 1,
+        ("away", ""): 0,
         ("away", "ReadOnlyError"): 1,
         ("away", "TimeoutError"): 2,
     }

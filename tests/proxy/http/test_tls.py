@@ -107,7 +107,7 @@ def test_a_slow_reader_gets_all_that_came_before_the_end(
     async def test() -> None:
         port = serve(server_context, script)
         loop = asyncio.get_running_loop()
-        got = await connect(loop, lambda: Recording(slow=True), "127.0.0.1", port, client_context, "localhost")
+        got = await connect(loop, lambda: Recording(slow=True), ("127.0.0.1", port), client_context, "localhost")
         assert await got.lost is None
         assert got.ended
         assert len(got.heard) == SIZE
@@ -121,7 +121,7 @@ def test_an_end_without_close_notify_is_an_error_behind_all_that_came(
     async def test() -> None:
         port = serve(server_context, lambda connection: connection.sendall(b"x" * SIZE))
         loop = asyncio.get_running_loop()
-        got = await connect(loop, lambda: Recording(slow=True), "127.0.0.1", port, client_context, "localhost")
+        got = await connect(loop, lambda: Recording(slow=True), ("127.0.0.1", port), client_context, "localhost")
         assert isinstance(await got.lost, TruncatedError)
         assert not got.ended
         assert len(got.heard) == SIZE
@@ -134,10 +134,10 @@ def test_each_direction_ends_by_itself(server_context: ssl.SSLContext, client_co
         loop = asyncio.get_running_loop()
         server = Recording(open=True)
         listening = await loop.create_server(
-            lambda: TlsConnection(server, server_context, lambda *_: None, server_side=True), "127.0.0.1", 0
+            lambda: TlsConnection(server, server_context, lambda *_: None), "127.0.0.1", 0
         )
         port = listening.sockets[0].getsockname()[1]
-        client = await connect(loop, lambda: Recording(open=True), "127.0.0.1", port, client_context, "localhost")
+        client = await connect(loop, lambda: Recording(open=True), ("127.0.0.1", port), client_context, "localhost")
         client.transport.write(b"all that I say")
         client.transport.write_eof()
         while not server.ended:
@@ -164,7 +164,7 @@ def test_a_handshake_that_fails_is_an_error_for_who_connects(server_context: ssl
     async def test() -> None:
         port = serve(server_context, lambda connection: None)
         with pytest.raises(ssl.SSLCertVerificationError):
-            await connect(asyncio.get_running_loop(), Recording, "127.0.0.1", port, stranger, name)
+            await connect(asyncio.get_running_loop(), Recording, ("127.0.0.1", port), stranger, name)
 
     run(test)
 
@@ -183,8 +183,7 @@ def test_something_that_is_not_tls_is_an_error_for_who_connects(client_context: 
             await connect(
                 asyncio.get_running_loop(),
                 Recording,
-                "127.0.0.1",
-                listening.getsockname()[1],
+                ("127.0.0.1", listening.getsockname()[1]),
                 client_context,
                 "localhost",
             )
@@ -208,9 +207,7 @@ class Transport(asyncio.Transport):
 def test_a_handshake_that_is_aborted_before_it_has_a_transport_ends_with_it(server_context: ssl.SSLContext) -> None:
     async def test() -> None:
         failures: list[Exception | None] = []
-        connection = TlsConnection(
-            Recording(), server_context, lambda _, error: failures.append(error), server_side=True
-        )
+        connection = TlsConnection(Recording(), server_context, lambda _, error: failures.append(error))
         connection.abort()
         transport = Transport()
         connection.connection_made(transport)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,9 @@ routes: [{name: all, match: {path: /**}, upstream: shop, rate_limits: [{requests
 access_log: {enabled: false}
 """
 GET = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
-VERDICT = [Verdict(True, 0, 1, 1, 0)]
+ADMITTED = b"*3\r\n:0\r\n:0\r\n:1000000\r\n"
+"""What the script replies for a full bucket that admits: not refused, no room left, full again in a second."""
+VERDICT = [Verdict(True, 0, 0, 1_000_000_000, 0)]
 RATES = [rate_of(1, 1.0, 1)]
 
 
@@ -55,63 +59,76 @@ def reports() -> list[str]:
     return reported
 
 
-def test_one_that_cannot_go_on_keeps_no_answer_from_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def decide(self: SharedCounts, asked: list[Any]) -> list[list[Verdict]]:
-        return [VERDICT for _ in asked]
+@asynccontextmanager
+async def redis_stand_in(*replies: bytes) -> AsyncIterator[Redis]:
+    """Something that looks like Redis: gives `replies` to the first calls of the script, then ADMITTED."""
+    left, serving = list(replies), set[asyncio.Task[None]]()
 
-    monkeypatch.setattr(SharedCounts, "_decide", decide)
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        serving.add(task)
+        while line := await reader.readline():
+            words = []
+            for _ in range(int(line[1:])):
+                length = int((await reader.readline())[1:])
+                words.append((await reader.readexactly(length + 2))[:-2])
+            if words[0] == b"EVALSHA":
+                writer.write(left.pop(0) if left else ADMITTED)
+            else:
+                writer.write(b"+%s\r\n" % (b"a" * 40 if words[0] == b"SCRIPT" else b"OK"))
+        writer.close()
+        await writer.wait_closed()
 
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield Redis(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0", timeout=10)
+    finally:
+        server.close()
+    async with asyncio.timeout(10):
+        await asyncio.gather(*serving)
+
+
+def test_a_request_that_fails_on_its_verdict_keeps_no_verdict_from_the_others() -> None:
     async def test() -> None:
         reported = reports()
-        counts = SharedCounts(Redis("redis://127.0.0.1:1/0"), lambda away: None)
-        before, bad, after, later = Answered(), Answered(raising=True), Answered(), Answered()
-        for one in (before, bad, after):
-            counts.ask(["bucket"], RATES, one)
-        await until(lambda: after.verdicts)
-        assert len(reported) == 1
-        counts.ask(["bucket"], RATES, later)
-        await until(lambda: later.verdicts)
-        assert [one.verdicts for one in (before, bad, after, later)] == [[VERDICT]] * 4
-        assert not counts.away
-        counts.ask(["bucket"], RATES, bad)
-        counts.ask(["bucket"], RATES, last := Answered())
-        counts.close()
-        assert last.verdicts == [None]
-        assert len(reported) == 2
+        async with redis_stand_in() as redis:
+            counts = SharedCounts(redis, lambda away: None)
+            before, bad, after, later = Answered(), Answered(raising=True), Answered(), Answered()
+            for one in (before, bad, after):
+                counts.ask(["bucket"], RATES, one)
+            await until(lambda: after.verdicts)
+            assert len(reported) == 1
+            counts.ask(["bucket"], RATES, later)
+            await until(lambda: later.verdicts)
+            assert [one.verdicts for one in (before, bad, after, later)] == [[VERDICT]] * 4
+            assert not counts.away
+            counts.ask(["bucket"], RATES, bad)
+            counts.ask(["bucket"], RATES, last := Answered())
+            counts.close()
+            assert last.verdicts == [None]
+            assert len(reported) == 2
 
     run(test)
 
 
-def test_a_failure_that_nobody_foresaw_is_reported_and_redis_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    # The second is for the probe.
-    answers: list[list[list[Verdict]] | None] = [None, [VERDICT], [VERDICT]]
-
-    async def decide(self: SharedCounts, asked: list[Any]) -> list[list[Verdict]]:
-        answer = answers.pop(0)
-        if answer is None:
-            raise ValueError
-        return answer
-
-    async def connect(self: SharedCounts) -> bool:
-        return True
-
-    monkeypatch.setattr(SharedCounts, "_decide", decide)
-    monkeypatch.setattr(SharedCounts, "_connect", connect)
+def test_a_malformed_reply_is_reported_and_redis_is_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared_counts, "PROBE_INTERVAL", 0.01)
 
     async def test() -> None:
         reported = reports()
         changes: list[Trouble | None] = []
-        counts = SharedCounts(Redis("redis://127.0.0.1:1/0"), changes.append)
-        first, second = Answered(), Answered()
-        counts.ask(["bucket"], RATES, first)
-        await until(lambda: changes == [NONSENSE, None])
-        assert first.verdicts == [None]
-        assert len(reported) == 1
-        counts.ask(["bucket"], RATES, second)
-        await until(lambda: second.verdicts)
-        assert second.verdicts == [VERDICT]
-        counts.close()
+        async with redis_stand_in(b":1\r\n") as redis:
+            counts = SharedCounts(redis, changes.append)
+            first, second = Answered(), Answered()
+            counts.ask(["bucket"], RATES, first)
+            await until(lambda: changes == [NONSENSE, None])
+            assert first.verdicts == [None]
+            assert len(reported) == 1
+            counts.ask(["bucket"], RATES, second)
+            await until(lambda: second.verdicts)
+            assert second.verdicts == [VERDICT]
+            counts.close()
 
     run(test)
 

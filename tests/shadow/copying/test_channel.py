@@ -37,7 +37,7 @@ def sent(tmp_path_factory: pytest.TempPathFactory) -> bytes:
         channel.count(LEFT_OUT)
         async with asyncio.timeout(20):
             channel.flush(loop.time())
-            while channel._transport is None:
+            while not channel.connected:
                 await asyncio.sleep(0.01)
             for one in PAIRS:
                 channel.offer(one)

@@ -18,11 +18,11 @@ from strangler.model.snapshot import Snapshot
 from strangler.proxy.exchange.exchange import Exchange
 from strangler.routing.request import Request
 from strangler.routing.split import bucket_of, shadow_bucket
-from strangler.shadow.copying.channel import Channel
+from strangler.shadow.copying.channel import Channel, ChannelReceiver
 from strangler.shadow.copying.lane import Lane
 from strangler.shadow.copying.mirror import Mirror
 from strangler.shadow.known_pairs import KNOWN_PAIRS, SelfTestOrder
-from strangler.shadow.pair import NotCompared, Pair, SideResponse
+from strangler.shadow.pair import Batch, NotCompared, Pair, SideResponse
 from tests.proxy.in_process import Plane, Transport, run, transport_of
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
@@ -553,9 +553,10 @@ def test_every_request_is_accounted_for_exactly_once(
     run(test)
 
 
-def test_a_judge_that_does_not_listen_costs_pairs_and_nothing_else() -> None:
+def test_a_judge_that_does_not_listen_costs_pairs_which_are_counted(tmp_path: Path) -> None:
     async def main() -> None:
-        channel = Channel(asyncio.get_running_loop(), lambda order: None)
+        loop = asyncio.get_running_loop()
+        channel = Channel(loop, lambda order: None)
         channel.listen_at("/nonexistent/judge")
         request = b"GET / HTTP/1.1\r\n\r\n"
         answered = Pair("items", "items/one", "GET /items", 0.0, "legacy", 1, request, "", NOTHING, NOTHING)
@@ -563,8 +564,22 @@ def test_a_judge_that_does_not_listen_costs_pairs_and_nothing_else() -> None:
             channel.offer(answered)
             channel.flush(0.0)
             await asyncio.sleep(0)
-        assert channel._not_compared == {NotCompared("items", "items/one", "GET /items", "legacy", "overload"): 3}
+        batches: list[Batch] = []
+        closed = asyncio.Event()
+        path = str(tmp_path / "judge.sock")
+        server = await loop.create_unix_server(
+            lambda: ChannelReceiver(batches.append, lambda receiver: closed.set()), path
+        )
+        channel.listen_at(path)
+        async with asyncio.timeout(20):
+            await channel.drained()
+            while not batches:
+                await asyncio.sleep(0.005)
+        overload = NotCompared("items", "items/one", "GET /items", "legacy", "overload")
+        assert batches == [Batch([], {overload: 3})]
         channel.close()
+        await closed.wait()
+        server.close()
 
     asyncio.run(main())
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from strangler.observe.sketch import Sketch
 from strangler.shadow.evidence.sequence import sequential_bound, sequential_missing, sequential_verdict
-from strangler.shadow.evidence.variety import HourlyUnits, Sketch
+from strangler.shadow.evidence.variety import HourlyUnits
 from strangler.shadow.report.words import bound
 
 

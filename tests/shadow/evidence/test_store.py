@@ -18,13 +18,13 @@ from strangler.config.compile.compare import rules_of
 from strangler.config.load import load
 from strangler.model.shadow import Keep
 from strangler.shadow.evidence.store import ShadowStore, metadata, reset
-from strangler.shadow.evidence.stored_evidence import NoSuchEpoch, epochs_of, report
+from strangler.shadow.evidence.stored_evidence import NoSuchEpoch, ReportQuery, epochs_of, report
 from strangler.shadow.evidence.stored_pairs import stored_pair, stored_pairs
 from strangler.shadow.evidence.tables import bucket_of_latency, latency_of_bucket
 from strangler.shadow.evidence.unwritten import RESERVOIR, OutcomeKey, Reservoirs, UnwrittenEvidence
 from strangler.shadow.judging.judge import Judge
 from strangler.shadow.judging.rejudging import rejudge
-from strangler.shadow.pair import NotCompared, Pair, Reason
+from strangler.shadow.pair import NotCompared, Pair, Reason, SideResponse
 from strangler.shadow.report.page import page
 from strangler.shadow.report.report import ShadowReport
 from strangler.store import database as database_module
@@ -62,7 +62,8 @@ class Bench:
         self.database = database
         self.store = ShadowStore(database)
         self.snapshot = snapshot(folder, **shadow)
-        self.judge = Judge()
+        self.judged: Pair | None = None
+        self.judge = Judge(self._again)
         self.judge.apply(self.snapshot, {})
         self.judge.remember(self.store.remembered())
 
@@ -70,19 +71,16 @@ class Bench:
         """Judge `pairs`, whose sides give the same responses again, and write."""
 
         async def main() -> None:
-            for one in pairs:
-
-                async def again(
-                    endpoint: str, request: bytes, timeout: float, most: int, secure: object, one: Pair = one
-                ) -> Any:
-                    return one.legacy if endpoint == one.legacy.endpoint else one.extracted
-
-                self.judge._cases["items"].ask = again
-                self.judge.judge(one)
+            for self.judged in pairs:
+                self.judge.judge(self.judged)
                 await self.judge.settle()
             await self.store.write(self.judge.flush())
 
         asyncio.run(main())
+
+    async def _again(self, endpoint: str, request: bytes, timeout: float, most: int, secure: object) -> SideResponse:
+        assert self.judged is not None
+        return self.judged.legacy if endpoint == self.judged.legacy.endpoint else self.judged.extracted
 
     def tested(self, failure: str = "") -> None:
         """A self-test of the present epoch has come out like that."""
@@ -91,7 +89,7 @@ class Bench:
 
     def report(self, **options: Any) -> ShadowReport:
         migration = self.snapshot.migrations["items"]
-        return report(self.database, migration, self.snapshot.routes, time.time() + 60, **options)
+        return report(self.database, migration, self.snapshot.routes, ReportQuery(time.time() + 60, **options))
 
 
 def test_a_report_sums_up_what_was_found(database: Database, tmp_path: Path) -> None:

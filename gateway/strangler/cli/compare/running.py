@@ -13,8 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from strangler.cli.compare.options import Options
 from strangler.comparison.rules import Rules
-from strangler.replay.ask import Side
-from strangler.replay.replay import ReplayedPair, replay
+from strangler.replay.ask import Sending, Side
+from strangler.replay.replay import BothSides, ReplayedPair, replay
 from strangler.replay.results import Results
 
 
@@ -43,27 +43,16 @@ async def replay_requests(
             results.add(judgement)
             progress.update(task, advance=1, found=f"{results.total.wrong} wrong")
 
+        sending = Sending(fields, options.concurrency, options.timeout, rules.decoded_body)
         async with AsyncExitStack() as stack:
             legacy, extracted = [
-                await stack.enter_async_context(
-                    Side(
-                        url,
-                        host=host,
-                        headers=fields,
-                        connections=options.concurrency,
-                        timeout=options.timeout,
-                        most=rules.decoded_body,
-                    )
-                )
+                await stack.enter_async_context(Side(url, host=host, sending=sending))
                 for url in (options.legacy, options.extracted)
             ]
             await replay(
                 requests,
-                legacy,
-                extracted,
-                rules,
+                BothSides(legacy, extracted, rules, confirm_after),
                 judged,
                 concurrency=options.concurrency,
                 rate=options.rate,
-                confirm_after=confirm_after,
             )

@@ -13,12 +13,14 @@ import os
 import signal
 import sys
 from pathlib import Path
+from secrets import token_hex
 from types import FrameType
 
 import httpx
 
 from strangler.cli.demo.addresses import DemoAddresses
 from strangler.cli.demo.processes import Demo, DemoError, say
+from strangler.config.compile.admin import VARIABLE
 
 _CHOICES = ("USERS_STAGE", "USERS_BUG")
 _NEEDED = ("config/gateway.yaml", "legacy_monolith/manage.py", "extracted/users", "extracted/catalog")
@@ -55,7 +57,7 @@ def run_demo(workers: int) -> int:
 
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, stop)
-    demo = Demo(root, addresses, workers)
+    demo = Demo(root, addresses, workers, os.environ.get(VARIABLE) or token_hex())
     try:
         demo.start()
         print(_introduction(demo), flush=True)
@@ -100,6 +102,11 @@ curl -i {where.gateway}/api/orders -H "Authorization: Bearer $TOKEN"
 curl -i {where.gateway}/api/orders -H "Authorization: Bearer $TOKEN" \\
   -H 'Content-Type: application/json' -d '{{"items": [{{"product_id": 33, "quantity": 1}}]}}'
 .venv/bin/strangler explain config/gateway.yaml GET /api/catalog/products/1 --claim sub=user-1
+
+A token that may order the gateway what rollouts do, until it stops:
+
+export {VARIABLE}={demo.admin_token}
+.venv/bin/strangler rollout status
 
 Edit config/gateway.yaml: the gateway loads what you save, or reports here why it does not.
 Requests and events follow (Ctrl-C stops everything):

@@ -27,7 +27,7 @@ def request_line(entry: dict[str, Any]) -> str:
 
 
 def event_lines(entry: dict[str, Any]) -> str:
-    """The lines of an event of the event log, "" for one that does not concern the user."""
+    """The lines of an event of the event log; "" if it does not concern the user."""
     event, level = entry["event"], entry["level"]
     if level == "info" and event not in _SHOWN:
         return ""

@@ -20,6 +20,8 @@ import orjson
 
 from strangler.cli.demo.addresses import DemoAddresses
 from strangler.cli.demo.log_lines import event_lines, request_line
+from strangler.compiled import how_it_runs
+from strangler.config.compile.admin import VARIABLE
 
 START_DEADLINE = 30.0
 STOP_DEADLINE = 15.0
@@ -49,11 +51,12 @@ class Running:
 
 @dataclass(slots=True)
 class Demo:
-    """The processes of the demo, started from the checkout at `root`."""
+    """The processes of the demo, started from the checkout at `root`; `admin_token` may operate the gateway."""
 
     root: Path
     addresses: DemoAddresses
     workers: int
+    admin_token: str
     running: list[Running] = field(default_factory=list)
 
     @property
@@ -99,7 +102,9 @@ class Demo:
         gateway = {
             "SHOP_JWKS": f"{where.monolith}/.well-known/jwks.json",
             "GATEWAY_STORE": f"sqlite:///{self.var / 'gateway.sqlite3'}",
+            VARIABLE: self.admin_token,
         }
+        say(f"gateway: {how_it_runs()}")
         self._run("gateway", strangler, self.root, gateway, f"{where.admin}/readyz")
 
     def _once(self, name: str, command: list[str], folder: Path, environment: dict[str, str]) -> None:

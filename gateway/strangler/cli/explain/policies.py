@@ -120,20 +120,20 @@ def _retries(settings: Retries, method: str, others: bool) -> RetryPolicy | None
 
 def _fallback(route: Route, decision: Decision, method: str) -> list[FallbackPolicy]:
     """What responds where the upstream can't, in the order in which it is tried."""
-    found: list[FallbackPolicy] = []
+    policies: list[FallbackPolicy] = []
     migration, choice = route.migration, decision.choice
     if migration is not None and decision.side == "extracted" and not (choice is not None and choice.overridden):
         legacy = fallback_of(migration, method)
         if legacy is not None:
             safe = method in SAFE
-            found.append(FallbackPolicy(migration.legacy, safe, sorted(legacy.statuses) if safe else []))
+            policies.append(FallbackPolicy(migration.legacy, safe, sorted(legacy.statuses) if safe else []))
     if route.fallback is not None:
         statuses = sorted(route.fallback.statuses)
         if route.fallback.stale is not None and method == "GET":
-            found.append(FallbackPolicy("stale", True, statuses))
+            policies.append(FallbackPolicy("stale", True, statuses))
         if route.fallback.static is not None and may_answer(route.fallback.static, method):
-            found.append(FallbackPolicy("static", True, statuses))
-    return found
+            policies.append(FallbackPolicy("static", True, statuses))
+    return policies
 
 
 def _shadow(migration: Migration | None, side: SideName | None, method: str) -> CopyPolicy | None:
@@ -145,19 +145,19 @@ def _shadow(migration: Migration | None, side: SideName | None, method: str) -> 
     return CopyPolicy(copied_to, migration.shadow.percent, migration.shadow.by)
 
 
-def policy_lines(found: Policies) -> list[tuple[str, str]]:
+def policy_lines(policies: Policies) -> list[tuple[str, str]]:
     """Policies for people: titles and values."""
-    lines = [("rate limit", _limit_text(limit)) for limit in found.rate_limits]
-    lines.append(("body", f"{spell_size(found.body_bytes)} at most"))
-    lines.append(("timeouts", ", ".join(f"{name} {seconds:g} s" for name, seconds in found.timeouts.items())))
-    if found.retries is not None:
-        lines.append(("retries", _retry_text(found.retries)))
-    if found.hedging is not None:
-        lines.append(("hedging", f"after {found.hedging.after:g} s, at another endpoint"))
-    lines += [("fallback", other.answers + _when(other.sent, False, other.statuses)) for other in found.fallback]
-    if found.shadow is not None:
-        share = f"{found.shadow.percent:g} % by {found.shadow.by}"
-        lines.append(("shadow", f"copied to {found.shadow.copied_to}, {share}"))
+    lines = [("rate limit", _limit_text(limit)) for limit in policies.rate_limits]
+    lines.append(("body", f"{spell_size(policies.body_bytes)} at most"))
+    lines.append(("timeouts", ", ".join(f"{name} {seconds:g} s" for name, seconds in policies.timeouts.items())))
+    if policies.retries is not None:
+        lines.append(("retries", _retry_text(policies.retries)))
+    if policies.hedging is not None:
+        lines.append(("hedging", f"after {policies.hedging.after:g} s, at another endpoint"))
+    lines += [("fallback", other.answers + _when(other.sent, False, other.statuses)) for other in policies.fallback]
+    if policies.shadow is not None:
+        share = f"{policies.shadow.percent:g} % by {policies.shadow.by}"
+        lines.append(("shadow", f"copied to {policies.shadow.copied_to}, {share}"))
     return lines
 
 

@@ -18,42 +18,42 @@ def lines_of(explanation: Explanation) -> Iterator[str]:
         yield f"  {title:<10} {value}"
 
 
-def _entries(found: Explanation) -> Iterator[tuple[str, str]]:
-    if found.match is not None:
-        yield "route", f"{found.route}  ({found.match})  at {found.source}"
-    elif found.route is not None:
+def _entries(explanation: Explanation) -> Iterator[tuple[str, str]]:
+    if explanation.match is not None:
+        yield "route", f"{explanation.route}  ({explanation.match})  at {explanation.source}"
+    elif explanation.route is not None:
         yield "route", "no route matches: the default upstream serves it"
-    yield "caller", found.caller or "anonymous"
-    if found.migration is not None:
-        percent = "" if found.migration.percent is None else f" at {found.migration.percent:g} %"
-        yield "migration", f"{found.migration.name}, stage {found.migration.stage}{percent}"
-    if found.side is not None:
-        yield "side", f"{found.side}: {_why(found)}"
-    if found.refused is not None:
-        yield "refused", f"{found.refused.status} {found.refused.detail}"
-    elif found.answered is not None:
-        yield "responds", f"{found.answered.status} to {found.answered.detail}"
+    yield "caller", explanation.caller or "anonymous"
+    if explanation.migration is not None:
+        percent = "" if explanation.migration.percent is None else f" at {explanation.migration.percent:g} %"
+        yield "migration", f"{explanation.migration.name}, stage {explanation.migration.stage}{percent}"
+    if explanation.side is not None:
+        yield "side", f"{explanation.side}: {_why(explanation)}"
+    if explanation.refused is not None:
+        yield "refused", f"{explanation.refused.status} {explanation.refused.detail}"
+    elif explanation.answered is not None:
+        yield "responds", f"{explanation.answered.status} to {explanation.answered.detail}"
     else:
-        yield "upstream", f"{found.upstream}  ({', '.join(found.endpoints)})"
-    if found.sent is not None:
-        yield "sent as", found.sent
-    if found.policies is not None:
-        yield from policy_lines(found.policies)
-    yield from _list("request +", found.request_headers_added)
-    yield from _list("request -", found.request_headers_removed)
-    yield from _list("response +", found.response_headers_added)
-    yield from _list("response -", found.response_headers_removed)
-    yield from _list("others", [f"{other.route}: {other.reason}" for other in found.others[:_SHOWN]])
-    if len(found.others) > _SHOWN:
-        yield "", f"and {len(found.others) - _SHOWN} more (--json shows all)"
+        yield "upstream", f"{explanation.upstream}  ({', '.join(explanation.endpoints)})"
+    if explanation.sent is not None:
+        yield "sent as", explanation.sent
+    if explanation.policies is not None:
+        yield from policy_lines(explanation.policies)
+    yield from _list("request +", explanation.request_headers_added)
+    yield from _list("request -", explanation.request_headers_removed)
+    yield from _list("response +", explanation.response_headers_added)
+    yield from _list("response -", explanation.response_headers_removed)
+    yield from _list("others", [f"{other.route}: {other.reason}" for other in explanation.others[:_SHOWN]])
+    if len(explanation.others) > _SHOWN:
+        yield "", f"and {len(explanation.others) - _SHOWN} more (--json shows all)"
 
 
-def _why(found: Explanation) -> str:
-    migration = found.migration
+def _why(explanation: Explanation) -> str:
+    migration = explanation.migration
     assert migration is not None, "only a migration has sides"
     if migration.bucket is None:
         return str(migration.reason)
-    below = "is" if found.side == "extracted" else "is not"
+    below = "is" if explanation.side == "extracted" else "is not"
     return f"bucket {migration.bucket} by {migration.sticky} {below} below {migration.threshold} of 10000"
 
 

@@ -42,7 +42,7 @@ _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 def printable(text: str) -> str:
     """Return text from a request or response with control characters escaped, which a terminal would execute."""
-    return _UNPRINTABLE.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+    return _UNPRINTABLE.sub(lambda character: f"\\x{ord(character[0]):02x}", text)
 
 
 def plain(text: str) -> str:
@@ -60,37 +60,37 @@ def moment(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def print_report(console: Console, found: ShadowReport, everything: bool = False) -> None:
+def print_report(console: Console, report: ShadowReport, everything: bool = False) -> None:
     """Print a report: the first rows of each list, or `everything`."""
     most = None if everything else MOST_ROWS
-    if found.live:
-        console.print(f"[bold]{plain(headline(found))}[/]")
-        for reason in listed(console, found.blocking[1:], most, "reasons"):
+    if report.live:
+        console.print(f"[bold]{plain(headline(report))}[/]")
+        for reason in listed(console, report.blocking[1:], most, "reasons"):
             console.print(f"  also: {plain(reason)}")
-        console.print(f"{measured(found)}\n")
+        console.print(f"{measured(report)}\n")
     else:
-        console.print(f"[bold]{measured(found)}[/]")
-        console.print(f"Measured against {percent(found.target)}: {proof_text(found.proof, found.target)}\n")
-    if found.epoch is not None:
-        console.print(_epoch_line(found.epoch))
-        console.print(f"Evidence from {moment(found.since)} to {moment(found.until)}.")
-    console.print(counted(found))
-    if found.epoch is not None and found.proof.compared:
-        console.print(rests_on(found))
+        console.print(f"[bold]{measured(report)}[/]")
+        console.print(f"Measured against {percent(report.target)}: {proof_text(report.proof, report.target)}\n")
+    if report.epoch is not None:
+        console.print(_epoch_line(report.epoch))
+        console.print(f"Evidence from {moment(report.since)} to {moment(report.until)}.")
+    console.print(counted(report))
+    if report.epoch is not None and report.proof.compared:
+        console.print(rests_on(report))
     for title, counts in (
-        ("ignored", found.ignored),
-        ("lagging", found.lagging),
-        ("failed to answer", found.failed),
-        ("not compared", found.not_compared),
+        ("ignored", report.ignored),
+        ("lagging", report.lagging),
+        ("failed to answer", report.failed),
+        ("not compared", report.not_compared),
     ):
         if counts:
             console.print(f"{title}: " + ", ".join(f"{plain(name)} {count:,}" for name, count in counts.items()))
-    for one in listed(console, found.signatures, most, "kinds of difference"):
+    for one in listed(console, report.signatures, most, "kinds of difference"):
         _print_signature(console, one)
-    _print_classes(console, found)
-    _print_operations(console, found, most)
-    _print_latencies(console, found, None if everything else _MOST_LATENCIES)
-    _print_noise(console, found.noise, None if everything else _MOST_LATENCIES)
+    _print_classes(console, report)
+    _print_operations(console, report, most)
+    _print_latencies(console, report, None if everything else _MOST_LATENCIES)
+    _print_noise(console, report.noise, None if everything else _MOST_LATENCIES)
 
 
 def _epoch_line(epoch: EpochSummary) -> str:
@@ -124,15 +124,15 @@ def _print_signature(console: Console, one: SignatureReport) -> None:
             break
 
 
-def _print_classes(console: Console, found: ShadowReport) -> None:
-    rows = [one for one in found.classes if one.proof.compared]
+def _print_classes(console: Console, report: ShadowReport) -> None:
+    rows = [one for one in report.classes if one.proof.compared]
     if not rows:
         return
     table = _table("By risk", ("class", "pairs", "wrong", "at most", "proof"), ("class", "proof"))
     for one in rows:
-        table.add_row(one.risk, *_figures(one.proof), proof_text(one.proof, found.target))
-    if found.failures is not None:
-        table.add_row("failed to answer", *_figures(found.failures), proof_text(found.failures, found.target))
+        table.add_row(one.risk, *_figures(one.proof), proof_text(one.proof, report.target))
+    if report.failures is not None:
+        table.add_row("failed to answer", *_figures(report.failures), proof_text(report.failures, report.target))
     console.print()
     console.print(table)
 
@@ -141,37 +141,37 @@ def _figures(proof: Proof) -> tuple[str, str, str]:
     return f"{proof.compared:,}", f"{proof.wrong:,}", bound(proof.bound)
 
 
-def _print_operations(console: Console, found: ShadowReport, most: int | None) -> None:
+def _print_operations(console: Console, report: ShadowReport, most: int | None) -> None:
     columns = ("operation", "route", "pairs", "wrong", "callers", "requests", "compared", "proof")
     table = _table("Operations", columns, ("operation", "route", "proof"))
     # If not all are shown, those that block the proof come first.
-    operations = sorted(found.operations, key=lambda one: -one.proof.wrong) if most is not None else found.operations
+    operations = sorted(report.operations, key=lambda one: -one.proof.wrong) if most is not None else report.operations
     for one in operations[:most]:
         table.add_row(
             plain(one.operation),
             plain(one.route),
             f"{one.proof.compared:,}",
             f"{one.proof.wrong:,}",
-            f"{one.callers:,}" if found.live else "-",
-            f"{one.requests:,}" if found.live else "-",
+            f"{one.callers:,}" if report.live else "-",
+            f"{one.requests:,}" if report.live else "-",
             percent(one.compared / one.sampled if one.sampled else 0.0),
-            proof_text(one.proof, found.target),
+            proof_text(one.proof, report.target),
         )
     console.print()
     console.print(table)
     print_rest(console, len(operations), most, "operations")
-    if found.unrequested:
-        shown = ", ".join(map(plain, found.unrequested[:most]))
+    if report.unrequested:
+        shown = ", ".join(map(plain, report.unrequested[:most]))
         console.print(f"No requests for: {shown}.")
-        print_rest(console, len(found.unrequested), most, "routes")
+        print_rest(console, len(report.unrequested), most, "routes")
 
 
-def _print_latencies(console: Console, found: ShadowReport, most: int | None) -> None:
-    if not found.latencies:
+def _print_latencies(console: Console, report: ShadowReport, most: int | None) -> None:
+    if not report.latencies:
         return
     columns = ("operation", "side", "responses", "errors", "p50", "p95", "p99")
     table = _table("Errors and latency", columns, ("operation", "side"))
-    for one in found.latencies[:most]:
+    for one in report.latencies[:most]:
         for side, latency in (("legacy", one.legacy), ("extracted", one.extracted)):
             table.add_row(
                 plain(one.operation) if side == "legacy" else "",
@@ -184,7 +184,7 @@ def _print_latencies(console: Console, found: ShadowReport, most: int | None) ->
             )
     console.print()
     console.print(table)
-    print_rest(console, len(found.latencies), most, "operations")
+    print_rest(console, len(report.latencies), most, "operations")
 
 
 def _print_noise(console: Console, learned: tuple[Learned, ...], most: int | None) -> None:

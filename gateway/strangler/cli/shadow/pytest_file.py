@@ -17,30 +17,30 @@ class NoTest(Exception):
     """A pair holds too little for a test; the message names what is missing."""
 
 
-def test_file(found: Mapping[str, Any], config: Path) -> str:
+def test_file(pair: Mapping[str, Any], config: Path) -> str:
     """The text of a test file for the stored pair `found`, by the rules of `config`. Raises NoTest."""
-    request = found["request"]
-    if not found["values"]:
-        raise NoTest(f"only digests of pair {found['id']} are stored; a test requires `store: values` in its migration")
+    request = pair["request"]
+    if not pair["values"]:
+        raise NoTest(f"only digests of pair {pair['id']} are stored; a test requires `store: values` in its migration")
     if request["body"] is None:
-        raise NoTest(f"the body of pair {found['id']} is not text, so it is not stored")
-    return "\n".join([*_lines(found, request, config), ""])
+        raise NoTest(f"the body of pair {pair['id']} is not text, so it is not stored")
+    return "\n".join([*_lines(pair, request, config), ""])
 
 
-def _lines(found: Mapping[str, Any], request: Mapping[str, Any], config: Path) -> Iterator[str]:
-    at = datetime.fromtimestamp(found["at"], UTC).isoformat(timespec="seconds")
+def _lines(pair: Mapping[str, Any], request: Mapping[str, Any], config: Path) -> Iterator[str]:
+    at = datetime.fromtimestamp(pair["at"], UTC).isoformat(timespec="seconds")
     fields, redacted = fields_of(request["headers"])
-    differences = list(dict.fromkeys(f"{one['kind']} at {one['path']}" for one in found["differences"]))
+    differences = list(dict.fromkeys(f"{one['kind']} at {one['path']}" for one in pair["differences"]))
     token = any(name.lower() == "authorization" for name in redacted)
     said = ", ".join(differences[:3]) or "equal"
-    yield f'"""Pair {found["id"]} of migration {found["migration"]}, {at}: {_plain(said)}."""'
+    yield f'"""Pair {pair["id"]} of migration {pair["migration"]}, {at}: {_plain(said)}."""'
     yield ""
     yield "import os"
     yield ""
     yield "from strangler.testing import Asker, RecordedRequest, assert_equivalent, load_rules"
     yield ""
     for side in ("legacy", "extracted"):
-        yield f'{side.upper()} = os.environ.get("{side.upper()}_URL", {_text(found[side]["endpoint"])})'
+        yield f'{side.upper()} = os.environ.get("{side.upper()}_URL", {_text(pair[side]["endpoint"])})'
     if token:
         yield "# The caller's token is not stored: set one with the same permissions."
         yield 'HEADERS = [("Authorization", f"Bearer {os.environ[\'TOKEN\']}")]'
@@ -55,7 +55,7 @@ def _lines(found: Mapping[str, Any], request: Mapping[str, Any], config: Path) -
     yield f"def {_name(request)}():"
     yield f"    with Asker(host={_text(_host(request))}{', headers=HEADERS' if token else ''}) as ask:"
     yield "        legacy, extracted = ask(LEGACY, REQUEST), ask(EXTRACTED, REQUEST)"
-    yield f"    assert_equivalent(legacy, extracted, load_rules({_text(str(config))}, {_text(found['migration'])}))"
+    yield f"    assert_equivalent(legacy, extracted, load_rules({_text(str(config))}, {_text(pair['migration'])}))"
 
 
 def _request(request: Mapping[str, Any], fields: Sequence[tuple[str, str]]) -> Iterator[str]:

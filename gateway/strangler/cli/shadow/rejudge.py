@@ -29,44 +29,46 @@ def show_rejudged(config: Path, migration: str, rules: Path | None, as_json: boo
         if rules is not None:
             changed = load(rules)
             check_migration(changed, migration)
-        found = rejudge(stored_pairs(database, migration), rules_of(changed.model, migration))
+        rejudged = rejudge(stored_pairs(database, migration), rules_of(changed.model, migration))
         if as_json:
-            print(orjson.dumps(_as_json(found), option=orjson.OPT_INDENT_2).decode())
+            print(orjson.dumps(_as_json(rejudged), option=orjson.OPT_INDENT_2).decode())
         else:
-            _print(found, None if everything else _MOST_SIGNATURES)
+            _print(rejudged, None if everything else _MOST_SIGNATURES)
         return 0
 
     return with_store(config, work, migration)
 
 
-def _as_json(found: Rejudged) -> dict[str, object]:
+def _as_json(rejudged: Rejudged) -> dict[str, object]:
     return {
-        "pairs": found.pairs,
-        "without_values": found.without_values,
+        "pairs": rejudged.pairs,
+        "without_values": rejudged.without_values,
         "outcomes": [
-            {"before": before, "after": after, "pairs": count} for (before, after), count in found.outcomes.items()
+            {"before": before, "after": after, "pairs": count} for (before, after), count in rejudged.outcomes.items()
         ],
-        "hidden": found.hidden,
-        "found": found.found,
+        "hidden": rejudged.hidden,
+        "found": rejudged.found,
     }
 
 
-def _print(found: Rejudged, most: int | None) -> None:
+def _print(rejudged: Rejudged, most: int | None) -> None:
     console = output()
     console.print(
-        f"{found.pairs} stored pairs"
-        + (f", {found.without_values} of them without values" if found.without_values else "")
+        f"{rejudged.pairs} stored pairs"
+        + (f", {rejudged.without_values} of them without values" if rejudged.without_values else "")
     )
-    for (before, after), count in sorted(found.outcomes.items()):
+    for (before, after), count in sorted(rejudged.outcomes.items()):
         console.print(f"  {count} x {before}" + ("" if before == after else f" → [bold]{after}[/]"))
     hidden = [
-        (signature, rule, numbers) for signature, by_rule in found.hidden.items() for rule, numbers in by_rule.items()
+        (signature, rule, numbers)
+        for signature, by_rule in rejudged.hidden.items()
+        for rule, numbers in by_rule.items()
     ]
     for signature, rule, numbers in listed(console, hidden, most, "hidden differences"):
         console.print(f"hidden: {escape(signature)}, by the rule {escape(rule)}, in {_pairs(numbers)}")
-    for signature, numbers in listed(console, list(found.found.items()), most, "differences found"):
+    for signature, numbers in listed(console, list(rejudged.found.items()), most, "differences found"):
         console.print(f"found: {escape(signature)}, in {_pairs(numbers)}")
-    if not found.hidden and not found.found:
+    if not rejudged.hidden and not rejudged.found:
         console.print("Nothing changes.")
 
 

@@ -15,7 +15,7 @@ from strangler.cli.shadow.stored import with_store
 from strangler.config.load import Loaded
 from strangler.config.values.quantities import parse_positive_duration
 from strangler.shadow.evidence.store import reset
-from strangler.shadow.evidence.stored_evidence import NoSuchEpoch, epochs_of, report
+from strangler.shadow.evidence.stored_evidence import NoSuchEpoch, ReportQuery, epochs_of, report
 from strangler.store.database import Database
 
 
@@ -43,14 +43,11 @@ def show_report(config: Path, migration: str, options: ReportOptions) -> int:
         snapshot = loaded.snapshot
         routes = [r for r in snapshot.routes if r.migration is not None and r.migration.name == migration]
         try:
-            found = report(
+            evidence = report(
                 database,
                 snapshot.migrations[migration],
                 routes,
-                time(),
-                begin,
-                options.target,
-                options.epoch,
+                ReportQuery(time(), begin, options.target, options.epoch),
             )
         except NoSuchEpoch as error:
             print(f"strangler: --epoch: {error}", file=sys.stderr)
@@ -58,18 +55,18 @@ def show_report(config: Path, migration: str, options: ReportOptions) -> int:
         if options.html is not None:
             from strangler.shadow.report.page import page
 
-            options.html.write_text(page(found), "utf-8")
+            options.html.write_text(page(evidence), "utf-8")
             print(f"{options.html} written", file=sys.stderr)
         if options.as_json:
-            print(orjson.dumps(found.as_json(), option=orjson.OPT_INDENT_2).decode())
+            print(orjson.dumps(evidence.as_json(), option=orjson.OPT_INDENT_2).decode())
         elif options.html is None:
-            print_report(output(), found, options.everything)
-        if not found.compared and not found.not_compared:
+            print_report(output(), evidence, options.everything)
+        if not evidence.compared and not evidence.not_compared:
             print(
                 "Evidence is written every few seconds: if requests were just sent, try again in a moment.",
                 file=sys.stderr,
             )
-        return 0 if found.proven else 1
+        return 0 if evidence.proven else 1
 
     return with_store(config, work, migration)
 

@@ -32,23 +32,23 @@ def show_pair(config: Path, number: int, as_json: bool, as_pytest: bool = False)
     """1 if there is no such pair, or it holds too little for a test."""
 
     def work(loaded: Loaded, database: Database) -> int:
-        found = stored_pair(database, number)
-        if found is None:
+        pair = stored_pair(database, number)
+        if pair is None:
             print(f"strangler: there is no pair {number}: it may have been replaced by a newer one", file=sys.stderr)
             return 1
         if as_pytest:
             try:
-                print(test_file(found, config), end="")
+                print(test_file(pair, config), end="")
             except NoTest as error:
                 print(f"strangler: {error}", file=sys.stderr)
                 return 1
             return 0
-        commands = {side: curl(found["request"], found[side]["endpoint"]) for side in ("legacy", "extracted")}
+        commands = {side: curl(pair["request"], pair[side]["endpoint"]) for side in ("legacy", "extracted")}
         if as_json:
-            shown = {**found, "curl": commands}
+            shown = {**pair, "curl": commands}
             print(orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode())
         else:
-            _print(found, commands)
+            _print(pair, commands)
         return 0
 
     return with_store(config, work)
@@ -71,21 +71,21 @@ def curl(request: Mapping[str, Any], endpoint: str) -> str:
     return " ".join([*parts, "--path-as-is", quote(endpoint + request["target"])])
 
 
-def _print(found: Mapping[str, Any], commands: Mapping[str, str]) -> None:
+def _print(pair: Mapping[str, Any], commands: Mapping[str, str]) -> None:
     console = output()
-    request = found["request"]
-    at = datetime.fromtimestamp(found["at"], UTC).isoformat(timespec="seconds")
-    console.print(f"[bold]pair {found['id']}[/]: {found['outcome']}, {plain(found['migration'])}, {at}")
-    console.print(f"{plain(request['method'])} {plain(request['target'])}  (the caller got {found['served']})")
+    request = pair["request"]
+    at = datetime.fromtimestamp(pair["at"], UTC).isoformat(timespec="seconds")
+    console.print(f"[bold]pair {pair['id']}[/]: {pair['outcome']}, {plain(pair['migration'])}, {at}")
+    console.print(f"{plain(request['method'])} {plain(request['target'])}  (the caller got {pair['served']})")
     for side in ("legacy", "extracted"):
-        answer = found[side]
+        answer = pair[side]
         console.print(f"{side:<10} {answer['status']}, {answer['bytes']:,} bytes, {answer['seconds'] * 1000:.1f} ms")
-    for difference in found["differences"]:
+    for difference in pair["differences"]:
         _print_difference(console, difference)
-    for difference in found["ignored"]:
+    for difference in pair["ignored"]:
         _print_difference(console, difference, f" (allowed: {difference['rule']})")
-    lines = bodies(dict(found))
-    if lines and found["differences"]:
+    lines = bodies(dict(pair))
+    if lines and pair["differences"]:
         # In a file or a pipe lines are as long as they are, but two columns need an end.
         table = Table(box=None, expand=True, width=None if console.is_terminal else _COLUMNS)
         table.add_column("legacy", ratio=1, overflow="fold")
@@ -93,7 +93,7 @@ def _print(found: Mapping[str, Any], commands: Mapping[str, str]) -> None:
         for line in lines:
             table.add_row(plain(line.legacy), plain(line.extracted), style=_STYLES[line.change])
         console.print(table)
-    if not found["values"]:
+    if not pair["values"]:
         console.print(
             "Only digests are stored; with `store: values`, redacted values, headers and queries are stored too."
         )

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
+from typing import NamedTuple
 
-from strangler.comparison import alignment
-from strangler.comparison.alignment import Alignment, Effort, align, match_by_key, named_alone
+from strangler.comparison.alignment import AlignedElement, Alignment, Effort, align, match_by_key, named_alone
 from strangler.comparison.difference import MOST_TEXT, DifferenceKind, shown
-from strangler.comparison.findings import Findings
+from strangler.comparison.findings import Findings, FoundDifference
 from strangler.comparison.html.nodes import Element, Text
 from strangler.comparison.rules import Rule
 from strangler.comparison.tolerances import ABSENT, Ignore, Unordered
@@ -47,6 +47,14 @@ class _Place:
         return places
 
 
+class _Rules(NamedTuple):
+    """Rules that apply to two elements: `passing` also to their content, `whole` to them, `for_texts` to texts."""
+
+    passing: list[Rule]
+    whole: list[Rule]
+    for_texts: list[Rule]
+
+
 class _HtmlComparison:
     def __init__(self, findings: Findings) -> None:
         self.findings = findings
@@ -71,10 +79,11 @@ class _HtmlComparison:
         if legacy.tag != extracted.tag:
             tags = (legacy.tag, extracted.tag)
             texts = (_shown(legacy), _shown(extracted))
-            self.findings.add(place.path, DifferenceKind.TYPE, tags, passing, texts, place.general, " to ".join(tags))
+            difference = FoundDifference(place.path, DifferenceKind.TYPE, tags, texts, place.general, " to ".join(tags))
+            self.findings.add(difference, passing)
             return
         self._attributes(place, legacy, extracted, passing, selecting)
-        self._children(place, legacy, extracted, passing, whole, for_texts)
+        self._children(place, legacy, extracted, _Rules(passing, whole, for_texts))
 
     def _attributes(
         self,
@@ -95,51 +104,51 @@ class _HtmlComparison:
                 if now is None
                 else DifferenceKind.EXTRA
             )
-            self.findings.add(
+            difference = FoundDifference(
                 f"{place.path}/@{name}",
                 kind,
                 (ABSENT if was is None else was, ABSENT if now is None else now),
-                [*passing, *(rule for part, rule in selecting if part == f"@{name}")],
                 (None if was is None else shown(was), None if now is None else shown(now)),
                 f"{place.general}/@{name}",
             )
+            self.findings.add(difference, [*passing, *(rule for part, rule in selecting if part == f"@{name}")])
 
     def _children(
         self,
         place: _Place,
         legacy: Element,
         extracted: Element,
-        passing: list[Rule],
-        whole: list[Rule],
-        for_texts: list[Rule],
+        rules: _Rules,
     ) -> None:
-        ordering = [rule for rule in whole if isinstance(rule.treatment, Unordered)]
-        found = self._aligned(legacy.children, extracted.children, ordering)
+        ordering = [rule for rule in rules.whole if isinstance(rule.treatment, Unordered)]
+        alignment = self._aligned(legacy.children, extracted.children, ordering)
         places = place.below(legacy.children)
-        for i, j in found.pairs:
+        for i, j in alignment.pairs:
             one, other = legacy.children[i], extracted.children[j]
             if isinstance(one, Element) and isinstance(other, Element):
                 if self._exact(one) != self._exact(other):
-                    self.elements(places[i], one, other, passing, for_texts)
+                    self.elements(places[i], one, other, rules.passing, rules.for_texts)
             elif isinstance(one, Text) and isinstance(other, Text) and one.value != other.value:
                 here = places[i]
                 texts = (shown(one.value), shown(other.value))
-                rules = [*passing, *for_texts]
-                self.findings.add(here.path, DifferenceKind.VALUE, (one.value, other.value), rules, texts, here.general)
-        if found.moved:
+                values = (one.value, other.value)
+                difference = FoundDifference(here.path, DifferenceKind.VALUE, values, texts, here.general)
+                self.findings.add(difference, [*rules.passing, *rules.for_texts])
+        if alignment.moved:
             texts = (_shown(legacy), _shown(extracted))
-            self.findings.add(place.path, DifferenceKind.ORDER, texts, [*passing, *ordering], texts, place.general)
-        self._alone(place, legacy.children, extracted.children, found, passing)
+            difference = FoundDifference(place.path, DifferenceKind.ORDER, texts, texts, place.general)
+            self.findings.add(difference, [*rules.passing, *ordering])
+        self._alone(place, legacy.children, extracted.children, alignment, rules.passing)
 
     def _alone(
         self,
         place: _Place,
         legacy: list[Child],
         extracted: list[Child],
-        found: Alignment,
+        alignment: Alignment,
         passing: list[Rule],
     ) -> None:
-        if not found.missing and not found.extra:
+        if not alignment.missing and not alignment.extra:
             return
         sides = {DifferenceKind.MISSING: legacy, DifferenceKind.EXTRA: extracted}
         places = {kind: place.below(children) for kind, children in sides.items()}
@@ -150,15 +159,16 @@ class _HtmlComparison:
             return [*passing, *(rule for part, rule in own if not part)]
 
         lengths = (len(legacy), len(extracted))
-        named, folded = named_alone(found, lengths, lambda kind, index: bool(rules(kind, index)))
+        named, folded = named_alone(alignment, lengths, lambda kind, index: bool(rules(kind, index)))
         for kind, index in named:
             here, text = places[kind][index], _shown(sides[kind][index])
             values = (text, ABSENT) if kind is DifferenceKind.MISSING else (ABSENT, text)
             texts = (text, None) if kind is DifferenceKind.MISSING else (None, text)
-            self.findings.add(here.path, kind, values, rules(kind, index), texts, here.general)
+            self.findings.add(FoundDifference(here.path, kind, values, texts, here.general), rules(kind, index))
         if folded:
             counts = (f"{lengths[0]} children", f"{lengths[1]} children")
-            self.findings.add(place.path, DifferenceKind.LENGTH, counts, passing, counts, place.general)
+            difference = FoundDifference(place.path, DifferenceKind.LENGTH, counts, counts, place.general)
+            self.findings.add(difference, passing)
 
     def _aligned(self, legacy: list[Child], extracted: list[Child], ordering: list[Rule]) -> Alignment:
         if any(not rule.expired(self.findings.today) for rule in ordering):
@@ -174,14 +184,12 @@ class _HtmlComparison:
             lambda is_legacy, index: _shown(sides[is_legacy][index]),
         )
 
-    def _known(self, child: Child) -> alignment.AlignedElement:
+    def _known(self, child: Child) -> AlignedElement:
         """Return the facts about a child for aligning it."""
         if isinstance(child, Text):
-            return alignment.AlignedElement(self._number(child), family="text")
+            return AlignedElement(self._number(child), family="text")
         parts = {child.tag, *self._attribute_items(child), *(self._number(below) for below in child.children)}
-        return alignment.AlignedElement(
-            self._number(child), frozenset(parts), child.attributes.get("id"), "element", child.tag
-        )
+        return AlignedElement(self._number(child), frozenset(parts), child.attributes.get("id"), "element", child.tag)
 
     def _number(self, child: Child) -> int:
         """Return one number for equal content, ignoring the places that rules govern."""

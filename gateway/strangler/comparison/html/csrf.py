@@ -74,14 +74,14 @@ def rules_for(tag: str, attributes: Mapping[str, str]) -> list[tuple[str, Rule]]
         return [("@value", _VALUE)] if attributes.get("name", "").lower() in FIELDS else []
     if tag == "meta":
         return [("@content", _VALUE)] if attributes.get("name", "").lower() in METAS else []
-    found: list[tuple[str, Rule]] = []
+    selected: list[tuple[str, Rule]] = []
     for name, value in attributes.items():
         if name.startswith(_ATTRIBUTES):
             if _IN_SCRIPTS.search(value) is not None:
-                found.append((f"@{name}", _PARTS))
+                selected.append((f"@{name}", _PARTS))
             elif _IN_SCRIPTS.fullmatch(f'{name.removeprefix("data-")}="{value}"') is not None:
-                found.append((f"@{name}", _VALUE))
-    return found
+                selected.append((f"@{name}", _VALUE))
+    return selected
 
 
 def rule_for_script(text: str) -> list[tuple[str, Rule]]:
@@ -118,7 +118,7 @@ def rules_for_cookies(legacy: Iterable[bytes], extracted: Iterable[bytes]) -> li
 
 
 def _tokens(headers: Iterable[bytes]) -> tuple[str, ...]:
-    found: set[str] = set()
+    tokens: set[str] = set()
     for header in headers:
         if b"srf" not in header and b"SRF" not in header:
             continue
@@ -126,5 +126,5 @@ def _tokens(headers: Iterable[bytes]) -> tuple[str, ...]:
         if _COOKIE.search(name) is not None:
             plain = unquote(value.strip().strip('"'))
             # Some frameworks sign a token, or append its digest.
-            found |= {value.strip().strip('"'), plain, *re.split(r"[|:.]", plain)}
-    return tuple(sorted((token for token in found if len(token) >= _SHORTEST), key=lambda token: (-len(token), token)))
+            tokens |= {value.strip().strip('"'), plain, *re.split(r"[|:.]", plain)}
+    return tuple(sorted((token for token in tokens if len(token) >= _SHORTEST), key=lambda token: (-len(token), token)))

@@ -105,8 +105,8 @@ def parse_both(
 
 def _context(page: str) -> str:
     """Return the context that a page's first element needs; empty for most pages."""
-    found = _FIRST_TAG.match(page)
-    return "" if found is None else _CONTEXTS.get(found[1].lower(), "")
+    tag = _FIRST_TAG.match(page)
+    return "" if tag is None else _CONTEXTS.get(tag[1].lower(), "")
 
 
 def _parse(page: str, context: str, rules: tuple[HtmlRule, ...]) -> Element | None:
@@ -147,14 +147,14 @@ def _govern_tokens(root: Element) -> None:
 
 def _fragments(root: LexborNode) -> dict[int, LexborNode]:
     """Return the content of templates by the numbers of their elements, including nested templates."""
-    found: dict[int, LexborNode] = {}
+    parents: dict[int, LexborNode] = {}
     waiting = [root]
     while waiting:
         for fragment in waiting.pop().template_fragments():
-            if fragment.parent is not None and fragment.parent.mem_id not in found:
-                found[fragment.parent.mem_id] = fragment
+            if fragment.parent is not None and fragment.parent.mem_id not in parents:
+                parents[fragment.parent.mem_id] = fragment
                 waiting.append(fragment)
-    return found
+    return parents
 
 
 def _tree(

@@ -16,7 +16,7 @@ from functools import partial
 
 from strangler.comparison.alignment import Alignment, Effort, align, equal_ends, match_by_key, named_alone
 from strangler.comparison.difference import DifferenceKind
-from strangler.comparison.findings import Findings, Texts, Values
+from strangler.comparison.findings import Findings, FoundDifference, Texts, Values
 from strangler.comparison.json.canonical import Numbering
 from strangler.comparison.json.document import Path, general_path, path_text, same, size_of, type_of, value_text
 from strangler.comparison.json.rule_places import Governed
@@ -28,7 +28,7 @@ Indexes = tuple[range, range]
 _MOST_TRIALS = 2_500
 """Maximum pairs of elements of an unordered list that are compared to match them."""
 
-_MOST_TRIED = 200_000
+MOST_TRIED = 200_000
 """Maximum values in such pairs, over all lists of a pair of bodies: nested lists would multiply the cost."""
 
 
@@ -42,7 +42,7 @@ class _JsonComparison:
     def __init__(self, findings: Findings, legacy: object, extracted: object) -> None:
         self.findings = findings
         self.effort = Effort()
-        self.tries_left = _MOST_TRIED
+        self.tries_left = MOST_TRIED
         self.legacy = legacy
         self.extracted = extracted
         self.governed = Governed(findings.rules.json_rules, (legacy, extracted))
@@ -60,7 +60,7 @@ class _JsonComparison:
     def _values(self, path: Path, legacy: object, extracted: object, rules: Sequence[Rule]) -> None:
         one, other = type_of(legacy), type_of(extracted)
         if one != other:
-            self._add(path, DifferenceKind.TYPE, (legacy, extracted), rules, f"{one} to {other}")
+            self.findings.add(_found(path, DifferenceKind.TYPE, (legacy, extracted), f"{one} to {other}"), rules)
         elif isinstance(legacy, dict) and isinstance(extracted, dict):
             self._objects(path, legacy, extracted, self._below(rules))
         elif isinstance(legacy, list) and isinstance(extracted, list):
@@ -68,9 +68,9 @@ class _JsonComparison:
         elif one == "number":
             kind = _number_kind(legacy, extracted)
             if kind is not None:
-                self._add(path, kind, (legacy, extracted), rules)
+                self.findings.add(_found(path, kind, (legacy, extracted)), rules)
         elif legacy != extracted:
-            self._add(path, DifferenceKind.VALUE, (legacy, extracted), rules)
+            self.findings.add(_found(path, DifferenceKind.VALUE, (legacy, extracted)), rules)
 
     def _objects(
         self, path: Path, legacy: dict[str, object], extracted: dict[str, object], rules: Sequence[Rule]
@@ -78,35 +78,36 @@ class _JsonComparison:
         for key, value in legacy.items():
             own = self.rules_at(legacy, key)
             if key not in extracted:
-                self._add((path, key), DifferenceKind.MISSING, (value, ABSENT), [*rules, *own])
+                self.findings.add(_found((path, key), DifferenceKind.MISSING, (value, ABSENT)), [*rules, *own])
                 continue
             both = {**dict.fromkeys(rules), **dict.fromkeys(own), **dict.fromkeys(self.rules_at(extracted, key))}
             self._values((path, key), value, extracted[key], list(both))
         for key, value in extracted.items():
             if key not in legacy:
-                self._add((path, key), DifferenceKind.EXTRA, (ABSENT, value), [*rules, *self.rules_at(extracted, key)])
+                own = self.rules_at(extracted, key)
+                self.findings.add(_found((path, key), DifferenceKind.EXTRA, (ABSENT, value)), [*rules, *own])
 
     def _arrays(self, path: Path, legacy: list[object], extracted: list[object], rules: Sequence[Rule]) -> None:
-        found = self._aligned(legacy, extracted, rules)
+        alignment = self._aligned(legacy, extracted, rules)
         below = self._below(rules)
-        for i, j in found.pairs:
+        for i, j in alignment.pairs:
             if not same(legacy[i], extracted[j]):
                 both = dict.fromkeys([*below, *self.rules_at(legacy, i), *self.rules_at(extracted, j)])
                 self._values((path, i), legacy[i], extracted[j], list(both))
-        if found.moved:
-            self._add(path, DifferenceKind.ORDER, (legacy, extracted), rules)
+        if alignment.moved:
+            self.findings.add(_found(path, DifferenceKind.ORDER, (legacy, extracted)), rules)
         holders = {DifferenceKind.MISSING: legacy, DifferenceKind.EXTRA: extracted}
         named, folded = named_alone(
-            found,
+            alignment,
             (len(legacy), len(extracted)),
             lambda kind, index: bool(below or self.rules_at(holders[kind], index)),
         )
         for kind, index in named:
             values = (legacy[index], ABSENT) if kind is DifferenceKind.MISSING else (ABSENT, extracted[index])
-            self._add((path, index), kind, values, [*below, *self.rules_at(holders[kind], index)])
+            self.findings.add(_found((path, index), kind, values), [*below, *self.rules_at(holders[kind], index)])
         if folded:
             texts = (f"{len(legacy)} elements", f"{len(extracted)} elements")
-            self._add(path, DifferenceKind.LENGTH, (legacy, extracted), rules, texts=texts)
+            self.findings.add(_found(path, DifferenceKind.LENGTH, (legacy, extracted), texts=texts), rules)
 
     def _aligned(self, legacy: list[object], extracted: list[object], rules: Sequence[Rule]) -> Alignment:
         """Match the elements between the equal beginning and the equal end."""
@@ -136,17 +137,17 @@ class _JsonComparison:
 
     def _as_set(self, legacy: list[object], extracted: list[object], indexes: Indexes) -> Alignment:
         """Match equal elements first, then those of the same identity, then those that differ least."""
-        found = match_by_key(
+        equal = match_by_key(
             [self.exact.number(legacy[i]) for i in indexes[0]], [self.exact.number(extracted[j]) for j in indexes[1]]
         )
         first = indexes[0].start
         identities = match_by_key(
-            [self.numbering.element(legacy, first + i).identity or ("none", i) for i in found.missing],
-            [self.numbering.element(extracted, first + j).identity or ("no", j) for j in found.extra],
+            [self.numbering.element(legacy, first + i).identity or ("none", i) for i in equal.missing],
+            [self.numbering.element(extracted, first + j).identity or ("no", j) for j in equal.extra],
         )
-        pairs = [(found.missing[i], found.extra[j]) for i, j in identities.pairs]
+        pairs = [(equal.missing[i], equal.extra[j]) for i, j in identities.pairs]
         missing, extra = (
-            set(alone) - {pair[side] for pair in pairs} for side, alone in enumerate((found.missing, found.extra))
+            set(alone) - {pair[side] for pair in pairs} for side, alone in enumerate((equal.missing, equal.extra))
         )
         tried = len(extra) * sum(size_of(legacy[first + i]) for i in missing)
         tried += len(missing) * sum(size_of(extracted[first + j]) for j in extra)
@@ -162,8 +163,8 @@ class _JsonComparison:
                     missing.remove(i)
                     extra.remove(j)
                     pairs.append((i, j))
-        moved = [*found.moved, *((i, j) for i, j in pairs if i != j)]
-        return Alignment(sorted(found.pairs + pairs), moved, sorted(missing), sorted(extra))
+        moved = [*equal.moved, *((i, j) for i, j in pairs if i != j)]
+        return Alignment(sorted(equal.pairs + pairs), moved, sorted(missing), sorted(extra))
 
     def _differing(self, legacy: list[object], i: int, extracted: list[object], j: int) -> int:
         """Return how many differences between two elements would matter."""
@@ -176,17 +177,12 @@ class _JsonComparison:
         finally:
             self.findings = kept
 
-    def _add(
-        self,
-        path: Path,
-        kind: DifferenceKind,
-        values: Values,
-        rules: Sequence[Rule],
-        change: str = "",
-        texts: Texts | None = None,
-    ) -> None:
-        shown = texts or (value_text(values[0]), value_text(values[1]))
-        self.findings.add(path_text(path), kind, values, rules, shown, general_path(path), change)
+
+def _found(
+    path: Path, kind: DifferenceKind, values: Values, change: str = "", texts: Texts | None = None
+) -> FoundDifference:
+    shown = texts or (value_text(values[0]), value_text(values[1]))
+    return FoundDifference(path_text(path), kind, values, shown, general_path(path), change)
 
 
 def _number_kind(legacy: object, extracted: object) -> DifferenceKind | None:

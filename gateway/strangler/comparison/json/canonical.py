@@ -92,9 +92,9 @@ class Numbering:
 
     def _identity(self, value: dict[str, object]) -> Hashable | None:
         for field in _IDENTITIES:
-            found = value.get(field)
-            if isinstance(found, (str, int)) and not (self._rules_at is not None and self._rules_at(value, field)):
-                return (field, found)
+            identity = value.get(field)
+            if isinstance(identity, (str, int)) and not (self._rules_at is not None and self._rules_at(value, field)):
+                return (field, identity)
         return None
 
 

@@ -81,8 +81,8 @@ def _text(body: bytes, charset: str | None) -> str | None:
     """Return the text, or None if bytes are not valid in the charset."""
     if charset is None and b"\0" in body[:4] and body[:1] not in b"\xef\xfe\xff":
         charset = json.detect_encoding(body)
-    found = read(body, charset)
-    return found.text if found.whole else None
+    text = read(body, charset)
+    return text.text if text.whole else None
 
 
 def _parsed(text: str) -> object:

@@ -13,6 +13,7 @@ from strangler.config.checks import (
     migrations,
     paths,
     resilience,
+    rollout,
     routes,
     shadow,
     upstreams,
@@ -25,6 +26,7 @@ _PROBLEMS = (
     upstreams.problems,
     routes.problems,
     migrations.problems,
+    rollout.problems,
     shadow.problems,
     callers.problems,
     compare.problems,
@@ -41,6 +43,7 @@ _WARNINGS = (
     headers.warnings,
     paths.warnings,
     shadow.warnings,
+    rollout.warnings,
 )
 
 

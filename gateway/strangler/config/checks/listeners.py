@@ -6,13 +6,12 @@ from collections.abc import Iterator
 
 from strangler.config.checks.checked import Checked
 from strangler.config.text.problems import Problem
-from strangler.model.addresses import is_loopback
 
 
 def problems(checked: Checked) -> Iterator[Problem]:
     """Listeners that can't be used together, or by no one."""
     model = checked.model
-    if model.listen.port and model.listen == model.admin:
+    if model.listen.port and model.listen == model.admin.listen:
         yield checked.problem(f"the admin address must differ from the address for clients, {model.listen}", "admin")
     if model.proxy_protocol and not model.trusted_proxies:
         yield checked.problem(
@@ -24,11 +23,6 @@ def problems(checked: Checked) -> Iterator[Problem]:
 
 def warnings(checked: Checked) -> Iterator[Problem]:
     """Addresses open to more machines than is probably meant."""
-    admin = checked.model.admin
-    if not is_loopback(admin.host):
-        yield checked.problem(
-            f"the admin address {admin} is reachable from other machines and requires no authentication", "admin"
-        )
     for number, network in enumerate(checked.model.trusted_proxies):
         if network.endswith("/0"):
             yield checked.problem(

@@ -17,9 +17,9 @@ def problems(checked: Checked) -> Iterator[Problem]:
         yield from checked.upstream(migration.to, *path, "to")
         if migration.from_ == migration.to:
             yield checked.problem(f"'from' and 'to' are the same upstream, '{migration.to}'", *path, "to")
-        if migration.stage is Stage.CANARY and migration.canary is None:
+        if migration.stage is Stage.CANARY and (migration.canary is None or migration.canary.percent is None):
             yield checked.problem(
-                f"{'.'.join(path)}: stage canary requires the section 'canary'",
+                f"{'.'.join(path)}: stage canary requires the section 'canary' with a percentage",
                 *path,
                 "stage",
                 hint="for example canary: {percent: 10}",

@@ -53,7 +53,7 @@ def warnings(checked: Checked) -> Iterator[Problem]:
     routes = list(_routes(checked))
     for name, upstream in checked.model.upstreams.items():
         case, slash = upstream.paths.case is None, upstream.paths.final_slash is None
-        found: list[_Exposure] = []
+        exposures: list[_Exposure] = []
         for route in routes:
             if not route.protected or name not in route.upstreams:
                 continue
@@ -63,17 +63,17 @@ def warnings(checked: Checked) -> Iterator[Problem]:
             ]
             wider = _wider(checked, route, name, routes) if others else None
             if wider is not None:
-                found.append(_Exposure(route, wider, others))
-        if found:
-            yield _warning(checked, name, found[0], len(found) - 1)
+                exposures.append(_Exposure(route, wider, others))
+        if exposures:
+            yield _warning(checked, name, exposures[0], len(exposures) - 1)
 
 
-def _warning(checked: Checked, upstream: str, found: _Exposure, more: int) -> Problem:
-    route, others = found.route, " and ".join(found.others)
+def _warning(checked: Checked, upstream: str, exposure: _Exposure, more: int) -> Problem:
+    route, others = exposure.route, " and ".join(exposure.others)
     also = f" (and likewise {more} more route{'' if more == 1 else 's'})" if more else ""
     return Problem(
         checked.document.source(*route.place),
-        f"the route '{route.name}' protects {route.path}, but {found.wider} forwards {others} to '{upstream}',"
+        f"the route '{route.name}' protects {route.path}, but {exposure.wider} forwards {others} to '{upstream}',"
         f" which may treat it as the same path{also}",
         f"set 'case' and 'final_slash' in upstreams.{upstream}.paths to exact or ignored",
     )

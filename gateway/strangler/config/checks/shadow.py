@@ -14,6 +14,7 @@ from strangler.model.addresses import is_loopback
 from strangler.model.methods import COMPARABLE, NEVER_COPIED
 from strangler.model.migration import Stage
 from strangler.model.upstream import Endpoint
+from strangler.rollout.policy import SHADOW
 
 
 def problems(checked: Checked) -> Iterator[Problem]:
@@ -80,7 +81,12 @@ def _copies_nothing(checked: Checked, name: str, migration: MigrationSection) ->
     path = ("migrations", name)
     shadow = migration.shadow or ShadowSection()
     reverse = shadow.reverse and migration.stage in (Stage.CANARY, Stage.EXTRACTED)
-    if migration.stage is not Stage.SHADOW and not reverse:
+    if migration.stage is Stage.ROLLOUT:
+        rollout = migration.rollout
+        shadowed = rollout is not None and rollout.steps[0] == SHADOW
+    else:
+        shadowed = migration.stage is Stage.SHADOW
+    if not (shadowed or reverse):
         return
     if shadow.percent == 0:
         yield checked.problem(

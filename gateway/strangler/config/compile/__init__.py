@@ -1,5 +1,6 @@
 """From valid sections to the model: start with `snapshot`, one subject in each other module.
 
-`credentials` and `tls` read the files that sections name, `compare` compiles
-the rules of comparison.
+`credentials`, `admin` and `tls` read the files that sections name
+(`control.configuration` reloads when one changes), `compare` compiles the rules
+of comparison.
 """

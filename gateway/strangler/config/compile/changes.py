@@ -27,12 +27,12 @@ def with_changes(routes: Iterable[Route], model: Configuration) -> tuple[Route, 
     """`routes` with their limits and changes; those that change differently are no longer alike."""
     parts = _parts(model)
     alike: dict[tuple[int, tuple[tuple[str, Changes], ...], Cors | None], int] = {}
-    found = []
+    routes_changed = []
     for route in routes:
         changed = _with_changes(route, *parts[route.name], model)
         key = (route.alike, tuple(sorted((changed.changes or {}).items(), key=lambda item: item[0])), changed.cors)
-        found.append(replace(changed, alike=alike.setdefault(key, len(alike))))
-    return tuple(found)
+        routes_changed.append(replace(changed, alike=alike.setdefault(key, len(alike))))
+    return tuple(routes_changed)
 
 
 def _parts(model: Configuration) -> dict[str, tuple[Part, MigrationSection | None]]:
@@ -76,7 +76,7 @@ def _with_changes(route: Route, part: Part, migration: MigrationSection | None, 
             sides[str(migration.shadow.sandbox)] = rewrite
     changes = {}
     for upstream, its_rewrite in sides.items():
-        found = replace(
+        changed = replace(
             changes_of_host(model, upstream),
             request=_NOTHING.request if headers is None else _folded(_fields(headers.request)),
             response=_NOTHING.response if headers is None else _fields(headers.response),
@@ -84,9 +84,9 @@ def _with_changes(route: Route, part: Part, migration: MigrationSection | None, 
             rewrite=its_rewrite,
         )
         if its_rewrite is not None:
-            found = replace(found, authorities=_authorities(model, upstream))
-        if found != _NOTHING:
-            changes[upstream] = found
+            changed = replace(changed, authorities=_authorities(model, upstream))
+        if changed != _NOTHING:
+            changes[upstream] = changed
     return replace(route, body_bytes=None if limits is None else limits.body_bytes, changes=changes or None, cors=cors)
 
 

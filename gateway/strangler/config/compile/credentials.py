@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 from strangler.config.schema.auth import ProviderSection
 from strangler.config.text.document import Document
-from strangler.config.text.environment import Substituted
 from strangler.config.text.files import FileReader
 from strangler.config.text.problems import Problem
 from strangler.model.addresses import is_trustworthy
@@ -46,7 +45,7 @@ def read_provider(name: str, section: ProviderSection, document: Document, probl
         jwks_file=jwks_file,
         jwks_url=jwks_url,
         discovery_url=reader.discovery_url(section.issuer) if section.discovery and section.issuer else None,
-        secret=reader.secret(section) if section.secret is not None else None,
+        secret=reader.shared_secret(section) if section.secret is not None else None,
         leeway=section.leeway,
         refresh=section.refresh,
         timeout=section.timeout,
@@ -142,21 +141,10 @@ class _ProviderReader(FileReader):
         self.complain(field, f"'{url}': keys are fetched over https only; http is allowed on loopback")
         return False
 
-    def secret(self, section: ProviderSection) -> bytes | None:
+    def shared_secret(self, section: ProviderSection) -> bytes | None:
         """The bytes of the secret, None where there is a problem with it."""
-        written = self.document.get(*self.path, "secret")
-        content = written.content if written is not None else None
-        if not isinstance(content, str):
-            return None
-        if content.startswith("file:"):
-            secret = self.read("secret", self.file("secret", content.removeprefix("file:")))
-            if secret is None:
-                return None
-            secret = secret.rstrip(b"\r\n")
-        elif isinstance(content, Substituted) and content.whole:
-            secret = content.encode("utf-8", "surrogateescape")
-        else:
-            self.complain("secret", "a secret must not be in the configuration", "write ${NAME} or file:PATH")
+        secret = self.secret("secret")
+        if secret is None:
             return None
         needed = max((_SECRET_BYTES.get(name, 0) for name in section.algorithms), default=0)
         if len(secret) < max(needed, 1):

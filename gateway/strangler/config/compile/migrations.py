@@ -28,6 +28,7 @@ def _migration(name: str, section: MigrationSection) -> Migration:
         sticky = (_SUBJECT, _VISITOR) if verified else (_VISITOR,)
     override = section.override
     stage = section.stage
+    rolled_out = stage is Stage.ROLLOUT
     shadow = compile_shadow(section.shadow)
     mirrors = stage is Stage.SHADOW or (shadow.reverse and stage in (Stage.CANARY, Stage.EXTRACTED))
     return Migration(
@@ -35,7 +36,7 @@ def _migration(name: str, section: MigrationSection) -> Migration:
         legacy=str(section.from_),
         extracted=str(section.to),
         stage=stage,
-        threshold=0 if canary is None else round(canary.percent * 100),
+        threshold=0 if canary is None or canary.percent is None or rolled_out else round(canary.percent * 100),
         sticky=sticky,
         always=tuple(section.always),
         never=tuple(section.never),
@@ -43,6 +44,7 @@ def _migration(name: str, section: MigrationSection) -> Migration:
         shadow=shadow if mirrors else None,
         breaker=compile_breaker(section.breaker),
         fallback=compile_legacy_fallback(section.fallback),
+        rolled_out=rolled_out,
     )
 
 

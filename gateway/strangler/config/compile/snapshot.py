@@ -51,7 +51,7 @@ def compile_snapshot(model: Configuration, parts: Parts, folder: Path) -> Snapsh
     return Snapshot(
         version=parts.version,
         listen=model.listen,
-        admin=model.admin,
+        admin=model.admin.listen,
         providers=parts.providers,
         upstreams=compile_upstreams(model, parts.tls.upstreams),
         migrations=parts.migrations,
@@ -110,6 +110,6 @@ def version_of(content: Mapping[str, Any], read: Mapping[str, bytes]) -> str:
     """
     said = {name: value for name, value in content.items() if name != "tests"}
     digest = hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode())
-    for name, found in sorted(read.items()):
-        digest.update(name.encode() + hashlib.sha256(found).digest())
+    for name, source in sorted(read.items()):
+        digest.update(name.encode() + hashlib.sha256(source).digest())
     return digest.hexdigest()[:12]

@@ -91,15 +91,15 @@ class _TlsReader(FileReader):
         if certificate is None or key is None:
             return None, None
         files = {"certificate": self.file("certificate", certificate), "key": self.file("key", key)}
-        found = {name: self.pem(name, file) for name, file in files.items()}
-        if found["certificate"] is None or found["key"] is None:
+        pems = {name: self.pem(name, file) for name, file in files.items()}
+        if pems["certificate"] is None or pems["key"] is None:
             return None, None
         # Only who uses TLS waits for the import of the library.
         from strangler.model.tls_context import TlsFileError, check_pair, expired
 
         try:
-            check_pair(found["certificate"], found["key"])
-            ended = expired(found["certificate"])
+            check_pair(pems["certificate"], pems["key"])
+            ended = expired(pems["certificate"])
         except TlsFileError as error:
             self.complain(error.field, f"{files[error.field]} {error}")
             return None, None
@@ -107,7 +107,7 @@ class _TlsReader(FileReader):
             place = self.document.source(*self.path, "certificate")
             text = f"the certificate {files['certificate']} expired on {ended:%Y-%m-%d}"
             self.settings.warnings.append(Problem(place, text))
-        return found["certificate"], found["key"]
+        return pems["certificate"], pems["key"]
 
     def authorities(self, field: str, name: str | None) -> bytes | None:
         if name is None:

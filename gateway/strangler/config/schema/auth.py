@@ -128,8 +128,9 @@ class RequirementSection(Section):
     )
     required: Flag = Field(
         default=True,
-        description="Whether a token or certificate is required. One that is present must be valid in any case. If"
-        " false, Authorization of another scheme (Basic) is forwarded, and its caller is anonymous to the"
+        description="Whether a token or certificate is required. A token or certificate that is"
+        " present must always be valid. If false,"
+        " Authorization of another scheme (Basic) is forwarded, and its caller is anonymous to the"
         " gateway.",
     )
     scopes: Annotated[list[Scope], OneOrMany()] = Field(
@@ -147,8 +148,8 @@ class RequirementSection(Section):
     )
     upgrade_token: Annotated[list[UpgradeToken], OneOrMany()] = Field(
         default=[],
-        description="Where else the token of a WebSocket handshake may be, since browsers can't set Authorization"
-        " there. It is not forwarded.",
+        description="Other places in which the token of a WebSocket handshake may be, since browsers can't set"
+        " Authorization there. It is not forwarded.",
     )
 
     @model_validator(mode="after")

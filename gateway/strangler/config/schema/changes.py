@@ -16,7 +16,7 @@ _CORS = Cors()
 
 
 class FieldChangesSection(Section):
-    """Header fields that are removed, then those that are set and added."""
+    """Header fields to remove, then fields to set and to add."""
 
     set: dict[HeaderName, HeaderValue] = Field(
         default={}, description="Fields to set, replacing fields of the same name."

@@ -253,7 +253,7 @@ class NoiseSection(Section):
 class CompareSection(Section):
     """How the two sides' responses are compared.
 
-    A migration's own section goes before the one at the top level; the rules
+    A migration's own section takes precedence over the one at the top level; the rules
     of both apply.
     """
 

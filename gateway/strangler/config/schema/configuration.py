@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
+from strangler.config.schema.admin import AdminSection, OrAddress
 from strangler.config.schema.auth import AuthSection
 from strangler.config.schema.compare import CompareSection
 from strangler.config.schema.field_types.addresses import Address, Network
@@ -77,7 +78,7 @@ class LimitsSection(Section):
     half_close: bool = Field(
         default=_LIMITS.half_close,
         description="Whether a client that closes its sending side after the request still gets the response. Such a"
-        " client can't be distinguished from one that is gone; if false, the request to the upstream is"
+        " client can't be distinguished from a client that has disconnected; if false, the request to the upstream is"
         " aborted at once.",
     )
 
@@ -176,8 +177,10 @@ class Configuration(Section):
 
     version: Version = Field(description="The version of the configuration format: 1.")
     listen: Address = Field(default=ListenAddress("127.0.0.1", 8080), description="The address for clients.")
-    admin: Address = Field(
-        default=ListenAddress("127.0.0.1", 8081), description="The address of the admin API and the metrics."
+    admin: Annotated[AdminSection, OrAddress()] = Field(
+        default_factory=AdminSection,
+        description="The admin API and the metrics: the address, or a mapping with `listen` and more.",
+        examples=["127.0.0.1:8081"],
     )
     tls: ListenerTlsSection | None = Field(default=None, description="TLS for clients. Default: plain HTTP.")
     auth: AuthSection = Field(default=AuthSection(), description="The issuers of tokens that are accepted.")
@@ -215,7 +218,7 @@ class Configuration(Section):
     redis: RedisSection | None = Field(
         default=None,
         description="The Redis server in which several machines share the counts of rate limits. Default: each machine"
-        " counts by itself.",
+        " counts on its own.",
     )
     visitor_cookie: VisitorCookieSection = Field(
         default=VisitorCookieSection(), description="The cookie of the sticky key `visitor`."

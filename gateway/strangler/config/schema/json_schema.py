@@ -22,13 +22,13 @@ Schema = dict[str, Any]
 _VARIABLE: Schema = {"$ref": "#/$defs/Variable"}
 
 # Pydantic leaves bounds in its own words where a validator stands before them.
-_BOUNDS = {"ge": "minimum", "le": "maximum"}
+_BOUNDS = {"ge": "minimum", "le": "maximum", "gt": "exclusiveMinimum", "lt": "exclusiveMaximum"}
 
 
 def schema() -> Schema:
     """The schema as a mapping."""
     generated = Configuration.model_json_schema(by_alias=True)
-    definitions: dict[str, Schema] = {name: _tidy(found) for name, found in generated.pop("$defs").items()}
+    definitions: dict[str, Schema] = {name: _tidy(part) for name, part in generated.pop("$defs").items()}
     definitions["Variable"] = {
         "type": "string",
         "pattern": f"^{VARIABLE}$",
@@ -45,16 +45,16 @@ def schema() -> Schema:
     }
 
 
-def _tidy(found: Schema) -> Schema:
+def _tidy(part: Schema) -> Schema:
     """One object or named type, without what only pydantic cares for."""
-    tidied = {key: value for key, value in found.items() if key != "title"}
+    tidied = {key: value for key, value in part.items() if key != "title"}
     if "properties" in tidied:
         tidied["properties"] = {name: _property(value) for name, value in tidied["properties"].items()}
     return tidied
 
 
-def _property(found: Schema) -> Schema:
-    tidied = {key: value for key, value in found.items() if key not in ("title", "default")}
+def _property(part: Schema) -> Schema:
+    tidied = {key: value for key, value in part.items() if key not in ("title", "default")}
     if "anyOf" in tidied:
         alternatives = [one for one in tidied["anyOf"] if one != {"type": "null"}]
         if len(alternatives) == 1:
@@ -70,7 +70,7 @@ def _property(found: Schema) -> Schema:
                 tidied[keyword] = tidied.pop(bound)
         about: Schema = {key: tidied.pop(key) for key in ("description", "examples") if key in tidied}
         tidied = {"anyOf": [tidied, _VARIABLE], **about}
-    default = _spelled(found.get("default"), str(tidied.get("$ref", "")).rpartition("/")[2])
+    default = _spelled(part.get("default"), str(tidied.get("$ref", "")).rpartition("/")[2])
     if default is not None:
         tidied["default"] = default
     return tidied
@@ -88,9 +88,9 @@ def _spelled(default: Any, kind: str) -> Any:
 
 
 def spell_duration(seconds: float) -> str:
-    """`90s`, `250ms`: the largest unit in which it is a whole number."""
+    """`90s`, `7d`: the largest unit in which it is a whole number."""
     milliseconds = round(seconds * 1000)
-    for unit, length in (("h", 3_600_000), ("m", 60_000), ("s", 1000)):
+    for unit, length in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)):
         if milliseconds and milliseconds % length == 0:
             return f"{milliseconds // length}{unit}"
     return f"{milliseconds}ms" if milliseconds else "0s"

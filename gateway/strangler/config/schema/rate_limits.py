@@ -37,6 +37,6 @@ class RedisSection(Section):
     timeout: Duration = Field(default=_REDIS.timeout, description="How long a request may wait for Redis to respond.")
     unavailable: Literal["local", "refuse"] = Field(
         default=_REDIS.unavailable,
-        description="What happens while Redis is unavailable: each machine limits by itself, or requests to limited"
+        description="What happens while Redis is unavailable: each machine limits on its own, or requests to limited"
         " routes get 503.",
     )

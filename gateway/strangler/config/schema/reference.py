@@ -66,6 +66,9 @@ _KINDS = {
     "Regex": "regular expression",
     "Tolerance": "tolerance",
     "Day": "day",
+    "RolloutStep": "step",
+    "RolloutWindow": "window",
+    "WebUrl": "web URL",
 }
 _VALUES = {
     "duration": "Duration",
@@ -82,6 +85,9 @@ _VALUES = {
     "statuses": "Statuses",
     "tolerance": "Tolerance",
     "token place": "UpgradeToken",
+    "step": "RolloutStep",
+    "window": "RolloutWindow",
+    "web URL": "WebUrl",
 }
 _PLAIN = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}
 
@@ -116,9 +122,9 @@ class Reference:
 
     def _name_sections(self, path: str, definition: Schema) -> None:
         """Give each section the path at which it is referred to first."""
-        for name, found in definition["properties"].items():
+        for name, field in _fields(definition).items():
             here = f"{path}.{name}" if path else name
-            for suffix, part in _parts(found):
+            for suffix, part in _parts(field):
                 section = _reference(part)
                 if "properties" in self.definitions.get(section, {}) and section not in self.headings:
                     self.headings[section] = here + suffix
@@ -127,54 +133,60 @@ class Reference:
     def _table(self, definition: Schema) -> Iterator[str]:
         yield "| key | value | default | meaning |\n|---|---|---|---|"
         required = definition.get("required", [])
-        for name, found in definition["properties"].items():
-            default = f"`{_yaml(found['default'])}`" if "default" in found else ""
-            meaning = found.get("description") or self.definitions.get(_reference(found), {}).get("description", "")
-            if "examples" in found:
-                meaning += " For example " + ", ".join(f"`{_yaml(example)}`" for example in found["examples"]) + "."
+        for name, field in _fields(definition).items():
+            default = f"`{_yaml(field['default'])}`" if "default" in field else ""
+            meaning = field.get("description") or self.definitions.get(_reference(field), {}).get("description", "")
+            if "examples" in field:
+                meaning += " For example " + ", ".join(f"`{_yaml(example)}`" for example in field["examples"]) + "."
             yield (
-                f"| `{name}` | {_cell(self._kind(found))} | {'required' if name in required else default} "
+                f"| `{name}` | {_cell(self._kind(field))} | {'required' if name in required else default} "
                 + (f"| {_cell(meaning)} |")
             )
         yield ""
 
-    def _kind(self, found: Schema) -> str:
-        section = _reference(found)
+    def _kind(self, field: Schema) -> str:
+        section = _reference(field)
         if section in self.headings:
             heading = self.headings[section]
             return f"[{heading}](#{_anchor(heading)})"
         if section:
             return _KINDS.get(section, "")
-        if "const" in found:
-            return f"`{json.dumps(found['const'])}`"
-        if "enum" in found:
-            return " \\| ".join(f"`{value}`" for value in found["enum"])
-        if "anyOf" in found:
-            kinds = [self._kind(one) for one in found["anyOf"] if _reference(one) != "Variable"]
+        if "const" in field:
+            return f"`{json.dumps(field['const'])}`"
+        if "enum" in field:
+            return " \\| ".join(f"`{value}`" for value in field["enum"])
+        if "anyOf" in field:
+            kinds = [self._kind(one) for one in field["anyOf"] if _reference(one) != "Variable"]
             return " or ".join(dict.fromkeys(kind for kind in kinds if kind != "null"))
-        if found.get("type") == "array":
-            return f"list of {self._kind(found['items'])}"
-        if found.get("type") == "object":
-            inner = [self._kind(part) for suffix, part in _parts(found) if suffix]
+        if field.get("type") == "array":
+            return f"list of {self._kind(field['items'])}"
+        if field.get("type") == "object":
+            inner = [self._kind(part) for suffix, part in _parts(field) if suffix]
             return f"names, each with {inner[0]}" if inner and inner[0] else "mapping"
-        return _PLAIN.get(found.get("type", ""), "anything" if not found.get("type") else "null")
+        return _PLAIN.get(field.get("type", ""), "anything" if not field.get("type") else "null")
 
 
-def _parts(found: Schema) -> Iterator[tuple[str, Schema]]:
+def _fields(definition: Schema) -> dict[str, Schema]:
+    """The fields of a section; NAME stands for those that are named freely."""
+    others = definition.get("additionalProperties")
+    return {**definition["properties"], **({"NAME": others} if isinstance(others, dict) else {})}
+
+
+def _parts(field: Schema) -> Iterator[tuple[str, Schema]]:
     """A field's own schema and those of its items, with what they add to a path."""
-    yield "", found
-    if found.get("type") == "array":
-        yield "[]", found["items"]
-    for inner in found.get("patternProperties", {}).values():
+    yield "", field
+    if field.get("type") == "array":
+        yield "[]", field["items"]
+    for inner in field.get("patternProperties", {}).values():
         yield ".NAME", inner
-    if isinstance(found.get("additionalProperties"), dict):
-        yield ".NAME", found["additionalProperties"]
-    for one in found.get("anyOf", []):
+    if isinstance(field.get("additionalProperties"), dict):
+        yield ".NAME", field["additionalProperties"]
+    for one in field.get("anyOf", []):
         yield from _parts(one)
 
 
-def _reference(found: Schema) -> str:
-    return str(found.get("$ref", "")).rpartition("/")[2]
+def _reference(field: Schema) -> str:
+    return str(field.get("$ref", "")).rpartition("/")[2]
 
 
 def _yaml(value: object) -> str:

@@ -168,9 +168,9 @@ class RouteTimeoutsSection(Section):
 
 
 class RetriesSection(Section):
-    """Sending a request again, to another endpoint, where that is safe.
+    """Retries: sending a request again, to another endpoint, if that is safe.
 
-    A request of which nothing was sent goes to each other endpoint in turn in any case.
+    A request of which nothing was sent always goes to each other endpoint in turn.
     """
 
     attempts: Annotated[Whole, Field(ge=0)] = Field(
@@ -251,7 +251,7 @@ class StaticSection(Section):
 
 
 class RouteFallbackSection(Section):
-    """The response when neither the upstream nor, in a migration, the legacy side gives one."""
+    """The response when neither the upstream nor, in a migration, the legacy side sends one."""
 
     statuses: Annotated[list[FailureStatus], OneOrMany()] = Field(
         default=sorted(_ROUTE.statuses), description="Response statuses of the upstream that count as failures."

@@ -23,6 +23,7 @@ from strangler.config.schema.resilience import (
     RouteFallbackSection,
     RouteTimeoutsSection,
 )
+from strangler.config.schema.rollout import RolloutSection
 from strangler.config.schema.section import Section, Text
 from strangler.config.schema.shadow import ShadowSection
 from strangler.model.migration import Stage
@@ -88,7 +89,7 @@ class RouteSection(Section):
     retries: RetriesSection | None = Field(default=None, description="When a request is retried.")
     hedging: HedgingSection | None = Field(default=None, description="Hedging of slow reads. Default: off.")
     fallback: RouteFallbackSection | None = Field(
-        default=None, description="The response if no upstream gives one. Default: an error of the gateway."
+        default=None, description="The response if no upstream sends one. Default: an error of the gateway."
     )
 
 
@@ -122,15 +123,17 @@ class MigrationRouteSection(Section):
     )
     hedging: HedgingSection | None = Field(default=None, description="Hedging of slow reads. Default: the migration's.")
     fallback: RouteFallbackSection | None = Field(
-        default=None, description="The response if no upstream gives one. Default: an error of the gateway."
+        default=None, description="The response if no upstream sends one. Default: an error of the gateway."
     )
 
 
 class CanarySection(Section):
     """The share of callers that the extracted side serves."""
 
-    percent: Annotated[Number, Field(ge=0, le=100)] = Field(
-        description="The share in percent, with up to two decimals.", examples=[10]
+    percent: Annotated[Number, Field(ge=0, le=100)] | None = Field(
+        default=None,
+        description="The share in percent, with up to two decimals; required in stage canary.",
+        examples=[10],
     )
     sticky: Annotated[list[Sticky], OneOrMany(), Field(min_length=1)] | None = Field(
         default=None,
@@ -141,8 +144,8 @@ class CanarySection(Section):
 
     @field_validator("percent")
     @classmethod
-    def _two_decimals(cls, percent: float) -> float:
-        if abs(percent * 100 - round(percent * 100)) > 1e-6:
+    def _two_decimals(cls, percent: float | None) -> float | None:
+        if percent is not None and abs(percent * 100 - round(percent * 100)) > 1e-6:
             raise ValueError("has more than two decimals")
         return percent
 
@@ -160,16 +163,22 @@ class MigrationSection(Section):
     from_: Text = Field(alias="from", description="The upstream of the legacy side.")
     to: Text = Field(description="The upstream of the extracted side.")
     stage: Annotated[Stage, Field(strict=False)] = Field(
-        description="Where the migration stands: `legacy`, `shadow`, `canary`, `extracted` or `retired`."
+        description="The progress of the migration: `legacy`, `shadow`, `canary`, `extracted` or `retired`;"
+        " or `rollout`: the controller moves it by evidence. Every other stage outranks the controller at once."
     )
-    canary: CanarySection | None = Field(default=None, description="The split; required in stage canary.")
+    canary: CanarySection | None = Field(
+        default=None, description="The split; required in stage canary. In stage rollout only `sticky` has an effect."
+    )
+    rollout: RolloutSection | None = Field(
+        default=None, description="How the controller may move it; required in stage rollout."
+    )
     always: Annotated[list[CallerCondition], OneOrMany()] = Field(
         default=[],
-        description="In stage canary, callers that the extracted side serves whatever the percentage.",
+        description="In stages canary and rollout, callers that the extracted side serves whatever the percentage.",
     )
     never: Annotated[list[CallerCondition], OneOrMany()] = Field(
         default=[],
-        description="In stage canary, callers that stay on the legacy side; overrides `always`.",
+        description="In stages canary and rollout, callers that stay on the legacy side; overrides `always`.",
     )
     shadow: ShadowSection | None = Field(
         default=None,
@@ -196,7 +205,7 @@ class MigrationSection(Section):
     )
     breaker: BreakerSection | None = Field(
         default=None,
-        description="A circuit breaker for this migration, for each side by itself. Default: off.",
+        description="A circuit breaker for this migration, for each side separately. Default: off.",
     )
     fallback: LegacyFallbackSection = Field(
         default=LegacyFallbackSection(),

@@ -47,7 +47,7 @@ class KeepSection(Section):
 
 
 class VersionSection(Section):
-    """How a side reports its version; evidence about one version of both sides says nothing about another."""
+    """How a side reports its version; evidence about one version of both sides does not apply to another."""
 
     header: HeaderName = Field(
         description="The response header that holds the version. A new value on either side starts a new epoch.",
@@ -120,8 +120,8 @@ class ShadowSection(Section):
     )
     noise_percent: Annotated[Number, Field(ge=0, le=100)] = Field(
         default=_SHADOW.noise_percent,
-        description="The share of reads that are sent to both sides twice, to learn what differs by itself, in percent;"
-        " 0 disables it.",
+        description="The share of reads that are sent to both sides twice, to learn what varies in legacy's own"
+        " responses, in percent; 0 disables it.",
     )
     noise_learning_percent: Annotated[Number, Field(ge=0, le=100)] = Field(
         default=_SHADOW.noise_learning_percent,
@@ -157,7 +157,7 @@ class ShadowSection(Section):
 
 
 class StoreSection(Section):
-    """Where the gateway keeps what must outlive it."""
+    """The database for what must survive a restart of the gateway."""
 
     url: StoreUrl = Field(
         default=Store().url,

@@ -34,8 +34,8 @@ class ListenerTlsSection(Section):
     )
     client_certificate: Literal["required", "optional"] = Field(
         default="required",
-        description="With `client_ca`: whether a certificate is required. One that is presented must be valid in any"
-        " case.",
+        description="With `client_ca`: whether a certificate is required. A certificate that is"
+        " presented must always be valid.",
     )
 
 

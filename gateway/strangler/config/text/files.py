@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from strangler.config.text.document import Document, Step
+from strangler.config.text.environment import Substituted
 from strangler.config.text.problems import Problem
 
 
@@ -41,3 +42,17 @@ class FileReader:
         except OSError as error:
             self.complain(field, f"{file} can't be read: {error.strerror or error}")
             return None
+
+    def secret(self, field: str) -> bytes | None:
+        """What a secret's whole `${NAME}` or `file:PATH` stands for; None and a problem where it is neither."""
+        written = self.document.get(*self.path, field)
+        content = written.content if written is not None else None
+        if not isinstance(content, str):
+            return None
+        if content.startswith("file:"):
+            secret = self.read(field, self.file(field, content.removeprefix("file:")))
+            return None if secret is None else secret.rstrip(b"\r\n")
+        if isinstance(content, Substituted) and content.whole:
+            return content.encode("utf-8", "surrogateescape")
+        self.complain(field, "a secret must not be in the configuration", "write ${NAME} or file:PATH")
+        return None

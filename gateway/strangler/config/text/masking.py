@@ -45,7 +45,7 @@ class Masking:
                 self._written.update(value.content)
             below += [child for _, child in value.children()]
         # Of two values that begin alike the longer one is looked for first.
-        self._values.sort(key=lambda found: len(found[1]), reverse=True)
+        self._values.sort(key=lambda named: len(named[1]), reverse=True)
 
     def masked(self, problems: Iterable[Problem]) -> list[Problem]:
         """`problems` with what is written in place of what came from the environment."""

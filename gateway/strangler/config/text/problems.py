@@ -45,8 +45,8 @@ def closest(word: str, known: Iterable[str]) -> str | None:
     folded = {candidate.lower(): candidate for candidate in candidates}
     if word.lower() in folded:
         return folded[word.lower()]
-    found = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.6)
-    return folded[found[0]] if found else None
+    matches = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.6)
+    return folded[matches[0]] if matches else None
 
 
 def suggestion(word: str, known: Iterable[str]) -> str | None:

@@ -20,7 +20,8 @@ def url_parts(value: str) -> SplitResult:
     return parts
 
 
-def _check_password(value: str, parts: SplitResult) -> None:
+def check_password(value: str, parts: SplitResult) -> None:
+    """Raise ValueError for a password that was not taken from the environment."""
     if parts.password and not isinstance(value, Substituted):
         raise ValueError("a password must not be in the YAML: write ${NAME} and set it in the environment")
 
@@ -33,7 +34,7 @@ def parse_redis_url(value: object) -> str:
     located = parts.path if parts.scheme == "unix" else parts.hostname
     if parts.scheme not in ("redis", "rediss", "unix") or not located or parts.port == 0:
         raise ValueError(f"expected a URL such as redis://127.0.0.1:6379, found {described(value)}")
-    _check_password(value, parts)
+    check_password(value, parts)
     return str(value)
 
 
@@ -45,6 +46,6 @@ def parse_store_url(value: object) -> str:
     if parts.scheme == "sqlite" and value.startswith("sqlite:///") and len(value) > len("sqlite:///"):
         return str(value)
     if parts.scheme in ("postgresql", "postgres") and parts.hostname:
-        _check_password(value, parts)
+        check_password(value, parts)
         return str(value)
     raise ValueError("expected sqlite:///PATH or postgresql://HOST/DATABASE")

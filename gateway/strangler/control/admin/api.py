@@ -1,136 +1,76 @@
-"""The admin API: the gateway's state, for people and for Prometheus. Loopback by default; it has no login.
-
-GET /livez      the control process runs
-GET /readyz     whether every worker serves by the newest configuration: 200, or 503 with the reason;
-                then a line for each degraded part, which with ?strict=1 makes it 503 as well
-GET /metrics    Prometheus
-GET /status     configuration, workers, key sets, upstreams and migrations as JSON
-GET /routes     the routing table as JSON
-"""
+"""The admin API: `operations` behind the guard of `access`. `openapi` describes it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
-from typing import Any, Protocol
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
+from strangler.control.admin.access import Guard
 from strangler.control.admin.connection import AdminConnection
-from strangler.control.status.metrics import CONTENT_TYPE
-from strangler.model.addresses import is_address, is_loopback
+from strangler.control.admin.operations import Handler, Operation
+from strangler.control.admin.problems import Refused, problem
+from strangler.control.admin.rollouts import Rollouts, rollout_operations
+from strangler.control.admin.state import Shown, state_operations
 from strangler.model.listener import ListenAddress
-from strangler.model.snapshot import Snapshot
-from strangler.routing.decide import host_name
 
 
-class Shown(Protocol):
-    """What the admin API shows of the gateway."""
-
-    @property
-    def snapshot(self) -> Snapshot:
-        """The running snapshot."""
-
-    def why_not_ready(self) -> str | None:
-        """Why the gateway is not ready to serve, or None if it is."""
-
-    def degraded(self) -> list[str]:
-        """The problems of the gateway's own dependencies, despite which it serves requests."""
-
-    async def metrics(self) -> bytes:
-        """All metrics in Prometheus' text format."""
-
-    async def status(self) -> dict[str, Any]:
-        """The document of /status."""
+def operations(gateway: Shown, rollouts: Rollouts) -> list[Operation]:
+    """All operations."""
+    return [*state_operations(gateway), *rollout_operations(rollouts)]
 
 
-class OnlyThisMachine:
-    """On loopback, refuses requests for another machine's name.
-
-    A web page in a browser on this machine may resolve its own name to
-    127.0.0.1 (DNS rebinding), and could then read this API.
-    """
-
-    def __init__(self, app: ASGIApp, listener: ListenAddress) -> None:
-        self._app = app
-        self._guarded = is_loopback(listener.host)
-        self._names = ("localhost", listener.host.lower())
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Respond with 421 where Host is a name other than localhost and that of the listener."""
-        if self._guarded and scope["type"] == "http":
-            host = host_name(Headers(scope=scope).get("host", ""))
-            if host not in self._names and not is_address(host):
-                refused = PlainTextResponse("Request the admin API by its IP address or as localhost.\n", 421)
-                await refused(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
-
-
-def application(gateway: Shown) -> Starlette:
-    """The admin API of `gateway`."""
-
-    async def live(request: Request) -> Response:
-        return PlainTextResponse("live\n")
-
-    async def ready(request: Request) -> Response:
-        reason = gateway.why_not_ready()
-        degraded = gateway.degraded()
-        lines = [reason or "ready", *(f"degraded: {problem}" for problem in degraded)]
-        failed = reason or (degraded and request.query_params.get("strict", "0") not in ("", "0"))
-        return PlainTextResponse("\n".join(lines) + "\n", 503 if failed else 200)
-
-    async def metrics(request: Request) -> Response:
-        return Response(await gateway.metrics(), media_type=CONTENT_TYPE)
-
-    async def status(request: Request) -> Response:
-        return JSONResponse(await gateway.status())
-
-    async def routes(request: Request) -> Response:
-        return JSONResponse(routing_table(gateway.snapshot))
-
+def application(gateway: Shown, rollouts: Rollouts, listener: ListenAddress) -> Starlette:
+    """The admin API of `gateway`, which listens at `listener`."""
     return Starlette(
-        middleware=[Middleware(OnlyThisMachine, listener=gateway.snapshot.admin)],
-        routes=[
-            Route("/livez", live),
-            Route("/readyz", ready),
-            Route("/metrics", metrics),
-            Route("/status", status),
-            Route("/routes", routes),
-        ],
+        middleware=[Middleware(Guard, listener=listener, access=lambda: gateway.access)],
+        exception_handlers={HTTPException: _refused_path, Refused: _refused_request},
+        routes=list(_routes(operations(gateway, rollouts))),
     )
 
 
-def routing_table(snapshot: Snapshot) -> list[dict[str, Any]]:
-    """The routes in the order of the file."""
-    return [
-        {
-            "name": route.name,
-            "host": route.host,
-            "path": route.path,
-            "methods": sorted(route.methods),
-            "upstream": route.upstream,
-            "migration": route.migration.name if route.migration else None,
-            "auth": ", ".join(route.auth.providers) if route.auth else None,
-            "source": str(route.source),
-        }
-        for route in snapshot.routes
-    ]
+def _routes(found: list[Operation]) -> Iterable[Route]:
+    """A route for each path, so that a refused method gets all those that the path has."""
+    handlers: dict[str, dict[str, Handler]] = {}
+    for operation in found:
+        handlers.setdefault(operation.path, {})[operation.method] = operation.handler
+    for path, by_method in handlers.items():
+        yield Route(path, _dispatching(by_method), methods=list(by_method))
+
+
+def _dispatching(by_method: Mapping[str, Handler]) -> Handler:
+    async def dispatch(request: Request) -> Response:
+        return await by_method["GET" if request.method == "HEAD" else request.method](request)
+
+    return dispatch
+
+
+async def _refused_path(request: Request, error: Exception) -> Response:
+    """Starlette's own refusals: no such path, or not with this method."""
+    assert isinstance(error, HTTPException)
+    return problem(error.status_code, error.detail, error.headers)
+
+
+async def _refused_request(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)
+    return problem(error.status, str(error), error.headers())
 
 
 class AdminServer(uvicorn.Server):
     """uvicorn in a process that handles signals itself."""
 
-    def __init__(self, gateway: Shown) -> None:
+    def __init__(self, gateway: Shown, rollouts: Rollouts, listener: ListenAddress) -> None:
         super().__init__(
             uvicorn.Config(
-                application(gateway),
+                application(gateway, rollouts, listener),
                 loop="none",
                 http=AdminConnection,
                 lifespan="off",

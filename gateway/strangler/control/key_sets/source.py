@@ -140,14 +140,16 @@ class KeySetSource:
         """The key set's URL in the issuer's discovery document (OpenID Connect Discovery 1.0 section 4.3)."""
         try:
             described = json.loads(await self._get(url))
-            issuer, found = described["issuer"], described["jwks_uri"]
+            issuer, jwks_uri = described["issuer"], described["jwks_uri"]
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise FetchError(f"{url} is not a discovery document: {error!r}") from error
         if issuer != self.provider.issuer:
             raise FetchError(f"{url} describes another issuer than {self.provider.issuer}")
-        if not isinstance(found, str) or not (found.isascii() and found.isprintable() and is_trustworthy(found)):
+        if not isinstance(jwks_uri, str) or not (
+            jwks_uri.isascii() and jwks_uri.isprintable() and is_trustworthy(jwks_uri)
+        ):
             raise FetchError(f"{url} names a key set that is not served over https")
-        return found
+        return jwks_uri
 
     async def _get(self, url: str) -> bytes:
         """The body at `url`; the whole exchange takes at most `timeout` seconds."""

@@ -8,6 +8,7 @@ configuration.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -51,6 +52,7 @@ def traffic_families(totals: WorkerTotals) -> Iterator[Metric]:
         sent.add_metric(labels, figures.bytes_out)
         seconds.add_metric(labels, _cumulative(figures.buckets), figures.seconds)
     yield from (requests, sent, seconds)
+    yield _migration_requests(totals)
     events = CounterMetricFamily(
         "strangler_events", "Events other than finished exchanges, such as retries.", labels=("event", "label")
     )
@@ -71,6 +73,23 @@ def traffic_families(totals: WorkerTotals) -> Iterator[Metric]:
     for fallback, times in totals.fallbacks.items():
         fallbacks.add_metric(fallback, times)
     yield fallbacks
+
+
+def _migration_requests(totals: WorkerTotals) -> Metric:
+    """The same requests by side of a migration, as the objectives of a rollout count them."""
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for (route, side, _, status), figures in totals.requests.items():
+        migration = totals.migrations.get(route)
+        if migration is not None and side:
+            counts[migration, side, "failed" if status.startswith("5") else "served"] += figures.requests
+    family = CounterMetricFamily(
+        "strangler_migration_requests",
+        "Finished exchanges by the side that served them; failed ones have a status of 500 or more.",
+        labels=("migration", "side", "result"),
+    )
+    for labels, times in counts.items():
+        family.add_metric(labels, times)
+    return family
 
 
 def _cumulative(buckets: list[int]) -> list[tuple[str, float]]:

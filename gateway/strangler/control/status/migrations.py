@@ -15,6 +15,7 @@ def migrations_as_json(snapshot: Snapshot, totals: WorkerTotals) -> dict[str, An
         name: {
             "stage": str(migration.stage),
             "percent": _percent(migration),
+            "rolled_out": migration.rolled_out,
             "legacy": migration.legacy,
             "extracted": migration.extracted,
             "fallbacks": totals.fallbacks_of(name),

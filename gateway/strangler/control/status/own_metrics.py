@@ -14,7 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from strangler.control.configuration import RunningConfiguration
 from strangler.control.judge.handle import JudgeHandle
 from strangler.control.key_sets.source import KeySetSource
-from strangler.observe.counters import WorkerReport
+from strangler.observe.worker_report import WorkerReport
 
 
 def build_family() -> Metric:
@@ -68,6 +68,7 @@ def redis_families(reports: Iterable[WorkerReport]) -> Iterator[Metric]:
         labels=("state", "cause"),
     )
     workers.add_metric(("up", ""), states["up"])
+    workers.add_metric(("away", ""), 0)
     causes = Counter(cause.partition(":")[0] for cause, count in states["away"].items() for _ in range(count))
     for cause, count in causes.items():
         workers.add_metric(("away", cause), count)
@@ -100,7 +101,7 @@ def store_families(judge: JudgeHandle) -> Iterator[Metric]:
         round(store.oldest, 1),
     )
     yield CounterMetricFamily("strangler_store_lost_pairs", "Judged pairs that will never be stored.", store.lost)
-    yield GaugeMetricFamily("strangler_judge_restarts", "Judges that ended and were replaced.", figures.restarts)
+    yield CounterMetricFamily("strangler_judge_restarts", "Judges that ended and were replaced.", figures.restarts)
     measuring = GaugeMetricFamily(
         "strangler_shadow_measuring",
         "0 where a migration's shadow compares nothing or fails its self-test; /status says why.",

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from strangler.observe.counters import MANY, MOST_EVENTS, FallbackLabels, RequestFigures, WorkerReport
+from strangler.control.status.expected_series import (
+    TotalLabels,
+    event_labels,
+    fallback_labels,
+    migrations_of_routes,
+    request_labels,
+)
+from strangler.model.snapshot import Snapshot
+from strangler.observe.counters import BUCKETS, MANY, MOST_EVENTS
+from strangler.observe.worker_report import FallbackLabels, RequestFigures, WorkerReport
 
 _STATUSES = {int(status): str(int(status)) for status in HTTPStatus} | {499: "499"}
-
-TotalLabels = tuple[str, str, str, str]
-"""Route, side, upstream, and the status's label."""
 
 
 def status_label(status: int) -> str:
@@ -17,14 +23,33 @@ def status_label(status: int) -> str:
     return _STATUSES.get(status) or f"{status // 100}xx"
 
 
+_NO_REQUESTS = RequestFigures(0, 0.0, 0, [0] * (len(BUCKETS) + 1))
+
+
 class WorkerTotals:
-    """The sums of the workers' reports."""
+    """The sums of the workers' reports, and 0 for everything that is expected (`expect`).
+
+    `migrations` has the migration of each route that belongs to one, also of routes that are no longer configured.
+    """
 
     def __init__(self) -> None:
         self.requests: dict[TotalLabels, RequestFigures] = {}
         self.events: dict[tuple[str, str], int] = {}
         self.tunnel_bytes = {"client": 0, "upstream": 0}
         self.fallbacks: dict[FallbackLabels, int] = {}
+        self.migrations: dict[str, str] = {}
+        self._expected_events: set[tuple[str, str]] = set()
+
+    def expect(self, snapshot: Snapshot) -> None:
+        """Show 0 for what `snapshot` can lead to and has not happened yet."""
+        self.migrations.update(migrations_of_routes(snapshot))
+        for labels in request_labels(snapshot):
+            self.requests.setdefault(labels, _NO_REQUESTS)
+        for event in event_labels(snapshot):
+            self._expected_events.add(event)
+            self.events.setdefault(event, 0)
+        for fallback in fallback_labels(snapshot):
+            self.fallbacks.setdefault(fallback, 0)
 
     def add(self, report: WorkerReport) -> None:
         """Add one worker's report."""
@@ -36,7 +61,7 @@ class WorkerTotals:
             self.tunnel_bytes[sender] += size
         for key, times in report.events.items():
             name, _ = key
-            if key not in self.events and len(self.events) >= MOST_EVENTS:
+            if key not in self.events and len(self.events) - len(self._expected_events) >= MOST_EVENTS:
                 key = (name, MANY)
             self.events[key] = self.events.get(key, 0) + times
         for fallback, times in report.fallbacks.items():
@@ -46,6 +71,6 @@ class WorkerTotals:
         """How many requests of `migration` fell back from the extracted to the legacy side, by cause."""
         counts: dict[str, int] = {}
         for (_, of, answered_by, cause), times in self.fallbacks.items():
-            if of == migration and answered_by == "legacy":
+            if times and of == migration and answered_by == "legacy":
                 counts[cause] = counts.get(cause, 0) + times
         return counts

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator
 
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from strangler.observe.counters import WorkerReport
+from strangler.observe.worker_report import WorkerReport
 
 
-def worker_families(reports: Collection[WorkerReport], restarts: int) -> Iterator[Metric]:
+def worker_families(reports: Collection[WorkerReport], configured: int, restarts: int) -> Iterator[Metric]:
     """The metrics of the workers that run, from the newest report of each."""
     yield GaugeMetricFamily("strangler_workers", "Worker processes running.", len(reports))
-    yield GaugeMetricFamily(
+    yield GaugeMetricFamily("strangler_workers_configured", "Worker processes that should run.", configured)
+    yield CounterMetricFamily(
         "strangler_worker_restarts", "Workers that ended and were replaced since the start.", restarts
     )
     yield GaugeMetricFamily(

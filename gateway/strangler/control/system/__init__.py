@@ -1,6 +1,7 @@
 """The operating system.
 
-`signals`, `orphans` and `python_command` are about processes, `notify` about systemd,
+`signals` holds what arrives before the handlers exist, `orphans` and
+`python_command` are about processes too, `notify` about systemd,
 `watch` about files; `process_figures` and `descriptor_limits` report on what the
 kernel grants.
 """

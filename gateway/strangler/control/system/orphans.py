@@ -37,14 +37,14 @@ def reap_again(before: set[int], known: Iterable[int]) -> set[int]:
 
 def children() -> set[int]:
     """All children of this process, started by any of its threads."""
-    found: set[int] = set()
+    pids: set[int] = set()
     for task in Path("/proc/self/task").iterdir():
         try:
-            found.update(map(int, (task / "children").read_text().split()))
+            pids.update(map(int, (task / "children").read_text().split()))
         except OSError:
             # The thread is gone, or the kernel does not list children.
             continue
-    return found
+    return pids
 
 
 def _has_ended(pid: int) -> bool:

@@ -97,15 +97,15 @@ def process_families(pids: Mapping[str, int], lags: Mapping[str, float]) -> Iter
         labels=_LABELS,
     )  # fmt: skip
     for name, pid in pids.items():
-        found = figures_of(pid)
-        if found is None:
+        figures = figures_of(pid)
+        if figures is None:
             continue
-        cpu.add_metric((name,), found.cpu)
-        memory.add_metric((name,), found.memory)
-        if found.files is not None:
-            files.add_metric((name,), found.files)
-        if found.most_files is not None:
-            most.add_metric((name,), found.most_files)
+        cpu.add_metric((name,), figures.cpu)
+        memory.add_metric((name,), figures.memory)
+        if figures.files is not None:
+            files.add_metric((name,), figures.files)
+        if figures.most_files is not None:
+            most.add_metric((name,), figures.most_files)
     for name, seconds in lags.items():
         lag.add_metric((name,), seconds)
     yield from (cpu, memory, files, most, lag)

@@ -29,9 +29,9 @@ def remember_signals() -> None:
 
 def remembered_signals() -> frozenset[int]:
     """The signals that have come since `remember_signals`; each is returned once."""
-    found = frozenset(_early)
+    received = frozenset(_early)
     _early.clear()
-    return found
+    return received
 
 
 @contextmanager

@@ -84,9 +84,9 @@ class Watch:
                     return now
 
     async def _look(self, files: Sequence[Path]) -> dict[str, str]:
-        found = await self.read(lambda: digests(files))
+        now = await self.read(lambda: digests(files))
         self._looked, self.last_look = monotonic(), time()
-        return found
+        return now
 
 
 def digests(files: Sequence[Path]) -> dict[str, str]:

@@ -80,7 +80,7 @@ class Discovery:
             for name in {endpoint.host for endpoint in upstream.endpoints if not is_address(endpoint.host)}:
                 try:
                     async with asyncio.timeout(resolve.timeout):
-                        found = await look_up(name, resolve)
+                        addresses = await look_up(name, resolve)
                 except (OSError, dns.exception.DNSException) as error:
                     if name not in failing:
                         log.warning(
@@ -93,9 +93,9 @@ class Discovery:
                     failing.add(name)
                     continue
                 failing.discard(name)
-                if known.get(name) != found:
-                    log.info("addresses changed", upstream=upstream.name, name=name, addresses=found)
-                    known[name] = found
+                if known.get(name) != addresses:
+                    log.info("addresses changed", upstream=upstream.name, name=name, addresses=addresses)
+                    known[name] = addresses
             found_at = [
                 _at(endpoint, address)
                 for endpoint in upstream.endpoints
@@ -115,8 +115,8 @@ async def look_up(name: str, resolve: Resolve) -> list[str]:
     Raises OSError or DNSException where there are none.
     """
     if not resolve.nameservers:
-        found = await asyncio.get_running_loop().getaddrinfo(name, None, type=socket.SOCK_STREAM)
-        return sorted({str(address[0]) for *_, address in found})
+        resolved = await asyncio.get_running_loop().getaddrinfo(name, None, type=socket.SOCK_STREAM)
+        return sorted({str(address[0]) for *_, address in resolved})
     resolver = dns.asyncresolver.Resolver(configure=False)
     resolver.nameservers = [dns.nameserver.Do53Nameserver(host, port) for host, port in resolve.nameservers]
     answers = await resolver.resolve_name(name, lifetime=resolve.timeout)

@@ -12,7 +12,7 @@ from strangler.control.upstreams.health import EndpointKey, HealthChecks
 from strangler.control.upstreams.status import endpoint_gauge, upstream_gauges, upstreams_as_json
 from strangler.model.snapshot import Snapshot
 from strangler.model.upstream import Endpoint
-from strangler.observe.counters import WorkerReport
+from strangler.observe.worker_report import WorkerReport
 
 
 class UpstreamMonitor:
@@ -63,7 +63,7 @@ class UpstreamMonitor:
     def families(self, reports: Iterable[WorkerReport]) -> Iterator[Metric]:
         """The same for Prometheus."""
         yield endpoint_gauge(self._health.endpoints)
-        yield from upstream_gauges(reports)
+        yield from upstream_gauges(self._snapshot, reports)
 
     def _addresses_changed(self, upstream: str, endpoints: tuple[Endpoint, ...]) -> None:
         self._on_addresses(upstream, endpoints)

@@ -15,7 +15,7 @@ from prometheus_client.core import GaugeMetricFamily
 from strangler.control.upstreams.health import EndpointKey
 from strangler.model.snapshot import Snapshot
 from strangler.model.upstream import Endpoint
-from strangler.observe.counters import UpstreamState, WorkerReport
+from strangler.observe.worker_report import UpstreamState, WorkerReport
 from strangler.resilience.health import EndpointHealth
 
 
@@ -27,13 +27,13 @@ def upstreams_as_json(
 ) -> dict[str, Any]:
     """Every upstream with its endpoints, and every side of a migration that has a breaker."""
     states = by_upstream(reports)
-    found: dict[str, Any] = {}
+    upstreams: dict[str, Any] = {}
     for name, upstream in snapshot.upstreams.items():
         seen = states.get(name, [])
-        found[name] = {"endpoints": [], **_guards(seen, upstream.concurrency is not None)}
+        upstreams[name] = {"endpoints": [], **_guards(seen, upstream.concurrency is not None)}
         for endpoint in addresses.get(name) or upstream.endpoints:
             checked = health.get((name, endpoint.url))
-            found[name]["endpoints"].append(
+            upstreams[name]["endpoints"].append(
                 {
                     "url": endpoint.url,
                     "up": checked.up if checked is not None else None,
@@ -42,12 +42,12 @@ def upstreams_as_json(
                 }
             )
     for name, seen in states.items():
-        if name not in found:
-            found[name] = _guards(seen, False)
-    return found
+        if name not in upstreams:
+            upstreams[name] = _guards(seen, False)
+    return upstreams
 
 
-def upstream_gauges(reports: Iterable[WorkerReport]) -> Iterator[GaugeMetricFamily]:
+def upstream_gauges(snapshot: Snapshot, reports: Iterable[WorkerReport]) -> Iterator[GaugeMetricFamily]:
     """The same for Prometheus."""
     breakers = GaugeMetricFamily(
         "strangler_breaker_state", "Workers whose breaker is in the state.", labels=("upstream", "state")
@@ -63,9 +63,13 @@ def upstream_gauges(reports: Iterable[WorkerReport]) -> Iterator[GaugeMetricFami
             counted = Counter(state.breaker for state in seen)
             for state in ("closed", "half_open", "open"):
                 breakers.add_metric((name, state), counted[state])
-        for url, times in Counter(url for state in seen for url in state.ejected).items():
+        upstream = snapshot.upstreams.get(name)
+        ejections = Counter(url for state in seen for url in state.ejected)
+        if upstream is not None and upstream.ejection is not None and upstream.resolve is None:
+            ejections.update(dict.fromkeys((endpoint.url for endpoint in upstream.endpoints), 0))
+        for url, times in ejections.items():
             ejected.add_metric((name, url), times)
-        if any(state.running or state.waiting for state in seen):
+        if upstream is not None and upstream.concurrency is not None:
             requests.add_metric((name, "running"), sum(state.running for state in seen))
             requests.add_metric((name, "waiting"), sum(state.waiting for state in seen))
     yield from (breakers, ejected, requests)
@@ -83,21 +87,21 @@ def endpoint_gauge(health: Mapping[EndpointKey, EndpointHealth]) -> GaugeMetricF
 
 def by_upstream(reports: Iterable[WorkerReport]) -> dict[str, list[UpstreamState]]:
     """The workers' states of each upstream."""
-    found: dict[str, list[UpstreamState]] = {}
+    states: dict[str, list[UpstreamState]] = {}
     for report in reports:
         for name, state in report.upstreams.items():
-            found.setdefault(name, []).append(state)
-    return found
+            states.setdefault(name, []).append(state)
+    return states
 
 
 def _guards(seen: list[UpstreamState], limited: bool) -> dict[str, Any]:
     breakers = Counter(state.breaker for state in seen if state.breaker)
-    found: dict[str, Any] = {}
+    guards: dict[str, Any] = {}
     if breakers:
-        found["breaker"] = {"workers": dict(breakers), "opened": sum(state.opened for state in seen)}
+        guards["breaker"] = {"workers": dict(breakers), "opened": sum(state.opened for state in seen)}
     if limited:
-        found["concurrency"] = {
+        guards["concurrency"] = {
             "running": sum(state.running for state in seen),
             "waiting": sum(state.waiting for state in seen),
         }
-    return found
+    return guards

@@ -26,7 +26,7 @@ from strangler.control.workers.runtime_folder import FormerWorker
 from strangler.control.workers.silence import kill_silent
 from strangler.control.workers.start_schedule import StartSchedule
 from strangler.observe.background_tasks import BackgroundTasks
-from strangler.observe.counters import WorkerReport
+from strangler.observe.worker_report import WorkerReport
 from strangler.pickle_stream import read_message
 
 log = structlog.get_logger(part="workers")
@@ -57,7 +57,7 @@ class Workers:
         self.leaving: set[WorkerHandle] = set()
         self.briefing = Briefing(lambda: (*self.running.values(), *self._coming))
         self.restarts = 0
-        self._count = count
+        self.count = count
         self._listening = listening
         self._folder = listening.folder
         self._on_report = on_report
@@ -87,13 +87,18 @@ class Workers:
 
     def serving(self, version: str) -> bool:
         """Whether every worker is there and serves by the snapshot of `version`."""
-        return len(self.running) == self._count and all(w.version == version for w in self.running.values())
+        return len(self.running) == self.count and all(w.version == version for w in self.running.values())
+
+    def acknowledged(self) -> tuple[int, int]:
+        """How many workers run, and how many of them serve by the newest snapshot."""
+        version = self.briefing.snapshot.version
+        return len(self.running), sum(worker.version == version for worker in self.running.values())
 
     def why_not_serving(self, version: str) -> str | None:
         """Why not every worker serves by the snapshot of `version`; None if all do."""
         if self.serving(version):
             return None
-        for number in range(self._count):
+        for number in range(self.count):
             worker = self.running.get(number)
             ended = self._schedule.ended_in_a_row(number)
             if worker is not None and worker.failure is not None:
@@ -145,7 +150,7 @@ class Workers:
             log.info("took over a worker of an earlier start", pid=worker.pid)
             self.leaving.add(worker)
             self._follow(worker)
-        for number in range(self._count):
+        for number in range(self.count):
             self._start_soon(number, 0.0)
         if former:
             self._relieving = self._tasks.start(self._relieve(tuple(self.leaving)), "relief of former workers")
@@ -159,7 +164,7 @@ class Workers:
         await self._replacement.run()
 
     async def _replace_all(self) -> None:
-        for number in range(self._count):
+        for number in range(self.count):
             if self._stopping.is_set() or not await self._replace(number):
                 return
         log.info("workers replaced")

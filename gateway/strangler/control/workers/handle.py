@@ -13,7 +13,7 @@ from strangler.control.system.python_command import python_module
 from strangler.control.system.signals import signals_held
 from strangler.control.workers.listening import Listening
 from strangler.control.workers.runtime_folder import FormerWorker
-from strangler.observe.counters import WorkerReport
+from strangler.observe.worker_report import WorkerReport
 from strangler.pickle_stream import framed
 
 FORMER = -1

@@ -54,7 +54,7 @@ class Handover:
             try:
                 socket.send_fds(link, [GREETING], self._descriptors)
             except OSError:
-                # It is gone already; the next one that connects gets them.
+                # It is gone already; the next control process that connects gets them.
                 link.close()
                 continue
             self._on_link(link)
@@ -73,6 +73,6 @@ def socket_path(folder: Path, pid: int) -> Path:
 
 def peer_of(connection: socket.socket) -> tuple[int, int]:
     """The process and the user at the other end (SO_PEERCRED, unix(7))."""
-    found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    pid, user, _ = _CREDENTIALS.unpack(found)
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    pid, user, _ = _CREDENTIALS.unpack(credentials)
     return pid, user

@@ -130,10 +130,10 @@ def _make_private(folder: Path) -> None:
     """Make `folder` unless it exists; raises PermissionError where another user owns it or may write to it."""
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
         raise PermissionError(errno.EPERM, "is not a folder of this user", str(folder))
-    if found.st_mode & 0o022:
+    if status.st_mode & 0o022:
         raise PermissionError(errno.EPERM, "others may write to the folder", str(folder))
 
 

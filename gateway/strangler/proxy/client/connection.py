@@ -15,7 +15,7 @@ from collections import deque
 from typing import Final, cast
 
 from strangler.auth.certificate import ClientCertificate
-from strangler.proxy.client import connection_limits, repeated_heads, states
+from strangler.proxy.client import connection_limits, states
 from strangler.proxy.client.endings import BrokenResponse, Discarding, abandon
 from strangler.proxy.client.peer import origin_of, peer_of, shown_certificate
 from strangler.proxy.client.refused_request import refuse_request
@@ -23,7 +23,7 @@ from strangler.proxy.client.request_reader import READ_AHEAD, RequestReader
 from strangler.proxy.client.worker import Worker
 from strangler.proxy.exchange import failures
 from strangler.proxy.exchange.exchange import Exchange
-from strangler.proxy.exchange.request_head import RequestHead, TrustedPeer
+from strangler.proxy.exchange.request_head import TrustedPeer
 from strangler.proxy.exchange.under_way import RequestUnderWay
 from strangler.proxy.http.broken import STALLED as STALL_SECONDS
 from strangler.proxy.http.broken import Delivery, ResetWhenSent
@@ -95,7 +95,7 @@ class ClientConnection:
         self.forwarded_element = ""
         self.generation = 0
         self._believed = believed
-        # Flags that can be true in several states; `states` says why.
+        # Flags that can be true in several states; for the reasons see `states`.
         self.is_reading = True
         self._full = False
         self._ended = False
@@ -187,24 +187,10 @@ class ClientConnection:
         plane.client_closed()
 
     def data_received(self, data: bytes) -> None:
-        reader = self._reader
-        if self.state == states.IDLE:
-            known = reader.known
-            if known is not None:
-                plain = repeated_heads.match(self.plane, known, data)
-                if plain is not None:
-                    method, target = plain.groups()
-                    path, _, query = target.decode().partition("?")
-                    exchange = Exchange(self, known.head, plain.string, method.decode(), path, query)
-                    exchange.request_complete = True
-                    self.exchange = exchange
-                    self.state = states.SERVING
-                    self.deadline_reason = states.EXCHANGE
-                    exchange.start_known(known)
-                    return
-        elif self.state >= states.REFUSING:
+        if self.state >= states.REFUSING:
             self.discard(len(data))
             return
+        reader = self._reader
         rest = reader.read(data)
         if rest:
             reader.go_on(rest)
@@ -248,10 +234,8 @@ class ClientConnection:
             self.peer, self.scheme, self.certificate, plane.trusted_proxies, believed=self._believed
         )
 
-    def take(self, head: RequestHead, line: bytes, method: str, path: str, query: str) -> None:
+    def take(self, exchange: Exchange) -> None:
         """A head is complete: start its request, or have it wait its turn."""
-        exchange = Exchange(self, head, line, method, path, query)
-        self._reader.receiving = exchange
         if self.exchange is None and not self._full:
             self.exchange = exchange
             self.state = states.SERVING
@@ -259,11 +243,11 @@ class ClientConnection:
             exchange.start()
             return
         self.waiting.append(exchange)
-        if self.state == states.HEAD:
+        if self.state <= states.HEAD:
             # The write buffer filled up behind the last response.
             self.state = states.STALLED
             self.set_deadline(self.plane.now + STALL_SECONDS, states.STALL)
-        if head.has_body or len(self.waiting) >= READ_AHEAD:
+        if exchange.head.has_body or len(self.waiting) >= READ_AHEAD:
             self.pause_reading()
 
     def discard(self, count: int) -> None:
@@ -401,7 +385,6 @@ class ClientConnection:
         self.state = states.TUNNEL
         self.set_deadline(NEVER, states.NONE)
         self.plane.clients.discard(self)
-        reader.forget()
         self.resume_reading()
         return held, self._full, self._ended
 

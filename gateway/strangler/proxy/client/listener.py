@@ -123,9 +123,7 @@ class _Greeting(TlsConnection):
     __slots__ = ("_hello", "_listener", "peer")
 
     def __init__(self, listener: Listener, peer: str, client: ClientConnection, context: ssl.SSLContext) -> None:
-        super().__init__(
-            cast(asyncio.Protocol, client), context, self._over, server_side=True, plain_answer=listener.plain_answer
-        )
+        super().__init__(cast(asyncio.Protocol, client), context, self._over, plain_answer=listener.plain_answer)
         self.peer = peer
         self._hello: bytes | None = b""
         self._listener = listener

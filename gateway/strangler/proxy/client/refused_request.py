@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from strangler.observe.access_log import refused_line
+from strangler.observe.access_log import RefusedRequest
 from strangler.proxy.client.http2 import HTTP2_REFUSED, goaway
 from strangler.proxy.client.worker import Worker
 from strangler.proxy.exchange.request_head import RequestHead
@@ -50,4 +50,7 @@ def _log(worker: Worker, peer: str, refusal: Refusal, request_id: bytes, attempt
     path = attempted.target.partition(b"?")[0][: worker.snapshot.limits.target_bytes].decode("latin-1")
     client, host = (peer, "") if head is None else (head.client or peer, head.host or "")
     seconds = 0.0 if head is None else worker.loop.time() - attempted.begun
-    log.write(refused_line(worker.timestamp, request_id, method, path, refusal.status, seconds, client, host))
+    refused = RefusedRequest(
+        worker.timestamp, request_id, method, path, refusal.status, seconds, client=client, host=host
+    )
+    log.write(refused.line())

@@ -7,9 +7,9 @@ it may be of another protocol, so they are held until its response is known
 (RFC 9110 section 7.8).
 
 The reader is between messages, in a head (`in_head`) or in a body (`receiving`).
-It stops where enough requests wait, and keeps the rest in `held`. A head whose
-fields are `known` is not parsed (`repeated_heads`); that happens before the
-reader is asked.
+It stops where enough requests wait, and keeps the rest in `held`. A plain head in
+one read, with none or one body behind it, is not parsed (`plain_head`), and
+neither is the rest of that body; so a connection may never need a parser.
 """
 
 from __future__ import annotations
@@ -19,18 +19,22 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import httptools
 
-from strangler.proxy.client import repeated_heads, states
+from strangler.proxy.client import states
 from strangler.proxy.client.http2 import HTTP2_REFUSED, PREFACE
 from strangler.proxy.client.refused_request import Attempted
 from strangler.proxy.exchange import sending
-from strangler.proxy.exchange.request_head import HeadRefused, RequestHead, TrustedPeer, parse_target
-from strangler.proxy.http.headers import REQUEST_ACTIONS, Action
+from strangler.proxy.exchange.exchange import Exchange
+from strangler.proxy.exchange.gathered_head import GatheredHead
+from strangler.proxy.exchange.plain_head import plain_head
+from strangler.proxy.exchange.request_head import HeadRefused, parse_target
+from strangler.proxy.exchange.under_way import Client
+from strangler.proxy.http import field_actions as actions
+from strangler.proxy.http.headers import REQUEST_ACTIONS
 from strangler.routing.decide import Refusal
 
 if TYPE_CHECKING:
     from strangler.proxy.client.worker import Worker
-    from strangler.proxy.exchange.exchange import Exchange
-    from strangler.proxy.exchange.known_heads import KnownFields
+    from strangler.proxy.exchange.request_head import TrustedPeer
 
 READ_AHEAD: Final = 16
 """Maximum requests without a body that wait; then nothing more is read, not even that the client hangs up."""
@@ -38,20 +42,22 @@ SLICE: Final = 16_384
 """Maximum bytes outside of a body that are parsed before the number of waiting requests is looked at."""
 
 
-class RequestReceiver(Protocol):
-    """The connection that a reader reads for; what its methods promise is said there."""
+_END: Final = b"\r\n\r\n"
+_BLANK: Final = b"\r\n"
+
+
+class RequestReceiver(Client, Protocol):
+    """The connection that a reader reads for; its methods are documented there."""
 
     state: int
     exchange: Exchange | None
     waiting: deque[Exchange]
     trusted: TrustedPeer | None
     generation: int
-    deadline: float
     deadline_reason: str
 
     def look_at_peer(self) -> None: ...
-    def pause_reading(self) -> None: ...
-    def take(self, head: RequestHead, line: bytes, method: str, path: str, query: str) -> None: ...
+    def take(self, exchange: Exchange) -> None: ...
     def refuse(self, refusal: Refusal) -> None: ...
     def discard(self, count: int) -> None: ...
     def next(self) -> None: ...
@@ -62,7 +68,8 @@ class RequestReader:
 
     `receiving` is the exchange whose request is not complete yet. `in_head` tells
     that a head has begun. `held` is input that can't be read yet, because it may
-    be of another protocol, or because enough requests wait.
+    be of another protocol, or because enough requests wait. `_left` are the bytes
+    to come of a body that the parser does not see.
     """
 
     __slots__ = (
@@ -71,6 +78,8 @@ class RequestReader:
         "_client",
         "_fed",
         "_head",
+        "_last",
+        "_left",
         "_parser",
         "_stopped",
         "_unproductive",
@@ -78,19 +87,17 @@ class RequestReader:
         "_worker",
         "held",
         "in_head",
-        "known",
         "receiving",
     )
 
     def __init__(self, client: RequestReceiver, worker: Worker) -> None:
         self._client: RequestReceiver | None = client
         self._worker = worker
-        self._parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)
+        self._parser: httptools.HttpRequestParser | None = None
         self.receiving: Exchange | None = None
         self.in_head = False
         self.held = b""
-        self.known: KnownFields | None = None
-        self._head: RequestHead | None = None
+        self._head: GatheredHead | None = None
         self._url = b""
         self._begun = 0.0
         # The input since the last message boundary, as it came: the request line is compared with it.
@@ -102,17 +109,14 @@ class RequestReader:
         # Why a callback stopped the parser: where an exception is handled already, the one that the parser raises
         # hides it.
         self._stopped: HeadRefused | None = None
+        self._left = 0
+        # A plain request has announced that it is the last one.
+        self._last = False
 
     def close(self) -> None:
         """The connection is gone: let go of it, which would otherwise have to wait for a garbage collection."""
-        self.forget()
         self._client = None
         self._parser = None
-
-    def forget(self) -> None:
-        """Forget the known fields."""
-        repeated_heads.forget(self._worker, self.known)
-        self.known = None
 
     def attempted(self) -> Attempted:
         """What is known of the request that is being read."""
@@ -181,18 +185,83 @@ class RequestReader:
             client.next()
 
     def read(self, data: bytes) -> bytes:
-        """Parse `data`, and give what is left: behind a request for another protocol, and of more than a slice."""
-        client, worker, parser = self._client, self._worker, self._parser
+        """Read `data`, and give what is left: behind a request for another protocol, and of more than a slice."""
+        client, worker = self._client, self._worker
         assert client is not None
-        assert parser is not None
-        idle = client.state == states.IDLE
-        if idle:
+        if self._left:
+            return self._read_body(client, data)
+        if client.state == states.IDLE:
             # As `set_deadline` does, whose call costs half a per cent of a short request.
             client.deadline = worker.now + worker.snapshot.limits.header_timeout
             client.deadline_reason = states.HEADER_TIMEOUT
+            if worker.takes_plain and self._read_plain(client, data):
+                return b""
         elif client.exchange is not None and self._may_switch(client):
             self._hold(client, data)
             return b""
+        if self._last:
+            # As the parser does, which was not told.
+            if data.strip(_BLANK):
+                client.refuse(Refusal(400, "The request is malformed: it follows the last one of its connection."))
+            return b""
+        return self._parse(client, data)
+
+    def _read_plain(self, client: RequestReceiver, data: bytes) -> bool:
+        """Take the request that `data` is, whole or but for the rest of its body, unless it is for the parser."""
+        worker = self._worker
+        end = len(data) - 4 if data.endswith(_END) else data.find(_END)
+        if end < 0:
+            return False
+        if client.generation != worker.generation:
+            client.look_at_peer()
+        head = plain_head(data, end, client, worker.request_actions, worker.snapshot.limits)
+        if head is None:
+            return False
+        left = len(data) - end - 4
+        if not head.has_body:
+            if left:
+                return False
+            exchange = Exchange(client, head)
+            exchange.request_complete = True
+            self._last = not head.keep_alive
+            client.take(exchange)
+            return True
+        assert head.content_length is not None
+        left = int(head.content_length) - left
+        if left < 0:
+            return False
+        self._last = not head.keep_alive
+        self._left = left
+        self.receiving = exchange = Exchange(client, head)
+        body = exchange.body
+        assert body is not None
+        part = data[end + 4 :]
+        large = bool(part) and body.hold(part)
+        client.take(exchange)
+        if exchange.done:
+            client.discard(len(part))
+        elif large and exchange.connection is None:
+            client.pause_reading()
+        if not left:
+            self.on_message_complete()
+        return True
+
+    def _read_body(self, client: RequestReceiver, data: bytes) -> bytes:
+        """Read a body whose head was plain; give what follows it."""
+        rest = b""
+        if len(data) > self._left:
+            data, rest = data[: self._left], data[self._left :]
+        self._left -= len(data)
+        self.on_body(data)
+        if not self._left:
+            self.on_message_complete()
+        return rest
+
+    def _parse(self, client: RequestReceiver, data: bytes) -> bytes:
+        """Have the parser read `data`; what is left is as for `read`."""
+        parser = self._parser
+        if parser is None:
+            parser = self._parser = httptools.HttpRequestParser(self)
         rest = later = b""
         if len(data) > SLICE and self.receiving is None:
             data, later = data[:SLICE], data[SLICE:]
@@ -213,18 +282,13 @@ class RequestReader:
         if rest and client.state < states.REFUSING:
             return rest + later
         if self.in_head or self.receiving is not None:
-            limits = worker.snapshot.limits
+            limits = self._worker.snapshot.limits
             if self._unproductive > limits.target_bytes + limits.header_bytes * 2 and client.state < states.REFUSING:
                 client.refuse(Refusal(431, "The request's header fields are too large."))
-        elif idle and not later:
-            self._learn(client, data)
+        else:
+            # Nothing is kept of a request that was read whole.
+            self._head = None
         return later
-
-    def _learn(self, client: RequestReceiver, data: bytes) -> None:
-        """Keep nothing of a request that was read whole but its fields, if they can be recognised in `data`."""
-        head, self._head = self._head, None
-        if head is not None and head.repeatable and client.state < states.REFUSING:
-            self.known = repeated_heads.learn(self._worker, self.known, head, data)
 
     def _refusal_for(self, client: RequestReceiver, error: httptools.HttpParserError) -> Refusal:
         """Why the parser stopped; raises what a callback raised that is no refusal."""
@@ -269,7 +333,7 @@ class RequestReader:
         if client.generation != worker.generation:
             # A connection of a proxy may last for days, and be trusted by now or no longer.
             client.look_at_peer()
-        self._head = RequestHead(client.trusted, worker.request_actions)
+        self._head = GatheredHead(client.trusted, client.scheme == "https", worker.request_actions)
 
     def on_url(self, url: bytes) -> None:
         self._url += url
@@ -284,7 +348,7 @@ class RequestReader:
                 self._head.add(name, value)
             except HeadRefused as refused:
                 raise self._stop(refused) from None
-        elif REQUEST_ACTIONS[name] == Action.CONNECTION:
+        elif REQUEST_ACTIONS.of(name) == actions.CONNECTION:
             # The parser would let it count (RFC 9110 section 6.5.1).
             raise self._stop(HeadRefused(400, "A trailer field must not concern the connection."))
 
@@ -318,14 +382,15 @@ class RequestReader:
                 raise HeadRefused(
                     400, "The request line must be a method, a target and a version, separated by single spaces."
                 )
-            assert head.host is not None
             target, path, query = parse_target(url, name, head.host)
         except HeadRefused as refused:
             raise self._stop(refused) from None
         if target != url or head.minor == 0:
             line = b"%b %b HTTP/1.1\r\n" % (method, target)
         self._body_follows = stops and head.has_body
-        client.take(head, line, name, path, query)
+        head.line, head.method, head.path, head.query = line, name, path, query
+        self.receiving = exchange = Exchange(client, head)
+        client.take(exchange)
 
     def _stop(self, refused: HeadRefused) -> HeadRefused:
         self._stopped = refused

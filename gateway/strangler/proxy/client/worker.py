@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from strangler.proxy.exchange.under_way import Worker as ExchangeWorker
+from strangler.proxy.exchange.under_way import ExchangeWorker
 from strangler.proxy.http.headers import Actions
 from strangler.routing.trust import TrustedProxies
 
@@ -13,10 +13,10 @@ class Worker(ExchangeWorker, Protocol):
     """What all connections of a worker share.
 
     `now` is the loop's time at the last tick. `generation` changes with the
-    snapshot and the keys. `addresses` counts connections by network,
-    `turned_away` those beyond the maximum that still get an error response, and
-    `known_bytes` what connections remember of heads. `clients` are the
-    connections themselves, but those that became tunnels.
+    snapshot and the keys. `addresses` counts connections by network, and
+    `turned_away` those beyond the maximum that still get an error response.
+    `clients` are the connections themselves, but those that became tunnels.
+    `takes_plain` tells whether plain messages are read without the parser.
     """
 
     clients: set[Any]
@@ -25,7 +25,7 @@ class Worker(ExchangeWorker, Protocol):
     request_actions: Actions
     addresses: dict[str, int]
     turned_away: int
-    known_bytes: int
+    takes_plain: bool
 
     def new_request_id(self) -> bytes:
         """A request id for what arrived without one."""

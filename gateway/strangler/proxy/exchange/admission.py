@@ -1,10 +1,9 @@
-"""What lets a request in at an upstream: its breaker, that of the migration's side, its concurrency limit.
+"""Admission to an upstream: by its breaker, the breaker of the migration's side, and its concurrency limit.
 
-An attempt that was let in has to leave again: it tells the breakers how it went
-and makes room for the next. There is a guard only where the upstream has
-something of this kind, and while its breakers are closed and its limit is not
-reached only for attempts with which something is wrong or special: all others
-`enter_lightly`.
+An attempt that was admitted has to leave again: it reports its result to the
+breakers and makes room for the next. There is a guard only if the upstream has a
+breaker or a limit. While the breakers are closed and the limit is not reached,
+only attempts that fail or need recovery have one: all others `enter_lightly`.
 """
 
 from __future__ import annotations
@@ -22,14 +21,14 @@ if TYPE_CHECKING:
 
 
 def make_room(limit: ConcurrencyLimit[Admitted]) -> None:
-    """One that had entered `limit` is over: whoever waits longest goes instead of it."""
+    """A request that had entered `limit` is over: admit the one that has waited longest."""
     following = limit.leave()
     if following is not None:
         following.admitted()
 
 
 class Entrant(Protocol):
-    """The attempts that enter; `sent` tells that the request may have had an effect."""
+    """The attempts that enter; `sent` is whether the request may have had an effect."""
 
     sent: bool
 
@@ -50,12 +49,12 @@ def _side_breaker(exchange: RequestUnderWay) -> Breaker | None:
 
 
 def _breakers(exchange: RequestUnderWay, upstream: Owner) -> list[Breaker]:
-    """Those that have to let `exchange` in at `upstream`."""
+    """The breakers that have to admit `exchange` at `upstream`."""
     return [breaker for breaker in (upstream.breaker, _side_breaker(exchange)) if breaker is not None]
 
 
 def enter_lightly(exchange: RequestUnderWay, upstream: Owner) -> bool:
-    """Whether `exchange` may go without a guard; it then gets one where something happens to it (`Guard.late`)."""
+    """Whether `exchange` may proceed without a guard; on a failure it gets one (`Guard.late`)."""
     limit = upstream.limit
     if limit is not None:
         if not limit.enter():
@@ -73,7 +72,7 @@ def enter_lightly(exchange: RequestUnderWay, upstream: Owner) -> bool:
 
 
 class Guard:
-    """What one of the `attempts` has entered."""
+    """The breakers and the limit that one of the `attempts` has entered."""
 
     __slots__ = ("_attempts", "_limit", "_tickets", "began", "upstream", "waiting")
 
@@ -87,7 +86,7 @@ class Guard:
 
     @classmethod
     def late(cls, attempts: Entrant, upstream: Owner) -> Guard:
-        """That of attempts that have entered lightly."""
+        """Return the guard of attempts that have entered lightly."""
         guard = cls(attempts, upstream)
         exchange = attempts.exchange
         guard._limit, exchange.entered = exchange.entered, None
@@ -96,7 +95,7 @@ class Guard:
         return guard
 
     def enter(self) -> Failure | None:
-        """Enter, or say why not; while `waiting`, the attempts are told by `admitted` when its turn has come."""
+        """Enter, or return why not; if then `waiting`, `admitted` of the attempts is called when there is room."""
         exchange = self._attempts.exchange
         plane = exchange.client.plane
         upstream = self.upstream
@@ -124,12 +123,12 @@ class Guard:
         return None
 
     def go(self) -> None:
-        """The turn has come."""
+        """There is room now: the wait is over."""
         self.waiting = False
         self.began = self._attempts.exchange.client.plane.loop.time()
 
     def too_many(self) -> Failure:
-        """Why an exchange that can't get its turn fails."""
+        """Count and return the failure of an exchange for which there is no room."""
         name = self.upstream.upstream.name
         self._attempts.exchange.client.plane.counters.event("concurrency_refusals", name)
         return Failure("busy", 503, f"Upstream {name} has too many requests.", self._attempts.sent, 1.0)
@@ -142,14 +141,14 @@ class Guard:
         self._tickets = []
 
     def failed(self) -> None:
-        """No usable response came, by the upstream's fault."""
+        """The upstream failed to give a usable response."""
         now = self._attempts.exchange.client.plane.loop.time()
         for breaker, ticket in self._tickets:
             breaker.failed(ticket, now)
         self._tickets = []
 
     def abandon(self) -> None:
-        """The attempt ends without saying anything about the upstream."""
+        """The attempt ends without a result for the breakers."""
         for breaker, ticket in self._tickets:
             breaker.abandoned(ticket)
         self._tickets = []

@@ -1,9 +1,9 @@
-"""The attempts to have one exchange answered, as far as there is something special about them.
+"""The attempts to get a response for one exchange.
 
-An exchange has Attempts from its start where its route or upstream asks for
-something (a deadline for all of it, a guard, a hedge, a copy of the answer) or
-its body has to be kept, and from its first failure on otherwise. What goes
-straight through never has.
+An exchange has Attempts from its start if its route or upstream requires them
+(a total deadline, a guard, a hedge, a copy of the response) or if its body has
+to be kept, otherwise from its first failure on. An exchange that succeeds at
+once never has any.
 """
 
 from __future__ import annotations
@@ -32,21 +32,20 @@ WITHOUT_ROUTE = Retries()
 
 
 def is_repeated(route: Route | None, method: str) -> bool:
-    """Whether a request by `route` may be sent again at all, so that its body has to be kept."""
+    """Whether a request by `route` may be sent again, so that its body has to be kept."""
     return method in (WITHOUT_ROUTE if route is None else route.retries).methods
 
 
 class Attempts:
-    """What was tried for `exchange` so far, and what it holds meanwhile.
+    """The attempts that were made for `exchange`, and the resources that they hold.
 
-    `sent` tells that the request, or a part of it, may have had an effect.
-    `kept` is what was sent of its body, to send it again, None where that can't
-    be done. `copy` is the answer as far as it came, where it may be kept.
-    `fallback` is who answers instead of the upstream (`legacy`, `stale`,
-    `static`), `cause` why. `reason` is why the client got no complete response of
-    an upstream. `stale_connection` tells that a connection was met that the
-    endpoint had closed while it was idle, `broken` that the client has got a
-    part of a response and no more.
+    `sent`: the request, or a part of it, may have had an effect. `kept`: the
+    part of its body that was sent, to send it again; None if that is impossible.
+    `copy`: the response so far, if it may be stored. `fallback`: what responds
+    instead of the upstream (`legacy`, `stale`, `static`); `cause`: why.
+    `reason`: why the client got no complete response of an upstream.
+    `stale_connection`: a connection was used that the endpoint had closed while
+    it was idle. `broken`: the client got only a part of a response.
     """
 
     __slots__ = (
@@ -86,7 +85,7 @@ class Attempts:
 
     @classmethod
     def late(cls, exchange: RequestUnderWay, upstream: Owner) -> Attempts:
-        """Those of an exchange that is under way, at `upstream`, and was nothing special so far."""
+        """Return attempts for an exchange that is under way at `upstream` and has had none so far."""
         attempts = cls(exchange)
         if upstream.guarded:
             attempts.guard = Guard.late(attempts, upstream)
@@ -94,7 +93,7 @@ class Attempts:
 
     @property
     def settings(self) -> Retries:
-        """When the request is sent again."""
+        """The rules for sending the request again."""
         route = self.exchange.decision.route
         return WITHOUT_ROUTE if route is None else route.retries
 
@@ -104,7 +103,7 @@ class Attempts:
         return not self.sent or not self.exchange.head.has_body or self.kept is not None
 
     def logged(self) -> str:
-        """What the access log says of it."""
+        """The attempts' part of the line in the access log."""
         text = f',"retries":{self.retries}' if self.retries else ""
         if self.reason:
             text += f',"reason":{dumps(self.reason).decode()}'
@@ -115,7 +114,7 @@ class Attempts:
     # Beginning
 
     def prepare(self, route: Route | None, upstream: UpstreamPool) -> None:
-        """See to what `route` and `upstream` ask, and make the first attempt."""
+        """Set up what `route` and `upstream` require, and make the first attempt."""
         exchange = self.exchange
         if exchange.head.has_body and is_repeated(route, exchange.method):
             self.kept = []
@@ -124,7 +123,7 @@ class Attempts:
         self.start(upstream)
 
     def start(self, upstream: UpstreamPool) -> None:
-        """Send the request to an endpoint of `upstream`, once its guard lets it in."""
+        """Send the request to an endpoint of `upstream` once its guard admits it."""
         if self.kept:
             send_body_again(self.exchange, self.kept)
             self.kept = []
@@ -142,7 +141,7 @@ class Attempts:
         self.exchange.send_to(upstream)
 
     def admitted(self) -> None:
-        """The turn of this exchange has come at its upstream."""
+        """Send the request that has waited for the concurrency limit of its upstream."""
         guard = self.guard
         assert guard is not None
         assert self._upstream is not None
@@ -150,16 +149,16 @@ class Attempts:
         self.exchange.send_to(self._upstream)
 
     def next(self, upstream: UpstreamPool) -> EndpointPool:
-        """The endpoint for the attempt that is made now."""
+        """Return the endpoint for the present attempt."""
         key = upstream.key_of(self.exchange, self.exchange.identity)
         another = upstream.next_but(self.tried, key) if self.tried else None
         return another or upstream.next(key)
 
     def keep_body(self, parts: list[bytes]) -> None:
-        """Keep what was sent of the body, to send it again, while it is small enough."""
+        """Keep the parts of the body that were sent, to send them again, while they are small enough."""
         if self.kept is not None:
             self.kept += parts
-            # Counted along the way: a body may come in very many parts.
+            # Counted incrementally: a body may arrive in very many parts.
             self._kept_bytes += sum(map(len, parts))
             if self._kept_bytes > self.settings.body:
                 self.kept = None
@@ -167,7 +166,7 @@ class Attempts:
     # A response
 
     def take(self, status: int, fields: bytes) -> bool:
-        """Whether a response with this status and these fields is the answer; else somebody else gives one."""
+        """Whether the client gets the response with this status and these fields; if not, recovery has begun."""
         self.lose_hedge()
         if self.guard is not None:
             self.guard.answered(status)
@@ -186,14 +185,14 @@ class Attempts:
         exchange = self.exchange
         answers = exchange.client.plane.stale_answers.get(route.name)
         if answers is None or exchange.head.has_body:
-            # Of a request with a body the answer may depend on it.
+            # The response may depend on the body.
             return
         identified = exchange.certificate is not None or exchange.identity is not None
         if answers.may_keep(exchange.method, status, exchange.headers, fields, identified=identified):
             self.copy = (fields, [])
 
     def copy_body(self, body: bytes) -> None:
-        """A part of the answer's body, which may be kept."""
+        """Copy a part of the response's body, if the response may be stored."""
         if self.copy is not None:
             self.copy[1].append(body)
             if self.exchange.bytes_out > LARGEST_COPY:
@@ -202,11 +201,11 @@ class Attempts:
     # Failure and end
 
     def failed(self, failure: Failure) -> None:
-        """An attempt failed before its response began: have somebody answer all the same, or tell the client."""
+        """An attempt failed before its response began: recover, or respond to the client with an error."""
         exchange = self.exchange
         self.copy = None
         if self.hedge is not None:
-            # The second try is under way, and may do better, once: what expires then is its own time.
+            # The hedge is under way and may still succeed; from now on its own timeout applies.
             exchange.client.deadline = exchange.client.plane.now + exchange.timeouts.response
             return
         self._leave_guard()
@@ -214,12 +213,12 @@ class Attempts:
             fail(exchange, failure.status, failure.detail, failure.retry_after)
 
     def blame(self) -> None:
-        """No usable response came, by the upstream's fault."""
+        """Record that the upstream failed to give a usable response."""
         if self.guard is not None:
             self.guard.failed()
 
     def expired(self) -> bool:
-        """Whether the deadline that has passed was that of a turn or of the hedge, which is then seen to."""
+        """Whether the deadline that has passed was that of an admission or of the hedge, which then has failed."""
         guard, hedge = self.guard, self.hedge
         if guard is not None and guard.waiting:
             attempt_failed(self.exchange, guard.too_many())
@@ -230,24 +229,24 @@ class Attempts:
         return True
 
     def take_over(self, pool: EndpointPool, connection: UpstreamConnection | None) -> None:
-        """The hedge is answered first, at `pool`: its connection is the exchange's now."""
+        """The hedge, at `pool`, got a response first: its connection becomes the exchange's."""
         self.hedge = None
         self.exchange.change_connection(pool, connection)
 
     def hedge_failed(self, failure: Failure) -> None:
-        """The hedge can't answer; where the first try could not either, the attempt has failed."""
+        """The hedge has failed; if the first try has failed too, so has the attempt."""
         self.hedge = None
         if self.exchange.connection is None:
             self.failed(failure)
 
     def lose_hedge(self) -> None:
-        """The second try, if there is one, can't count any more."""
+        """Cancel the hedge, if there is one."""
         if self.hedge is not None:
             self.hedge.lose()
             self.hedge = None
 
     def over(self, *, whole: bool) -> None:
-        """The exchange is over; `whole` tells that its answer was complete."""
+        """The exchange is over; `whole` is whether its response was complete."""
         self._leave_guard()
         self.lose_hedge()
         exchange = self.exchange
@@ -264,7 +263,7 @@ class Attempts:
             self.guard = None
 
     def switched(self) -> None:
-        """The exchange has become a tunnel, which is nobody's request any more."""
+        """The exchange has become a tunnel, which no longer counts as a request."""
         if self.guard is not None:
             self.guard.answered(101)
         self._leave_guard()

@@ -50,7 +50,7 @@ def identify(request: RequestUnderWay, requirement: AuthRequirement) -> Identity
 
 
 def _take_upgrade_token(request: RequestUnderWay, requirement: AuthRequirement) -> None:
-    """Move tokens from where the route lets a handshake carry them to the credentials, so that nobody sees them."""
+    """Move tokens from where the route permits them in a handshake to the credentials; none is forwarded or logged."""
     head = request.head
     for place in requirement.upgrade_token:
         if place.kind != "query":
@@ -59,6 +59,6 @@ def _take_upgrade_token(request: RequestUnderWay, requirement: AuthRequirement) 
             tokens, query = take_from_query(request.query, place.name)
             if tokens:
                 request.query = query
-                target = request.line.split(b" ")[1].partition(b"?")[0] + (b"?" + query.encode() if query else b"")
-                request.line = b"%b %b HTTP/1.1\r\n" % (request.method.encode(), target)
+                target = head.line.split(b" ")[1].partition(b"?")[0] + (b"?" + query.encode() if query else b"")
+                head.line = b"%b %b HTTP/1.1\r\n" % (request.method.encode(), target)
         head.credentials += [b"Bearer " + token.encode() for token in tokens]

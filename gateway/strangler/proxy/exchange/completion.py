@@ -9,6 +9,7 @@ from orjson import dumps
 
 from strangler.observe.access_log import caller_text, quoted, without_tokens
 from strangler.proxy.exchange.admission import make_room
+from strangler.proxy.exchange.counted_callers import note
 
 if TYPE_CHECKING:
     from strangler.proxy.exchange.under_way import RequestUnderWay
@@ -36,19 +37,23 @@ def record(exchange: RequestUnderWay, status: int, count: bool = True, write: bo
     if decision is None:
         route = side = upstream = ""
     else:
-        route = decision.route.name if decision.route is not None else ""
+        taken = decision.route
+        route = taken.name if taken is not None else ""
+        if (
+            taken is not None
+            and taken.counted
+            and count
+            and (status >= 500 or seconds > taken.slow_after or exchange.attempts is not None)
+        ):
+            note(exchange, taken, status, seconds)
         side = decision.side or ""
         upstream = decision.upstream or ""
     if count:
         plane.counters.request((route, side, upstream, status), seconds, exchange.bytes_out)
     log = plane.access_log
     if log is not None and write:
-        remembered = exchange.remembered
-        if remembered is not None:
-            caller = remembered.logged
-        else:
-            identity = None if decision is None else decision.identity
-            caller = caller_text(exchange.peer, exchange.host, side, upstream, identity)
+        identity = None if decision is None else decision.identity
+        caller = caller_text(exchange.peer, exchange.host, side, upstream, identity)
         endpoint = '""' if exchange.pool is None else exchange.pool.quoted_url
         path = exchange.path if "eyJ" not in exchange.path else without_tokens(exchange.path)
         noted = "" if exchange.attempts is None else exchange.attempts.logged()

@@ -14,10 +14,10 @@ It has a head, the body on its way to the upstream where there is one
 and an observer where it is shadowed (under_way.py). What it sends and what goes
 wrong are functions that take it (sending.py, response.py, failures.py).
 
-The hot path, for a known head and a response in one piece, creates no object
-but the exchange itself (decisions 0003 and 0027):
+The hot path, for a plain head and a response in one piece, creates no object
+for the two sides (decisions 0027 and 0028):
 
- 1. `start_known`: find the route, take the decision that was remembered
+ 1. `start`: decide
  2. `_first_attempt`: begin what the route asks for, choose an endpoint
  3. `connected`: write the request by one format
  4. `whole_response`: write the response by one format
@@ -26,22 +26,19 @@ but the exchange itself (decisions 0003 and 0027):
 
 from __future__ import annotations
 
-from time import monotonic, time
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from strangler.auth.verify import UnknownKey
 from strangler.model.methods import SAFE
-from strangler.model.route import NO_ROUTE_ALIKE
-from strangler.proxy.exchange import failures
+from strangler.proxy.exchange import counted_callers, failures
 from strangler.proxy.exchange.admission import enter_lightly
 from strangler.proxy.exchange.attempts import Attempts, is_repeated
 from strangler.proxy.exchange.authentication import identify
 from strangler.proxy.exchange.completion import finish
-from strangler.proxy.exchange.known_heads import KnownFields
 from strangler.proxy.exchange.recovery import is_failure
 from strangler.proxy.exchange.request_body import RequestBody
 from strangler.proxy.exchange.response import (
-    AFTER_REQUEST_ID,
     BY_LENGTH,
     IN_CHUNKS,
     UNTIL_CLOSE,
@@ -54,15 +51,14 @@ from strangler.proxy.exchange.switching import switch_protocols
 from strangler.proxy.exchange.under_way import NEVER, RequestUnderWay
 from strangler.proxy.upstream.endpoint_pool import LARGE_BODY
 from strangler.resilience.retry import Cause
-from strangler.routing.decide import Decision, Refusal, decide, find_route
-from strangler.routing.rewrite import is_cut_alike
+from strangler.routing.decide import Refusal, decide
 
 if TYPE_CHECKING:
     from strangler.auth.identity import Identity
     from strangler.model.auth import AuthRequirement
     from strangler.model.route import Route
     from strangler.proxy.exchange.request_head import RequestHead
-    from strangler.proxy.exchange.under_way import Client, Observer
+    from strangler.proxy.exchange.under_way import Client, Observer, Trying
     from strangler.proxy.upstream.connection import UpstreamConnection
     from strangler.proxy.upstream.endpoint_pool import EndpointPool
     from strangler.proxy.upstream.upstream_pool import UpstreamPool
@@ -72,25 +68,20 @@ if TYPE_CHECKING:
 class Exchange(RequestUnderWay):
     """A request, from its complete head to the last byte of the response.
 
-    One class, wider than others, because two sides call it and a part of its
-    own for each of them would be an object more per request (decision 0027).
+    One class, because two sides call it, and a part for each would be one more object per request (decision 0027).
     """
 
     __slots__ = ()
 
-    attempts: Attempts | None
-
-    def __init__(self, client: Client, head: RequestHead, line: bytes, method: str, path: str, query: str) -> None:
-        self.method = method
-        self.path = path
-        self.query = query
-        self.host = head.host or ""
-        self.headers = head.fields
+    def __init__(self, client: Client, head: RequestHead) -> None:
+        self.method = head.method
+        self.path = head.path
+        self.query = head.query
+        self.host = head.host
         self.peer = head.client or client.peer
         self.certificate = client.certificate
         self.client = client
         self.head = head
-        self.line = line
         client.requests_left = left = client.requests_left - 1
         self.keep_alive = head.keep_alive and left > 0
         self.request_complete = False
@@ -102,7 +93,6 @@ class Exchange(RequestUnderWay):
         self.rate_limit_fields = b""
         self.connection = None
         self.entered = None
-        self.remembered = None
         self.ends = NEVER
         self.attempts = None
         self.started = monotonic()
@@ -121,29 +111,8 @@ class Exchange(RequestUnderWay):
 
     # 1. Deciding
 
-    def start_known(self, known: KnownFields) -> None:
-        """Start a request whose fields are `known`: what was decided for them before holds again (decision 0003)."""
-        route = find_route(self.client.plane.snapshot, self)
-        if not isinstance(route, Refusal):
-            remembered = known.decided.get(NO_ROUTE_ALIKE if route is None else route.alike)
-            if remembered is not None:
-                before = remembered.decision
-                identity = before.identity
-                if identity is None or identity.expires_at > time():
-                    changes = before.changes
-                    if changes is not None and changes.rewrite is not None and not is_cut_alike(self.path):
-                        self.start()
-                        return
-                    self.decision_so_far = Decision(
-                        route, before.upstream, before.side, identity, before.choice, None, changes
-                    )
-                    self.remembered = remembered
-                    self._first_attempt(route, remembered.pool)
-                    return
-        self.start(known)
-
-    def start(self, known: KnownFields | None = None) -> None:
-        """Decide, have `known` remember that, and send the request on its way or respond to it."""
+    def start(self) -> None:
+        """Decide, and send the request on its way or respond to it."""
         client = self.client
         plane = client.plane
         try:
@@ -162,9 +131,7 @@ class Exchange(RequestUnderWay):
         if self.body is not None and is_too_large(self, self.body, decision.route):
             return
         assert decision.upstream is not None
-        if known is not None:
-            # A recovery that has another side respond does that for this request alone.
-            known.remember(decision, client)
+        counted_callers.see(self, decision, decision.upstream)
         self._first_attempt(decision.route, plane.pools[decision.upstream])
 
     def _identify(self, request: Request, requirement: AuthRequirement) -> Identity | Refusal | None:
@@ -173,7 +140,7 @@ class Exchange(RequestUnderWay):
     # What the rate limits of the route say
 
     def let_in(self, upstream: UpstreamPool, fields: bytes) -> None:
-        """The rate limits let the request in, which `fields` tell the client."""
+        """The rate limits admit the request; `fields` report them to the client."""
         self.rate_limit_fields = fields
         self._first_attempt(self.decision.route, upstream)
 
@@ -265,18 +232,6 @@ class Exchange(RequestUnderWay):
         self.connection = connection
         connection.exchange = self
         client = self.client
-        remembered = self.remembered
-        if remembered is not None and remembered.ids_alone:
-            # Most requests; where fields are remembered, there is no body.
-            request_id = self.request_id
-            trace = self.drawn[32:]
-            fields = remembered.fields
-            connection.transport.write(
-                b"%b%bX-Request-Id: %b\r\ntraceparent: 00-%b-%b-01\r\n\r\n"
-                % (self.line, fields, request_id, request_id, trace)
-            )
-            client.deadline = client.plane.now + self.timeouts.response
-            return
         parts = head_sent(self)
         parts.append(b"\r\n")
         body = self.body
@@ -312,22 +267,9 @@ class Exchange(RequestUnderWay):
             if self.attempts is not None:
                 self.attempts.copy_body(body)
         client = self.client
-        remembered = self.remembered
-        if (
-            remembered is not None
-            and remembered.nothing_added
-            and self.keep_alive
-            and not (self.rate_limit_fields or client.plane.draining)
-        ):
-            self.status = status
-            self.response_started = True
-            client.transport.write(
-                b"%b%bX-Request-Id: %b%b\r\n%b" % (line, fields, self.request_id, AFTER_REQUEST_ID, body)
-            )
-        else:
-            out = head_for_client(self, self.decision_so_far, status, line, fields)
-            out.append(body)
-            client.transport.write(b"".join(out))
+        out = head_for_client(self, self.decision_so_far, status, line, fields)
+        out.append(body)
+        client.transport.write(b"".join(out))
         finish(self)
 
     def interim_response(self, status: int, line: bytes, fields: bytes) -> None:
@@ -425,7 +367,7 @@ class Exchange(RequestUnderWay):
         failures.busy(self, detail)
 
     def out_of_descriptors(self) -> None:
-        """The gateway itself can open no connection, which says nothing about the upstream."""
+        """The gateway itself can't open a connection, which is not the upstream's failure."""
         failures.out_of_descriptors(self)
 
     def upstream_lost(self) -> None:
@@ -436,7 +378,7 @@ class Exchange(RequestUnderWay):
         """The upstream can't complete this attempt, by its own fault unless `blame` is false."""
         failures.upstream_failed(self, cause, status, detail, blame=blame)
 
-    def care(self) -> Attempts:
+    def care(self) -> Trying:
         """The attempts, for which there is now a reason."""
         if self.attempts is None:
             self.attempts = Attempts(self) if self.pool is None else Attempts.late(self, self.pool.owner)

@@ -1,4 +1,4 @@
-"""What an observer is told where an exchange ends by no doing of the side that it went to."""
+"""The reasons why an exchange ends that are not a failure of the side that served it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import Enum, auto
 
 
 class Excuse(Enum):
-    """Why an exchange tells nothing about the side that it went to."""
+    """Why an exchange is no evidence about the side that served it."""
 
     CLIENT_GONE = auto()
     REQUEST_INCOMPLETE = auto()

@@ -1,4 +1,4 @@
-"""What goes wrong with an exchange, and how it then ends, unless another attempt is made or another response given.
+"""The failures of an exchange, and how it ends unless another attempt is made or another response is sent.
 
 An attempt may fail by the upstream's doing (`upstream_failed`) or by no doing of
 it. The exchange itself ends by `fail`: with a problem, or broken off where the
@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from strangler.proxy.exchange.completion import record
+from strangler.proxy.exchange.counted_callers import NO_DESCRIPTORS_LEFT
 from strangler.proxy.exchange.excuse import Excuse
 from strangler.proxy.exchange.response import UNTIL_CLOSE, refuse
 from strangler.resilience.retry import Cause, Failure
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from strangler.proxy.exchange.under_way import RequestUnderWay
 
 CLIENT_GONE = 499
-NO_DESCRIPTORS_LEFT = "The gateway can't open another connection: it has no file descriptors left."
 WITHOUT_CLOSE_NOTIFY = (
     "The upstream ended its TLS connection without close_notify, so its response may have been cut short."
 )
@@ -39,7 +39,7 @@ def busy(exchange: RequestUnderWay, detail: str) -> None:
 
 
 def out_of_descriptors(exchange: RequestUnderWay) -> None:
-    """The gateway itself can open no connection, which says nothing about the upstream."""
+    """The gateway itself can't open a connection, which is not the upstream's failure."""
     if exchange.observer is not None:
         exchange.observer.excuse(Excuse.NO_DESCRIPTORS)
     if exchange.attempts is not None:
@@ -89,7 +89,7 @@ def upstream_failed(exchange: RequestUnderWay, cause: Cause, status: int, detail
 
 
 def give_up(exchange: RequestUnderWay, status: int, detail: str) -> None:
-    """The client can't complete its request, which says nothing about the upstream."""
+    """The client can't complete its request, which is not the upstream's failure."""
     if exchange.observer is not None:
         exchange.observer.excuse(Excuse.REQUEST_INCOMPLETE)
     drop_connection(exchange)
@@ -105,7 +105,7 @@ def drop_connection(exchange: RequestUnderWay) -> None:
 
 
 def attempt_failed(exchange: RequestUnderWay, failure: Failure) -> None:
-    """An attempt failed: make another one, give another response, or tell the client."""
+    """An attempt failed: make another one, send another response, or report the failure to the client."""
     if exchange.done:
         return
     exchange.leave_pool()
@@ -198,7 +198,7 @@ def client_gone(exchange: RequestUnderWay) -> None:
 
 
 def drained(exchange: RequestUnderWay) -> None:
-    """The gateway ends, and can't wait for this exchange any longer, which says nothing about either side."""
+    """The gateway ends and can't wait for this exchange any longer, which is neither side's failure."""
     if exchange.done:
         return
     if exchange.observer is not None:

@@ -1,8 +1,8 @@
-"""A second try of a slow read at another endpoint; the first answer counts (Dean, Barroso 2013, "The Tail at Scale").
+"""A second try of a slow read at another endpoint; the first response wins (Dean, Barroso 2013, "The Tail at Scale").
 
-A hedge is load that nobody would have had without it, so it comes out of the
-retry budget, and there is none while the upstream's breaker is not closed or
-its concurrency limit is reached.
+A hedge is additional load, so it is charged to the retry budget, and none is
+sent while the upstream's breaker is not closed or its concurrency limit is
+reached.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Hedged(Protocol):
 
 
 def plan_hedge(attempts: Hedged, hedging: Hedging, upstream: UpstreamPool) -> None:
-    """Send the request to another endpoint of `upstream`, too, if it is not answered in time."""
+    """Send the request to another endpoint of `upstream`, too, if no response begins in time."""
     exchange = attempts.exchange
     if exchange.method not in HEDGED or exchange.head.has_body or exchange.head.upgrade:
         return
@@ -51,7 +51,7 @@ def _begin(attempts: Hedged, upstream: UpstreamPool) -> None:
     if exchange.done or exchange.response_started or exchange.connection is None or attempts.hedge is not None:
         return
     if exchange.decision.upstream != upstream.upstream.name:
-        # Somebody else was asked instead meanwhile, and an answer of this upstream is no second one of theirs.
+        # The request has gone to another upstream meanwhile; this one's response is no alternative to that.
         return
     pool = upstream.next_but({exchange.endpoint_url}, upstream.key_of(exchange, exchange.identity))
     breaker, limit = upstream.breaker, upstream.limit
@@ -68,7 +68,7 @@ def _begin(attempts: Hedged, upstream: UpstreamPool) -> None:
 
 
 class Hedge:
-    """The second try, at `pool`; `done` once it has won, lost or failed."""
+    """The second try, at `pool`; `done` once it was used, cancelled or has failed."""
 
     __slots__ = (
         "_attempts",
@@ -97,7 +97,7 @@ class Hedge:
         self._connection: UpstreamConnection | None = None
 
     def lose(self) -> None:
-        """Another answer counts, or none: hang up."""
+        """Cancel the try: another response is used, or none is needed."""
         if not self.done:
             self._end()
             if self._connection is not None:
@@ -106,7 +106,7 @@ class Hedge:
                 self.pool.forget(self)
 
     def expired(self) -> None:
-        """The other try has failed, and this one isn't answered in time either."""
+        """The other try has failed, and this one got no response in time either."""
         if self._connection is None:
             self.pool.forget(self)
             self._fail("busy", 504, "No connection to the upstream could be had in time.")
@@ -120,7 +120,7 @@ class Hedge:
             make_room(limit)
 
     def _fail(self, cause: Cause, status: int, detail: str) -> None:
-        """This try is over; the exchange goes on with the other, or has failed too."""
+        """End this try; the exchange continues with the other, or has failed too."""
         if not self.done:
             self._end()
             self._attempts.hedge_failed(Failure(cause, status, detail, True))
@@ -132,14 +132,14 @@ class Hedge:
         return self._attempts.exchange
 
     def _is_wanted(self, status: int) -> bool:
-        """Whether an answer with `status` is: an error is not, while the other may still do better."""
+        """Whether a response with `status` is used: an error is not while the other try may still succeed."""
         return status < 500 or self._attempts.exchange.connection is None
 
     # What connections and pools call
 
     @property
     def repeatable(self) -> bool:
-        """Nothing is lost with it: the other try is under way."""
+        """Always: the other try is under way."""
         return True
 
     def waits_for(self, pool: EndpointPool) -> bool:
@@ -157,7 +157,7 @@ class Hedge:
         connection.transport.write(b"".join([*head_sent(self._attempts.exchange, self.pool), b"\r\n"]))
 
     def connect_failed(self, status: int, detail: str) -> None:
-        """No connection; the pool has noted that."""
+        """No connection could be opened; the pool has recorded that."""
         self._fail("connect", status, detail)
 
     def out_of_descriptors(self) -> None:
@@ -173,7 +173,7 @@ class Hedge:
         self._fail("busy", 503, detail)
 
     def interim_response(self, status: int, line: bytes, fields: bytes) -> None:
-        """A 1xx of a try that may not count is not passed on."""
+        """Ignore a 1xx: this try's response may not be used."""
 
     def switch_protocols(
         self, connection: UpstreamConnection, line: bytes, fields: bytes, upgrade: bytes, early: bytes
@@ -182,7 +182,7 @@ class Hedge:
         return False
 
     def whole_response(self, status: int, line: bytes, fields: bytes, body: bytes) -> None:
-        """A response came in one piece; the connection is no longer this one's."""
+        """A response arrived in one piece; its connection is back in the pool."""
         self._connection = None
         if self._is_wanted(status):
             self._win(None).whole_response(status, line, fields, body)
@@ -190,7 +190,7 @@ class Hedge:
             self._fail("status", status, "")
 
     def response_head(self, status: int, line: bytes, fields: bytes, delimited: bool) -> None:
-        """A response begins; the rest of it goes to the exchange itself."""
+        """A response begins; the exchange itself receives the rest."""
         connection = self._connection
         assert connection is not None
         if self._is_wanted(status):
@@ -200,20 +200,20 @@ class Hedge:
             self._fail("status", status, "")
 
     def response_body(self, body: bytes) -> None:
-        """Nothing comes here: a response is the exchange's from its head on."""
+        """Never called: the exchange receives a response from its head on."""
 
     def flush(self) -> None:
-        """Nothing is held back here."""
+        """Do nothing: no data is held back."""
 
     def response_complete(self) -> None:
-        """Nothing ends here: a response is the exchange's from its head on."""
+        """Never called: the exchange receives a response from its head on."""
 
     def upstream_lost(self) -> None:
         """The connection ended without a response."""
         self.upstream_failed("lost", 502, "The upstream closed the connection before its response was complete.")
 
     def upstream_failed(self, cause: Cause, status: int, detail: str, *, blame: bool = True) -> None:
-        """The endpoint can't answer."""
+        """The endpoint failed to respond."""
         if self._connection is not None:
             self._connection.discard()
         if blame:

@@ -1,7 +1,7 @@
-"""What becomes of a request whose attempt failed, before a byte of a response reached the client.
+"""Recovers a request whose attempt failed before a byte of a response reached the client.
 
-In this order: it is sent again where that is safe; the legacy side of its
-migration answers; what was answered before, or a static answer, is given.
+In this order: it is sent again if that is safe; it is sent to the legacy side of
+its migration; a stored or a static response is sent.
 """
 
 from __future__ import annotations
@@ -47,17 +47,17 @@ class Recovering(Protocol):
 
 
 def stale_key(exchange: RequestUnderWay) -> tuple[bytes, bytes]:
-    """What tells the response to this request from others in what is kept of them: where it was asked, and its line.
+    """The key of the response to this request in the store of stale responses: scheme, host and request line.
 
-    A response may repeat the host and the scheme that a trusted proxy reports, in links for one.
+    A response may contain the host and the scheme that a trusted proxy reports, for example in links.
     """
     forwarding = exchange.head.forwarding
     reported = "" if forwarding is None else f" {forwarding.scheme}://{forwarding.host}"
-    return f"{exchange.client.scheme}://{exchange.host}{reported}".lower().encode("latin-1"), exchange.line
+    return f"{exchange.client.scheme}://{exchange.host}{reported}".lower().encode("latin-1"), exchange.head.line
 
 
 def is_failure(decision: Decision, status: int) -> bool:
-    """Whether somebody may be asked again, or instead, because of an answer with this status."""
+    """Whether a response with this status is a failure that a retry or a fallback may recover."""
     route = decision.route
     if route is None:
         return False
@@ -70,7 +70,7 @@ def is_failure(decision: Decision, status: int) -> bool:
 
 
 def asked_to_wait(fields: bytes) -> float | None:
-    """The seconds that the Retry-After among a response's `fields` asks for, None where there is none."""
+    """The delay in seconds of the Retry-After in a response's `fields`; None if there is none."""
     for line in fields.split(b"\r\n"):
         name, _, value = line.partition(b":")
         if name.lower() == b"retry-after":
@@ -79,7 +79,7 @@ def asked_to_wait(fields: bytes) -> float | None:
 
 
 def recover(attempts: Recovering, failure: Failure) -> bool:
-    """Have somebody answer all the same; False where nobody may or can."""
+    """Retry or fall back; return False if neither is permitted or possible."""
     return _retry(attempts, failure) or _ask_legacy(attempts, failure) or _answer(attempts, failure)
 
 
@@ -109,7 +109,7 @@ def _retry(attempts: Recovering, failure: Failure) -> bool:
     attempts.retries += 1
     plane.counters.event("retries", upstream.upstream.name)
     if failure.cause == "status":
-        # The route says of this status that nothing was done.
+        # By the route's configuration, this status means that the request had no effect.
         attempts.sent = False
     exchange.client.deadline = plane.now + wait + LONGEST_WAIT
     plane.loop.call_later(wait, _try_again, attempts, upstream)
@@ -143,7 +143,6 @@ def _ask_legacy(attempts: Recovering, failure: Failure) -> bool:
     if exchange.observer is not None:
         exchange.observer.excuse(Excuse.OTHER_SIDE)
     exchange.decision_so_far = Decision(route, migration.legacy, "legacy", decision.identity, choice, changes=changes)
-    exchange.remembered = None
     attempts.start(legacy)
     return True
 

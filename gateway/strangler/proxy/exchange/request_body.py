@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 HELD_BODY = 65_536
 """Bytes of a request's body that wait for a connection before the client is asked to wait."""
 
-_NO_LIMIT = float("inf")
+_NO_LIMIT = sys.maxsize
 
 
 class RequestBody:
@@ -20,7 +22,7 @@ class RequestBody:
     def __init__(self) -> None:
         self.parts: list[bytes] = []
         self.received = 0
-        self.limit: float = _NO_LIMIT
+        self.limit: int = _NO_LIMIT
         self._bytes = 0
 
     def hold(self, part: bytes) -> bool:

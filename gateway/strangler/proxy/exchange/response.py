@@ -1,4 +1,4 @@
-"""What a client gets: the gateway's own fields, the framing that shows where a body ends, problem responses.
+"""The response to the client: the gateway's own fields, the framing of the body, problem responses.
 
 A response that comes in one piece is written in one piece. Of one that comes in
 parts, the exchange gathers those that one read brought, and writes them together.
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 AFTER_REQUEST_ID = b"\r\n" + VIA_LINE
 
 BY_LENGTH, IN_CHUNKS, UNTIL_CLOSE = range(3)
-"""What tells a client where the body of a response ends."""
+"""How a client recognizes the end of a response's body."""
 
 
 def head_for_client(

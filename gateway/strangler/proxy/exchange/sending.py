@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from strangler.proxy.exchange.failures import give_up
-from strangler.proxy.exchange.known_heads import fields_sent
-from strangler.proxy.exchange.transforms import changed_line
+from strangler.proxy.exchange.request_head import CRLF, as_fields, as_lines
+from strangler.proxy.exchange.transforms import added_to_request, changed_line, changed_request
 from strangler.proxy.exchange.upgrade import upgrade_fields
+from strangler.proxy.http.headers import VIA_LINE, own_forwarded_line
 
 if TYPE_CHECKING:
+    from strangler.auth.identity import Identity
     from strangler.model.route import Route
     from strangler.proxy.exchange.request_body import RequestBody
-    from strangler.proxy.exchange.under_way import RequestUnderWay
+    from strangler.proxy.exchange.under_way import ExchangeWorker, RequestUnderWay
     from strangler.proxy.upstream.endpoint_pool import EndpointPool
 
 
@@ -25,30 +27,51 @@ def head_sent(exchange: RequestUnderWay, pool: EndpointPool | None = None) -> li
     assert pool is not None
     decision = exchange.decision_so_far
     assert decision is not None
-    head = exchange.head
-    changes = decision.changes
-    remembered = exchange.remembered
+    head, client = exchange.head, exchange.client
+    changes, identity = decision.changes, decision.identity
     if other is not None and decision.route is not None and decision.route.changes is not None:
         changes = decision.route.changes_for(other.owner.upstream.name)
-        remembered = None
-    if remembered is not None:
-        fields = remembered.fields
-    else:
-        fields = fields_sent(head, exchange.client, decision, changes)
-        if head.upgrade:
-            fields += upgrade_fields(head.upgrade, pool.owner.upstream)
+    lines = head.lines
+    if identity is not None and head.credential_lines and not _passes_token(client.plane, identity):
+        lines = lines.copy()
+        for line in head.credential_lines:
+            lines.remove(line)
     if changes is None or changes.rewrite is None:
-        parts = [exchange.line]
+        parts = [head.line]
     else:
-        parts = [changed_line(changes.rewrite, exchange.line, exchange.path)]
+        parts = [changed_line(changes.rewrite, head.line, exchange.path)]
     if not head.host or (changes is not None and changes.endpoint_host):
-        parts += (b"Host: ", pool.endpoint.host_header, b"\r\n")
-    parts.append(fields)
+        parts += (b"Host: ", pool.endpoint.host_header, CRLF)
+    if changes is not None:
+        lines = as_lines(changed_request(changes, as_fields(lines)))
+    if lines:
+        parts += (CRLF.join(lines), CRLF)
+    if head.content_length is not None:
+        parts += (b"Content-Length: ", head.content_length, CRLF)
+    elif head.chunked:
+        parts.append(b"Transfer-Encoding: chunked\r\n")
+    parts += (client.forwarded, head.about_host)
+    if client.forwarded_element:
+        parts.append(own_forwarded_line(client.forwarded_element, head.host))
+    if identity is not None:
+        parts.append(identity.header_lines)
+    if changes is not None:
+        parts.append(added_to_request(changes, as_fields(head.lines)))
+    parts.append(VIA_LINE)
+    if head.upgrade:
+        parts.append(upgrade_fields(head.upgrade, pool.owner.upstream))
     if head.request_id is None:
-        parts += (b"X-Request-Id: ", exchange.request_id, b"\r\n")
+        parts += (b"X-Request-Id: ", exchange.request_id, CRLF)
     if not head.has_trace:
         parts += (b"traceparent: 00-", exchange.drawn[:32], b"-", exchange.drawn[32:], b"-01\r\n")
     return parts
+
+
+def _passes_token(worker: ExchangeWorker, identity: Identity) -> bool:
+    """Whether the upstream gets the caller's token, too."""
+    # A reload may have taken the provider away since the decision.
+    provider = worker.snapshot.providers.get(identity.provider)
+    return provider is not None and provider.forward_token
 
 
 def longest_silence(exchange: RequestUnderWay) -> float:

@@ -34,7 +34,7 @@ def switch_protocols(
         exchange.care().switched()
     exchange.ends = NEVER
     exchange.client.transport.write(head_of_switch(exchange, line, fields, upgrade))
-    # The handshake's time is what a request's is; how long a tunnel lives says nothing of the upstream.
+    # The latency is that of the handshake; how long a tunnel lives does not depend on the upstream.
     record(exchange, 101, write=False)
     exchange.client.plane.counters.event("tunnels_opened", upstream.name)
     held, client_is_full, client_has_ended = exchange.client.hand_over()

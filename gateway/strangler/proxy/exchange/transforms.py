@@ -1,4 +1,4 @@
-"""What a route changes of messages on their way: the request's line and fields, and the response's fields.
+"""Applies a route's changes to messages: to the request's line and fields, and to the response's fields.
 
 Where paths are rewritten, the paths in Location, Content-Location (RFC 9110
 sections 10.2.2 and 8.7), Refresh and the Path of cookies (RFC 6265 section

@@ -1,19 +1,18 @@
-"""A tunnel: what becomes of a client's and an endpoint's connection after 101 Switching Protocols.
+"""A tunnel: a client's and an endpoint's connection after 101 Switching Protocols.
 
-Facts (RFC 9110 section 7.8, RFC 6455): after 101 the connection speaks another
-protocol, as WebSocket, and whatever comes is passed on as it is, in both
-directions, each of which ends by itself. Of frames it is only followed where
-they end, so subprotocols, extensions and close codes are the two ends' own
-business.
+Facts (RFC 9110 section 7.8, RFC 6455): after 101 the connection uses another
+protocol, such as WebSocket, and all bytes are forwarded unchanged, in both
+directions, each of which ends independently. Of frames only the boundaries are
+tracked, so subprotocols, extensions and close codes are left to the two ends.
 
-Each end pauses the other when it can't take more. A tunnel over which nothing
-comes for `timeouts.tunnel` is closed; so is one of which one end has said its
-last and the other says nothing for `timeouts.idle`. An end that breaks breaks
-the other, so that nobody takes it for a proper end.
+Each end pauses the other when its buffer is full. A tunnel without data for
+`timeouts.tunnel` is closed; so is one that is half closed and has no data for
+`timeouts.idle`. If one end is reset, the other is reset too, so that it can't
+mistake the loss for a regular close.
 
-Where the gateway itself ends a WebSocket, both ends get a close frame with 1001
-(RFC 6455 section 7.4.1), behind the frame that is on its way to them, and a
-moment to answer it.
+When the gateway itself closes a WebSocket, both ends get a close frame with 1001
+(RFC 6455 section 7.4.1), after the frame that is in transit to them, and a
+moment to respond with theirs.
 """
 
 from __future__ import annotations
@@ -27,26 +26,26 @@ from strangler.proxy.exchange.websocket_frames import FrameWatch, close_frame
 from strangler.proxy.http.broken import ResetWhenSent
 
 if TYPE_CHECKING:
-    from strangler.proxy.exchange.under_way import RequestUnderWay, Worker
+    from strangler.proxy.exchange.under_way import ExchangeWorker, RequestUnderWay
     from strangler.proxy.upstream.connection import UpstreamConnection
 
 CLOSING = 5.0
-"""How long nothing of what was written may go out once a tunnel is to be closed, in seconds."""
+"""Seconds that a tunnel that is closing may go without sending any of its buffered data."""
 GOODBYE = 0.8
-"""How long the ends of a WebSocket may take to answer a close frame of the gateway's, in seconds."""
+"""Seconds that the ends of a WebSocket have to respond to the gateway's close frame."""
 
 
 _REASONS = {"drained": "The gateway shut down.", "idle": "Nothing was sent for too long."}
 
 
 class Tunnel:
-    """Two ends, and what they have in common; the exchange that asked for it is recorded when it is over."""
+    """Two ends and their shared state; the exchange that opened the tunnel is recorded when it is over."""
 
     __slots__ = ("_closing", "_exchange", "_unsent", "client", "deadline", "idle", "leaving", "plane", "upstream")
 
     def __init__(self, exchange: RequestUnderWay, connection: UpstreamConnection, *, websocket: bool) -> None:
         timeouts = exchange.timeouts
-        self.plane: Worker = exchange.client.plane
+        self.plane: ExchangeWorker = exchange.client.plane
         self.idle = timeouts.tunnel
         self.deadline = self.plane.now + self.idle
         self.client = TunnelEnd(self, "client", exchange.client.transport, timeouts.idle)
@@ -66,7 +65,7 @@ class Tunnel:
         return f"<Tunnel from_client={self.client.passed} from_upstream={self.upstream.passed}>"
 
     def start(self, from_client: bytes, from_upstream: bytes, client_is_full: bool, client_has_ended: bool) -> None:
-        """Take over both connections; what has come behind the handshake goes first."""
+        """Take over both connections; data that followed the handshake is sent first."""
         for end in (self.client, self.upstream):
             end.transport.set_protocol(cast(asyncio.Protocol, end))
         if client_is_full:
@@ -81,7 +80,7 @@ class Tunnel:
             self.client.eof_received()
 
     def go_away(self, reason: Literal["drained", "idle"]) -> None:
-        """End the tunnel for a `reason` of the gateway's own; the ends of a WebSocket are told by a close frame."""
+        """Close the tunnel for a `reason` of the gateway's own; the ends of a WebSocket get a close frame."""
         if self._closing or self.leaving:
             return
         self._exchange.note(_REASONS[reason])
@@ -92,12 +91,12 @@ class Tunnel:
         self.look_whether_over()
 
     def look_whether_over(self) -> None:
-        """Close once no end that was told is still to answer."""
+        """Close once neither end has still to respond to a close frame."""
         if not (self.client.is_awaited or self.upstream.is_awaited):
             self.close(self.leaving)
 
     def close(self, reason: str) -> None:
-        """Close both ends when what was written is out; who does not read it is cut off."""
+        """Close both ends once their buffers are sent; an end that does not read is aborted."""
         if self._closing:
             return
         self._closing = True
@@ -107,7 +106,7 @@ class Tunnel:
             end.transport.close()
 
     def expired(self) -> None:
-        """Nothing came for too long."""
+        """No data arrived for too long."""
         if self.leaving and not self._closing:
             self.close(self.leaving)
             return
@@ -122,7 +121,7 @@ class Tunnel:
             self.abort()
 
     def _break(self, end: TunnelEnd) -> None:
-        """Reset `end`, whose other end has broken, once it has all that the other had sent before."""
+        """Reset `end`, whose other end was reset, once it has all data that the other had sent before."""
         self._closing = True
         self.deadline = math.inf
         self.plane.counters.event("tunnels_closed", end.other.name)
@@ -134,9 +133,9 @@ class Tunnel:
             end.transport.abort()
 
     def lost(self, end: TunnelEnd, exc: Exception | None) -> None:
-        """`end` is gone, broken by `exc` if that is one."""
+        """`end` is closed; `exc` is the error if it was not closed regularly."""
         if not end.other.gone:
-            # Who has said all before may well be gone when the other's last words arrive.
+            # An end that has sent everything may be gone when the other's last data arrives.
             if exc is not None and not end.ended and not self._closing and not self.leaving:
                 self._break(end.other)
             else:
@@ -149,7 +148,7 @@ class Tunnel:
 
 
 class TunnelEnd:
-    """One end: hands on to the other what comes; `passed` counts the bytes, `ended` tells that no more will come."""
+    """One end: forwards data to the other; `passed` counts the bytes, `ended` is whether no more will arrive."""
 
     __slots__ = ("_half_idle", "ended", "gone", "name", "other", "passed", "told", "transport", "tunnel", "watch")
 
@@ -166,19 +165,19 @@ class TunnelEnd:
         self._half_idle = half_idle
 
     def say_goodbye(self) -> None:
-        """Write a close frame, if it is known that a frame may stand here and none has closed before."""
+        """Write a close frame, if the stream is at a frame boundary and no close frame was sent before."""
         watch = self.other.watch
         if watch is None or not watch.at_boundary or watch.closed or self.told or self.other.ended:
             return
         if not self.transport.is_closing():
             self.told = True
             self.transport.write(close_frame(masked=self.name == "upstream"))
-            # Its answer is awaited, whoever had asked it to wait.
+            # Its close frame is awaited, even if the other end had paused it.
             self.transport.resume_reading()
 
     @property
     def is_awaited(self) -> bool:
-        """Whether this end has still to answer a close frame, or to be told by one behind the frame on its way."""
+        """Whether this end has still to respond to a close frame, or to get one after the frame in transit."""
         if self.gone or self.ended or self.watch is None or self.other.watch is None:
             return False
         if self.told:
@@ -186,7 +185,7 @@ class TunnelEnd:
         return not (self.other.watch.closed or self.other.watch.lost or self.other.ended or self.other.gone)
 
     def _leave(self, data: bytes) -> None:
-        """What comes while the tunnel is ending: the rest of a frame goes on, and then nothing more."""
+        """Handle data while the tunnel is closing: forward the rest of a frame, then nothing more."""
         watch = self.watch
         if watch is not None and not self.other.told and not watch.lost:
             rest = watch.feed(data, to_boundary=True)

@@ -1,4 +1,4 @@
-"""A request on its way, as the parts of an exchange see it, and what it needs of its client and its worker.
+"""Protocols of a request in progress, its client and its worker, as the parts of an exchange use them.
 
 Exchange (exchange.py) is the one implementation. Its parts (attempts, recovery,
 hedging, admission, tunnel, response) and the observer of a shadowed one import
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from strangler.model.snapshot import Snapshot
     from strangler.model.upstream import Timeouts
     from strangler.observe.access_log import AccessLogWriter
+    from strangler.observe.callers import CallerTally
     from strangler.observe.counters import Counters
+    from strangler.observe.route_callers import RouteCallers
     from strangler.proxy.exchange.excuse import Excuse
-    from strangler.proxy.exchange.known_heads import Remembered
     from strangler.proxy.exchange.request_body import RequestBody
     from strangler.proxy.exchange.request_head import RequestHead
     from strangler.proxy.http.broken import ResetWhenSent
@@ -44,15 +45,14 @@ NEVER = float("inf")
 
 
 class RequestUnderWay(Request):
-    """A request, what is known of its response so far, and how it goes on.
+    """A request, the state of its response, and the actions that continue it.
 
     `entered` is the concurrency limit that it runs under, where no guard of its
     attempts sees to that. `ends` is when the whole exchange has to be over, by
     the loop's time. `timeouts` are those of the newest attempt, none before the
-    first. `remembered` is what known fields were decided to mean before. `drawn` is
-    what was drawn for its ids. `pool` is that of the newest attempt. `gathered` is
-    what came of a response in parts since the last write, None before its head, and
-    `framing` tells the client where its body ends; see `response`.
+    first. `drawn` is what was drawn for its ids. `pool` is that of the newest attempt.
+    `gathered` is what came of a response in parts since the last write, None before
+    its head, and `framing` tells the client where its body ends; see `response`.
     """
 
     __slots__ = (
@@ -70,12 +70,10 @@ class RequestUnderWay(Request):
         "gathered",
         "head",
         "keep_alive",
-        "line",
         "observer",
         "pool",
         "rate_limit_fields",
         "refetched",
-        "remembered",
         "request_complete",
         "request_id",
         "response_started",
@@ -86,7 +84,6 @@ class RequestUnderWay(Request):
 
     client: Client
     head: RequestHead
-    line: bytes
     request_id: bytes
     keep_alive: bool
     done: bool
@@ -97,7 +94,6 @@ class RequestUnderWay(Request):
     rate_limit_fields: bytes
     refetched: bool
     connection: UpstreamConnection | None
-    remembered: Remembered | None
     entered: ConcurrencyLimit[Admitted] | None
     ends: float
     timeouts: Timeouts
@@ -110,6 +106,11 @@ class RequestUnderWay(Request):
     observer: Observer | None
     pool: EndpointPool | None
     started: float
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Names and values as received."""
+        return self.head.fields
 
     @property
     def request(self) -> Request:
@@ -146,7 +147,7 @@ class RequestUnderWay(Request):
     def start(self) -> None:
         """Decide, and send the request on its way or respond to it."""
 
-    # What becomes of attempts
+    # Results of attempts
 
     @abstractmethod
     def send_to(self, upstream: UpstreamPool) -> None:
@@ -196,8 +197,13 @@ class Trying(Protocol):
 
     sent: bool
     stale_connection: bool
+    fallback: str
     reason: str
     broken: bool
+
+    def next(self, upstream: UpstreamPool) -> EndpointPool: ...
+
+    def take(self, status: int, fields: bytes) -> bool: ...
 
     def failed(self, failure: Failure) -> None: ...
 
@@ -206,6 +212,8 @@ class Trying(Protocol):
     def expired(self) -> bool: ...
 
     def keep_body(self, parts: list[bytes]) -> None: ...
+
+    def copy_body(self, body: bytes) -> None: ...
 
     def switched(self) -> None: ...
 
@@ -238,7 +246,7 @@ class Client(Protocol):
     def forwarded_element(self) -> str: ...
 
     @property
-    def plane(self) -> Worker: ...
+    def plane(self) -> ExchangeWorker: ...
 
     @property
     def transport(self) -> asyncio.Transport: ...
@@ -259,7 +267,7 @@ class Client(Protocol):
     def connection_lost(self, exc: Exception | None) -> None: ...
 
 
-class Worker(Protocol):
+class ExchangeWorker(Protocol):
     """What an exchange needs of the worker that it runs in."""
 
     @property
@@ -299,6 +307,12 @@ class Worker(Protocol):
     def counters(self) -> Counters: ...
 
     @property
+    def callers(self) -> CallerTally: ...
+
+    @property
+    def route_callers(self) -> RouteCallers: ...
+
+    @property
     def access_log(self) -> AccessLogWriter | None: ...
 
     @property
@@ -324,7 +338,7 @@ class Worker(Protocol):
 
 
 class Observer(Protocol):
-    """Sees one exchange in the order in which things happen; an exchange that nobody observes pays one test for it."""
+    """Is called with the events of one exchange in their order; an exchange without an observer pays one test."""
 
     def request_body(self, part: bytes) -> None:
         """A part of the request's body, in the framing in which it is sent."""

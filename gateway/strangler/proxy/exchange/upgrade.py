@@ -1,7 +1,7 @@
-"""What is offered to an upstream of the protocols that a client would switch to, and which of its answers count.
+"""Which of the protocols that a client offers are offered to an upstream, and which of its responses are valid.
 
 Facts (RFC 9110 section 7.8): Upgrade lists protocols, in the client's order;
-the server picks, by a 101 that names what it switches to, or goes on in HTTP.
+the server selects one, by a 101 that names it, or continues in HTTP.
 """
 
 from __future__ import annotations

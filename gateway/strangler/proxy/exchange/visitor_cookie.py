@@ -16,7 +16,7 @@ from strangler.routing.split import VISITOR_COOKIE
 
 VISITOR_LIFETIME = 31_536_000
 
-# Answers to other methods are kept only where something unusual is said, and never by the caches in use.
+# Responses to other methods are stored only with unusual directives, and never by the caches in use.
 _KEPT_METHODS = frozenset({"GET", "HEAD"})
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _NEVER_SHARED = frozenset({"private", "no-store"})

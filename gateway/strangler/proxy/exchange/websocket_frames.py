@@ -1,4 +1,4 @@
-"""Where WebSocket frames begin and end, as far as it can be known, and the frame that says goodbye.
+"""Tracks the boundaries of WebSocket frames, as far as they can be known, and builds the close frame.
 
 Facts (RFC 6455 sections 5 and 7): frames follow each other without gaps; those
 of a client are masked, those of a server are not; a control frame, such as a

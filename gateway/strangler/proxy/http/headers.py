@@ -11,18 +11,18 @@ Facts (RFC 9110 section 7.6.1, RFC 9112 section 6):
   trust are in `strangler.model.dropped_fields`.
 
 The action for a spelling is computed once and cached, because clients send the
-same few dozen spellings in every request.
+same few dozen spellings in every request, and so is the meaning of a Host.
 """
 
 from __future__ import annotations
 
 import re
-from enum import IntEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from strangler.model.changes import NOT_ALPHANUMERIC
 from strangler.model.dropped_fields import BELIEVED, FORWARDED, IDENTITY
+from strangler.proxy.http import field_actions as actions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,104 +33,103 @@ if TYPE_CHECKING:
 VIA = b"1.1 strangler"
 VIA_LINE = b"Via: " + VIA + b"\r\n"
 REMEMBERED_SPELLINGS = 4096
+REMEMBERED_HOSTS = 1024
+REMEMBERED_HOST = 255
+"""Longer ones are not cached: no name in the DNS is longer."""
 REMEMBERED_OPTIONS = 256
 REMEMBERED_OPTIONS_BYTES = 64
 REMEMBERED_SPELLING = 64
 """Longer names are not cached, so that the cache stays below 1 MiB."""
 
 
-class Action(IntEnum):
-    """How a header field is handled; FORWARD is 0 so that the hot path can test for truth."""
-
-    FORWARD = 0
-    DROP = 1
-    HOST = 2
-    CONTENT_LENGTH = 3
-    TRANSFER_ENCODING = 4
-    CONNECTION = 5
-    AUTHORIZATION = 6
-    EXPECT = 7
-    FORWARDED = 8
-    REQUEST_ID = 9
-    TRACEPARENT = 10
-    UPGRADE = 11
-    VIA = 12
-    MAX_FORWARDS = 13
-    DATE = 14
-    FROM_PROXIES = 15
-    TRACESTATE = 16
-
-
 HOP_BY_HOP = frozenset(
     {b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"proxy-authorization", b"te", b"trailer"}
 )
 
-_REQUEST = {
-    **dict.fromkeys(HOP_BY_HOP | {b"http2-settings", b"x-shadow"}, Action.DROP),
-    **dict.fromkeys([name.encode() for name in IDENTITY | BELIEVED], Action.DROP),
-    **dict.fromkeys([name.encode() for name in FORWARDED], Action.FORWARDED),
-    b"host": Action.HOST,
-    b"content-length": Action.CONTENT_LENGTH,
-    b"transfer-encoding": Action.TRANSFER_ENCODING,
-    b"connection": Action.CONNECTION,
-    b"authorization": Action.AUTHORIZATION,
-    b"expect": Action.EXPECT,
-    b"x-request-id": Action.REQUEST_ID,
-    b"traceparent": Action.TRACEPARENT,
-    b"tracestate": Action.TRACESTATE,
-    b"upgrade": Action.UPGRADE,
-    b"via": Action.VIA,
-    b"max-forwards": Action.MAX_FORWARDS,
+_REQUEST: dict[bytes, int] = {
+    **dict.fromkeys(HOP_BY_HOP | {b"http2-settings", b"x-shadow"}, actions.DROP),
+    b"proxy-connection": actions.PROXY_CONNECTION,
+    **dict.fromkeys([name.encode() for name in IDENTITY | BELIEVED], actions.DROP),
+    **dict.fromkeys([name.encode() for name in FORWARDED], actions.FORWARDED),
+    b"host": actions.HOST,
+    b"content-length": actions.CONTENT_LENGTH,
+    b"transfer-encoding": actions.TRANSFER_ENCODING,
+    b"connection": actions.CONNECTION,
+    b"authorization": actions.AUTHORIZATION,
+    b"expect": actions.EXPECT,
+    b"x-request-id": actions.REQUEST_ID,
+    b"traceparent": actions.TRACEPARENT,
+    b"tracestate": actions.TRACESTATE,
+    b"upgrade": actions.UPGRADE,
+    b"via": actions.VIA,
+    b"max-forwards": actions.MAX_FORWARDS,
 }
-_RESPONSE = {
-    **dict.fromkeys(HOP_BY_HOP, Action.DROP),
-    b"upgrade": Action.UPGRADE,
-    b"content-length": Action.CONTENT_LENGTH,
-    b"transfer-encoding": Action.TRANSFER_ENCODING,
-    b"connection": Action.CONNECTION,
-    b"x-request-id": Action.REQUEST_ID,
-    b"date": Action.DATE,
+_RESPONSE: dict[bytes, int] = {
+    **dict.fromkeys(HOP_BY_HOP, actions.DROP),
+    b"proxy-connection": actions.PROXY_CONNECTION,
+    b"upgrade": actions.UPGRADE,
+    b"content-length": actions.CONTENT_LENGTH,
+    b"transfer-encoding": actions.TRANSFER_ENCODING,
+    b"connection": actions.CONNECTION,
+    b"x-request-id": actions.REQUEST_ID,
+    b"date": actions.DATE,
 }
 _GUARDED = frozenset(name for name in _REQUEST if name != b"te")
 NAME_IN_VIA = re.compile(rb"(?:^|,)[ \t]*[^ \t,]+[ \t]+strangler(?=[ \t,]|$)", re.IGNORECASE)
 """Matches each entry of this gateway, or of another with its name, in a Via field (RFC 9110 section 7.6.3)."""
 
 
-class Actions(dict[bytes, int]):
-    """A cache from a spelling of a field name to its action.
+_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
-    It is bounded in number and length, because clients choose the spellings.
-    `passed` are folded names that are forwarded although they are guarded.
+
+class Actions:
+    """The action for each spelling of a field name; `known` has those that were looked up before.
+
+    That is bounded in number and length, because clients choose the spellings:
+    a full one starts anew. `passed` are folded names that are forwarded although
+    they are guarded.
     """
+
+    __slots__ = ("_guarded", "_named", "_passed", "known")
 
     def __init__(
         self,
-        known: Mapping[bytes, Action],
+        named: Mapping[bytes, int],
         guarded: frozenset[bytes],
-        passed: Mapping[bytes, Action] | None = None,
+        passed: Mapping[bytes, int] | None = None,
     ) -> None:
-        super().__init__()
-        self._known = known
+        self.known: dict[bytes, int] = {}
+        self._named = named
         self._guarded = guarded
         self._passed = passed or {}
 
-    def __missing__(self, spelling: bytes) -> int:
+    def of(self, spelling: bytes) -> int:
+        """The action for `spelling`; NO_NAME for what is no field name."""
+        action = self.known.get(spelling)
+        return self.look_up(spelling) if action is None else action
+
+    def look_up(self, spelling: bytes) -> int:
+        """The same for one that is not `known`."""
+        if _NAME.fullmatch(spelling) is None:
+            return actions.NO_NAME
         name = spelling.lower()
-        action = int(self._known.get(name, Action.FORWARD))
+        action = self._named.get(name, actions.FORWARD)
         if not action or self._passed:
             folded = NOT_ALPHANUMERIC.sub(b"-", name)
             if folded in self._passed:
-                action = int(self._passed[folded])
+                action = self._passed[folded]
             elif not action and folded in self._guarded:
-                action = int(Action.DROP)
-        if len(self) < REMEMBERED_SPELLINGS and len(spelling) <= REMEMBERED_SPELLING:
-            self[spelling] = action
+                action = actions.DROP
+        if len(spelling) <= REMEMBERED_SPELLING:
+            if len(self.known) >= REMEMBERED_SPELLINGS:
+                self.known.clear()
+            self.known[spelling] = action
         return action
 
 
 def request_actions(passed: Mapping[str, Sender]) -> Actions:
     """Return the actions of request fields, with the folded names in `passed` forwarded."""
-    senders: dict[Sender, Action] = {"anyone": Action.FORWARD, "proxies": Action.FROM_PROXIES}
+    senders: dict[Sender, int] = {"anyone": actions.FORWARD, "proxies": actions.FROM_PROXIES}
     return Actions(_REQUEST, _GUARDED, {name.encode(): senders[sender] for name, sender in passed.items()})
 
 
@@ -169,6 +168,32 @@ def forwarded_lines(peer: str, scheme: str) -> bytes:
 def forwarded_host_line(host: str, secure: bool) -> bytes:
     """Return the fields with the Host that the client requested, and its port or the scheme's default."""
     return f"X-Forwarded-Host: {host}\r\nX-Forwarded-Port: {port_of(host, secure)}\r\n".encode("ascii")
+
+
+class Host:
+    """A valid Host: its `text`, and the lines that tell an upstream of it, by whether the client used https."""
+
+    __slots__ = ("lines", "secure_lines", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.lines = forwarded_host_line(text, False)
+        self.secure_lines = forwarded_host_line(text, True)
+
+
+_hosts: dict[bytes, Host] = {}
+
+
+def known_host(value: bytes) -> Host | None:
+    """Return what a Host field with `value` means, None where it is not valid; cached for recent ones."""
+    host = _hosts.get(value)
+    if host is None and is_host(value):
+        host = Host(value.decode("ascii"))
+        if len(value) <= REMEMBERED_HOST:
+            if len(_hosts) >= REMEMBERED_HOSTS:
+                _hosts.clear()
+            _hosts[value] = host
+    return host
 
 
 def forwarded_element(peer: str, scheme: str) -> str:

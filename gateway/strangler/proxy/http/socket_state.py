@@ -92,7 +92,7 @@ def acknowledged(transport: asyncio.Transport) -> int | None:
     if raw is None or sys.platform != "linux":
         return None
     try:
-        found = raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ACKNOWLEDGED.size)
+        information = raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ACKNOWLEDGED.size)
     except OSError:
         return None
-    return int(_ACKNOWLEDGED.unpack(found)[0]) if len(found) == _ACKNOWLEDGED.size else None
+    return int(_ACKNOWLEDGED.unpack(information)[0]) if len(information) == _ACKNOWLEDGED.size else None

@@ -36,8 +36,9 @@ class TlsConnection(asyncio.Transport, asyncio.Protocol):
     `protocol` gets `connection_made` when the handshake has succeeded. `settled`
     is called once with the result of the handshake: None or the error; if the
     handshake fails, only `settled` is called. There is no timer here: `deadline`
-    limits the handshake, and the caller enforces it. A client that sends HTTP
-    instead of a handshake gets `plain_answer`, unencrypted.
+    limits the handshake, and the caller enforces it. Without a `server_name` this
+    is the server's side: a client that sends HTTP instead of a handshake gets
+    `plain_answer`, unencrypted.
     """
 
     __slots__ = (
@@ -63,7 +64,6 @@ class TlsConnection(asyncio.Transport, asyncio.Protocol):
         context: ssl.SSLContext,
         settled: Callable[[TlsConnection, Exception | None], None],
         *,
-        server_side: bool,
         server_name: str | None = None,
         plain_answer: Callable[[], bytes] | None = None,
     ) -> None:
@@ -71,12 +71,12 @@ class TlsConnection(asyncio.Transport, asyncio.Protocol):
         self.deadline = NEVER
         self._protocol = protocol
         self._settled = settled
-        self._server_side = server_side
+        self._server_side = server_name is None
         self._plain_answer = plain_answer
         self._raw: asyncio.Transport = None  # type: ignore[assignment]
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
-        self._ssl = context.wrap_bio(self._incoming, self._outgoing, server_side, server_name)
+        self._ssl = context.wrap_bio(self._incoming, self._outgoing, self._server_side, server_name)
         self._established = False
         self._ended = False
         self._closing = False
@@ -289,15 +289,13 @@ Connection = TypeVar("Connection", bound=asyncio.Protocol)
 async def connect(
     loop: asyncio.AbstractEventLoop,
     factory: Callable[[], Connection],
-    host: str,
-    port: int,
+    to: tuple[str, int] | socket.socket,
     context: ssl.SSLContext,
     server_name: str,
-    connected: socket.socket | None = None,
 ) -> Connection:
     """Open a TLS connection to an endpoint that presents a valid certificate for `server_name`.
 
-    It uses the socket `connected` if that is given.
+    `to` is a host and port, or a connected socket.
 
     Raises OSError (ssl.SSLError is a subclass) if no connection can be opened. If
     the caller cancels, the connection is closed.
@@ -310,12 +308,12 @@ async def connect(
             handshake.set_result(error)
 
     def secured() -> TlsConnection:
-        return TlsConnection(protocol, context, settled, server_side=False, server_name=server_name)
+        return TlsConnection(protocol, context, settled, server_name=server_name)
 
-    if connected is None:
-        transport, _ = await loop.create_connection(secured, host, port)
+    if isinstance(to, tuple):
+        transport, _ = await loop.create_connection(secured, *to)
     else:
-        transport, _ = await loop.create_connection(secured, sock=connected)
+        transport, _ = await loop.create_connection(secured, sock=to)
     try:
         error = await handshake
         if error is not None:

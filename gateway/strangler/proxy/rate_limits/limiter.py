@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from strangler.model.rate_limits import RateLimit, Redis
 from strangler.model.route import Route
-from strangler.observe.counters import Notice
+from strangler.observe.worker_report import Notice
 from strangler.proxy.rate_limits.redis_counts import SharedCounts
 from strangler.proxy.rate_limits.redis_trouble import Trouble
 from strangler.proxy.rate_limits.shared_buckets import Tally, new_tally
@@ -130,7 +130,7 @@ class RateLimiter:
     def check(self, exchange: Limited, route: Route, upstream: UpstreamPool) -> None:
         """Send `exchange` to `upstream` if the limits of `route` admit it, now or soon; else send a response."""
         limits = route.rate_limits
-        buckets = [bucket_of(limit, exchange.request, exchange.identity) for limit in limits]
+        buckets = [bucket_name(limit, exchange.request, exchange.identity) for limit in limits]
         shared = self._shared
         if shared is None:
             self._decide_here(exchange, limits, buckets, upstream)
@@ -217,7 +217,7 @@ class RateLimiter:
         exchange.turn_away(Refusal(429, detail), verdict.wait / SECOND, fields)
 
 
-def bucket_of(limit: RateLimit, request: Request, identity: Identity | None) -> str:
+def bucket_name(limit: RateLimit, request: Request, identity: Identity | None) -> str:
     """Return the name of the bucket of `limit` that a request takes from."""
     for key in limit.keys:
         value = sticky_value(key, request, identity)

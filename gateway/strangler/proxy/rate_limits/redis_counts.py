@@ -104,15 +104,15 @@ class SharedCounts:
                 await self._wanted.wait()
                 self._wanted.clear()
                 asked, self._waiting = self._waiting, []
-                found = await self._in_time(self._decide(asked))
-                if found is None:
+                decided = await self._in_time(self._decide(asked))
+                if decided is None:
                     self.away = True
                     self._on_change(self._trouble)
                     self._give_up(asked)
                     self._give_up(self._waiting)
                     await self._until_back()
                     continue
-                for (_, _, answer), verdicts in zip(asked, found, strict=True):
+                for (_, _, answer), verdicts in zip(asked, decided, strict=True):
                     _tell(answer, verdicts)
                 asked = []
         finally:
@@ -213,8 +213,8 @@ class SharedCounts:
             for buckets, rates, _ in asked:
                 numbers = [number for rate in rates for number in (-(-rate.interval // _MICROSECOND), rate.burst)]
                 pipeline.evalsha(self._script, len(buckets), *map(_key, buckets), *numbers)
-            found: list[list[int]] = await pipeline.execute()
-        return [_verdicts(values, rates) for (_, rates, _), values in zip(asked, found, strict=True)]
+            replies: list[list[int]] = await pipeline.execute()
+        return [_verdicts(values, rates) for (_, rates, _), values in zip(asked, replies, strict=True)]
 
 
 def _ignore(verdicts: list[Verdict] | None) -> None:

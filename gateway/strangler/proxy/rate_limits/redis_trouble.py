@@ -55,9 +55,9 @@ def trouble_of(error: BaseException) -> Trouble:
     for word in _WORD.findall(text):
         if word in _BY_WORD:
             return _BY_WORD[word]
-    found = _by_kind(error)
-    if found is not None:
-        return found
+    known = _by_kind(error)
+    if known is not None:
+        return known
     if isinstance(error, (TimeoutError, exceptions.TimeoutError)):
         return NO_ANSWER
     if isinstance(error, exceptions.AuthenticationError):

@@ -1,6 +1,6 @@
 """Connections to endpoints: start with `upstream_pool`, which chooses an endpoint.
 
 `endpoint_pool` keeps the connections of one endpoint, `connection` sends a
-request and reads its response, `short_response` reads plain responses without
-the parser (docs/decisions/0004).
+request and reads its response, the head of a plain one without the parser
+(`plain_response`, docs/decisions/0028).
 """

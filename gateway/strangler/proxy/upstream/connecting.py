@@ -27,8 +27,8 @@ Address = tuple[int, tuple[str, int] | tuple[str, int, int, int]]
 
 async def addresses_of(loop: asyncio.AbstractEventLoop, host: str, port: int) -> list[Address]:
     """Return a name's addresses in the resolver's order, families alternating; raises OSError if there are none."""
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    addresses = dict.fromkeys((int(family), cast(tuple[str, int], address)) for family, _, _, _, address in found)
+    resolved = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = dict.fromkeys((int(family), cast(tuple[str, int], address)) for family, _, _, _, address in resolved)
     return in_turn(list(addresses))
 
 
@@ -72,8 +72,8 @@ async def connect_first(
                 if winner is not None:
                     for silent in late - {attempts[winner]}:
                         failed(silent)
-                    found = attempts.pop(winner)
-                    return winner.result(), found
+                    connected = attempts.pop(winner)
+                    return winner.result(), connected
                 if not done:
                     late.update(attempts.values())
                 if more:
@@ -89,7 +89,7 @@ def _take_failures(
     failed: Callable[[int], None],
 ) -> OSError | None:
     """Remove the failed ones from `attempts`; return the error of one of them."""
-    found: OSError | None = None
+    failure: OSError | None = None
     for task in done:
         error = task.exception()
         if error is None:
@@ -99,10 +99,10 @@ def _take_failures(
         place = attempts.pop(task)
         if error.errno not in EXHAUSTED:
             failed(place)
-            found = found or error
+            failure = failure or error
         else:
-            found = error
-    return found
+            failure = error
+    return failure
 
 
 async def _connect(loop: asyncio.AbstractEventLoop, address: Address) -> socket.socket:

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 import httptools
 
-from strangler.proxy.http.headers import RESPONSE_ACTIONS, Action, connection_options
+from strangler.proxy.http import field_actions as actions
+from strangler.proxy.http.headers import RESPONSE_ACTIONS, connection_options
 from strangler.proxy.http.socket_state import arrivals, rest_of
 from strangler.proxy.http.status_lines import status_line
 from strangler.proxy.http.tls import TruncatedError
-from strangler.proxy.upstream.short_response import read_short_response
+from strangler.proxy.upstream.framing import BadResponse, check_framing, check_switch
+from strangler.proxy.upstream.plain_response import plain_response
 
 if TYPE_CHECKING:
     from strangler.model.upstream import Upstream
@@ -28,16 +30,9 @@ if TYPE_CHECKING:
     from strangler.resilience.retry import Cause
 
 LARGEST_HEAD = 262_144
-
-_DIGITS = frozenset(b"0123456789")
 _LENGTH = frozenset({b"content-length"})
-_NO_OPTIONS: frozenset[bytes] = frozenset()
 _ABOUT_OTHER_THAN_FIELDS = frozenset({b"close", b"keep-alive", b"content-length"})
 """Connection options that remove no field: two concern the connection, and Content-Length is needed."""
-
-
-class BadResponse(Exception):
-    """The endpoint's response is malformed or ambiguous; the message gives the reason."""
 
 
 class ConnectionPool(Protocol):
@@ -51,6 +46,9 @@ class ConnectionPool(Protocol):
 
     @property
     def date_line(self) -> bytes: ...
+
+    @property
+    def takes_plain(self) -> bool: ...
 
     def release(self, connection: UpstreamConnection) -> None: ...
 
@@ -111,6 +109,7 @@ class UpstreamConnection:
         "_head_bytes",
         "_in_body",
         "_interim",
+        "_left",
         "_length_fields",
         "_lines",
         "_parser",
@@ -141,13 +140,14 @@ class UpstreamConnection:
         self.released_at = 0.0
         self.carried_body = False
         self._arrivals: select.poll | None = None
-        self._new_parser()
+        self._parser: httptools.HttpResponseParser | None = None
         self._begin()
 
-    def _new_parser(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
+    def _new_parser(self) -> httptools.HttpResponseParser:
+        self._parser = parser = httptools.HttpResponseParser(self)
         if self.pool.upstream.bare_lf:
-            self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
+            parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
+        return parser
 
     def _begin(self) -> None:
         self._lines: list[bytes] = []
@@ -159,6 +159,8 @@ class UpstreamConnection:
         self._transfer_encoding: bytes | None = None
         self._upgrade: bytes | None = None
         self._head_bytes = 0
+        # Bytes to come of a body that the parser does not see.
+        self._left = 0
         self._interim = False
         self._in_body = False
         self._complete = False
@@ -182,18 +184,11 @@ class UpstreamConnection:
             self.reusable = False
             self.transport.abort()
             return
-        if not self.answering and exchange.method != "HEAD":
-            short = read_short_response(data)
-            if short is not None:
-                status, line, fields, body, dated = short
-                self.exchange = None
-                self.used = True
-                if exchange.request_complete:
-                    self.pool.release(self)
-                else:
-                    self.discard()
-                exchange.whole_response(status, line, fields if dated else fields + self.pool.date_line, body)
-                return
+        if self._left:
+            self._read_body(exchange, data)
+            return
+        if not self.answering and self.pool.takes_plain and self._read_plain(exchange, data):
+            return
         if not self.answering and not data.startswith(b"H"):
             # The parser accepts the names of some other protocols as HTTP.
             self._malformed(exchange, False, BadResponse("it does not begin with HTTP"))
@@ -203,7 +198,7 @@ class UpstreamConnection:
         malformed: Exception | None = None
         self._head_bytes += len(data)
         try:
-            self._parser.feed_data(data)
+            (self._parser or self._new_parser()).feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             assert self._upgrade is not None
             line, fields, early = status_line(101, self._phrase), b"".join(self._lines), data[upgrade.args[0] :]
@@ -233,6 +228,52 @@ class UpstreamConnection:
         else:
             exchange.flush()
 
+    def _read_plain(self, exchange: Requesting, data: bytes) -> bool:
+        """Take the response that `data` is, whole or but for the rest of its body, unless it is for the parser."""
+        end = data.find(b"\r\n\r\n")
+        if not 0 < end <= LARGEST_HEAD:
+            return False
+        head = plain_response(data, end, exchange.method == "HEAD")
+        if head is None:
+            return False
+        end += 4
+        left = head.length - len(data) + end
+        if left < 0:
+            return False
+        fields = head.fields if head.dated else head.fields + self.pool.date_line
+        if not left:
+            self.exchange = None
+            self.used = True
+            if exchange.request_complete:
+                self.pool.release(self)
+            else:
+                self.discard()
+            exchange.whole_response(head.status, head.line, fields, data[end:])
+            return True
+        self.answering = True
+        exchange.response_head(head.status, head.line, fields, True)
+        self._left = head.length
+        if self.exchange is not None:
+            self._read_body(self.exchange, data[end:])
+        return True
+
+    def _read_body(self, exchange: Requesting, data: bytes) -> None:
+        """Pass on a part of a body whose head was plain."""
+        if len(data) > self._left:
+            # The rest belongs to no request; the parser lets empty lines pass, too.
+            data, rest = data[: self._left], data[self._left :]
+            self.reusable = self.reusable and not rest.strip(b"\r\n")
+        self._left -= len(data)
+        if data:
+            exchange.response_body(data)
+        if self.exchange is not exchange:
+            # It has moved on to another connection.
+            return
+        if self._left:
+            exchange.flush()
+        else:
+            self._finish(exchange)
+
     def eof_received(self) -> bool:
         if self.exchange is not None:
             # Closing waits until everything is written, and an endpoint that has ended may read no more of it.
@@ -248,7 +289,7 @@ class UpstreamConnection:
                 if self.exchange is None:
                     break
         # It refers to this connection, which would otherwise have to wait for a garbage collection.
-        self._parser = None  # type: ignore[assignment]
+        self._parser = None
         self.pool.lost(self)
         exchange = self.exchange
         if exchange is None:
@@ -313,28 +354,32 @@ class UpstreamConnection:
 
     # httptools callbacks
 
+    def on_message_begin(self) -> None:
+        # If this is another response's beginning, the parser would take the next response for its rest.
+        self.reusable = self.reusable and not self._complete
+
     def on_status(self, phrase: bytes) -> None:
         self._phrase += phrase
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._in_body:
             return
-        action = RESPONSE_ACTIONS[name]
+        action = RESPONSE_ACTIONS.of(name)
         if action:
-            if action == Action.CONTENT_LENGTH:
+            if action == actions.CONTENT_LENGTH:
                 self._content_length = value
                 self._length_fields += 1
                 self._lines.append(b"%b: %b\r\n" % (name, value.lstrip(b"0") or b"0"))
-            elif action == Action.DATE:
+            elif action == actions.DATE:
                 self._dated = True
                 self._lines.append(b"%b: %b\r\n" % (name, value))
-            elif action == Action.TRANSFER_ENCODING:
+            elif action == actions.TRANSFER_ENCODING:
                 known = self._transfer_encoding
                 self._transfer_encoding = value if known is None else known + b"," + value
-            elif action == Action.CONNECTION:
+            elif action == actions.CONNECTION:
                 known = self._connection
                 self._connection = value if known is None else known + b"," + value
-            elif action == Action.UPGRADE:
+            elif action == actions.UPGRADE:
                 self._upgrade = value if self._upgrade is None else self._upgrade + b"," + value
             return
         self._lines.append(b"%b: %b\r\n" % (name, value))
@@ -343,17 +388,21 @@ class UpstreamConnection:
         exchange = self.exchange
         if exchange is None or self._complete:
             raise BadResponse("a second response follows")
-        status = self._parser.get_status_code()
-        version = self._parser.get_http_version()
+        parser = self._parser
+        assert parser is not None
+        status = parser.get_status_code()
+        version = parser.get_http_version()
         if status < 100 or version not in ("1.1", "1.0"):
             raise BadResponse(f"HTTP/{version} with the status {status} is invalid")
-        options = connection_options(self._connection) if self._connection is not None else _NO_OPTIONS
+        options = connection_options(self._connection or b"")
         named = options - _ABOUT_OTHER_THAN_FIELDS
         if named:
             self._strip(named)
         if status < 200:
             if status == 101:
-                self._check_switch()
+                check_switch(self._upgrade, self._connection, self._content_length, self._transfer_encoding)
+                # Some servers send a length of 0 although there is nothing to frame; it is not forwarded.
+                self._strip(_LENGTH)
                 return
             if self._length_fields:
                 self._strip(_LENGTH)
@@ -362,9 +411,15 @@ class UpstreamConnection:
             return
         self._in_body = True
         kept = version == "1.1" or b"keep-alive" in options
-        if not kept or b"close" in options or (exchange.method != "HEAD" and not self._parser.should_keep_alive()):
+        if not kept or b"close" in options or (exchange.method != "HEAD" and not parser.should_keep_alive()):
             self.reusable = False
-        delimited = self._is_delimited(status, exchange.method)
+        bodyless = exchange.method == "HEAD" or status == 204 or status == 304
+        check_framing(version, self._content_length, self._length_fields, self._transfer_encoding)
+        delimited = bodyless or self._content_length is not None
+        self.until_close = not delimited and self._transfer_encoding is None
+        if status == 204 and self._length_fields:
+            # A server must not send one, and not every client ignores it (RFC 9110 section 8.6).
+            self._strip(_LENGTH)
         if exchange.method == "HEAD":
             # llhttp can't be told that no body follows, so this parser is discarded.
             self._complete = True
@@ -375,39 +430,6 @@ class UpstreamConnection:
             # It names the protocol that the client has to switch to (RFC 9110 section 15.5.22).
             self._lines.append(b"Connection: Upgrade\r\nUpgrade: %b\r\n" % self._upgrade)
         exchange.response_head(status, status_line(status, self._phrase), b"".join(self._lines), delimited)
-
-    def _check_switch(self) -> None:
-        """Raise BadResponse unless this is a valid 101: it names a protocol, for this hop, and has no body."""
-        if self._upgrade is None or b"upgrade" not in connection_options(self._connection or b""):
-            raise BadResponse("it switches protocols without Upgrade and the option in Connection")
-        if self._transfer_encoding is not None or (self._content_length or b"0").strip(b"0"):
-            raise BadResponse("it switches protocols in a message with a body")
-        # Some servers send a length of 0 although there is nothing to frame; it is not forwarded.
-        self._strip(_LENGTH)
-
-    def _is_delimited(self, status: int, method: str) -> bool:
-        """Return whether Content-Length gives the end of the response; ambiguous framing raises BadResponse."""
-        bodyless = method == "HEAD" or status == 204 or status == 304
-        length = self._content_length
-        coding = self._transfer_encoding
-        if length is not None:
-            if self._length_fields > 1:
-                raise BadResponse("several Content-Length fields")
-            if coding is not None:
-                raise BadResponse("both Content-Length and Transfer-Encoding")
-            if not length or not _DIGITS.issuperset(length):
-                raise BadResponse("Content-Length is not a number")
-        elif coding is not None:
-            if coding.lower() != b"chunked":
-                raise BadResponse("a transfer coding other than chunked")
-            if self._parser.get_http_version() != "1.1":
-                raise BadResponse("Transfer-Encoding in HTTP/1.0")
-        elif not bodyless:
-            self.until_close = True
-        if status == 204 and length is not None:
-            # A server must not send one, and not every client ignores it (RFC 9110 section 8.6).
-            self._strip(_LENGTH)
-        return bodyless or length is not None
 
     def _strip(self, named: frozenset[bytes]) -> None:
         self._lines = [line for line in self._lines if line.partition(b":")[0].lower() not in named]

@@ -174,6 +174,11 @@ class EndpointPool:
         return self.plane.date_line
 
     @property
+    def takes_plain(self) -> bool:
+        """Whether plain responses are read without the parser."""
+        return self.plane.takes_plain
+
+    @property
     def busy(self) -> int:
         """The number of active and waiting requests."""
         return self.open - len(self.idle) + len(self.waiting)
@@ -330,13 +335,7 @@ class EndpointPool:
             if self._context is not None:
                 server_name = self.owner.upstream.tls.server_name or endpoint.certified_name
                 connection = await connect(
-                    loop,
-                    self._new_connection,
-                    host,
-                    endpoint.port,
-                    self._context,
-                    server_name,
-                    connected,
+                    loop, self._new_connection, connected or (host, endpoint.port), self._context, server_name
                 )
             elif connected is None:
                 _, connection = await loop.create_connection(self._new_connection, host, endpoint.port)
@@ -379,13 +378,13 @@ class EndpointPool:
                 self._serve_waiting()
             return connected, pool
         now = self.plane.now
-        found = await addresses_of(loop, self.endpoint.host, self.endpoint.port)
-        if len(found) == 1 and "%" not in found[0][1][0] and not any(found[0][1][3:]):
-            return found[0][1][0], self
-        self.avoided = avoided = {one: until for one, until in self.avoided.items() if until > now and one in found}
-        found.sort(key=lambda one: avoided.get(one, 0.0))
+        resolved = await addresses_of(loop, self.endpoint.host, self.endpoint.port)
+        if len(resolved) == 1 and "%" not in resolved[0][1][0] and not any(resolved[0][1][3:]):
+            return resolved[0][1][0], self
+        self.avoided = avoided = {one: until for one, until in self.avoided.items() if until > now and one in resolved}
+        resolved.sort(key=lambda one: avoided.get(one, 0.0))
         connected, place = await connect_first(
-            loop, found, lambda lost: self.avoided.__setitem__(found[lost], now + AVOIDED)
+            loop, resolved, lambda lost: self.avoided.__setitem__(resolved[lost], now + AVOIDED)
         )
         return connected, self
 

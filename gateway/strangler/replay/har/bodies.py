@@ -109,8 +109,8 @@ def _of_text(posted: Mapping[str, Any], text: str, media: str, fields: Fields, s
 def _charset(media: str, fields: Fields) -> str | None:
     """The charset that a Content-Type names, None where it is UTF-8."""
     named = [value for name, value in fields if name.lower() == "content-type"]
-    found = _CHARSET.search(named[0] if named else media)
-    return None if found is None or found[1].lower() in ("utf-8", "utf8") else found[1]
+    declared = _CHARSET.search(named[0] if named else media)
+    return None if declared is None or declared[1].lower() in ("utf-8", "utf8") else declared[1]
 
 
 def _of_parameters(parameters: list[Mapping[str, Any]], media: str, sizes: _Sizes) -> bytes | None:

@@ -43,7 +43,7 @@ def read_har(data: bytes, name: str, origins: Collection[str] = ()) -> RecordedR
     if not isinstance(log, dict) or not isinstance(entries, list):
         raise RecordingError(f"{name}: not an HTTP Archive: there is no list at log.entries")
     recording = RecordedRequests()
-    found: _Found = []
+    requests: _Found = []
     for number, entry in enumerate(entries, 1):
         place = f"{name}, entry {number}"
         try:
@@ -55,10 +55,10 @@ def read_har(data: bytes, name: str, origins: Collection[str] = ()) -> RecordedR
         if isinstance(request, str):
             recording.skipped[sayable(request)] += 1
         else:
-            found.append((origin_of(entry["request"]["url"]) or "", request))
+            requests.append((origin_of(entry["request"]["url"]) or "", request))
     if len(recording.unreadable) == len(entries) > 0:
         raise RecordingError(recording.unreadable[0])
-    _choose_hosts(recording, found, log, entries, origins, name)
+    _choose_hosts(recording, requests, log, origins, name)
     return recording
 
 
@@ -107,28 +107,27 @@ def _field(field: Any) -> tuple[str, str]:
 
 def _choose_hosts(
     recording: RecordedRequests,
-    found: _Found,
+    requests: _Found,
     log: dict[str, Any],
-    entries: list[Any],
     named: Collection[str],
     name: str,
 ) -> None:
     """Take the requests to the hosts that are asked, and count the others."""
-    hosts = Counter(host_of(origin) for origin, _ in found)
+    hosts = Counter(host_of(origin) for origin, _ in requests)
     if named:
-        taken = {origin for origin, _ in found if is_named(origin, named)}
-        if not taken and found:
+        taken = {origin for origin, _ in requests if is_named(origin, named)}
+        if not taken and requests:
             there = ", ".join(
-                sayable(f"{origin} ({count})") for origin, count in Counter(o for o, _ in found).most_common(5)
+                sayable(f"{origin} ({count})") for origin, count in Counter(o for o, _ in requests).most_common(5)
             )
             raise RecordingError(f"{name}: no request went to {', '.join(named)}; most went to {there}")
     else:
-        chosen = page_host(log, entries, hosts) or next((host for host, _ in hosts.most_common(1)), "")
-        taken = {origin for origin, _ in found if host_of(origin) == chosen}
+        chosen = page_host(log, log["entries"], hosts) or next((host for host, _ in hosts.most_common(1)), "")
+        taken = {origin for origin, _ in requests if host_of(origin) == chosen}
         if len(hosts) > 1:
             said = f"requests to other hosts than {chosen}: name those to ask by --origin URL, which may be repeated"
             recording.left_out.append(sayable(said))
-    for origin, request in found:
+    for origin, request in requests:
         if origin in taken:
             recording.requests.append(request)
         else:

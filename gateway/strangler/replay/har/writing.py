@@ -42,7 +42,7 @@ def _entry(document: Mapping[str, Any]) -> dict[str, Any]:
 def _request(request: Mapping[str, Any]) -> dict[str, Any]:
     fields = request["headers"]
     body = request["body"]
-    found: dict[str, Any] = {
+    entry: dict[str, Any] = {
         "method": request["method"],
         "url": f"http://{_value(fields, 'host') or 'localhost'}{request['target']}",
         "httpVersion": "HTTP/1.1",
@@ -54,11 +54,11 @@ def _request(request: Mapping[str, Any]) -> dict[str, Any]:
     }
     if body != "":
         # A body that is no text was not stored.
-        found["postData"] = {
+        entry["postData"] = {
             "mimeType": _value(fields, "content-type") or "",
             "text": REDACTED if body is None else body,
         }
-    return found
+    return entry
 
 
 def _response(response: Mapping[str, Any]) -> dict[str, Any]:

@@ -69,11 +69,11 @@ class _Loader(yaml.CSafeLoader):
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         """A mapping whose keys may be anything: what can't be a key becomes its text."""
         self.flatten_mapping(node)
-        found: dict[Any, Any] = {}
+        mapping: dict[Any, Any] = {}
         for key_node, value_node in node.value:
             key = self.construct_object(key_node, deep=True)
-            found[str(key) if isinstance(key, (dict, list)) else key] = self.construct_object(value_node, deep=deep)
-        return found
+            mapping[str(key) if isinstance(key, (dict, list)) else key] = self.construct_object(value_node, deep=deep)
+        return mapping
 
 
 def _number(loader: _Loader, node: yaml.ScalarNode) -> int | Number | str:

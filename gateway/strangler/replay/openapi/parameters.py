@@ -28,7 +28,7 @@ class Unfilled(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter, and the `values` that its description names; `odd` says what of it was not understood."""
+    """A parameter, and the `values` that its description names; `odd` lists what was not understood."""
 
     name: str
     place: str
@@ -46,7 +46,7 @@ def parameters_of(
     item: Mapping[str, Any], operation: Mapping[str, Any], description: Description
 ) -> dict[tuple[str, str], Parameter]:
     """Those of the path and of the operation, which go before, by place and name."""
-    found = {}
+    parameters = {}
     for raw in (*_listed(item), *_listed(operation)):
         described = description.resolved(raw)
         name, place = str(described.get("name", "")), str(described.get("in", ""))
@@ -59,10 +59,10 @@ def parameters_of(
         if place not in _PLACES:
             odd.append(f"its place '{place}' is not one of {', '.join(_PLACES)}")
         explode = described.get("explode")
-        found[place, name] = Parameter(
+        parameters[place, name] = Parameter(
             name, place, required, style, style == "form" if explode is None else is_true(explode), values, odd
         )
-    return found
+    return parameters
 
 
 def _listed(described: Mapping[str, Any]) -> list[Any]:
@@ -107,11 +107,11 @@ def _named(described: Mapping[str, Any], description: Description, odd: list[str
 def _understood(read: Any, odd: list[str]) -> list[Any]:
     """What `read` gives; nothing, and a word in `odd`, where it can't be understood."""
     try:
-        found: list[Any] = read()
+        values: list[Any] = read()
     except (Unresolved, TypeError, AttributeError, ValueError) as error:
         odd.append(str(error))
         return []
-    return found
+    return values
 
 
 def _of_example(example: Mapping[str, Any]) -> list[Any]:

@@ -46,8 +46,10 @@ def read_openapi(data: bytes, name: str) -> RecordedRequests:
     except DescriptionError as error:
         raise RecordingError(f"{name}: {error}") from None
     if not isinstance(document, dict) or not str(document.get("openapi", "")).startswith("3."):
-        found = f"swagger {document['swagger']}" if isinstance(document, dict) and "swagger" in document else "neither"
-        raise RecordingError(f"{name}: not OpenAPI 3: `openapi: 3.x` is expected at the top, found {found}")
+        version = (
+            f"swagger {document['swagger']}" if isinstance(document, dict) and "swagger" in document else "neither"
+        )
+        raise RecordingError(f"{name}: not OpenAPI 3: `openapi: 3.x` is expected at the top, found {version}")
     recording = RecordedRequests()
     paths = document.get("paths", {})
     if not isinstance(paths, dict):
@@ -96,14 +98,14 @@ class _RequestReader:
                 why = f" ({parameter.odd[0]})" if parameter.odd else ""
                 raise Unfilled(f"no example, default or enum for {parameter}{why}")
         prefix = self._prefix(item, operation)
-        found: dict[RecordedRequest, None] = {}
+        requests: dict[RecordedRequest, None] = {}
         for chosen in _choices(list(parameters.values())):
             try:
-                found[_request(prefix, path, chosen, f"{self._name}, GET {path}")] = None
+                requests[_request(prefix, path, chosen, f"{self._name}, GET {path}")] = None
             except (Unfilled, *_ODD) as reason:
                 values = ", ".join(f"{parameter.name}={_shown(value)}" for parameter, value in chosen)
                 self._recording.unfilled.append(sayable(f"GET {path} with {values or 'no value'}: {reason}"))
-        self._recording.requests += found
+        self._recording.requests += requests
         self._say_left_out(path, list(parameters.values()))
 
     def _say_left_out(self, path: str, parameters: list[Parameter]) -> None:
@@ -170,7 +172,7 @@ def _request(prefix: str, path: str, chosen: _Chosen, source: str) -> RecordedRe
     target = prefix + _filled(path.partition("#")[0], in_path)
     if query:
         target += f"{'&' if '?' in target else '?'}{'&'.join(query)}"
-    return RecordedRequest("GET", target, fields, source=sayable(source), endpoint=sayable(f"GET {prefix}{path}"))
+    return RecordedRequest("GET", target, fields, source=sayable(source), operation=sayable(f"GET {prefix}{path}"))
 
 
 def _filled(path: str, values: Mapping[str, str]) -> str:

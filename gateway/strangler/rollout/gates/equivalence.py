@@ -65,7 +65,8 @@ def _result(operations: Sequence[ComparedPairs], target: float, needed: float) -
             )
     unproven = [each for each in operations if each.missing != 0]
     if not unproven:
-        return Passed(f"{len(operations)} operations mismatch in fewer than {target:.4g} of all requests")
+        number = "the operation mismatches" if len(operations) == 1 else f"all {len(operations)} operations mismatch"
+        return Passed(f"{number} in fewer than {target:.4g} of all requests")
     slowest = max(unproven, key=_seconds)
     pairs = "more pairs than can come" if slowest.missing is None else f"{slowest.missing} more matching pairs"
     others = f" and {len(unproven) - 1} other operations" if len(unproven) > 1 else ""

@@ -1,4 +1,4 @@
-"""The sum of many simulated rollouts: error probabilities, durations, and callers who met a bad release."""
+"""The sum of many simulated rollouts: error probabilities, durations, and callers exposed to a bad release."""
 
 from __future__ import annotations
 
@@ -49,7 +49,12 @@ class SimulatedFigures:
 def simulate(policy: RolloutPolicy, traffic: Traffic, ratio: float, runs: int, seed: int) -> SimulatedFigures:
     """Play `runs` rollouts; the same seed plays the same ones."""
     random, policy = Random(seed), played_policy(policy)
-    played = [play(policy, traffic, ratio, random) for _ in range(runs)]
+    return summed(policy, ratio, seed, [play(policy, traffic, ratio, random) for _ in range(runs)])
+
+
+def summed(policy: RolloutPolicy, ratio: float, seed: int, played: Sequence[Played]) -> SimulatedFigures:
+    """The figures of rollouts that were played."""
+    runs = len(played)
     shares = [percent for percent in policy.steps if percent > 0]
     return SimulatedFigures(
         runs=runs,

@@ -64,7 +64,7 @@ class Play:
         self._traffic = traffic
         self._ratio = ratio
         self._random = random
-        self._now = START + random.random() * DAY
+        self._now = START + random.random() * traffic.period
         self._record = Record(migration=REVISION, revision=REVISION)
         self._events: StepEvents | None = None
         self._began = self._now
@@ -104,7 +104,7 @@ class Play:
         events = self._events
         assert events is not None
         holds = self._record.state is RolloutState.HOLDING
-        phase = self._began % DAY
+        phase = self._began % self._traffic.period
         until = self._traffic.traffic_time(self._now + HOLDING_TURN - self._began, phase) if holds else float("inf")
         events.run(self._record.rollback_test("errors"), until, promotes=not holds)
         self._now = max(self._now, self._began + self._traffic.wall_time(events.time, phase))

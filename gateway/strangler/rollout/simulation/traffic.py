@@ -39,6 +39,11 @@ class Traffic:
     always_failing: float = 0.01
     request_failure: float = 1e-5
 
+    @property
+    def period(self) -> float:
+        """Seconds after which the wave repeats; a phase is below it."""
+        return DAY
+
     def seen_by(self, time: float) -> float:
         """The share of all callers who have come by this traffic time."""
         return _came(self, time, 1.0)
@@ -49,7 +54,7 @@ class Traffic:
         return always * _came(self, time, 1.0) + (1 - always) * _came(self, time, ratio * self.request_failure)
 
     def wall_time(self, time: float, phase: float) -> float:
-        """The wall time that `time` of traffic takes, beginning at `phase` seconds of the day."""
+        """The wall time that `time` of traffic takes, beginning at `phase` seconds of the period."""
         turn = 2 * math.pi / DAY
         low, high = time / (1 + self.wave), time / (1 - self.wave) + 1
         for _ in range(60):
@@ -61,7 +66,7 @@ class Traffic:
         return high
 
     def traffic_time(self, wall: float, phase: float) -> float:
-        """The traffic time that passes in `wall` seconds, beginning at `phase` seconds of the day."""
+        """The traffic time that passes in `wall` seconds, beginning at `phase` seconds of the period."""
         turn = 2 * math.pi / DAY
         return wall + self.wave / turn * (math.cos(turn * phase) - math.cos(turn * (phase + wall)))
 

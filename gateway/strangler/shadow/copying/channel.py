@@ -50,6 +50,11 @@ class Channel(asyncio.Protocol):
         self._not_compared: dict[NotCompared, int] = {}
         self._counts_at = 0.0
 
+    @property
+    def connected(self) -> bool:
+        """Whether the judge is reached, so that pairs are sent rather than dropped."""
+        return self._transport is not None
+
     def listen_at(self, path: str | None) -> None:
         """The address of the judge; None if there is no judge."""
         if path != self._path:
@@ -159,7 +164,10 @@ class Channel(asyncio.Protocol):
 
 
 class ChannelReceiver(asyncio.Protocol):
-    """The judge's end of one worker's channel: gives each batch to `take`, and itself to `met` and `gone`."""
+    """The judge's end of one worker's channel.
+
+    Passes each batch to `take`, and itself to `met` once connected and to `gone` once disconnected.
+    """
 
     def __init__(
         self,

@@ -56,10 +56,7 @@ class Lane:
     Requests that one of `sides` served are copied to one of the `targets`, by
     method; at most `most` are held. `threshold` is the share in 1/100 of a
     percent, `route` the first of the migration's routes. `hanging` is whether
-    the copy that ended last timed out, `version` the version of the snapshot,
-    `mark` identifies facts that were found for this lane only.
-    `same_caller_again` is whether the same fields, connection and identity imply
-    the same caller.
+    the copy that ended last timed out, `version` the version of the snapshot.
     """
 
     def __init__(
@@ -80,8 +77,6 @@ class Lane:
         self.threshold = shadow.threshold
         self.route = next((route for route in snapshot.routes if route.migration is migration), None)
         self.version = snapshot.version
-        self.mark = object()
-        self.same_caller_again = all(key.kind != "none" for key in migration.sticky)
         self._plane = plane
         self._channel = channel
         self._flying: set[Flight] = set()

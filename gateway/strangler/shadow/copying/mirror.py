@@ -26,7 +26,7 @@ from strangler.shadow.copying.channel import Channel
 from strangler.shadow.copying.copy import Copy
 from strangler.shadow.copying.lane import Lane
 from strangler.shadow.copying.recording import ExaminedFields, ExchangeRecording, KnownRecording
-from strangler.shadow.known_pairs import KNOWN_PAIRS, SelfTestOrder, labelled
+from strangler.shadow.known_pairs import KNOWN_PAIRS, SelfTestOrder
 from strangler.shadow.pair import Reason
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Mirror:
         if reason is not None:
             lane.count(route, exchange.method, side, reason)
             return None
-        fields = ExaminedFields.of(exchange, lane)
+        fields = ExaminedFields(lane, exchange.head.fields)
         if fields.overridden:
             lane.count(route, exchange.method, side, Reason.METHOD)
             return None
@@ -112,16 +112,12 @@ class Mirror:
         return None
 
     def self_test(self, order: SelfTestOrder) -> None:
-        """Send the known pairs of a migration through the normal path; ignore one that is not shadowed here."""
+        """Send the known pairs of a migration through the normal path; ignore a migration that is not shadowed here."""
         lane = self._lanes.get(order.migration)
         if lane is None or lane.route is None:
             return
-        pool = lane.self_test_pool(order.candidate)
         for known in KNOWN_PAIRS.values():
-            name = labelled(order.ticket, known.kind)
-            recording = KnownRecording(
-                lane, lane.route, pool, known, legacy=order.legacy, self_test=name, complete=self._complete
-            )
+            recording = KnownRecording(lane, known, order, self._complete)
             if not recording.given_up:
                 self._complete(recording)
 

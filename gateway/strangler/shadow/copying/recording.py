@@ -19,8 +19,7 @@ from strangler.proxy.exchange.excuse import Excuse
 from strangler.proxy.exchange.failures import CLIENT_GONE
 from strangler.proxy.exchange.sending import head_sent
 from strangler.routing.split import caller_key
-from strangler.shadow.pair import Reason, SideResponse
-from strangler.shadow.whole_responses import (
+from strangler.shadow.comparable_requests import (
     ACCEPT_ENCODING,
     CONDITIONS,
     NAME_LENGTHS,
@@ -29,6 +28,8 @@ from strangler.shadow.whole_responses import (
     with_decodable_encodings,
     without_conditions,
 )
+from strangler.shadow.known_pairs import SelfTestOrder, labelled
+from strangler.shadow.pair import Reason, SideResponse
 
 if TYPE_CHECKING:
     from strangler.proxy.exchange.under_way import RequestUnderWay
@@ -58,10 +59,9 @@ class ExaminedFields:
     digest of the caller, None until it is needed.
     """
 
-    __slots__ = ("_lane_mark", "caller", "conditional", "overridden", "recoded")
+    __slots__ = ("caller", "conditional", "overridden", "recoded")
 
     def __init__(self, lane: Lane, fields: list[tuple[bytes, bytes]]) -> None:
-        self._lane_mark = lane.mark
         self.overridden = False
         self.conditional = False
         self.recoded = False
@@ -76,21 +76,6 @@ class ExaminedFields:
                 elif known in _OVERRIDES:
                     self.overridden = True
 
-    @classmethod
-    def of(cls, exchange: RequestUnderWay, lane: Lane) -> ExaminedFields:
-        """Return the facts of `exchange`, computed once for cached fields (decision 0003): their meaning is constant.
-
-        The digest of the caller depends on the fields, the connection and the
-        identity, like the cached decision.
-        """
-        remembered = exchange.remembered
-        if remembered is None or not lane.same_caller_again:
-            return cls(lane, exchange.head.fields)
-        found = remembered.examined
-        if not isinstance(found, cls) or found._lane_mark is not lane.mark:
-            found = remembered.examined = cls(lane, exchange.head.fields)
-        return found
-
 
 class ExchangeRecording:
     """Observes one exchange until its response is complete; keeps no more data once `given_up`.
@@ -98,6 +83,8 @@ class ExchangeRecording:
     `unread` is why the candidate's response is not kept. `complete` gets the
     recording once the client has the whole response, which took `seconds`.
     """
+
+    # Positional parameters instead of an object for them: one recording is made for each shadowed request.
 
     __slots__ = (
         "_body",
@@ -279,26 +266,19 @@ class ExchangeRecording:
 
 
 class KnownRecording(ExchangeRecording):
-    """Replaces the recording for a known pair, which has no client; legacy's response came from `legacy`."""
+    """Replaces the recording for a known pair of a self-test, which has no client."""
 
     __slots__ = ("_known", "_legacy")
 
     def __init__(
-        self,
-        lane: Lane,
-        route: Route,
-        pool: UpstreamPool,
-        known: KnownPair,
-        *,
-        legacy: str,
-        self_test: str,
-        complete: Callable[[ExchangeRecording], None],
+        self, lane: Lane, known: KnownPair, order: SelfTestOrder, complete: Callable[[ExchangeRecording], None]
     ) -> None:
-        fields = ExaminedFields(lane, [])
-        super().__init__(lane, route, "GET", pool, fields, side="legacy", complete=complete)
-        self.self_test = self_test
+        assert lane.route is not None
+        pool = lane.self_test_pool(order.candidate)
+        super().__init__(lane, lane.route, "GET", pool, ExaminedFields(lane, []), side="legacy", complete=complete)
+        self.self_test = labelled(order.ticket, known.kind)
         self._known = known
-        self._legacy = legacy
+        self._legacy = order.legacy
         self.whole_response(*known.legacy)
 
     def copied(self) -> bytes:

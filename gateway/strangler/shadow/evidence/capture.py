@@ -109,11 +109,11 @@ class Captures:
                 for number, documents in taken.items():
                     self._orders[number].taken[:0] = documents
                 raise
-        found = await asyncio.to_thread(database.read, _read)
-        new = found.keys() - self._orders.keys()
+        orders = await asyncio.to_thread(database.read, _read)
+        new = orders.keys() - self._orders.keys()
         if new:
             await database.write(lambda connection: _begin(connection, new))
-        self._orders = {number: self._orders.get(number, order) for number, order in found.items()}
+        self._orders = {number: self._orders.get(number, order) for number, order in orders.items()}
 
 
 def _write(connection: Connection, taken: Mapping[int, list[bytes]], now: float) -> None:
@@ -140,15 +140,15 @@ def _begin(connection: Connection, numbers: Iterable[int]) -> None:
 
 def _read(connection: Connection) -> dict[int, _Order]:
     """All orders, less what was taken for them already, by a judge that has died since."""
-    found = {}
+    by_number = {}
     for row in connection.execute(select(orders)).all():
         count, size = connection.execute(
             select(sql.count(), sql.coalesce(sql.sum(sql.length(captured.c.document)), 0)).where(
                 captured.c.capture == row.id
             )
         ).one()
-        found[int(row.id)] = _Order(row.migration, row.until, row.requests - int(count), row.size - int(size))
-    return found
+        by_number[int(row.id)] = _Order(row.migration, row.until, row.requests - int(count), row.size - int(size))
+    return by_number
 
 
 def order(database: Database, migration: str, until: float, requests: int, size: int) -> int:

@@ -17,7 +17,7 @@ from strangler.shadow.pair import UNSAMPLED
 from strangler.shadow.report.report import ClassProof, Proof
 
 SHORTEST_SPAN = 60.0
-"""Seconds over which a rate is measured at the least: what came in a burst says nothing about an hour."""
+"""Minimum seconds over which a rate is measured: a burst does not represent an hour."""
 
 CLASSES = ("high", "medium", "low", AUTHENTICATION)
 """Classes of risk, the worst first; questions of access are one of their own."""
@@ -85,19 +85,19 @@ class Counted:
         return sum(row.requests for row in self._rows if row.outcome == outcome)
 
     def _by_reason(self, outcome: Outcome) -> dict[str, int]:
-        found: dict[str, int] = {}
+        reasons: dict[str, int] = {}
         for row in self._rows:
             if row.outcome == outcome:
-                found[row.reason] = found.get(row.reason, 0) + row.requests
-        return dict(sorted(found.items(), key=lambda item: -item[1]))
+                reasons[row.reason] = reasons.get(row.reason, 0) + row.requests
+        return dict(sorted(reasons.items(), key=lambda item: -item[1]))
 
 
 def proof_of(evidence: int, wrong: int, target: float, span: float, most: int | None = None) -> Proof:
     """What `evidence` pairs, gathered in `span` seconds, prove; `most` bounds how many of the right ones count."""
     right = evidence - wrong if most is None else min(evidence - wrong, most)
-    found = sequential_verdict(right + wrong, wrong, target)
-    to_go = found.seconds_to_go((right + wrong) / max(span, SHORTEST_SPAN))
-    return Proof(right + wrong, wrong, found.bound, found.missing, to_go, found.proven)
+    judgement = sequential_verdict(right + wrong, wrong, target)
+    to_go = judgement.seconds_to_go((right + wrong) / max(span, SHORTEST_SPAN))
+    return Proof(right + wrong, wrong, judgement.bound, judgement.missing, to_go, judgement.proven)
 
 
 def class_proofs(rows: list[OutcomeCount], target: float, span: float) -> tuple[ClassProof, ...]:
@@ -105,9 +105,9 @@ def class_proofs(rows: list[OutcomeCount], target: float, span: float) -> tuple[
     proving = [row for row in rows if row.evidence and row.outcome != Outcome.NOT_COMPARED]
     general = sum(row.requests for row in proving if not row.is_about_access)
     access = sum(row.requests for row in proving if row.risk == AUTHENTICATION)
-    found = []
+    proofs = []
     for risk in CLASSES:
         wrong = sum(row.requests for row in proving if row.risk == risk and row.outcome in AGAINST)
         pairs = access if risk == AUTHENTICATION else general
-        found.append(ClassProof(risk, proof_of(pairs, wrong, target, span)))
-    return tuple(found)
+        proofs.append(ClassProof(risk, proof_of(pairs, wrong, target, span)))
+    return tuple(proofs)

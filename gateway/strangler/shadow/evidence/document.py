@@ -34,7 +34,7 @@ _MOST_LOOKED_THROUGH = 1 << 30
 
 
 def documented(pair: Pair, comparison: Comparison, values: bool, redaction: Redaction) -> dict[str, Any]:
-    """What is kept of `pair`; `values` tells whether values may be, else digests stand in their place."""
+    """The stored form of `pair`: with its values if `values`, else with digests in their place."""
     head, _, body = pair.request.partition(b"\r\n\r\n")
     fields = tuple(
         (name, value.strip(b" \t"))
@@ -49,9 +49,9 @@ def documented(pair: Pair, comparison: Comparison, values: bool, redaction: Reda
     bodies = _Bodies(redaction)
     legacy, kept_of_legacy = _side(pair.legacy, values, redaction, bodies)
     extracted, kept_of_extracted = _side(pair.extracted, values, redaction, bodies)
-    found = [*comparison.differences, *(one for one, _ in comparison.ignored)]
-    kept = _quick([kept_of_legacy, kept_of_extracted], len(found))
-    shown = [_difference(one, values, redaction, kept) for one in found]
+    differences = [*comparison.differences, *(one for one, _ in comparison.ignored)]
+    kept = _quick([kept_of_legacy, kept_of_extracted], len(differences))
+    shown = [_difference(one, values, redaction, kept) for one in differences]
     differing = len(comparison.differences)
     rules = (rule for _, rule in comparison.ignored)
     return {

@@ -3,7 +3,7 @@
 Evidence is about one version of both sides under one set of rules. An epoch is
 identified by these: by what of the configuration decides about responses and
 their comparison, by how often an operator has reset the migration, and by the
-versions that both sides tell in a header. The same ones make the same epoch on
+versions that both sides report in a header. The same ones make the same epoch on
 every gateway and after every restart; others make another, which begins with
 no evidence.
 """
@@ -21,10 +21,10 @@ from strangler.shadow.pair import Pair
 
 LONGEST_VERSION = 100
 MOST_AN_HOUR = 20
-"""New versions of a migration's sides within an hour; a header with more than that tells no version."""
+"""Maximum new versions of a migration's sides within an hour; a header with more contains no version."""
 
 CHANGING = "(another with each response)"
-"""Stands for the version of a side whose header tells none."""
+"""Represents the version of a side whose header has none."""
 
 
 class EpochKey(NamedTuple):
@@ -103,7 +103,7 @@ class Epochs:
         latest = max(stored, key=lambda epoch: epoch.last)
         key = self.current.key
         if self._versions is not None and not key.legacy and not key.extracted:
-            # No response has told a version yet: they are those of before, until one does.
+            # No response has reported a version yet: the earlier ones hold until one does.
             key = key._replace(legacy=latest.key.legacy, extracted=latest.key.extracted)
         self._known = {epoch.key.id: epoch for epoch in stored}
         self.current = self._enter(key, self.current.began, _why(latest.key, key))
@@ -165,5 +165,5 @@ def _pattern(header: str | None) -> re.Pattern[bytes] | None:
 
 
 def _version(pattern: re.Pattern[bytes], head: bytes) -> str:
-    found = pattern.search(head)
-    return "" if found is None else found[1].strip(b" \t")[:LONGEST_VERSION].decode("utf-8", "backslashreplace")
+    match = pattern.search(head)
+    return "" if match is None else match[1].strip(b" \t")[:LONGEST_VERSION].decode("utf-8", "backslashreplace")

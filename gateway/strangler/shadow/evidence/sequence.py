@@ -1,6 +1,6 @@
 """What compared pairs prove while they come in: a test that may be looked at after every pair.
 
-Null hypothesis: at least the share `target` of the requests is answered wrongly.
+Null hypothesis: at least the share `target` of the responses is wrong.
 Alternative: a tenth of it. The likelihood ratio of the two,
 
     E = ((1 - target/10) / (1 - target)) ** right * (1/10) ** wrong

@@ -169,11 +169,11 @@ def _learned(connection: Connection) -> dict[str, bytes]:
 
 
 def _epochs(connection: Connection) -> dict[str, list[Epoch]]:
-    found: dict[str, list[Epoch]] = {}
+    by_migration: dict[str, list[Epoch]] = {}
     for row in connection.execute(select(epochs)):
         key = EpochKey(row.settings, row.resets, row.legacy, row.extracted)
-        found.setdefault(row.migration, []).append(Epoch(row.migration, key, row.began, row.last, row.reason))
-    return found
+        by_migration.setdefault(row.migration, []).append(Epoch(row.migration, key, row.began, row.last, row.reason))
+    return by_migration
 
 
 def _variety(connection: Connection) -> dict[OperationOf, Variety]:
@@ -188,9 +188,9 @@ def _rows(table: Table, counts: Mapping[Any, int]) -> list[dict[str, Any]]:
 
 def _signature_rows(counts: dict[SignatureKey, int]) -> list[dict[str, Any]]:
     rows: dict[tuple[str, str, str, int, str], dict[str, Any]] = {}
-    for found, count in counts.items():
-        key = (found.migration, found.epoch, found.signature, found.period, found.operation)
-        row = rows.setdefault(key, {**found._asdict(), "count": 0})
+    for counted, count in counts.items():
+        key = (counted.migration, counted.epoch, counted.signature, counted.period, counted.operation)
+        row = rows.setdefault(key, {**counted._asdict(), "count": 0})
         row["count"] += count
     return list(rows.values())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -16,6 +17,7 @@ from strangler.model.route import Route
 from strangler.model.shadow import Shadow
 from strangler.shadow.evidence.counts import Counted, class_proofs, proof_of, select_counts
 from strangler.shadow.evidence.epochs import CHANGING
+from strangler.shadow.evidence.present_pairs import TOGETHER, most_evidence
 from strangler.shadow.evidence.tables import (
     PERIOD,
     epochs,
@@ -48,32 +50,32 @@ from strangler.store.database import Database, StoreError
 SELF_TEST_LASTS = 7800.0
 """Seconds for which a self-test speaks for the evidence that comes after it; there is one every hour."""
 
-TOGETHER = 60.0
-"""Seconds within which two epochs take turns while a version is rolled out; the newer one is the present one."""
-
 
 class NoSuchEpoch(Exception):
     """There is no evidence of that epoch; the message says which there are."""
 
 
-def report(
-    database: Database,
-    migration: Migration,
-    routes: Iterable[Route],
-    now: float,
-    since: float = 0.0,
-    target: float = TARGET,
-    epoch: str | None = None,
-) -> ShadowReport:
-    """The report about `migration`, whose routes are `routes`; of its present epoch unless another is named.
+@dataclass(frozen=True, slots=True)
+class ReportQuery:
+    """What a report is about: evidence up to `now` and not before `since`, in seconds since 1970.
 
-    Raises StoreError and NoSuchEpoch.
+    `target` is the share of wrong responses to prove. Without an `epoch`, the
+    present one is reported.
     """
+
+    now: float
+    since: float = 0.0
+    target: float = TARGET
+    epoch: str | None = None
+
+
+def report(database: Database, migration: Migration, routes: Iterable[Route], query: ReportQuery) -> ShadowReport:
+    """Return the report about `migration`, whose routes are `routes`. Raises StoreError and NoSuchEpoch."""
 
     def read(connection: Connection) -> ShadowReport:
         known = _epochs(connection, migration.name)
-        chosen = _chosen(known, epoch)
-        return _EpochReader(connection, migration, chosen, since, now, target).report(list(routes))
+        chosen = _chosen(known, query.epoch)
+        return _EpochReader(connection, migration, chosen, query).report(list(routes))
 
     return database.read(read)
 
@@ -97,33 +99,27 @@ def _epochs(connection: Connection, migration: str) -> list[EpochSummary]:
 def _chosen(known: list[EpochSummary], wanted: str | None) -> EpochSummary | None:
     if wanted is None:
         return next((epoch for epoch in known if epoch.current), None)
-    found = [epoch for epoch in known if epoch.id.startswith(wanted)]
-    if len(found) != 1:
+    matching = [epoch for epoch in known if epoch.id.startswith(wanted)]
+    if len(matching) != 1:
         there = ", ".join(epoch.id for epoch in known) or "none"
         raise NoSuchEpoch(f"there is no epoch '{wanted}' (there are {there})")
-    return found[0]
+    return matching[0]
 
 
 class _EpochReader:
     """Reads one migration's evidence of one epoch by one connection."""
 
     def __init__(
-        self,
-        connection: Connection,
-        migration: Migration,
-        epoch: EpochSummary | None,
-        since: float,
-        now: float,
-        target: float,
+        self, connection: Connection, migration: Migration, epoch: EpochSummary | None, query: ReportQuery
     ) -> None:
         self._connection = connection
         self._migration = migration
         self._shadow = migration.shadow or Shadow()
         self._epoch = epoch
         self._id = epoch.id if epoch is not None else ""
-        self._period = int(since // PERIOD) * PERIOD if since else 0
-        self._now = now
-        self._target = target
+        self._period = int(query.since // PERIOD) * PERIOD if query.since else 0
+        self._now = query.now
+        self._target = query.target
         self._variety = self._read_variety()
 
     def report(self, routes: list[Route]) -> ShadowReport:
@@ -235,13 +231,9 @@ class _EpochReader:
         return proof_of(counted.evidence, counted.wrong, self._target, self._span(began), self._most(known))
 
     def _most(self, known: Variety) -> int:
-        """The most pairs that can be evidence: each unit once an hour, however many gateways and restarts there were.
-
-        The count of units is right to about 3 %; a tenth more is allowed for.
-        """
         began, last = (self._epoch.began, self._epoch.last) if self._epoch is not None else (0.0, 0.0)
         hours = math.floor(last / 3600) - math.floor(began / 3600) + 1
-        return math.ceil(known.units.count() * 1.1 + 1) * hours
+        return most_evidence(known, hours)
 
     def _span(self, began: float) -> float:
         return self._now - began
@@ -262,12 +254,13 @@ class _EpochReader:
         query = select(table.signature, table.path, table.kind, table.risk, table.operation, table.count).where(
             table.migration == self._migration.name, table.epoch == self._id, table.period >= self._period
         )
-        found: dict[str, list[Any]] = {}
+        by_signature: dict[str, list[Any]] = {}
         for row in self._connection.execute(query):
-            found.setdefault(row.signature, []).append(row)
+            by_signature.setdefault(row.signature, []).append(row)
         risks = {"high": 0, "medium": 1, "low": 2}
         counted = [
-            (risks.get(rows[0].risk, 3), -sum(int(row[5]) for row in rows), name, rows) for name, rows in found.items()
+            (risks.get(rows[0].risk, 3), -sum(int(row[5]) for row in rows), name, rows)
+            for name, rows in by_signature.items()
         ]
         for _, negative, name, rows in sorted(counted, key=lambda item: item[:3]):
             numbers = self._examples(name)
@@ -295,8 +288,8 @@ class _EpochReader:
         return tuple(dict.fromkeys([*latest, *(row.pair for row in rows)]))
 
     def _document(self, number: int) -> dict[str, Any] | None:
-        found = self._connection.execute(select(pairs.c.document).where(pairs.c.id == number)).scalar()
-        return None if found is None else orjson.loads(found)
+        document = self._connection.execute(select(pairs.c.document).where(pairs.c.id == number)).scalar()
+        return None if document is None else orjson.loads(document)
 
     def _latencies(self) -> Iterable[OperationLatency]:
         table = responses.c
@@ -305,11 +298,11 @@ class _EpochReader:
             .where(table.migration == self._migration.name, table.epoch == self._id, table.period >= self._period)
             .group_by(table.operation, table.side, table.status, table.bucket)
         )
-        found: dict[str, dict[str, list[tuple[int, int, int]]]] = {}
+        by_operation: dict[str, dict[str, list[tuple[int, int, int]]]] = {}
         for operation, side, status, bucket, count in self._connection.execute(query):
-            sides = found.setdefault(operation, {"legacy": [], "extracted": []})
+            sides = by_operation.setdefault(operation, {"legacy": [], "extracted": []})
             sides[side].append((status, bucket, int(count)))
-        for operation, sides in sorted(found.items()):
+        for operation, sides in sorted(by_operation.items()):
             yield OperationLatency(operation, _latency(sides["legacy"]), _latency(sides["extracted"]))
 
 

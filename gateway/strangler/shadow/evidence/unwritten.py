@@ -20,7 +20,7 @@ from strangler.shadow.evidence.variety import Variety
 RESERVOIR = 5
 LATEST = -1
 SIGNATURES = 1000
-"""Most signatures of one epoch that are told apart; what comes after them is counted as OTHERS."""
+"""Maximum signatures counted separately in one epoch; further ones are counted as OTHERS."""
 
 AGAINST = frozenset((Outcome.MISMATCH, Outcome.UNSTEADY, Outcome.LAG, Outcome.FAILED))
 """Outcomes that count against the candidate."""
@@ -30,7 +30,7 @@ AUTHENTICATION = "authentication"
 
 
 EQUAL_ERROR = "equal error"
-"""The reason of a match that says nothing: the same error on both sides."""
+"""The reason of a match that is no evidence: the same error on both sides."""
 
 
 class OutcomeKey(NamedTuple):

@@ -4,15 +4,12 @@ A thousand pairs of one caller who asks for one thing are little more than one:
 such a pair, called a unit here, counts once an hour. What a unit is, and how
 many different requests and callers there were, is kept as digests and counts.
 
-Distinct values are counted by HyperLogLog (Flajolet et al. 2007) with 1,024
-registers, by linear counting while few are set: exact for a handful, right to
-about 3 % for more, in 1 KiB, and mergeable, so that several gateways and
-restarts add up.
+Distinct values are counted by sketches, which merge, so that several gateways
+and restarts add up.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -21,49 +18,14 @@ from typing import Any
 
 import orjson
 
+from strangler.observe.sketch import REGISTERS, Sketch
 from strangler.shadow.pair import Pair
-
-REGISTERS = 1024
-_BITS = 10
-_ALPHA = 0.7213 / (1 + 1.079 / REGISTERS)
-_REST = 1 << (64 - _BITS)
 
 _LONGEST_LINE = 512
 """Bytes of a request line whose digest is remembered."""
 
 MOST_UNITS = 200_000
 """Units of an hour that are remembered; further right ones of that hour are no evidence."""
-
-
-class Sketch:
-    """Counts distinct 64-bit digests."""
-
-    __slots__ = ("registers",)
-
-    def __init__(self, registers: bytes = bytes(REGISTERS)) -> None:
-        self.registers = bytearray(registers)
-
-    def add(self, digest: int) -> bool:
-        """Count `digest`; whether anything changed."""
-        place = digest & (REGISTERS - 1)
-        rest = digest >> _BITS | _REST
-        rank = (rest & -rest).bit_length()
-        if self.registers[place] >= rank:
-            return False
-        self.registers[place] = rank
-        return True
-
-    def merge(self, other: bytes | bytearray) -> None:
-        """Count what another sketch has counted, too."""
-        self.registers = bytearray(_greater(self.registers, other))
-
-    def count(self) -> int:
-        """About how many there were."""
-        estimate = _ALPHA * REGISTERS**2 / sum(2.0**-rank for rank in self.registers)
-        unset = self.registers.count(0)
-        if unset and estimate <= 2.5 * REGISTERS:
-            estimate = REGISTERS * math.log(REGISTERS / unset)
-        return round(estimate)
 
 
 @dataclass(slots=True)
@@ -128,17 +90,6 @@ class HourlyUnits:
             return False
         self._right.add(unit)
         return True
-
-
-_HIGH_BITS = int.from_bytes(b"\x80" * REGISTERS)
-
-
-def _greater(one: bytes | bytearray, other: bytes | bytearray) -> bytes:
-    """Of each two registers the greater one: of all at once, since no register reaches 128."""
-    ours, theirs = int.from_bytes(one), int.from_bytes(other)
-    not_less = ((ours | _HIGH_BITS) - theirs & _HIGH_BITS) >> 7
-    mask = (not_less << 8) - not_less
-    return (ours & mask | theirs & ~mask).to_bytes(REGISTERS)
 
 
 def unit_of(pair: Pair) -> int:

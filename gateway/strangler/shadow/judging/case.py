@@ -10,10 +10,12 @@ from time import time
 from strangler.comparison.compare import Comparison, Outcome, compare
 from strangler.comparison.response import DECODED, too_large
 from strangler.comparison.rules import Rules
+from strangler.comparison.second_look import varies_as_much
 from strangler.comparison.time_limit import TooCostly, limited
 from strangler.model.migration import Migration
 from strangler.model.shadow import Shadow
 from strangler.model.upstream import Upstream
+from strangler.shadow.comparable_requests import PARTIAL
 from strangler.shadow.evidence.epochs import Epochs
 from strangler.shadow.evidence.variety import unit_of
 from strangler.shadow.judging.equal_bytes import Sameness
@@ -22,7 +24,6 @@ from strangler.shadow.judging.resend import ResendFailed, Secure, secure
 from strangler.shadow.noise.judgement import Judgement
 from strangler.shadow.noise.noise import Noise
 from strangler.shadow.pair import Pair, Reason, SideResponse
-from strangler.shadow.whole_responses import PARTIAL
 
 LEARNED = "noise, learned"
 """The rule of a difference that legacy has with itself as often."""
@@ -77,7 +78,7 @@ class Case:
     def without_noise(self, comparison: Comparison, operation: str, *, again: bool = False) -> Comparison:
         """`comparison` with the differences that are noise at `operation` among those that are let pass.
 
-        `again` tells that it is of responses that were asked for once more,
+        `again`: it compares the responses to a repeated request,
         which does not count as a use of what was learned.
         """
         noisy, rest = self.noise.sift(operation, comparison.differences, again=again)
@@ -98,10 +99,8 @@ class Case:
         Not where it is known by now what legacy varies: a value that is none
         of those is the candidate's fault, however often legacy's changes.
         """
-        places = itself.signatures
-        return not first.unlisted and all(
-            difference.signature in places
-            and self.noise.judgement(operation, difference.signature) is Judgement.UNDECIDED
+        return varies_as_much(first, itself) and all(
+            self.noise.judgement(operation, difference.signature) is Judgement.UNDECIDED
             for difference in first.differences
         )
 
@@ -136,7 +135,7 @@ class Case:
         raise AssertionError("there is at least one try")
 
     async def ask_candidate(self, pair: Pair) -> SideResponse:
-        """The candidate's response to the same request; one that is missing says why."""
+        """The candidate's response to the same request; a missing one has the reason."""
         try:
             return await self._ask(pair, pair.extracted.endpoint, self.extracted)
         except ResendFailed as error:

@@ -26,7 +26,7 @@ from time import time
 
 import structlog
 
-from strangler.comparison.compare import Comparison, Outcome
+from strangler.comparison.compare import Outcome
 from strangler.comparison.rules import Rules
 from strangler.config.compile.compare import DEFAULT_RULES
 from strangler.model.migration import Migration
@@ -38,7 +38,7 @@ from strangler.shadow.evidence.store import SELF_TEST
 from strangler.shadow.evidence.unwritten import EpochOf, RememberedEvidence, UnwrittenEvidence
 from strangler.shadow.evidence.variety import unit_of
 from strangler.shadow.judging.case import NOTHING_FOUND, WAITING, Ask, Case, left_out, not_comparable, without_response
-from strangler.shadow.judging.confirming import confirm, lagging, legacy_before
+from strangler.shadow.judging.confirming import DifferingRead, confirm, lagging, legacy_before
 from strangler.shadow.judging.equal_bytes import Sameness
 from strangler.shadow.judging.lag import EarlierResponses
 from strangler.shadow.judging.learning import ask_twice, learn, read_noise
@@ -184,7 +184,7 @@ class Judge:
         return {name: case.epochs.id for name, case in self._cases.items()}
 
     def tested(self, migration: str, epoch: str, at: float, failure: str) -> None:
-        """A self-test is over; `failure` says what was wrong, and is empty where nothing was."""
+        """Record that a self-test is over; `failure` is empty if it passed."""
         self._ledger.tested(migration, epoch, at, failure)
 
     def count(self, not_compared: Mapping[NotCompared, int]) -> None:
@@ -220,7 +220,7 @@ class Judge:
         """Determine the outcome of `pair`, now or, where requests have to be sent for it, later."""
         case = self._cases.get(pair.migration)
         if case is None or (pair.version and pair.version != self._version):
-            # It was copied by another configuration, of which the present epoch says nothing.
+            # It was copied under another configuration, so it is no evidence for the present epoch.
             if not pair.self_test:
                 self.count({NotCompared(pair.migration, pair.route, pair.operation, pair.served, Reason.CHANGED): 1})
             return
@@ -263,7 +263,7 @@ class Judge:
             self._judge_whole(case, pair, epoch, anew=True)
 
     def _judge_whole(self, case: Case, pair: Pair, epoch: str, *, anew: bool = False) -> None:
-        """Compare two whole responses; `anew` tells that both sides were asked by the copy's fields."""
+        """Compare two complete responses; `anew` is whether both sides were asked with the copy's fields."""
         read = pair.is_read
         unit = unit_of(pair)
         comparison = case.sameness.of(pair.legacy, pair.extracted)
@@ -284,19 +284,19 @@ class Judge:
         if comparison.differences:
             comparison = case.without_noise(comparison, pair.operation)
         if read and comparison.outcome is Outcome.IGNORED and first.outcome is Outcome.MISMATCH:
-            # All of it is noise, unless it is what legacy said before: a value that is late varies as legacy's does.
-            behind = legacy_before(case, pair, first, self._earlier)
+            # All of it is noise, unless it is an earlier response of legacy: a value that lags varies as legacy's does.
+            differing = DifferingRead(pair, first, unit)
+            behind = legacy_before(case, differing, self._earlier)
             if behind is not None:
-                find = partial(lagging, case, pair, first, behind, unit, self._earlier)
-                work = self._settle_found(case, epoch, find)
-                self._pending.begin(case, work, self._stands(case, epoch, pair, first, unit))
+                find = partial(lagging, case, differing, behind, self._earlier)
+                self._pending.begin(case, self._settle_found(case, epoch, find), self._stands(case, epoch, differing))
                 return
         if comparison.outcome is Outcome.NOT_COMPARED:
             self._settle(case, epoch, not_comparable(case, pair, comparison, unit))
         elif comparison.outcome is Outcome.MISMATCH and read:
-            find = partial(confirm, case, pair, comparison, unit, self._earlier)
-            work = self._settle_found(case, epoch, find)
-            self._pending.begin(case, work, self._stands(case, epoch, pair, comparison, unit))
+            differing = DifferingRead(pair, comparison, unit)
+            find = partial(confirm, case, differing, self._earlier)
+            self._pending.begin(case, self._settle_found(case, epoch, find), self._stands(case, epoch, differing))
         else:
             rule = comparison.ignored[0][1] if comparison.outcome is Outcome.IGNORED else ""
             self._settle(case, epoch, Finding(comparison.outcome, rule, pair, comparison, unit))
@@ -308,19 +308,18 @@ class Judge:
         """The judge could not judge `pair`: a defect, which must not excuse the candidate."""
         case = self._cases.get(pair.migration)
         if case is not None:
-            found = Finding(Outcome.MISMATCH, Reason.FAILED, pair, NOTHING_FOUND, unit_of(pair))
-            self._settle(case, case.epochs.id, found)
+            finding = Finding(Outcome.MISMATCH, Reason.FAILED, pair, NOTHING_FOUND, unit_of(pair))
+            self._settle(case, case.epochs.id, finding)
 
-    def _settle(self, case: Case, epoch: str, found: Finding) -> None:
-        self._ledger.settle(found, epoch, case.keeping)
+    def _settle(self, case: Case, epoch: str, finding: Finding) -> None:
+        self._ledger.settle(finding, epoch, case.keeping)
 
-    def _stands(self, case: Case, epoch: str, pair: Pair, first: Comparison, unit: int) -> Callable[[bool], None]:
-        """What is to be done where a difference can't be asked about: it stands."""
-        found = Finding(Outcome.MISMATCH, Reason.UNCONFIRMED, pair, first, unit)
-        return lambda cancelled: self._settle(case, epoch, found)
+    def _stands(self, case: Case, epoch: str, read: DifferingRead) -> Callable[[bool], None]:
+        """Return what to do if the sides can't be asked again: the difference stands."""
+        return lambda cancelled: self._settle(case, epoch, read.found(Outcome.MISMATCH, Reason.UNCONFIRMED))
 
     def _cut_off(self, case: Case, pair: Pair, epoch: str) -> Callable[[bool], None]:
-        """What is to be done where a pair that was not compared yet can't be asked about."""
+        """Return what to do with a pair that was not compared yet if the sides can't be asked again."""
 
         def settle(cancelled: bool) -> None:
             if cancelled:

@@ -1,4 +1,4 @@
-"""Legacy's earlier responses, by which a candidate that lags is distinguished from one that is wrong.
+"""Legacy's earlier responses, by which a candidate that lags is distinguished from a wrong one.
 
 For each target and body the latest few different responses are kept, within a
 total bound in bytes. If requests never repeat, a difference is a mismatch or
@@ -23,7 +23,7 @@ _OVERHEAD = 500
 class EarlierResponse:
     """A response of legacy: when it was last and first seen, in seconds since 1970, and which caller got it.
 
-    `shared` tells that several callers got the same, so that it depends on none.
+    `shared`: several callers got the same response, so it depends on none of them.
     """
 
     response: SideResponse
@@ -65,9 +65,9 @@ class EarlierResponses:
                 return
             if len(kept) >= EACH:
                 self._bytes -= kept.pop(0).size
-        found = EarlierResponse(response, at, pair.caller, at)
-        kept.append(found)
-        self._bytes += found.size
+        noted = EarlierResponse(response, at, pair.caller, at)
+        kept.append(noted)
+        self._bytes += noted.size
         while self._bytes > self._most:
             _, oldest = self._kept.popitem(last=False)
             self._bytes -= sum(one.size for one in oldest)

@@ -143,7 +143,7 @@ class Ledger:
         return evidence
 
     def tested(self, migration: str, epoch: str, at: float, failure: str) -> None:
-        """A self-test is over; `failure` says what was wrong, and is empty where nothing was."""
+        """Record that a self-test is over; `failure` is empty if it passed."""
         self.gathered.self_tests[EpochOf(migration, epoch)] = Tested(at, failure)
 
     def count(self, what: NotCompared, epoch: str, count: int) -> None:
@@ -190,40 +190,40 @@ class Ledger:
             example = _example(match, epoch)
             self.gathered.chosen[ExampleSlot(*seen, slot)] = self.gathered.chosen[ExampleSlot(*seen, LATEST)] = example
 
-    def settle(self, found: Finding, epoch: str, keeping: Keeping) -> None:
+    def settle(self, finding: Finding, epoch: str, keeping: Keeping) -> None:
         """Count what a pair has come to, and keep it where it was drawn."""
-        outcome, reason, pair = found.outcome, found.reason, found.pair
+        outcome, reason, pair = finding.outcome, finding.reason, finding.pair
         if pair.self_test:
             self._on_known_pair(*ticket_and_kind(pair.self_test), str(outcome))
             reason = pair.self_test
         elif outcome is Outcome.MATCH:
-            self.settle_match(Match(pair, found.comparison, keeping), epoch, found.unit)
+            self.settle_match(Match(pair, finding.comparison, keeping), epoch, finding.unit)
             return
-        risk = _risk(found)
-        evidence = self._is_evidence(found, epoch, risk)
+        risk = _risk(finding)
+        evidence = self._is_evidence(finding, epoch, risk)
         place = (pair.migration, epoch, pair.route, pair.operation)
         self._add(OutcomeKey(*place, period_of(time()), str(outcome), reason, risk, evidence), 1)
         if outcome is Outcome.NOT_COMPARED:
             return
-        signatures = self._count_signatures(found, epoch) or [f"{outcome} {pair.operation}"]
-        document = partial(documented, pair, found.comparison, keeping.values, keeping.redaction)
+        signatures = self._count_signatures(finding, epoch) or [f"{outcome} {pair.operation}"]
+        document = partial(documented, pair, finding.comparison, keeping.values, keeping.redaction)
         example = Example(*place, pair.at, str(outcome), document)
         for signature in signatures:
             for slot in self._reservoirs.slots(pair.migration, epoch, signature):
                 self.gathered.chosen[ExampleSlot(pair.migration, epoch, signature, slot)] = example
 
-    def _is_evidence(self, found: Finding, epoch: str, risk: str) -> bool:
+    def _is_evidence(self, finding: Finding, epoch: str, risk: str) -> bool:
         """Whether the proof rests on a pair.
 
         It says something about equivalence, and is the first such one of its
         caller and request in the hour.
         """
-        pair, against = found.pair, found.outcome in AGAINST
-        if pair.self_test or found.outcome is Outcome.NOT_COMPARED:
+        pair, against = finding.pair, finding.outcome in AGAINST
+        if pair.self_test or finding.outcome is Outcome.NOT_COMPARED:
             return False
-        if not (against or _says_something(pair, found.comparison) or risk == AUTHENTICATION):
+        if not (against or _says_something(pair, finding.comparison) or risk == AUTHENTICATION):
             return False
-        return self._is_first(pair, epoch, found.unit, against)
+        return self._is_first(pair, epoch, finding.unit, against)
 
     def _is_first(self, pair: Pair, epoch: str, unit: int, against: bool) -> bool:
         """Whether a pair is the first such one of its caller and request in the hour."""
@@ -258,12 +258,12 @@ class Ledger:
         key = RouteOf(migration, epoch, route)
         self._evidence[key] = self._evidence.get(key, 0) + count
 
-    def _count_signatures(self, found: Finding, epoch: str) -> list[str]:
+    def _count_signatures(self, finding: Finding, epoch: str) -> list[str]:
         """Count each signature that a pair has, once, and give them as they are known."""
-        pair = found.pair
+        pair = finding.pair
         period = period_of(pair.at)
         signatures: list[str] = []
-        for signature, (path, kind, risk) in _signatures(found).items():
+        for signature, (path, kind, risk) in _signatures(finding).items():
             known = self._reservoirs.known(pair.migration, epoch, signature)
             counts = self.gathered.signatures
             key = SignatureKey(pair.migration, epoch, known, period, pair.operation, path, kind, risk)
@@ -295,29 +295,29 @@ def _is_about_access(pair: Pair) -> bool:
     return pair.legacy.status in _REFUSALS or pair.extracted.status in _REFUSALS
 
 
-def _risk(found: Finding) -> str:
+def _risk(finding: Finding) -> str:
     """The class of a pair: the worst of its differences, or that it is about credentials and accepted methods."""
-    if found.outcome is Outcome.FAILED:
+    if finding.outcome is Outcome.FAILED:
         return str(Risk.HIGH)
-    if found.outcome is Outcome.NOT_COMPARED:
+    if finding.outcome is Outcome.NOT_COMPARED:
         return ""
-    if _is_about_access(found.pair):
+    if _is_about_access(finding.pair):
         return AUTHENTICATION
-    if found.outcome in AGAINST:
-        risks = {difference.risk for difference in found.comparison.differences}
+    if finding.outcome in AGAINST:
+        risks = {difference.risk for difference in finding.comparison.differences}
         return str(next((risk for risk in _WORST_FIRST if risk in risks), Risk.HIGH))
     return ""
 
 
-def _signatures(found: Finding) -> dict[str, tuple[str, str, str]]:
+def _signatures(finding: Finding) -> dict[str, tuple[str, str, str]]:
     """The differences of a pair by signature: where each is, its kind and its risk.
 
     A candidate that gave no response differs in that, with the reason. What was
     seen only once, or late, is told apart from what differs each time.
     """
-    outcome, differences = found.outcome, found.comparison.differences
+    outcome, differences = finding.outcome, finding.comparison.differences
     if outcome is Outcome.FAILED or (outcome is Outcome.MISMATCH and not differences):
-        return {f"{outcome} {found.reason}": ("response", found.reason, str(Risk.HIGH))}
+        return {f"{outcome} {finding.reason}": ("response", finding.reason, str(Risk.HIGH))}
     prefix = f"{outcome} " if outcome in (Outcome.UNSTEADY, Outcome.LAG) else ""
     suffix = f", {outcome}" if prefix else ""
     return {f"{prefix}{one.signature}": (one.place, f"{one.kind}{suffix}", str(one.risk)) for one in differences}

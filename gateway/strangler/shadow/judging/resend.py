@@ -140,5 +140,5 @@ async def _read(reader: asyncio.StreamReader, method: str, most: int) -> _Respon
 
 
 def _announced(head: list[bytes]) -> bool:
-    """Whether the end of the body is said in the head, rather than by the end of the connection."""
+    """Whether the head states where the body ends, rather than the end of the connection."""
     return any(name.lower() in (b"content-length", b"transfer-encoding") for name in head[::4])

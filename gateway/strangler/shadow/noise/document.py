@@ -30,10 +30,10 @@ def write(operations: Mapping[str, Operation]) -> bytes:
 def read(document: bytes) -> dict[str, Operation]:
     """Return the operations in `document`; empty for another version. Raises ValueError if it is malformed."""
     try:
-        found = json.loads(document)
-        if found.get("version") != VERSION:
+        content = json.loads(document)
+        if content.get("version") != VERSION:
             return {}
-        return {name: _read_operation(counts) for name, counts in found["operations"].items()}
+        return {name: _read_operation(counts) for name, counts in content["operations"].items()}
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"the learned noise can't be read: {error!r}; it is learned anew, delete the migration's row in"

@@ -274,12 +274,12 @@ class Noise:
 
         Raises ValueError if it is malformed.
         """
-        found = cls(thresholds)
+        noise = cls(thresholds)
         for name, counts in noise_document.read(document).items() if document is not None else ():
-            found.operations[name] = counts
-            found._bytes += sum(place.size() for place in counts.places.values())
-            found._judge(counts)
-        return found
+            noise.operations[name] = counts
+            noise._bytes += sum(place.size() for place in counts.places.values())
+            noise._judge(counts)
+        return noise
 
     def _judge_if_due(self, counts: Operation) -> None:
         if counts.compared + counts.asked_twice >= counts.due:

@@ -186,10 +186,10 @@ def _of_text(text: str) -> Form:
 
 
 def _time_form(text: str) -> Form | None:
-    found = _ISO.fullmatch(text)
-    if found is None:
+    match = _ISO.fullmatch(text)
+    if match is None:
         return Form(("HTTP date",)) if _DATE.fullmatch(text) else None
-    day, separator, minutes, seconds, fraction, zone = found.groups()
+    day, separator, minutes, seconds, fraction, zone = match.groups()
     if day in _PLACEHOLDER_DAYS:
         return Form((f"placeholder {day}",))
     if minutes is None:
@@ -273,8 +273,8 @@ def _times(text: str) -> list[datetime]:
     if "-" not in text and ":" not in text:
         return []
     try:
-        found = [datetime.fromisoformat(match[0].replace(",", ".")) for match in _ISO.finditer(text[:LONGEST])]
-        return [*found, *(parsedate_to_datetime(match[0]) for match in _DATE.finditer(text[:LONGEST]))]
+        times = [datetime.fromisoformat(match[0].replace(",", ".")) for match in _ISO.finditer(text[:LONGEST])]
+        return [*times, *(parsedate_to_datetime(match[0]) for match in _DATE.finditer(text[:LONGEST]))]
     except (ValueError, TypeError, IndexError, OverflowError):  # it looks like a time, but isn't one
         return []
 

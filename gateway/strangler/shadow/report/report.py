@@ -20,7 +20,7 @@ TARGET = 0.001
 
 FEW_CALLERS = 10
 FEW_REQUESTS = 10
-"""Fewer different callers or requests than this are said to be few."""
+"""The report warns about fewer different callers or requests than this."""
 
 
 @dataclass(frozen=True, slots=True)

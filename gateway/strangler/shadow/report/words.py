@@ -57,7 +57,7 @@ def proof_text(proof: Proof, target: float) -> str:
 
 def wrong_pairs(proof: Proof) -> str:
     """Return how many pairs count against the candidate."""
-    return f"{proof.wrong:,} of {proof.compared:,} pairs {'is' if proof.wrong == 1 else 'are'} wrong"
+    return f"{proof.wrong:,} of {_many(proof.compared, 'pair')} {'is' if proof.wrong == 1 else 'are'} wrong"
 
 
 def headline(report: ShadowReport) -> str:
@@ -78,7 +78,7 @@ def measured(report: ShadowReport) -> str:
         most = bound(proof.bound)
         return f"{wrong_pairs(proof)} ({share}): at {confidence} confidence, at most {most} of the responses."
     return (
-        f"None of {proof.compared:,} pairs is wrong: at {confidence} confidence, "
+        f"None of {_many(proof.compared, 'pair')} is wrong: at {confidence} confidence, "
         f"fewer than {bound(proof.bound)} of the responses are."
     )
 

@@ -12,10 +12,10 @@ from strangler.config.values.quantities import parse_duration, parse_positive_du
 
 _DURATION_SCHEMA = {
     "anyOf": [
-        {"type": "string", "pattern": rf"^([0-9]+(\.[0-9]+)?(ms|s|m|h)|.*{VARIABLE}.*)$"},
+        {"type": "string", "pattern": rf"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d)|.*{VARIABLE}.*)$"},
         {"type": "number", "minimum": 0},
     ],
-    "description": "A duration: 250ms, 5s, 1m, 1h or a number of seconds.",
+    "description": "A duration: 250ms, 5s, 1m, 1h, 7d or a number of seconds.",
     "examples": ["5s", "250ms"],
 }
 Duration = TypeAliasType(
