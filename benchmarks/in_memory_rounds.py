@@ -154,13 +154,15 @@ def _reads(request: bytes) -> list[bytes]:
 
 
 class _PassingTime(Loop):
-    """Lets two seconds pass whenever the time is asked, so that an idle connection has proven to stay open."""
+    """Lets two seconds pass at each look, if it `passes`: then idle connections have proven to stay open."""
 
     ahead = 0.0
+    passes = False
 
     def time(self) -> float:
         """The running loop's time, and what has passed."""
-        self.ahead += 2.0
+        if self.passes:
+            self.ahead += 2.0
         return super().time() + self.ahead
 
 
@@ -169,7 +171,7 @@ class Rounds:
 
     def __init__(self, snapshot: Snapshot, issuer: Issuer) -> None:
         self._plane = plane = Plane(snapshot, {"bench": parse_key_set(issuer.key_set())})
-        plane.loop = _PassingTime(asyncio.get_running_loop())
+        plane.loop = self._time = _PassingTime(asyncio.get_running_loop())
         plane.plane.loop = cast(asyncio.AbstractEventLoop, plane.loop)
         self._loads = Loads([issuer.token(f"user-{number}", exp=2_000_000_000) for number in range(USERS)])
 
@@ -188,7 +190,10 @@ class Rounds:
                 upstream.take()
             client.take()
         upstreams = [transport_of(connection) for connection in plane.loop.connections if not _is_closed(connection)]
-        return await (self._separately if load == "close" else self._kept)(sent, responses, upstreams)
+        self._time.passes = load in ("post", "upload")
+        figure = await (self._separately if load == "close" else self._kept)(sent, responses, upstreams)
+        self._time.passes = False
+        return figure
 
     async def _kept(self, sent: list[bytes], responses: list[list[bytes]], upstreams: list[Transport]) -> float:
         client = self._plane.client()

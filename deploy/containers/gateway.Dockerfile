@@ -15,13 +15,13 @@ ARG STRANGLER_COMPILE=1
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /src
 COPY . .
-RUN python3 -m venv /opt/strangler \
-    && /opt/strangler/bin/pip install --constraint constraints.txt '.[postgresql]' \
-    && python3 -m venv /opt/sbom \
-    && /opt/sbom/bin/pip install cyclonedx-bom \
-    && /opt/sbom/bin/cyclonedx-py environment --output-reproducible \
-       --output-file /opt/strangler/sbom.cdx.json /opt/strangler/bin/python3 \
-    && /opt/strangler/bin/pip uninstall --yes pip
+# What is needed to install stays behind.
+RUN python3 -m venv /opt/tools \
+    && python3 -m venv --without-pip /opt/strangler \
+    && /opt/tools/bin/pip --python /opt/strangler/bin/python3 install --constraint constraints.txt '.[postgresql]' \
+    && /opt/tools/bin/pip install cyclonedx-bom \
+    && /opt/tools/bin/cyclonedx-py environment --output-reproducible \
+       --output-file /opt/strangler/sbom.cdx.json /opt/strangler/bin/python3
 
 FROM ${BASE_IMAGE}
 COPY --from=build /opt/strangler /opt/strangler

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What a change would do, as a comment: the difference of the manifests of the production values between a commit and here.
+# What a change would do, as a comment: to callers, by `strangler plan`, and to the cluster, as the difference of the
+# manifests of the production values. Compares a commit with the checkout.
 #   deploy/pipelines/plan.sh COMMIT > plan.md
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -19,6 +20,13 @@ manifests() {
 manifests "$folder/base" > "$folder/before.yaml"
 manifests . > "$folder/after.yaml"
 
+echo "### What this changes for callers"
+echo
+echo '```'
+# 1 means that callers go back to the legacy side: that is for the reader to judge.
+strangler plan "$folder/base/config/gateway.yaml" config/gateway.yaml || [ $? -eq 1 ]
+echo '```'
+echo
 echo "### What this changes in the cluster"
 echo
 if diff --unified=3 --label "before ($base)" --label after "$folder/before.yaml" "$folder/after.yaml" > "$folder/difference"; then

@@ -37,6 +37,13 @@ def configuration(legacy: str, extracted: str, nobody: str) -> dict[str, Any]:
                 "stage": "shadow",
                 "routes": [{"name": "products", "match": {"path": "/catalog/**"}}],
             },
+            "prices": {
+                "from": "monolith",
+                "to": "catalog",
+                "stage": "rollout",
+                "rollout": {},
+                "routes": [{"name": "all", "match": {"path": "/prices/**"}}],
+            },
             "dead": {
                 "from": "monolith",
                 "to": "dead",

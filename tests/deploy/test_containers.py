@@ -76,6 +76,10 @@ def test_the_context_is_a_list_of_what_may_be_in_it(dockerfile: str) -> None:
     beside = ROOT / f"{dockerfile}.dockerignore"
     ignored = (beside if beside.exists() else ROOT / Path(dockerfile).parent / ".dockerignore").read_text().splitlines()
     assert next(line for line in ignored if not line.startswith("#")) == "*"
+    allowed = tuple(line[1:] for line in ignored if line.startswith("!"))
+    copied = [argument.split()[:-1] for name, argument in instructions(dockerfile) if name == "COPY"]
+    sources = {source for words in copied if not words[0].startswith("--from") for source in words}
+    assert sorted(source for source in sources - {"."} if not source.startswith(allowed)) == []
 
 
 def test_compose_accepts_the_file() -> None:
@@ -114,7 +118,9 @@ def test_passwords_are_required_from_the_environment() -> None:
 
 
 def test_the_gateway_accepts_its_configuration() -> None:
-    environment = {name: re.sub(r"\$\{[^}]*\}", "x", value) for name, value in OURS["gateway"]["environment"].items()}
+    environment = {
+        name: re.sub(r"\$\{[^}]*\}", "x" * 64, value) for name, value in OURS["gateway"]["environment"].items()
+    }
     mounted = {name: value.replace("/etc/strangler", str(ROOT / "config")) for name, value in environment.items()}
     load(ROOT / "config" / "gateway.yaml", mounted)
 

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tests.deploy.helm_program import HELM
 from tests.deploy.schemas import refusal
 
 ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
 PIPELINES = ROOT / "deploy" / "pipelines"
 GITHUB, GITLAB = PIPELINES / "github-actions.yml", PIPELINES / "gitlab-ci.yml"
 BOTH = pytest.mark.parametrize("pipeline", [GITHUB, GITLAB], ids=lambda path: str(path.name))
@@ -60,7 +62,7 @@ def test_a_plan_is_the_difference_in_the_cluster(tmp_path: Path) -> None:
     checkout.mkdir()
     for folder in ("deploy", "config"):
         shutil.copytree(ROOT / folder, checkout / folder, symlinks=True)
-    environment = {"PATH": f"{HELM.parent}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+    environment = {"PATH": f"{HELM.parent}:{BIN}:{os.environ['PATH']}", "HOME": str(tmp_path)}
 
     def run(*command: str) -> str:
         done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True)
@@ -74,6 +76,7 @@ def test_a_plan_is_the_difference_in_the_cluster(tmp_path: Path) -> None:
     configuration = checkout / "config" / "gateway.yaml"
     configuration.write_text(configuration.read_text().replace("percent: 10\n", "percent: 25\n"))
     plan = run("deploy/pipelines/plan.sh", "HEAD")
+    assert "~ migration catalog: canary 10 % → 25 %" in plan
     assert "-          percent: 10" in plan
     assert "+          percent: 25" in plan
     assert "kind: Deployment" not in plan

@@ -97,7 +97,8 @@ def make_bases() -> None:
 def fetch_wheels() -> Path:
     """Fetch what the images need into a folder, for the Python of this process; the folder."""
     wheels = FOLDER / "wheels"
-    projects = [ROOT / "pyproject.toml", *sorted((ROOT / "extracted").glob("*/pyproject.toml"))]
+    others = [path for folder in ("extracted", "packages") for path in sorted((ROOT / folder).glob("*/pyproject.toml"))]
+    projects = [ROOT / "pyproject.toml", *others]
     stamp = wheels / ".complete"
     if stamp.exists() and all(stamp.stat().st_mtime > project.stat().st_mtime for project in projects):
         return wheels
@@ -107,7 +108,7 @@ def fetch_wheels() -> Path:
         read = tomllib.loads(project.read_text())
         needed += read["build-system"]["requires"]
         needed += read["project"]["dependencies"]
-        needed += read["project"]["optional-dependencies"].get("postgresql", [])
+        needed += read["project"].get("optional-dependencies", {}).get("postgresql", [])
     needed += [
         line for line in (ROOT / "legacy_monolith" / "requirements.txt").read_text().splitlines() if line[0] != "#"
     ]

@@ -1,65 +1,88 @@
-"""Callers of routes, counted by a worker."""
+"""Callers of routes, counted by a worker beside its requests."""
 
 from __future__ import annotations
 
 import pytest
 
 from strangler.observe import route_callers
-from strangler.observe.route_callers import DAY, RouteCallers, RouteLabels
+from strangler.observe.counters import Counters
+from strangler.observe.route_callers import DAY, RouteCallersReport, RouteLabels
 from strangler.observe.sketch import Sketch
 
 
+def count(counters: Counters, caller: str, route: str = "a", side: str = "", upstream: str = "shop") -> None:
+    """A request of `caller` is over."""
+    counters.request((route, side, upstream, 200), 0.01, 100, caller)
+
+
+def taken(counters: Counters) -> RouteCallersReport:
+    """The callers of the next report."""
+    report = counters.take().route_callers
+    assert report is not None
+    return report
+
+
+def counts(report: RouteCallersReport) -> dict[RouteLabels, int]:
+    """How many callers there are by labels."""
+    return {labels: Sketch(found).count() for labels, found in report.sketches.items()}
+
+
 def test_each_caller_counts_once_a_route_and_upstream() -> None:
-    callers = RouteCallers()
+    counters = Counters()
     for _ in range(3):
         for number in range(50):
-            callers.see("catalog/all", "legacy", "shop", f"user-{number}")
-    callers.see("catalog/all", "extracted", "catalog", "user-1")
-    counts = {labels: Sketch(found).count() for labels, found in callers.take().sketches.items()}
-    assert counts == {
+            count(counters, f"user-{number}", "catalog/all", "legacy")
+    count(counters, "user-1", "catalog/all", "extracted", "catalog")
+    assert counts(taken(counters)) == {
         RouteLabels("catalog/all", "legacy", "shop"): pytest.approx(50, abs=3),
         RouteLabels("catalog/all", "extracted", "catalog"): 1,
     }
 
 
 def test_a_report_has_what_changed() -> None:
-    callers = RouteCallers()
-    callers.see("a", "", "shop", "user-1")
-    assert callers.take().sketches
-    callers.see("a", "", "shop", "user-1")
-    assert callers.take().sketches == {}
-    callers.see("a", "", "shop", "user-2")
-    (registers,) = callers.take().sketches.values()
-    assert Sketch(registers).count() == 2
+    counters = Counters()
+    count(counters, "user-1")
+    assert taken(counters).sketches
+    count(counters, "user-1")
+    assert taken(counters).sketches == {}
+    count(counters, "user-2")
+    assert list(counts(taken(counters)).values()) == [2]
+
+
+def test_requests_without_an_upstream_or_a_caller_do_not_count() -> None:
+    counters = Counters()
+    count(counters, "", upstream="")
+    count(counters, "user-1", upstream="")
+    assert taken(counters).sketches == {}
 
 
 def test_workers_count_the_same_caller_alike() -> None:
-    one, other = RouteCallers(), RouteCallers()
+    one, other = Counters(), Counters()
     for number in range(40):
-        one.see("a", "", "shop", f"user-{number}")
-        other.see("a", "", "shop", f"user-{number}")
-    assert one.take() == other.take()
+        count(one, f"user-{number}")
+        count(other, f"user-{number}")
+    assert taken(one) == taken(other)
 
 
 def test_counting_begins_anew_with_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [20_000.0 * DAY + 5]
     monkeypatch.setattr(route_callers, "time", lambda: now[0])
-    callers = RouteCallers()
-    callers.see("a", "", "shop", "user-1")
+    counters = Counters()
+    count(counters, "user-1")
     now[0] += DAY
-    before = callers.take()
+    before = taken(counters)
     assert (before.day, len(before.sketches)) == (20_000, 1)
-    callers.see("a", "", "shop", "user-1")
-    after = callers.take()
+    count(counters, "user-1")
+    after = taken(counters)
     assert (after.day, len(after.sketches)) == (20_001, 1)
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(route_callers, "MOST_KNOWN", 100)
     monkeypatch.setattr(route_callers, "MOST_LABELS", 2)
-    callers = RouteCallers()
+    counters = Counters()
     for number in range(1000):
-        callers.see(f"route-{number % 5}", "", "shop", f"user-{number}" + "x" * (number % 300))
-    report = callers.take()
-    assert len(report.sketches) == 2
-    assert sum(Sketch(found).count() for found in report.sketches.values()) == pytest.approx(400, rel=0.1)
+        count(counters, f"user-{number}" + "x" * (number % 300), f"route-{number % 5}")
+    found = counts(taken(counters))
+    assert len(found) == 2
+    assert sum(found.values()) == pytest.approx(400, rel=0.1)

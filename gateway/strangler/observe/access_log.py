@@ -50,15 +50,17 @@ def _replacement(match: re.Match[str]) -> str:
 
 @lru_cache(4096)
 def quoted(text: str) -> str:
-    """`text` as JSON, cached: for names from the configuration."""
+    """`text` as JSON, cached: for names from the configuration, and addresses."""
     return dumps(text).decode()
 
 
 def caller_text(client: str, host: str, side: str, upstream: str, identity: Identity | None) -> str:
-    """The part of a line that all requests of one caller to one upstream share."""
-    subject = "" if identity is None else identity.subject
-    entry = {"client": client, "host": host, "side": side, "upstream": upstream, "subject": subject}
-    return "," + dumps(entry)[1:-1].decode()
+    """The part of a line that is about the caller and its upstream; `host` is a valid Host, or empty."""
+    subject = '""' if identity is None else dumps(identity.subject).decode()
+    # What a Host consists of needs no escapes, and neither does the name of a side.
+    return (
+        f',"client":{quoted(client)},"host":"{host}","side":"{side}","upstream":{quoted(upstream)},"subject":{subject}'
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ sketches. So the memory does not grow with the traffic.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -20,12 +21,22 @@ MOST_IN_A_REPORT = 2_000
 MOST_SCOPES = 2
 """Scopes of a migration that are counted at a time: that of the newest snapshot, and one whose exchanges still run."""
 LONGEST_REASON = 120
+REMEMBERED_DIGESTS = 16_384
+REMEMBERED_KEY = 128
 
 
 def caller_digest(migration: str, key: str) -> int:
     """64 bits that stand for the caller with this sticky key."""
+    # A client may choose its key, so long ones, which could fill the memory, are not remembered.
+    return _remembered_digest(migration, key) if len(key) <= REMEMBERED_KEY else _digest(migration, key)
+
+
+def _digest(migration: str, key: str) -> int:
     data = f"{migration}:{key}".encode("utf-8", "surrogatepass")
     return int.from_bytes(blake2b(data, digest_size=8).digest())
+
+
+_remembered_digest = lru_cache(REMEMBERED_DIGESTS)(_digest)
 
 
 class NotedCaller(NamedTuple):

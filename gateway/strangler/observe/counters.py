@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
+from strangler.observe.route_callers import RouteCallers
 from strangler.observe.worker_report import FallbackLabels, Labels, Notice, RequestFigures, WorkerReport
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -24,11 +25,12 @@ MANY = "others"
 
 
 class _Cell:
-    """The figures of one label set while they grow."""
+    """The figures of one label set while they grow; `known` are the callers that are counted already."""
 
-    __slots__ = ("buckets", "bytes_out", "count", "seconds")
+    __slots__ = ("buckets", "bytes_out", "count", "known", "seconds")
 
-    def __init__(self) -> None:
+    def __init__(self, known: set[str]) -> None:
+        self.known = known
         self.count = 0
         self.seconds = 0.0
         self.bytes_out = 0
@@ -38,20 +40,23 @@ class _Cell:
 class Counters:
     """A worker's figures since the last report; `tunnel_bytes` by who sent them, the client or the upstream."""
 
-    __slots__ = ("_cells", "_events", "_fallbacks", "_notices", "tunnel_bytes")
+    __slots__ = ("_callers", "_cells", "_events", "_fallbacks", "_notices", "tunnel_bytes")
 
     def __init__(self) -> None:
+        self._callers = RouteCallers()
         self._cells: dict[Labels, _Cell] = {}
         self._events: dict[tuple[str, str], int] = {}
         self.tunnel_bytes = {"client": 0, "upstream": 0}
         self._fallbacks: dict[FallbackLabels, int] = {}
         self._notices: list[Notice] = []
 
-    def request(self, labels: Labels, seconds: float, bytes_out: int) -> None:
-        """Count one finished exchange."""
+    def request(self, labels: Labels, seconds: float, bytes_out: int, caller: str) -> None:
+        """Count one finished exchange of `caller`, "" where it is not known."""
         cell = self._cells.get(labels)
         if cell is None:
-            cell = self._cells[labels] = _Cell()
+            cell = self._cells[labels] = _Cell(self._callers.known(*labels[:3]))
+        if caller not in cell.known:
+            self._callers.see(cell.known, labels[0], labels[1], labels[2], caller)
         cell.count += 1
         cell.seconds += seconds
         cell.bytes_out += bytes_out
@@ -87,6 +92,7 @@ class Counters:
             tunnel_bytes=self.tunnel_bytes,
             fallbacks=self._fallbacks,
             notices=self._notices,
+            route_callers=self._callers.take(),
         )
         self.tunnel_bytes = {"client": 0, "upstream": 0}
         self._cells = {}

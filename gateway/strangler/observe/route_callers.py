@@ -1,8 +1,9 @@
 """How many callers came to each route and side, and by which upstream they were served, in one day of UTC.
 
 A caller is the subject of its token, or its address without one. Callers are
-counted by sketches, right to about 3 %, where a request is decided. Callers that
-were counted before are recognised before they are hashed.
+counted by sketches, right to about 3 %, at the end of a request. One that was
+counted before is recognised by a set of `known` callers, before it is hashed: that
+is one test of a set for a usual request, 0.03 µs.
 """
 
 from __future__ import annotations
@@ -39,74 +40,53 @@ class RouteCallersReport(NamedTuple):
     sketches: Mapping[RouteLabels, bytes]
 
 
-class _Counted:
-    __slots__ = ("changed", "known", "sketch")
-
-    def __init__(self) -> None:
-        self.sketch = Sketch()
-        self.known: set[str] = set()
-        self.changed = False
-
-
 class RouteCallers:
     """One worker's callers of the present day."""
 
-    __slots__ = ("_by_names", "_counted", "_day", "_known")
+    __slots__ = ("_changed", "_day", "_known", "_size", "_sketches")
 
     def __init__(self) -> None:
-        self._counted: dict[RouteLabels, _Counted] = {}
-        self._by_names: dict[str, dict[str, _Counted]] = {}
         self._day = int(time()) // DAY
-        self._known = 0
+        self._sketches: dict[RouteLabels, Sketch] = {}
+        self._changed: set[RouteLabels] = set()
+        self._known: dict[RouteLabels, set[str]] = {}
+        self._size = 0
 
-    def see(self, route: str, side: str, upstream: str, caller: str) -> None:
-        """A request of `caller` was decided."""
-        # Without a tuple to build and hash: a caller who is known takes two look-ups and a test.
-        try:
-            counted = self._by_names[route][upstream]
-        except KeyError:
-            new = self._add(route, side, upstream)
-            if new is None:
-                return
-            counted = new
-        if caller in counted.known:
-            return
-        self._count(counted, caller)
+    def known(self, route: str, side: str, upstream: str) -> set[str]:
+        """The callers who need not be counted any more; it holds until the next report."""
+        return self._known.setdefault(RouteLabels(route, side, upstream), set())
 
-    def _add(self, route: str, side: str, upstream: str) -> _Counted | None:
-        if len(self._counted) >= MOST_LABELS:
-            return None
-        counted = self._counted[RouteLabels(route, side, upstream)] = _Counted()
-        self._by_names.setdefault(route, {})[upstream] = counted
-        return counted
-
-    def _count(self, counted: _Counted, caller: str) -> None:
-        digest = xxh3_64_intdigest(caller.encode("utf-8", "surrogatepass"))
-        if counted.sketch.add(digest):
-            counted.changed = True
+    def see(self, known: set[str], route: str, side: str, upstream: str, caller: str) -> None:
+        """Count `caller`, who is not in `known`. Requests without an upstream or a caller do not count."""
+        if self._size >= MOST_KNOWN:
+            self._forget_known()
         if len(caller) <= LONGEST_KNOWN:
-            if self._known >= MOST_KNOWN:
-                self._forget_known()
-            counted.known.add(caller)
-            self._known += 1
+            known.add(caller)
+            self._size += 1
+        labels = RouteLabels(route, side, upstream)
+        sketch = self._sketches.get(labels)
+        if sketch is None:
+            if not upstream or len(self._sketches) >= MOST_LABELS:
+                return
+            sketch = self._sketches[labels] = Sketch()
+        if caller and sketch.add(xxh3_64_intdigest(caller.encode("utf-8", "surrogatepass"))):
+            self._changed.add(labels)
 
     def take(self) -> RouteCallersReport:
         """The sketches that changed since the last call. With a new day, counting begins anew afterwards."""
-        day = self._day
-        changed = {}
-        for labels, counted in self._counted.items():
-            if counted.changed:
-                changed[labels] = bytes(counted.sketch.registers)
-                counted.changed = False
+        report = RouteCallersReport(
+            self._day, {labels: bytes(self._sketches[labels].registers) for labels in self._changed}
+        )
+        self._changed = set()
         today = int(time()) // DAY
-        if today != day:
+        if today != self._day:
             self._day = today
-            self._counted = {}
-            self._by_names = {}
-            self._known = 0
-        return RouteCallersReport(day, changed)
+            self._sketches = {}
+            self._forget_known()
+        return report
 
     def _forget_known(self) -> None:
-        for counted in self._counted.values():
-            counted.known = set()
-        self._known = 0
+        for known in self._known.values():
+            known.clear()
+        self._known = {}
+        self._size = 0

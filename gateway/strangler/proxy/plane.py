@@ -25,7 +25,6 @@ from strangler.observe.access_log import AccessLogWriter
 from strangler.observe.callers import CallerTally
 from strangler.observe.counters import Counters
 from strangler.observe.descriptors import any_left
-from strangler.observe.route_callers import RouteCallers
 from strangler.observe.worker_report import ConnectionCounts, Notice, UpstreamState, WorkerReport
 from strangler.proxy.client.connection import ClientConnection
 from strangler.proxy.client.listener import Listener
@@ -96,7 +95,6 @@ class DataPlane:
         self.listener = Listener(self)
         self.counters = Counters()
         self.callers = CallerTally()
-        self.route_callers = RouteCallers()
         self.down: frozenset[tuple[str, str]] = frozenset()
         self.draining = False
         self.accepting = True
@@ -333,7 +331,6 @@ class DataPlane:
             self._count_dropped_lines(self.access_log)
         report = self.counters.take()
         report.callers = self.callers.take()
-        report.route_callers = self.route_callers.take()
         report.client_connections = len(self.clients) + len(self.tunnels)
         report.tunnels = len(self.tunnels)
         report.redis = self.rate_limiter.redis_state()

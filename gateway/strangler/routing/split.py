@@ -41,14 +41,14 @@ class Choice:
 
     # Positional parameters instead of an object for them: a choice is made for each request.
 
-    __slots__ = ("bucket", "drawn", "key", "overridden", "reason", "side", "visitor")
+    __slots__ = ("_sticky", "bucket", "drawn", "overridden", "reason", "side", "visitor")
 
     def __init__(
         self,
         side: SideName,
         reason: str,
         bucket: int | None = None,
-        key: str | None = None,
+        sticky: StickyKey | None = None,
         visitor: str | None = None,
         drawn: bool = False,
         overridden: bool = False,
@@ -56,10 +56,15 @@ class Choice:
         self.side = side
         self.reason = reason
         self.bucket = bucket
-        self.key = key
+        self._sticky = sticky
         self.visitor = visitor
         self.drawn = drawn
         self.overridden = overridden
+
+    @property
+    def key(self) -> str | None:
+        """The sticky key's name, which few ask for."""
+        return None if self._sticky is None else str(self._sticky)
 
 
 _BY_STAGE: dict[Stage, Choice] = {
@@ -122,7 +127,7 @@ def _by_percentage(migration: Migration, request: Request, identity: Identity | 
             bucket = bucket_of(migration.name, value)
             side = side_of_bucket(migration, bucket)
             drawn = visitor is not None or sticky.kind == "none"
-            return Choice(side, "percentage", bucket, str(sticky), visitor, drawn)
+            return Choice(side, "percentage", bucket, sticky, visitor, drawn)
     return Choice("legacy", "no sticky key present")
 
 

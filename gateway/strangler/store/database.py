@@ -113,7 +113,7 @@ class Database:
             broken.set()
             for connection in list(self._connections):
                 with suppress(Exception):  # it is closed already
-                    _break(connection)
+                    break_connection(connection)
 
         timer = threading.Timer(self._deadline + _SERVERS_LEAD, break_off)
         timer.daemon = True
@@ -161,7 +161,7 @@ def _deadlines(seconds: float) -> dict[str, str]:
     return {"statement": f"{seconds * 1000:.0f}", "lock": f"{seconds * 500:.0f}"}
 
 
-def _break(connection: Any) -> None:
+def break_connection(connection: Any) -> None:
     """Make a thread that waits for this connection of the driver fail."""
     if hasattr(connection, "interrupt"):
         connection.interrupt()

@@ -46,6 +46,9 @@ def test_failing_callers_roll_it_back_and_the_audit_says_why(tmp_path: Path) -> 
         assert (reading["result"], reading["numbers"]["extracted"], reading["numbers"]["control"]) == ("fail", 8, 0)
         assert reading["numbers"]["log_e_worse"] > 4.6
         assert entry["configuration"] == gateway.loaded.snapshot.version
+        assert entry["callers"] == [
+            {"gate": "errors", "side": "extracted", "operation": "m/all", "reason": "status 500", "callers": 8}
+        ]
 
     play(tmp_path / "gateway.yaml", test)
 

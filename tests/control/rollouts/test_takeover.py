@@ -13,13 +13,17 @@ import pytest
 from sqlalchemy import text
 
 from strangler.control.rollouts import engine, record_store
-from strangler.control.rollouts.election import FileCandidacy
+from strangler.control.rollouts.election import FileCandidacy, candidacy
 from strangler.model.migration import Stage
+from strangler.store.database import StoreError
 from tests.control.rollouts.stage import Gateway, document, play, run
+from tests.e2e.waiting import wait_for
+from tests.store.postgresql_server import postgresql_server, programs
+from tests.store.test_deadlines import stopped_server
 
 HOLDER = """
 import sys, time
-from strangler.control.rollouts.election import FileCandidacy
+from strangler.control.rollouts.election import FileCandidacy, candidacy
 assert FileCandidacy(sys.argv[1]).leads()
 print("holds", flush=True)
 time.sleep(60)
@@ -188,3 +192,19 @@ def test_a_record_that_can_not_be_read_moves_nothing(tmp_path: Path) -> None:
         assert gateway.engine.problem.startswith("rollout of m: the record can't be read")
 
     play(tmp_path / "gateway.yaml", test)
+
+
+@pytest.mark.skipif(programs() is None, reason="PostgreSQL is not installed")
+def test_a_lock_in_postgresql_ends_with_its_session_and_a_server_that_hangs_holds_no_thread() -> None:
+    with postgresql_server() as url:
+        one, other = candidacy(url), candidacy(url)
+        assert one.leads()
+        assert not other.leads()
+        with stopped_server(url), pytest.raises(StoreError):
+            one.leads()
+        # The server sees to the end of a session in its own time.
+        wait_for(other.leads, "the other to lead")
+        assert not one.leads()
+        other.resign()
+        wait_for(one.leads, "the first to lead again")
+        one.resign()

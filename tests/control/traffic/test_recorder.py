@@ -29,7 +29,7 @@ def report(requests: int, caller: str = "user-1") -> WorkerReport:
     """A worker's report of so many requests of one caller, and of one that was refused before routing."""
     figures = RequestFigures(requests, 0.1, 100, [0] * (len(BUCKETS) + 1))
     callers = RouteCallers()
-    callers.see("", "", "shop", caller)
+    callers.see(callers.known("", "", "shop"), "", "", "shop", caller)
     counted = {("", "", "shop", 200): figures, ("", "", "shop", 404): figures, ("", "", "", 400): figures}
     return WorkerReport(requests=counted, route_callers=callers.take())
 

@@ -10,15 +10,20 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 from sqlalchemy import make_url
 
-from strangler.store.database import StoreError
+from strangler.store.database import StoreError, break_connection
 
 ADVISORY_LOCK = 0x5374_7261_6E67_6C65
 """The key of the lock in PostgreSQL, which is for this database alone."""
 CONNECT = 3
+DEADLINE = 3.0
+"""Seconds for a question to PostgreSQL, after which the session is broken off on this side."""
 _KEEPALIVES: Any = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 5000}
 """The session, and with it the lock, ends about ten seconds after its machine is gone."""
 
@@ -94,13 +99,15 @@ class SessionCandidacy:
                     application_name="strangler rollout controller",
                     **_KEEPALIVES,
                 )
-                for name, value in (("idle", 5), ("interval", 2), ("count", 3)):
-                    self._session.execute(f"SET tcp_keepalives_{name} = {value}")
-            if self._holds:
-                self._session.execute("SELECT 1")
-            else:
-                found = self._session.execute("SELECT pg_try_advisory_lock(%s)", (ADVISORY_LOCK,)).fetchone()
-                self._holds = bool(found and found[0])
+                with _within_deadline(self._session):
+                    for name, value in (("idle", 5), ("interval", 2), ("count", 3)):
+                        self._session.execute(f"SET tcp_keepalives_{name} = {value}")
+            with _within_deadline(self._session):
+                if self._holds:
+                    self._session.execute("SELECT 1")
+                else:
+                    found = self._session.execute("SELECT pg_try_advisory_lock(%s)", (ADVISORY_LOCK,)).fetchone()
+                    self._holds = bool(found and found[0])
         except psycopg.Error as error:
             self.resign()
             raise StoreError(f"{self._url.render_as_string()}: {str(error).strip()}") from error
@@ -112,3 +119,20 @@ class SessionCandidacy:
         self._holds = False
         if session is not None:
             session.close()
+
+
+@contextmanager
+def _within_deadline(session: Any) -> Iterator[None]:
+    """Break the session off when the time is over, so that a server that is stopped holds no thread."""
+
+    def break_off() -> None:
+        with suppress(Exception):  # it is closed already
+            break_connection(session)
+
+    timer = threading.Timer(DEADLINE, break_off)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

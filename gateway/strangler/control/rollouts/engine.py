@@ -25,7 +25,7 @@ from sqlalchemy.engine import Connection
 
 from strangler.config.compile.rollout import Placement, placed
 from strangler.config.load import Loaded
-from strangler.control.rollouts.caller_store import UnwrittenCallers
+from strangler.control.rollouts.caller_store import UnwrittenCallers, read_reasons
 from strangler.control.rollouts.deciding import SAVED_EVERY, Decided, decide, dependency_of, placement_of
 from strangler.control.rollouts.election import Candidacy, candidacy
 from strangler.control.rollouts.measured import Stored, Surroundings, evidence_of, is_of_configuration, revision_of
@@ -33,12 +33,13 @@ from strangler.control.rollouts.plans import RolloutPlan, plans_of, share_in_con
 from strangler.control.rollouts.prometheus import EVERY, MetricReadings
 from strangler.control.rollouts.record_store import StoredRecord, Superseded, WorkersOf, forget_gateway, save
 from strangler.control.rollouts.rollout_store import RolloutStore
+from strangler.control.rollouts.scopes import scope_text
 from strangler.control.rollouts.webhook import Notifier
 from strangler.observe.worker_report import WorkerReport
 from strangler.rollout.audit import AuditEntry
 from strangler.rollout.evidence import Dependency
 from strangler.rollout.record import Record, RecordError
-from strangler.rollout.states import RolloutState
+from strangler.rollout.states import Event, RolloutState
 from strangler.store.database import Database, StoreError
 
 log = structlog.get_logger(part="rollouts")
@@ -327,7 +328,11 @@ class RolloutEngine:
         """Ask for the numbers of metric gates, for as long as this gateway leads."""
         while True:
             if self.leads:
-                await self.metrics.ask({name: plan for name, plan in self.plans.items() if plan.stage is None})
+                try:
+                    await self.metrics.ask({name: plan for name, plan in self.plans.items() if plan.stage is None})
+                except Exception:
+                    # The values grow old, and with old ones nothing is promoted.
+                    log.exception("the numbers of metric gates can't be asked for")
             await asyncio.sleep(EVERY if self.leads else TURN)
 
     def _failed(self, problem: str) -> None:
@@ -367,6 +372,12 @@ class RolloutEngine:
 def _save(
     database: Database, connection: Connection, decided: Mapping[str, Decided], now: float
 ) -> dict[str, StoredRecord]:
+    for name, one in decided.items():
+        if one.change.stored is not None:
+            for entry in one.change.entries:
+                if entry["what"] == Event.FAILED:
+                    scope = scope_text(one.change.stored.record.scope)
+                    entry["callers"] = [each._asdict() for each in read_reasons(connection, name, scope)]
     return {name: save(database, connection, one.change, now) for name, one in decided.items()}
 
 

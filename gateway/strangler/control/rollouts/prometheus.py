@@ -53,7 +53,7 @@ async def measure(client: httpx.AsyncClient, query: MetricQuery) -> MetricValue 
             response = await _get(client, query)
     except TimeoutError:
         return Unavailable(f"Prometheus has not responded within {DEADLINE:g} s")
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         return Unavailable(f"Prometheus can't be asked: {type(error).__name__}{f': {error}' if str(error) else ''}")
     if isinstance(response, Unavailable):
         return response

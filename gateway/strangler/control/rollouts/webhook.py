@@ -83,7 +83,7 @@ async def _post(client: httpx.AsyncClient, notification: _Notification) -> str |
             response = await client.post(notification.url, json=notification.entry)
     except TimeoutError:
         return f"no response within {DEADLINE:g} s"
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         return type(error).__name__
     return None if response.is_success else f"status {response.status_code}"
 

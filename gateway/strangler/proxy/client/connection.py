@@ -14,16 +14,14 @@ import asyncio
 from collections import deque
 from typing import Final, cast
 
-from strangler.auth.certificate import ClientCertificate
 from strangler.proxy.client import connection_limits, states
 from strangler.proxy.client.endings import BrokenResponse, Discarding, abandon
 from strangler.proxy.client.peer import origin_of, peer_of, shown_certificate
 from strangler.proxy.client.refused_request import refuse_request
-from strangler.proxy.client.request_reader import READ_AHEAD, RequestReader
+from strangler.proxy.client.request_reader import READ_AHEAD, RequestReader, RequestReceiver
 from strangler.proxy.client.worker import Worker
 from strangler.proxy.exchange import failures
 from strangler.proxy.exchange.exchange import Exchange
-from strangler.proxy.exchange.request_head import TrustedPeer
 from strangler.proxy.exchange.under_way import RequestUnderWay
 from strangler.proxy.http.broken import STALLED as STALL_SECONDS
 from strangler.proxy.http.broken import Delivery, ResetWhenSent
@@ -36,7 +34,7 @@ WRITE_BUFFER: Final = 262_144
 """Bytes that a client may leave unread before its upstream is asked to pause."""
 
 
-class ClientConnection:
+class ClientConnection(RequestReceiver):
     """The protocol of a client's transport, as the event loop calls it.
 
     `peer` is the client's address where the socket does not have it. If
@@ -58,39 +56,23 @@ class ClientConnection:
         "_starting",
         "_turned_away",
         "_unsent",
-        "certificate",
-        "deadline",
-        "deadline_reason",
-        "exchange",
-        "forwarded",
-        "forwarded_element",
-        "generation",
-        "is_reading",
-        "peer",
-        "plane",
-        "requests_left",
-        "scheme",
-        "state",
-        "transport",
-        "trusted",
-        "waiting",
+        "_worker",
     )
-
-    transport: asyncio.Transport  # set by `connection_made`
 
     def __init__(self, plane: Worker, peer: str = "", believed: bool = True) -> None:
         self.plane = plane
-        self.state: int = states.IDLE
+        self._worker = plane
+        self.state = states.IDLE
         self.deadline = NEVER
-        self.deadline_reason: str = states.NONE
-        self.exchange: Exchange | None = None
-        self.waiting: deque[Exchange] = deque()
+        self.deadline_reason = states.NONE
+        self.exchange = None
+        self.waiting = deque()
         self.requests_left = 0
         # Who is at the other end; `generation` is the worker's when that was looked at.
         self.peer = peer
         self.scheme = "http"
-        self.certificate: ClientCertificate | None = None
-        self.trusted: TrustedPeer | None = None
+        self.certificate = None
+        self.trusted = None
         self.forwarded = b""
         self.forwarded_element = ""
         self.generation = 0
@@ -127,7 +109,7 @@ class ClientConnection:
             unsent = self.transport.get_write_buffer_size()
             if 0 < unsent < self._unsent:
                 self._unsent = float(unsent)
-                self.set_deadline(self.plane.now + STALL_SECONDS, states.STALL)
+                self.set_deadline(self._worker.now + STALL_SECONDS, states.STALL)
             else:
                 self.transport.abort()
         elif self._reader.in_head:
@@ -141,7 +123,7 @@ class ClientConnection:
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(WRITE_BUFFER)
-        plane = self.plane
+        plane = self._worker
         if not self.peer:
             self.peer = peer_of(transport)
         secure = transport.get_extra_info("ssl_object")
@@ -168,7 +150,7 @@ class ClientConnection:
             self.refuse(excess)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        plane = self.plane
+        plane = self._worker
         plane.clients.discard(self)
         connection_limits.leave(plane, self.peer)
         self._reader.close()
@@ -202,7 +184,7 @@ class ClientConnection:
         """
         if self._ended:
             return True
-        if self.state > states.REFUSING or not self.plane.snapshot.limits.half_close:
+        if self.state > states.REFUSING or not self._worker.snapshot.limits.half_close:
             return False
         self._ended = True
         self.is_reading = False
@@ -222,13 +204,13 @@ class ClientConnection:
                 self.next()
         elif exchange.connection is not None:
             exchange.connection.resume_reading()
-            self.set_deadline(self.plane.now + exchange.timeouts.idle, states.EXCHANGE)
+            self.set_deadline(self._worker.now + exchange.timeouts.idle, states.EXCHANGE)
 
     # What the reader calls
 
     def look_at_peer(self) -> None:
         """Find out whether the peer is a trusted proxy, and what upstreams get to know of the connection."""
-        plane = self.plane
+        plane = self._worker
         self.generation = plane.generation
         self.trusted, self.forwarded, self.forwarded_element = origin_of(
             self.peer, self.scheme, self.certificate, plane.trusted_proxies, believed=self._believed
@@ -246,7 +228,7 @@ class ClientConnection:
         if self.state <= states.HEAD:
             # The write buffer filled up behind the last response.
             self.state = states.STALLED
-            self.set_deadline(self.plane.now + STALL_SECONDS, states.STALL)
+            self.set_deadline(self._worker.now + STALL_SECONDS, states.STALL)
         if exchange.head.has_body or len(self.waiting) >= READ_AHEAD:
             self.pause_reading()
 
@@ -258,7 +240,7 @@ class ClientConnection:
         if not discarding.take(count):
             self.close()
         elif self.exchange is None:
-            self.set_deadline(discarding.deadline(self.plane.now), states.LINGER)
+            self.set_deadline(discarding.deadline(self._worker.now), states.LINGER)
 
     def refuse(self, refusal: Refusal) -> None:
         """Respond to what never became a request, after the requests before it, and close."""
@@ -270,22 +252,22 @@ class ClientConnection:
             reader.receiving = None
         last = waiting[-1] if waiting else self.exchange
         if last is None:
-            response = refuse_request(self.plane, self.peer, refusal, reader.attempted())
-            self._linger(Discarding.behind_refusal(self.plane.now), response)
+            response = refuse_request(self._worker, self.peer, refusal, reader.attempted())
+            self._linger(Discarding.behind_refusal(self._worker.now), response)
         elif last is receiving:
             last.keep_alive = False
             failures.give_up(last, refusal.status, refusal.detail)
             if self._discarding is not None:
                 # What follows need not be the rest of a body.
-                self._discarding.narrow(self.plane.now)
+                self._discarding.narrow(self._worker.now)
         else:
             self._refusal = refusal
-            self._discarding = Discarding.behind_refusal(self.plane.now)
+            self._discarding = Discarding.behind_refusal(self._worker.now)
             self.pause_reading()
 
     def next(self) -> None:
         """Go on where no exchange is under way: with the requests that wait, what was held, or the client's next."""
-        reader, plane = self._reader, self.plane
+        reader, plane = self._reader, self._worker
         if self._full:
             # What is written already has to be read first, or responses would gather without end.
             if self.state != states.REFUSING:
@@ -347,7 +329,7 @@ class ClientConnection:
     def exchange_finished(self, exchange: RequestUnderWay) -> None:
         """The response of `exchange` is complete: go on with the next request, or close."""
         self.exchange = None
-        plane = self.plane
+        plane = self._worker
         if not exchange.keep_alive:
             self._close_after(exchange)
         elif not exchange.request_complete:
@@ -375,7 +357,7 @@ class ClientConnection:
             abandon(self.waiting)
             self.state = states.RESETTING
             self.set_deadline(NEVER, states.NONE)
-            ResetWhenSent(self.plane, self.transport, self.connection_lost)
+            ResetWhenSent(self._worker, self.transport, self.connection_lost)
 
     def hand_over(self) -> tuple[bytes, bool, bool]:
         """Leave the connection to a tunnel: what was held, whether the client is behind, whether it has half-closed."""
@@ -384,7 +366,7 @@ class ClientConnection:
         self.exchange = None
         self.state = states.TUNNEL
         self.set_deadline(NEVER, states.NONE)
-        self.plane.clients.discard(self)
+        self._worker.clients.discard(self)
         self.resume_reading()
         return held, self._full, self._ended
 
@@ -393,7 +375,7 @@ class ClientConnection:
     def drain(self) -> None:
         """Close soon if idle, unless a last request comes: it may be on its way, and closing would lose it."""
         if self.exchange is None and self.state < states.REFUSING and not self._reader.in_head:
-            at = self.plane.now + LAST_REQUEST
+            at = self._worker.now + LAST_REQUEST
             if at < self.deadline:
                 self.set_deadline(at, states.DRAIN)
 
@@ -407,7 +389,7 @@ class ClientConnection:
     def close(self) -> None:
         """Close after what was written is out."""
         self.state = states.CLOSING
-        self.set_deadline(self.plane.now + STALL_SECONDS, states.STALL)
+        self.set_deadline(self._worker.now + STALL_SECONDS, states.STALL)
         self.transport.close()
 
     def _close_after(self, exchange: RequestUnderWay) -> None:
@@ -416,7 +398,7 @@ class ClientConnection:
         if exchange.request_complete and self.is_reading:
             self.close()
         else:
-            self._linger(Discarding.behind_response(self.plane.now))
+            self._linger(Discarding.behind_response(self._worker.now))
 
     def _linger(self, discarding: Discarding, last: bytes = b"") -> None:
         """Write what is left to write, end this side alone, and discard what still comes; close if nothing can come."""
@@ -427,7 +409,7 @@ class ClientConnection:
             return
         self.state = states.LINGERING
         self._discarding = discarding
-        self.set_deadline(discarding.deadline(self.plane.now), states.LINGER)
+        self.set_deadline(discarding.deadline(self._worker.now), states.LINGER)
         self.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()

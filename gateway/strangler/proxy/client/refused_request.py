@@ -25,7 +25,7 @@ def refuse_request(worker: Worker, peer: str, refusal: Refusal, attempted: Attem
     """Count and log the request that `refusal` ends, and give the whole response; the connection closes behind it."""
     head = attempted.head
     request_id = (head.request_id if head is not None else None) or worker.new_request_id()
-    worker.counters.request(("", "", "", refusal.status), 0.0, 0)
+    worker.counters.request(("", "", "", refusal.status), 0.0, 0, "")
     worker.counters.event("refused_requests", str(refusal.status))
     _log(worker, peer, refusal, request_id, attempted)
     if refusal is HTTP2_REFUSED:

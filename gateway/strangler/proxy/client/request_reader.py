@@ -14,8 +14,9 @@ neither is the rest of that body; so a connection may never need a parser.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections import deque
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import httptools
 
@@ -46,8 +47,10 @@ _END: Final = b"\r\n\r\n"
 _BLANK: Final = b"\r\n"
 
 
-class RequestReceiver(Client, Protocol):
+class RequestReceiver(Client):
     """The connection that a reader reads for; its methods are documented there."""
+
+    __slots__ = ("deadline_reason", "exchange", "generation", "state", "trusted", "waiting")
 
     state: int
     exchange: Exchange | None
@@ -56,10 +59,19 @@ class RequestReceiver(Client, Protocol):
     generation: int
     deadline_reason: str
 
+    @abstractmethod
     def look_at_peer(self) -> None: ...
+
+    @abstractmethod
     def take(self, exchange: Exchange) -> None: ...
+
+    @abstractmethod
     def refuse(self, refusal: Refusal) -> None: ...
+
+    @abstractmethod
     def discard(self, count: int) -> None: ...
+
+    @abstractmethod
     def next(self) -> None: ...
 
 

@@ -34,6 +34,7 @@ def record(exchange: RequestUnderWay, status: int, count: bool = True, write: bo
     plane = exchange.client.plane
     seconds = monotonic() - exchange.started
     decision = exchange.decision_so_far
+    identity = None
     if decision is None:
         route = side = upstream = ""
     else:
@@ -48,20 +49,22 @@ def record(exchange: RequestUnderWay, status: int, count: bool = True, write: bo
             note(exchange, taken, status, seconds)
         side = decision.side or ""
         upstream = decision.upstream or ""
+        identity = decision.identity
     if count:
-        plane.counters.request((route, side, upstream, status), seconds, exchange.bytes_out)
+        caller = exchange.peer if identity is None else identity.subject
+        plane.counters.request((route, side, upstream, status), seconds, exchange.bytes_out, caller)
     log = plane.access_log
     if log is not None and write:
-        identity = None if decision is None else decision.identity
-        caller = caller_text(exchange.peer, exchange.host, side, upstream, identity)
+        who = caller_text(exchange.peer, exchange.host, side, upstream, identity)
         endpoint = '""' if exchange.pool is None else exchange.pool.quoted_url
         path = exchange.path if "eyJ" not in exchange.path else without_tokens(exchange.path)
         noted = "" if exchange.attempts is None else exchange.attempts.logged()
+        # `format`, because a format within the text is made by a slower way where this is compiled.
         log.write(
             f'{{"time":"{plane.timestamp}","request_id":"{exchange.request_id.decode()}","method":"{exchange.method}"'
             f',"path":{dumps(path).decode()},"status":{status},"route":{quoted(route)}'
             f',"endpoint":{endpoint}'
-            f',"bytes":{exchange.bytes_out},"ms":{seconds * 1000:.3f}{noted}{caller}}}\n'
+            f',"bytes":{exchange.bytes_out},"ms":{format(seconds * 1000, ".3f")}{noted}{who}}}\n'
         )
     if exchange.observer is not None:
         exchange.observer.ended(exchange, status, seconds)

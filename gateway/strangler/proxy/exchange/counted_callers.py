@@ -1,4 +1,4 @@
-"""Callers: who comes to each route, and of a migration that is rolled out who comes, who fails, who is slow.
+"""Callers of a migration that is rolled out: who comes, who fails, who is slow.
 
 A caller is seen where its decision is taken, and noted at the end of an exchange
 that failed or took too long; one that went well pays a test of its route for it.
@@ -20,20 +20,12 @@ if TYPE_CHECKING:
 NO_DESCRIPTORS_LEFT = "The gateway can't open another connection: it has no file descriptors left."
 
 
-def see(exchange: RequestUnderWay, decision: Decision, upstream: str) -> None:
-    """The caller of `exchange` comes, and is served by `upstream`."""
-    plane, route, identity = exchange.client.plane, decision.route, decision.identity
-    caller = exchange.peer if identity is None else identity.subject
-    if route is None:
-        plane.route_callers.see("", "", upstream, caller)
-        return
-    plane.route_callers.see(route.name, decision.side or "", upstream, caller)
-    if not route.counted:
-        return
+def see(exchange: RequestUnderWay, decision: Decision, route: Route) -> None:
+    """The caller of `exchange` comes to `route`, which counts callers."""
     counted = _counted(exchange, decision, route)
     if counted is not None:
-        counting, digest, side = counted
-        plane.callers.see(_migration_name(route), counting.scope, side, digest)
+        counting, caller, side = counted
+        exchange.client.plane.callers.see(_migration_name(route), counting.scope, side, caller)
 
 
 def note(exchange: RequestUnderWay, route: Route, status: int, seconds: float) -> None:

@@ -49,6 +49,7 @@ from strangler.proxy.exchange.response import (
 from strangler.proxy.exchange.sending import head_sent, is_too_large, longest_silence
 from strangler.proxy.exchange.switching import switch_protocols
 from strangler.proxy.exchange.under_way import NEVER, RequestUnderWay
+from strangler.proxy.http.writing import write_together
 from strangler.proxy.upstream.endpoint_pool import LARGE_BODY
 from strangler.resilience.retry import Cause
 from strangler.routing.decide import Refusal, decide
@@ -131,7 +132,8 @@ class Exchange(RequestUnderWay):
         if self.body is not None and is_too_large(self, self.body, decision.route):
             return
         assert decision.upstream is not None
-        counted_callers.see(self, decision, decision.upstream)
+        if decision.route is not None and decision.route.counted:
+            counted_callers.see(self, decision, decision.route)
         self._first_attempt(decision.route, plane.pools[decision.upstream])
 
     def _identify(self, request: Request, requirement: AuthRequirement) -> Identity | Refusal | None:
@@ -244,7 +246,7 @@ class Exchange(RequestUnderWay):
                 if self.attempts is not None:
                     self.attempts.keep_body(held)
                 client.resume_reading()
-        connection.transport.write(b"".join(parts))
+        write_together(connection.transport, parts)
         silence = self.timeouts.response if self.request_complete else longest_silence(self)
         client.deadline = client.plane.now + silence
 
@@ -269,7 +271,7 @@ class Exchange(RequestUnderWay):
         client = self.client
         out = head_for_client(self, self.decision_so_far, status, line, fields)
         out.append(body)
-        client.transport.write(b"".join(out))
+        write_together(client.transport, out)
         finish(self)
 
     def interim_response(self, status: int, line: bytes, fields: bytes) -> None:
@@ -318,7 +320,7 @@ class Exchange(RequestUnderWay):
         if parts:
             self.gathered = []
             client = self.client
-            client.transport.write(b"".join(parts) if len(parts) > 1 else parts[0])
+            write_together(client.transport, parts)
             client.deadline = client.plane.now + self.timeouts.idle
 
     def response_complete(self) -> None:

@@ -40,7 +40,7 @@ class Sender(Protocol):
     def scheme(self) -> str: ...
 
 
-def plain_head(data: bytes, end: int, sender: Sender, known: Actions, limits: Limits) -> RequestHead | None:
+def plain_head(data: bytes, end: int, sender: Sender, spellings: Actions, limits: Limits) -> RequestHead | None:
     """The head of `data`, whose empty line begins at `end`; None where that is for the parser."""
     text = data[:end]
     lines = text.split(CRLF)
@@ -56,16 +56,17 @@ def plain_head(data: bytes, end: int, sender: Sender, known: Actions, limits: Li
         return None
     method = _METHODS.get(parts[0])
     target = parts[1]
-    if method is None or not target.startswith(b"/") or b"#" in target or len(target) > limits.target_bytes:
+    # `find`, because `in` takes bytes for a number first.
+    if method is None or not target.startswith(b"/") or target.find(b"#") >= 0 or len(target) > limits.target_bytes:
         return None
     path, _, query = target.decode("ascii").partition("?")
     head = RequestHead(first + CRLF, method, path, query, lines)
-    return head if _take_fields(head, lines, sender, known) else None
+    return head if _take_fields(head, lines, sender, spellings) else None
 
 
-def _take_fields(head: RequestHead, lines: list[bytes], sender: Sender, known: Actions) -> bool:
+def _take_fields(head: RequestHead, lines: list[bytes], sender: Sender, spellings: Actions) -> bool:
     """Take in the fields; whether all are plain."""
-    action_of = known.known.get
+    known = spellings.known
     dropped: list[bytes] = []
     forwarded: Fields = []
     keeps = False
@@ -73,11 +74,11 @@ def _take_fields(head: RequestHead, lines: list[bytes], sender: Sender, known: A
         name, _, value = line.partition(b": ")
         if not value or value[0] == _SPACE or value[-1] == _SPACE:
             return False
-        action = action_of(name, actions.UNKNOWN)
+        action = known.get(name, actions.UNKNOWN)
         if not action:
             continue
         if action == actions.UNKNOWN:
-            action = known.look_up(name)
+            action = spellings.look_up(name)
             if not action:
                 continue
         if action == actions.AUTHORIZATION:

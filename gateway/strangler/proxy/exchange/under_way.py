@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from strangler.observe.access_log import AccessLogWriter
     from strangler.observe.callers import CallerTally
     from strangler.observe.counters import Counters
-    from strangler.observe.route_callers import RouteCallers
     from strangler.proxy.exchange.excuse import Excuse
     from strangler.proxy.exchange.request_body import RequestBody
     from strangler.proxy.exchange.request_head import RequestHead
@@ -224,47 +223,59 @@ class Trying(Protocol):
     def logged(self) -> str: ...
 
 
-class Client(Protocol):
-    """What an exchange needs of its client's connection."""
+class Client:
+    """What an exchange needs of its client's connection, which is one.
+
+    A base class, not a protocol: compiled code then reads an attribute from its place in memory (decision 0031).
+    """
+
+    __slots__ = (
+        "certificate",
+        "deadline",
+        "forwarded",
+        "forwarded_element",
+        "is_reading",
+        "peer",
+        "plane",
+        "requests_left",
+        "scheme",
+        "transport",
+    )
 
     deadline: float
     requests_left: int
+    peer: str
+    scheme: str
+    certificate: ClientCertificate | None
+    forwarded: bytes
+    forwarded_element: str
+    plane: ExchangeWorker
+    transport: asyncio.Transport
+    is_reading: bool
 
-    @property
-    def peer(self) -> str: ...
+    @abstractmethod
+    def pause_reading(self) -> None:
+        """Read nothing more for now."""
 
-    @property
-    def scheme(self) -> str: ...
+    @abstractmethod
+    def resume_reading(self) -> None:
+        """Read on."""
 
-    @property
-    def certificate(self) -> ClientCertificate | None: ...
+    @abstractmethod
+    def hand_over(self) -> tuple[bytes, bool, bool]:
+        """Give the transport away to a tunnel."""
 
-    @property
-    def forwarded(self) -> bytes: ...
+    @abstractmethod
+    def exchange_finished(self, exchange: RequestUnderWay) -> None:
+        """The response of `exchange` is complete."""
 
-    @property
-    def forwarded_element(self) -> str: ...
+    @abstractmethod
+    def break_off(self, exchange: RequestUnderWay, *, framed: bool) -> None:
+        """The response of `exchange` ends before its end; unless `framed`, only a reset tells the client."""
 
-    @property
-    def plane(self) -> ExchangeWorker: ...
-
-    @property
-    def transport(self) -> asyncio.Transport: ...
-
-    @property
-    def is_reading(self) -> bool: ...
-
-    def pause_reading(self) -> None: ...
-
-    def resume_reading(self) -> None: ...
-
-    def hand_over(self) -> tuple[bytes, bool, bool]: ...
-
-    def exchange_finished(self, exchange: RequestUnderWay) -> None: ...
-
-    def break_off(self, exchange: RequestUnderWay, *, framed: bool) -> None: ...
-
-    def connection_lost(self, exc: Exception | None) -> None: ...
+    @abstractmethod
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone."""
 
 
 class ExchangeWorker(Protocol):
@@ -308,9 +319,6 @@ class ExchangeWorker(Protocol):
 
     @property
     def callers(self) -> CallerTally: ...
-
-    @property
-    def route_callers(self) -> RouteCallers: ...
 
     @property
     def access_log(self) -> AccessLogWriter | None: ...

@@ -76,12 +76,12 @@ def plain_response(data: bytes, end: int, to_head: bool) -> PlainResponse | None
     length = -1
     dated = False
     dropped: list[bytes] = []
-    action_of = RESPONSE_ACTIONS.known.get
+    known = RESPONSE_ACTIONS.known
     for field in lines:
         name, _, value = field.partition(b": ")
         if not value or value[0] == _SPACE or value[-1] == _SPACE:
             return None
-        action = action_of(name, actions.UNKNOWN)
+        action = known.get(name, actions.UNKNOWN)
         if not action:
             continue
         if action == actions.UNKNOWN:
