@@ -18,7 +18,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-SERVICES = ("users", "catalog", "inventory", "payments", "orders")
+SERVICES = ("users", "catalog", "inventory", "payments", "orders", "order_history")
 WHOLE = (
     ".dockerignore",
     "Dockerfile",
@@ -51,19 +51,25 @@ PARTS: dict[str, set[str]] = {
     "{package}/schema.py": set(),
     "{package}/settings.py": {"REQUIRED", "read_settings"},
     "tests/both_sides.py": {"both_sides"},
-    "tests/conftest.py": {"bearer", "client", "Issuer.token", "settings", "variables"},
+    "tests/conftest.py": {"bearer", "client", "engine", "Issuer.token", "settings", "variables"},
     "tests/test_service.py": {
         "environment",
         "served",
         "test_a_request_is_a_line_with_its_context",
         "test_all_wrong_settings_are_named",
         "test_it_is_ready_once_it_has_a_schema_and_keys",
-        "test_told_to_stop_it_finishes_what_has_begun",
         "test_what_can_not_be_done_is_said_in_a_line",
     },
 }
 # Names, ports and lock numbers that each service has of its own.
-PORTS = {"users": "8201", "catalog": "8202", "inventory": "8204", "payments": "8205", "orders": "8206"}
+PORTS = {
+    "users": "8201",
+    "catalog": "8202",
+    "inventory": "8204",
+    "payments": "8205",
+    "orders": "8206",
+    "order_history": "8207",
+}
 EQUAL = (
     SERVICES,
     [service.upper() for service in SERVICES],

@@ -18,7 +18,7 @@ import pytest
 
 from strangler.routing.split import bucket_of
 from tests.e2e.gateway_process import GatewayProcess
-from tests.e2e.raw_http import Client
+from tests.e2e.raw_http import BrokenMessage, Client
 from tests.e2e.recording_upstream import Call, RecordingUpstream
 from tests.e2e.test_takeover import ended_at_last, kill_control_process
 from tests.e2e.waiting import wait_for
@@ -58,9 +58,13 @@ class Side:
 
 
 class Traffic:
-    """Callers who ask for products without a pause; `statuses` and `bodies` are all that they got."""
+    """Callers who ask for products without a pause; `statuses` are all that they got.
 
-    def __init__(self, *ports: int) -> None:
+    What a worker that is `killed` had in hand is lost, and no error.
+    """
+
+    def __init__(self, *ports: int, killed: bool = False) -> None:
+        self._lost: tuple[type[Exception], ...] = (ConnectionError, *((BrokenMessage, TimeoutError) if killed else ()))
         self.statuses: set[int] = set()
         self.errors: list[BaseException] = []
         self._stop = threading.Event()
@@ -78,9 +82,8 @@ class Traffic:
                         if response.value(b"Connection") == b"close":
                             break
                         # Otherwise the generator takes the processors that the gateway needs.
-                        sleep(0.015)
-            except ConnectionError:
-                # A gateway was killed.
+                        sleep(0.04)
+            except self._lost:
                 sleep(0.05)
             except BaseException as error:  # it is judged by the test
                 self.errors.append(error)
@@ -97,14 +100,14 @@ class Traffic:
             thread.join(30)
 
 
-def configuration(legacy: Side, extracted: Side, **more: Any) -> dict[str, Any]:
-    """The catalog in rollout, with small numbers."""
+def configuration(legacy: Side, extracted: Side, *, shadowed: bool = False, **more: Any) -> dict[str, Any]:
+    """The catalog in rollout, with small numbers; unless it is `shadowed` first, by failing callers alone."""
     rollout = {
-        "steps": ["shadow", 20, "extracted"],
+        "steps": ["shadow", 20, "extracted"] if shadowed else [20, "extracted"],
         "beta": 0.05,
         "floor": 10,
         "watch": "1s",
-        "gates": {"equivalence": {"target": 10}, "latency": {"enabled": False}},
+        "gates": {"equivalence": {"target": 10, "enabled": shadowed}, "latency": {"enabled": False}},
     }
     catalog: dict[str, Any] = {
         "from": "legacy",
@@ -191,7 +194,8 @@ def buckets(side: Side, since: float) -> set[int]:
 def test_a_good_release_goes_from_shadowing_to_extracted_unattended(
     tmp_path: Path, legacy: Side, extracted: Side
 ) -> None:
-    with running(tmp_path, configuration(legacy, extracted)) as gateway, Traffic(gateway.port) as traffic:
+    config = configuration(legacy, extracted, shadowed=True)
+    with running(tmp_path, config) as gateway, Traffic(gateway.port) as traffic:
         wait_state(gateway, "canary")
         since = monotonic()
         wait_for(lambda: buckets(extracted, since), "callers on the extracted side")
@@ -230,7 +234,8 @@ def test_a_bad_release_is_stopped_at_the_step_where_it_must_be(
     tmp_path: Path, legacy: Side, extracted: Side, broken: str, stopped_in: str, because: str
 ) -> None:
     extracted.broken = broken
-    with running(tmp_path, configuration(legacy, extracted)) as gateway, Traffic(gateway.port) as traffic:
+    config = configuration(legacy, extracted, shadowed=stopped_in == "proving")
+    with running(tmp_path, config) as gateway, Traffic(gateway.port) as traffic:
         state = wait_state(gateway, "rolled back", "extracted")
         assert (state["state"], state["share"]) == ("rolled back", 0)
         entry = history(gateway)[-1]
@@ -250,12 +255,15 @@ def test_a_bad_release_is_stopped_at_the_step_where_it_must_be(
 def test_a_rollback_takes_a_second_to_the_last_worker_and_waits_for_no_promotion(
     tmp_path: Path, legacy: Side, extracted: Side
 ) -> None:
-    with running(tmp_path, configuration(legacy, extracted)) as gateway, Traffic(gateway.port) as traffic:
-        wait_state(gateway, "proving")
+    config = configuration(legacy, extracted)
+    config["migrations"]["catalog"]["rollout"]["gates"]["approval"] = {"before": [20]}
+    with running(tmp_path, config) as gateway, Traffic(gateway.port, killed=True) as traffic:
+        wait_state(gateway, "holding")
         stopped, _ = gateway.worker_pids()
         # It acknowledges nothing, so the promotion waits for it.
         os.kill(stopped, signal.SIGSTOP)
         try:
+            order(gateway, "approve")
             wait_state(gateway, "promoting")
             order(gateway, "rollback")
             assert view(gateway)["state"] == "rolled back"
@@ -263,8 +271,11 @@ def test_a_rollback_takes_a_second_to_the_last_worker_and_waits_for_no_promotion
             # A worker that ends while the rollback is published is replaced by one that has it.
             os.kill(stopped, signal.SIGKILL)
         wait_for(lambda: stopped not in gateway.worker_pids() and len(gateway.worker_pids()) == 2, "another worker")
+        assert not extracted.told or max(bucket_of("catalog", caller) for _, caller in extracted.told) < SHARE
         order(gateway, "resume")
-        wait_state(gateway, "canary", "watching")
+        wait_state(gateway, "holding")
+        order(gateway, "approve")
+        wait_state(gateway, "canary", "watching", "extracted")
         since = monotonic()
         wait_for(lambda: len(buckets(extracted, since)) > 3, "callers on the extracted side")
         order(gateway, "rollback")
@@ -272,7 +283,7 @@ def test_a_rollback_takes_a_second_to_the_last_worker_and_waits_for_no_promotion
         since = monotonic() + 1.0
         wait_for(lambda: len(buckets(legacy, since)) > 100, "callers on the legacy side")
         assert max(at for at, _ in extracted.told) - decided <= 1.0
-    assert not [error for error in traffic.errors if not isinstance(error, TimeoutError)]
+    assert not traffic.errors
     assert traffic.statuses == {200}
 
 
@@ -289,7 +300,7 @@ def test_a_control_process_that_is_killed_in_any_state_goes_on_there(
         Traffic(gateway.port) as traffic,
     ):
         for state, step, then in (
-            ("holding", "shadow", "approve"),
+            ("holding", "legacy", "approve"),
             ("holding", "20 %", "rollback"),
             ("rolled back", "legacy", ""),
         ):
@@ -325,7 +336,7 @@ def test_of_two_gateways_on_one_database_the_other_goes_on_when_the_leader_is_ki
             )
             assert len(leads) == 1
             leader, follower = (one, other) if leads[0] is one else (other, one)
-            with Traffic(one.port, other.port) as traffic:
+            with Traffic(one.port, other.port, killed=True) as traffic:
                 wait_state(follower, "holding")
                 assert (view(follower)["step"], view(follower)["workers"]) == ("20 %", 4)
                 order(follower, "approve")

@@ -144,9 +144,17 @@ class Servers:
     def close(self) -> None:
         for url in reversed(list(self._running)):
             self.stop(url)
+        asyncio.run_coroutine_threadsafe(self._end_tasks(), self._loop).result(DEADLINE)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(DEADLINE)
         self._loop.close()
+
+    async def _end_tasks(self) -> None:
+        """What a library has left running, as `asyncio.run` does at its end."""
+        left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
 
 class Shop:
@@ -160,7 +168,7 @@ class Shop:
         self._given = variables or {}
         self._with_monolith = monolith
         self._stack = ExitStack()
-        self._servers = Servers()
+        self.servers = Servers()
         self._apps: dict[str, Callable[[], Starlette]] = {}
         self._key = rsa.generate_private_key(65537, 2048)
         self.tokens: dict[str, str] = {}
@@ -176,7 +184,7 @@ class Shop:
             self._stack = stack
             if self._with_monolith:
                 self._start_monolith()
-            servers = self._servers
+            servers = self.servers
             stack.callback(servers.close)
             self._start_servers(servers)
             self.variables = self._orders_variables()
@@ -223,11 +231,11 @@ class Shop:
     @contextmanager
     def away(self, name: str) -> Iterator[None]:
         """A service that is not there for a while."""
-        self._servers.stop(self.urls[name])
+        self.servers.stop(self.urls[name])
         try:
             yield
         finally:
-            self._servers.serve(self._apps[name](), int(self.urls[name].rpartition(":")[2]))
+            self.servers.serve(self._apps[name](), int(self.urls[name].rpartition(":")[2]))
 
     def write(self, name: str, statement: str, values: tuple[object, ...] = ()) -> None:
         """Change a service's own database."""

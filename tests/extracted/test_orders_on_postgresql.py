@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,12 +18,14 @@ from sqlalchemy.engine import Connection, Engine
 pytest.importorskip("orders_service", reason="the orders service is not in this checkout")
 
 from orders_service import saga as states
-from orders_service.database import open_engine, open_source
+from orders_service.database import Database, open_engine, open_source
 from orders_service.event_store import history
 from orders_service.events import Item, OrderPlaced
 from orders_service.fill import Filled, fill
 from orders_service.migrate import migrate
+from orders_service.outbox import clear
 from orders_service.read_model import find, rebuild
+from orders_service.relay import Relay
 from orders_service.saga import Deadlines, Done
 from orders_service.saga_store import acquire, begin, find_saga, give_up, request_payment, settle_step
 from orders_service.schema import metadata, orders
@@ -129,3 +133,43 @@ def test_numbers_go_on_after_those_of_the_monolith(engine: Engine, tmp_path: Pat
         order = find(writing, 5001, 1)
         assert order is not None
         assert order.id == saga.id
+
+
+class Published:
+    """A broker that is slow, and keeps what it gets."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[str, int]] = []
+
+    async def publish(self, message_id: str, body: str) -> None:
+        values = json.loads(body)
+        await asyncio.sleep(0.005)
+        self.messages.append((values["order_id"], values["version"]))
+
+    async def close(self) -> None:
+        """There is nothing to end."""
+
+
+async def relaying(url: str, published: Published) -> None:
+    """Two processes' relays at the same time."""
+    databases = [Database(url, 4) for _ in range(2)]
+    relays = [Relay(database, published) for database in databases]
+    while sum(await asyncio.gather(*(relay.publish_once() for relay in relays))):
+        pass
+    for database in databases:
+        await database.close()
+
+
+def test_two_relays_publish_each_message_once_and_those_of_an_order_in_their_order(engine: Engine) -> None:
+    with engine.begin() as connection:
+        clear(connection)
+    for number in range(12):
+        saga = placed(engine, f"relayed-{number}")
+        with engine.begin() as connection:
+            settle_step(connection, saga, Done(), DEADLINES)
+    published = Published()
+    asyncio.run(relaying(engine.url.render_as_string(hide_password=False), published))
+    assert len(published.messages) == 24
+    for number in range(12):
+        versions = [version for order, version in published.messages if order == f"relayed-{number}"]
+        assert versions == [1, 2]

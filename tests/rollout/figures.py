@@ -103,7 +103,7 @@ def page_text(found: list[SimulatedFigures], kept: list[Limit]) -> str:
     return (
         f"Simulated rollouts by the default policy, seed {found[0].seed}, on {datetime.now(UTC):%Y-%m-%d};"
         f" {traffic.callers:,} callers of very different activity, a daily wave of"
-        f" {traffic.wave:.0%}, {traffic.always_failing:.0%} of the callers always fail:\n\n"
+        f" {traffic.wave * 100:g} %, {traffic.always_failing * 100:g} % of the callers always fail:\n\n"
         + "".join(table(found))
         + "\n"
         + "".join(f"- {each.promise}: {each.found * 100:.3f} %\n" for each in kept)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,14 +19,29 @@ from strangler.traffic.periods import DAY, HOUR, HOURS
 from strangler.traffic.storing import prune, write
 from strangler.traffic.week import WeekError, as_document, from_document, read_week
 from tests.plan.configurations import sketch, week
+from tests.store.postgresql_server import postgresql_server, programs
 
 NOW = 20_000.5 * DAY
 LEGACY, EXTRACTED = RouteLabels("items/all", "legacy", "old"), RouteLabels("items/all", "extracted", "new")
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> Iterator[str | None]:
+    if request.param == "sqlite":
+        yield None
+        return
+    if programs() is None:
+        pytest.skip("PostgreSQL is not installed")
+    with postgresql_server() as url:
+        yield url
+
+
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
-    return Database(f"sqlite:///{tmp_path}/store.sqlite3", tables.metadata)
+def database(tmp_path: Path, url: str | None) -> Iterator[Database]:
+    found = Database(url or f"sqlite:///{tmp_path}/store.sqlite3", tables.metadata)
+    yield found
+    asyncio.run(found.write(lambda connection: tables.metadata.drop_all(connection)))
+    found.close()
 
 
 def counted(requests: dict[RouteLabels, int], callers: Sketch, now: float = NOW) -> TrafficCounts:

@@ -1,12 +1,10 @@
-"""The service as a process of its own: how it starts, tells how it is, logs and stops."""
+"""The service as a process of its own: how it starts, tells how it is, and logs."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -108,30 +106,3 @@ def test_a_request_is_a_line_with_its_context(served: Served, tmp_path: Path, is
     }  # fmt: skip
     assert expected.items() <= line.items()
     assert token not in (tmp_path / "log").read_text()
-
-
-def test_told_to_stop_it_finishes_what_has_begun(served: Served, issuer: Any) -> None:
-    body = b'{"items":[{"product_id":1,"quantity":2}]}'
-    case = Case(
-        201,
-        "PUT",
-        "/reservations/a",
-        (f"Authorization: Bearer {issuer.token()}", "Content-Type: application/json", "Expect: 100-continue"),
-        body,
-    )
-    idle = socket.create_connection(("127.0.0.1", served.port), timeout=DEADLINE)
-    with idle, socket.create_connection(("127.0.0.1", served.port), timeout=DEADLINE) as connection:
-        connection.sendall(case.message({}).removesuffix(body))
-        # Once this is said the request is being served.
-        assert connection.recv(65536).startswith(b"HTTP/1.1 100 ")
-        served.process.send_signal(signal.SIGTERM)
-        assert idle.recv(1) == b""
-        with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", served.port), timeout=DEADLINE)
-        connection.sendall(body)
-        received = b""
-        while piece := connection.recv(65536):
-            received += piece
-    assert Answer.read(received).status == 201
-    assert b'"status":"reserved"' in received
-    assert served.process.wait(DEADLINE) == 0

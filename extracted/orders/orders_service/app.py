@@ -12,10 +12,12 @@ from starlette.middleware import Middleware
 from orders_service.accounts import Accounts
 from orders_service.api import HealthApi, OrdersApi
 from orders_service.authentication import Authentication
+from orders_service.broker import NatsPublisher
 from orders_service.database import Database
 from orders_service.keys import Keys, key_source
 from orders_service.operations import OperationsApi
 from orders_service.products import Products
+from orders_service.relay import Relay
 from orders_service.request_log import RequestLog
 from orders_service.resource import Resource, nothing_here
 from orders_service.saga_runner import SagaRunner
@@ -48,6 +50,7 @@ class Service:
         self.runner = SagaRunner(
             self.database, Steps(self.inventory, self.payments), settings.deadlines, settings.saga_lease
         )
+        self.relay = Relay(self.database, NatsPublisher(settings.broker_url) if settings.broker_url else None)
         self.sagas = Sagas(self.database, self.runner, settings.deadlines, settings.saga_lease)
 
     def resources(self) -> list[Resource]:
@@ -63,13 +66,14 @@ class Service:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Keys are kept fresh, and sagas taken on, until the context ends."""
+        """Keys are kept fresh, sagas taken on, and messages published, until the context ends."""
         tasks = [
             asyncio.create_task(self.keys.keep_fresh(), name="keep keys fresh"),
             asyncio.create_task(self.runner.keep_running(self._settings.saga_pause), name="run sagas"),
         ]
         try:
-            yield
+            async with self.relay.running(self._settings.relay_pause):
+                yield
         finally:
             for task in tasks:
                 task.cancel()

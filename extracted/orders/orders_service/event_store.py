@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 
 from orders_service.events import OrderEvent, read_event, write_event
 from orders_service.order import SNAPSHOT_SCHEMA, Order
+from orders_service.outbox import announce
 from orders_service.schema import events, snapshots
 
 SNAPSHOT_EVERY = 4
@@ -33,7 +34,7 @@ class Recorded(NamedTuple):
 
 
 def append(connection: Connection, order: Order, *new: OrderEvent) -> Order:
-    """Store what happened to the order; the order after it.
+    """Store what happened to the order, with what is to be announced of it; the order after it.
 
     Raises `sqlalchemy.exc.IntegrityError` if something else happened to it first.
     """
@@ -45,7 +46,10 @@ def append(connection: Connection, order: Order, *new: OrderEvent) -> Order:
             {"stream": order.id, "version": version, "type": kind, "schema": schema, "data": data, "recorded_at": now}
         )
     connection.execute(sa.insert(events), rows)
-    after = order.after(*new)
+    after = order
+    for event in new:
+        after = after.after(event)
+        announce(connection, after, event, now)
     if after.version // SNAPSHOT_EVERY > order.version // SNAPSHOT_EVERY:
         _save_snapshot(connection, after)
     return after

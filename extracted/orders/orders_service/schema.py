@@ -99,6 +99,16 @@ order_items = sa.Table(
     sa.Column("unit_price_cents", sa.BigInteger, nullable=False),
 )
 
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("position", COUNTED, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.Text, nullable=False),
+    # The order: messages of one are published in their order.
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+)
+
 # What the catalog last said, for when it does not respond.
 known_products = sa.Table(
     "known_products",

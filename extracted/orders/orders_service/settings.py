@@ -61,6 +61,10 @@ class Settings:
     """How long a saga is left alone after its process died."""
     saga_pause: float
     """How long the background waits before it looks for sagas again."""
+    broker_url: str
+    """Where what happens to orders is announced; empty for nowhere."""
+    relay_pause: float
+    """How long the relay waits before it looks into the outbox again."""
     keep_alive: int
     """How long an idle connection stays open: longer than the gateway's own limit, so that the
     gateway, which knows whether it is about to send, is the one that closes."""
@@ -138,6 +142,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         ),
         saga_lease=read("SAGA_LEASE_SECONDS", duration(0.05, 3600), timedelta(seconds=15)),
         saga_pause=read("SAGA_PAUSE_SECONDS", seconds(0.01, 3600), 0.5),
+        broker_url=read("BROKER_URL", broker_url, ""),
+        relay_pause=read("RELAY_PAUSE_SECONDS", seconds(0.01, 3600), 0.2),
         keep_alive=read("KEEP_ALIVE_SECONDS", whole_number(1, 3600), 75),
         stop_timeout=read("STOP_TIMEOUT_SECONDS", whole_number(1, 600), 10),
         log_level=read("LOG_LEVEL", one_of(LOG_LEVELS), "info"),
@@ -163,6 +169,13 @@ def http_url(text: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must be an http(s) URL")
     return text.rstrip("/")
+
+
+def broker_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme != "nats" or not parts.hostname:
+        raise ValueError("must be a nats:// URL")
+    return text
 
 
 def paths(text: str) -> tuple[Path, ...]:

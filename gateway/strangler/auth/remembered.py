@@ -59,6 +59,17 @@ class RememberedCallers:
         self._newer[credentials] = identity
         self._free -= size
 
+    def forget(self, credentials: bytes) -> None:
+        """Forget the caller with these credentials."""
+        self._newer.pop(credentials, None)
+        self._older.pop(credentials, None)
+
+    def forget_subjects(self, subjects: frozenset[str]) -> None:
+        """Forget all callers with these subjects."""
+        for generation in (self._newer, self._older):
+            for key in [key for key, identity in generation.items() if identity.subject in subjects]:
+                del generation[key]
+
 
 def memory_of(value: Any) -> int:
     """Bytes that a value read from JSON takes."""

@@ -119,6 +119,26 @@ def run_routing_tests(config: Config = None, config_option: ConfigOption = None,
 
 
 @app.command()
+def init(
+    inventory: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="INVENTORY",
+            help="The routes of a Django project, from `manage.py strangler_inventory`; without it, none are written.",
+            show_default=False,
+        ),
+    ] = None,
+    monolith: Annotated[str, typer.Option(metavar="URL", help="The monolith's base URL.")] = "http://127.0.0.1:8000",
+    out: Annotated[Path, typer.Option(help="The file to write.")] = Path("gateway.yaml"),
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+) -> None:
+    """Write a first configuration, with a migration for each Django app of an inventory."""
+    from strangler.cli.init.command import init as write
+
+    raise typer.Exit(write(inventory, monolith, out, force=force))
+
+
+@app.command()
 def token(
     claim: Annotated[
         list[str] | None,

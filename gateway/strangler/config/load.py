@@ -100,6 +100,7 @@ def _load(path: Path, document: Document, environment: Mapping[str, str], proble
 
     providers = {name: credential.provider for name, credential in credentials.items()}
     secrets = {name: provider.secret for name, provider in providers.items() if provider.secret is not None}
+    secrets |= {name: one.session.secret for name, one in providers.items() if one.session is not None}
     version = version_of(document.root.plain(), {**secrets, **tls.content, **admin.secrets})
     folder = Path(document.source("store", "url").file).parent
     return Loaded(

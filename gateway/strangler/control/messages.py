@@ -47,6 +47,14 @@ class Keys:
 
 
 @dataclass(frozen=True, slots=True)
+class ForgetSessions:
+    """Forget who sessions belong to: digests of their cookies, and subjects."""
+
+    sessions: frozenset[str]
+    subjects: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Down:
     """The endpoints that are down by their health checks: names of upstreams and URLs."""
 

@@ -9,12 +9,31 @@ from strangler.model.yaml_place import YamlPlace
 
 
 @dataclass(frozen=True, slots=True)
-class Provider:
-    """Who issues tokens and how they are verified.
+class SessionSource:
+    """Where a worker asks who a login session belongs to: an upstream that runs Django with django-strangler.
 
-    Exactly one of `jwks_file`, `jwks_url`, `discovery_url` and `secret` is set:
-    the key set's file, its URL, the OpenID discovery document's URL, or the
-    shared secret of HS algorithms. `issuer` and `audiences` are None where a
+    `cookie` names the session cookie, `path` the app's endpoint. A result is
+    remembered for `ttl` seconds, a request waits for `timeout` seconds. Each
+    worker makes at most `calls` calls at a time and `calls_per_second`.
+    """
+
+    upstream: str
+    secret: bytes = field(repr=False)
+    cookie: str = "sessionid"
+    path: str = "/.strangler/session"
+    ttl: float = 60.0
+    timeout: float = 2.0
+    calls: int = 16
+    calls_per_second: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Who issues tokens and how they are verified, or who knows login sessions.
+
+    Exactly one of `jwks_file`, `jwks_url`, `discovery_url`, `secret` and `session` is set:
+    the key set's file, its URL, the OpenID discovery document's URL, the
+    shared secret of HS algorithms, or where sessions are asked for. `issuer` and `audiences` are None where a
     token of an own secret need not name its issuer and audience. `claims` are
     those that every token must have, with their values.
     """
@@ -27,6 +46,7 @@ class Provider:
     jwks_url: str | None = None
     discovery_url: str | None = None
     secret: bytes | None = field(default=None, repr=False)
+    session: SessionSource | None = None
     leeway: float = 10.0
     refresh: float = 600.0
     timeout: float = 5.0

@@ -35,6 +35,7 @@ from strangler.proxy.http.headers import request_actions
 from strangler.proxy.http.problem_responses import date_field
 from strangler.proxy.prepared_snapshot import Derived, derive
 from strangler.proxy.rate_limits.limiter import RateLimiter
+from strangler.proxy.sessions.calls import SessionCalls
 from strangler.proxy.upstream.upstream_pool import UpstreamPool
 from strangler.resilience.breaker import Breaker, State
 from strangler.resilience.stale import StaleAnswers
@@ -107,6 +108,7 @@ class DataPlane:
         self._any_total = False
         self._descriptors_reported = -DESCRIPTORS_REPORTED
         self.verifiers: dict[str, Verifier] = {}
+        self.sessions: dict[str, SessionCalls] = {}
         self.access_log: AccessLogWriter | None = None
         self._dropped_lines = 0
         self.mirror: Mirroring | None = None
@@ -139,14 +141,31 @@ class DataPlane:
         self._any_total = self._any_total or derived.any_total
         self._apply_upstreams(snapshot, derived)
         self.verifiers = {
-            name: Verifier(provider, self._keys.get(name)) for name, provider in snapshot.providers.items()
+            name: Verifier(provider, self._keys.get(name))
+            for name, provider in snapshot.providers.items()
+            if provider.session is None
         }
+        self._apply_sessions(snapshot)
         self.trusted_proxies = TrustedProxies(snapshot.trusted_proxies, snapshot.trusted_header)
         self.request_actions = request_actions(snapshot.pass_headers)
         self.rate_limiter.apply(snapshot.redis if derived.rate_limited else None)
         self.callers.keep({name for name, one in snapshot.migrations.items() if one.counting is not None})
         if self.mirror is not None:
             self.mirror.apply(snapshot)
+
+    def _apply_sessions(self, snapshot: Snapshot) -> None:
+        """Ask for sessions by `snapshot`; a provider that has not changed keeps its results."""
+        before, self.sessions = self.sessions, {}
+        for name, provider in snapshot.providers.items():
+            if provider.session is not None:
+                kept = before.get(name)
+                same = kept is not None and kept.provider == provider
+                self.sessions[name] = kept if same and kept else SessionCalls(self, provider, provider.session)
+
+    def forget_sessions(self, sessions: frozenset[str], subjects: frozenset[str]) -> None:
+        """Forget who sessions belong to, by digests of their cookies and by subjects."""
+        for calls in self.sessions.values():
+            calls.forget(sessions, subjects)
 
     def set_keys(self, provider: str, keys: KeySet | None, refetch_after: float) -> None:
         """Set the newest key set of `provider`; a newer one may be requested after `refetch_after` seconds."""

@@ -59,7 +59,7 @@ def blocked(response: Any, marker: dict[str, str]) -> dict[str, int] | None:
     version, kinds, signature = value.split(".")
     parts = (marker[headers.SHADOW].split(".")[2], str(response.status_code), kinds)
     assert version == "v1"
-    assert signatures.is_signature(signature, (SHARED,), signatures.GUARDED, parts)
+    assert signatures.signer(signature, (SHARED,), signatures.GUARDED, parts)
     return (
         {} if kinds == "none" else {kind: int(count) for kind, count in (item.split("=") for item in kinds.split(","))}
     )
@@ -71,7 +71,7 @@ def route(response: Any, asked: dict[str, str], method: str, path: str) -> str:
     named = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
     parts = (asked[headers.ASK].split(".")[2], method, path, named)
     assert version == "v1"
-    assert signatures.is_signature(signature, (SHARED,), signatures.ROUTE, parts)
+    assert signatures.signer(signature, (SHARED,), signatures.ROUTE, parts)
     return named
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from strangler.config.load import load
+from strangler.config.text.problems import ConfigurationError
 from strangler.model.auth import Provider
 
 Write = Callable[..., Path]
@@ -149,3 +150,47 @@ def test_tokens_of_a_key_set_are_never_unchecked(write: Write, problems: Problem
         " audiences"
     )
     assert problems(write(UNCHECKED % f"{source}\n      algorithms: [ES256]"))[0].endswith("'issuer' is missing")
+
+
+SESSIONS = (
+    "version: 1\nupstreams: {a: {endpoints: 'http://127.0.0.1:1'}}\n"
+    "auth: {providers: {shop: {django_session: {upstream: a, secret: '${SECRET}'REST}}}}\n"
+    "routes: [{name: r, match: {path: /}, upstream: a, auth: {provider: shop}}]\n"
+)
+
+
+def test_a_provider_of_sessions_names_its_project(write: Write) -> None:
+    file = write(SESSIONS.replace("REST", ", ttl: 5s, cookie: sid"))
+    session = compiled(file, {"SECRET": LONG}).session
+    assert session is not None
+    assert (session.upstream, session.ttl, session.cookie, session.secret) == ("a", 5.0, "sid", LONG.encode())
+    assert LONG not in repr(session)
+    versions = {load(file, {"SECRET": LONG + end}).snapshot.version for end in ("", "x")}
+    assert len(versions) == 2
+
+
+@pytest.mark.parametrize(
+    ("rest", "expected"),
+    [
+        (", path: no/slash", "'no/slash' is not a plain absolute path"),
+        (', path: "/a b"', "'/a b' is not a plain absolute path"),
+        (", cookie: 'a;b'", "'a;b' is not the name of a cookie"),
+        ("}, issuer: x, unchecked: [", "'issuer' does not apply to 'django_session'"),
+    ],
+)
+def test_a_provider_of_sessions_that_can_not_work_is_refused(write: Write, rest: str, expected: str) -> None:
+    text = SESSIONS.replace("REST", rest).replace("[}}}}", "[]}}}")
+    with pytest.raises(ConfigurationError) as refused:
+        load(write(text), {"SECRET": LONG})
+    assert expected in str(refused.value)
+
+
+def test_the_secret_and_the_upstream_of_sessions_are_checked(write: Write) -> None:
+    for text, environment, expected in (
+        (SESSIONS.replace("REST", ""), {"SECRET": "short"}, "the secret has 5 bytes; 32 are required"),
+        (SESSIONS.replace("REST", "").replace("${SECRET}", LONG), {}, "a secret must not be in the configuration"),
+        (SESSIONS.replace("REST", "").replace("upstream: a, secret", "upstream: b, secret"), {"SECRET": LONG}, "'b'"),
+    ):
+        with pytest.raises(ConfigurationError) as refused:
+            load(write(text), environment)
+        assert expected in str(refused.value)

@@ -8,18 +8,24 @@ start; one behind a URL is fetched later, by the control process.
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from strangler.auth.sessions import ISSUER as SESSION_ISSUER
 from strangler.config.schema.auth import ProviderSection
 from strangler.config.text.document import Document
 from strangler.config.text.files import FileReader
 from strangler.config.text.problems import Problem
 from strangler.model.addresses import is_trustworthy
-from strangler.model.auth import Provider
+from strangler.model.auth import Provider, SessionSource
 
 DISCOVERY = "/.well-known/openid-configuration"
+_PATH = re.compile(r"/[A-Za-z0-9._~/-]*")
+_COOKIE_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_WITH_SESSIONS = {"django_session", "leeway", "remembered"}
 _SECRET_BYTES = {"HS256": 32, "HS384": 48, "HS512": 64}  # RFC 7518 section 3.2
 
 
@@ -33,6 +39,8 @@ class Credentials:
 
 def read_provider(name: str, section: ProviderSection, document: Document, problems: list[Problem]) -> Credentials:
     """The provider that `section` describes; what is wrong with it is added to `problems`."""
+    if section.django_session is not None:
+        return read_session_provider(name, section, document, problems)
     reader = _ProviderReader(("auth", "providers", name), document, problems)
     reader.check_kind(section)
     reader.check_unchecked(section)
@@ -45,7 +53,7 @@ def read_provider(name: str, section: ProviderSection, document: Document, probl
         jwks_file=jwks_file,
         jwks_url=jwks_url,
         discovery_url=reader.discovery_url(section.issuer) if section.discovery and section.issuer else None,
-        secret=reader.shared_secret(section) if section.secret is not None else None,
+        secret=reader.shared_secret(section.algorithms) if section.secret is not None else None,
         leeway=section.leeway,
         refresh=section.refresh,
         timeout=section.timeout,
@@ -62,6 +70,46 @@ def read_provider(name: str, section: ProviderSection, document: Document, probl
     return Credentials(provider, tuple(reader.files))
 
 
+def read_session_provider(
+    name: str, section: ProviderSection, document: Document, problems: list[Problem]
+) -> Credentials:
+    """The provider that knows login sessions."""
+    place = ("auth", "providers", name)
+    written, session = _ProviderReader(place, document, problems), section.django_session
+    assert session is not None
+    for field in sorted(section.model_fields_set - _WITH_SESSIONS):
+        written.complain(field, f"'{field}' does not apply to 'django_session'")
+    reader = _ProviderReader((*place, "django_session"), document, problems)
+    if document.get("upstreams", str(session.upstream)) is None:
+        reader.complain("upstream", f"there is no upstream '{session.upstream}'")
+    if not _PATH.fullmatch(session.path):
+        reader.complain("path", f"'{session.path}' is not a plain absolute path")
+    if not _COOKIE_NAME.fullmatch(session.cookie):
+        reader.complain("cookie", f"'{session.cookie}' is not the name of a cookie")
+    source = SessionSource(
+        upstream=str(session.upstream),
+        secret=reader.shared_secret(("HS256",)) or b"",
+        cookie=str(session.cookie),
+        path=str(session.path),
+        ttl=session.ttl,
+        timeout=session.timeout,
+        calls=session.calls,
+        calls_per_second=session.calls_per_second,
+    )
+    provider = Provider(
+        name=name,
+        issuer=SESSION_ISSUER,
+        audiences=None,
+        algorithms=(),
+        session=source,
+        leeway=section.leeway,
+        remembered=section.remembered,
+        scopes_claim=("scp",),
+        source=document.source(*place),
+    )
+    return Credentials(provider, tuple(reader.files))
+
+
 class _ProviderReader(FileReader):
     def check_kind(self, section: ProviderSection) -> None:
         """Exactly one source of keys, and algorithms that fit it."""
@@ -74,6 +122,8 @@ class _ProviderReader(FileReader):
             )
             if there
         ]
+        if not section.algorithms:
+            self.complain("", "'algorithms' is missing: list the accepted signature algorithms")
         if not given:
             self.complain("", "has no keys: set one of 'jwks', 'discovery: true' and 'secret'")
         elif len(given) > 1:
@@ -141,12 +191,12 @@ class _ProviderReader(FileReader):
         self.complain(field, f"'{url}': keys are fetched over https only; http is allowed on loopback")
         return False
 
-    def shared_secret(self, section: ProviderSection) -> bytes | None:
-        """The bytes of the secret, None where there is a problem with it."""
+    def shared_secret(self, algorithms: Sequence[str]) -> bytes | None:
+        """The bytes of the secret, long enough for `algorithms`; None where there is a problem with it."""
         secret = self.secret("secret")
         if secret is None:
             return None
-        needed = max((_SECRET_BYTES.get(name, 0) for name in section.algorithms), default=0)
+        needed = max((_SECRET_BYTES.get(name, 0) for name in algorithms), default=0)
         if len(secret) < max(needed, 1):
             what = "is empty" if not secret else f"has {len(secret)} bytes; {needed} are required"
             self.complain("secret", f"the secret {what}")

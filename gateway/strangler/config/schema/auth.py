@@ -10,9 +10,10 @@ from strangler.config.schema.field_types.callers import CertificateName, Scope, 
 from strangler.config.schema.field_types.quantities import Duration, DurationOrZero, Size
 from strangler.config.schema.field_types.scalars import Flag, Name, OneOrMany, Whole
 from strangler.config.schema.section import Section, Text
-from strangler.model.auth import Provider
+from strangler.model.auth import Provider, SessionSource
 
 _PROVIDER = Provider("", "", ("",), ())
+_SESSION = SessionSource("", b"")
 
 Algorithm = Literal[
     "RS256",
@@ -33,8 +34,45 @@ Algorithm = Literal[
 ]
 
 
+class DjangoSessionSection(Section):
+    """Login sessions of a Django project with the app django-strangler, for requests without a token."""
+
+    upstream: Text = Field(description="The upstream that is asked who a session belongs to.", examples=["monolith"])
+    secret: Text = Field(
+        description='The secret that the project has in `STRANGLER["SECRETS"]`: `${NAME}` from the environment or'
+        " `file:PATH`, never the secret itself; at least 32 bytes.",
+        examples=["${STRANGLER_SECRET}", "file:/run/secrets/strangler"],
+    )
+    cookie: Text = Field(default=_SESSION.cookie, description="The project's `SESSION_COOKIE_NAME`.")
+    path: Text = Field(default=_SESSION.path, description='The project\'s `STRANGLER["SESSION_PATH"]`.')
+    ttl: Duration = Field(
+        default=_SESSION.ttl,
+        description="How long a result is remembered. The project reports logouts and changed passwords at once if it"
+        ' names this gateway in `STRANGLER["GATEWAYS"]`; else they count after this time.',
+    )
+    timeout: Duration = Field(
+        default=_SESSION.timeout,
+        description="How long a request waits for a result. After that it is refused where a caller is required, and"
+        " anonymous elsewhere.",
+    )
+    calls: Annotated[Whole, Field(ge=1)] = Field(
+        default=_SESSION.calls, description="The maximum number of calls of a worker at a time."
+    )
+    calls_per_second: Annotated[Whole, Field(ge=1)] = Field(
+        default=_SESSION.calls_per_second,
+        description="The maximum number of calls of a worker per second, so that made-up cookies can't overload the"
+        " project.",
+    )
+
+
 class ProviderSection(Section):
-    """An issuer of tokens, and how its tokens are verified."""
+    """An issuer of tokens and how its tokens are verified, or a project that knows login sessions."""
+
+    django_session: DjangoSessionSection | None = Field(
+        default=None,
+        description="Identify callers by their login session at a Django project. No other field but `remembered` and"
+        " `leeway` applies then.",
+    )
 
     issuer: Text | None = Field(
         default=None,
@@ -72,7 +110,9 @@ class ProviderSection(Section):
         " key also signs refresh tokens.",
     )
     algorithms: Annotated[list[Algorithm], Field(min_length=1)] = Field(
-        description="The accepted signature algorithms. HS algorithms require `secret`, all others a key set."
+        default=[],
+        description="The accepted signature algorithms, at least one. HS algorithms require `secret`, all others a key"
+        " set.",
     )
     jwks: Text | None = Field(
         default=None,
@@ -104,7 +144,8 @@ class ProviderSection(Section):
         default=_PROVIDER.token_bytes, description="The maximum size of a token; a longer one is refused."
     )
     remembered: Annotated[Whole, Field(ge=0)] = Field(
-        default=_PROVIDER.remembered, description="How many verified tokens each worker caches."
+        default=_PROVIDER.remembered,
+        description="How many verified tokens each worker caches at least.",
     )
     forward_token: Flag = Field(
         default=_PROVIDER.forward_token, description="Whether the Authorization header is forwarded to upstreams, too."

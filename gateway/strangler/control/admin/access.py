@@ -1,7 +1,7 @@
 """Who may do what with the admin API: names, origins and bearer tokens (RFC 6750), before any path is looked at.
 
 Everything but GET and HEAD changes something and requires a token that may
-`operate`. Reading requires a token where the API listens beyond loopback, but for
+`operate`, or a signature. Reading requires a token where the API listens beyond loopback, but for
 the probes. On loopback, where every process of the machine may read, a page in a
 browser is another matter: it may resolve its own name to 127.0.0.1 (DNS
 rebinding), so Host has to be a name of this API; and it may send requests across
@@ -31,6 +31,9 @@ PROBES = ("/livez", "/readyz")
 REPORT_INTERVAL = 10.0
 """Seconds between two reports of refused attempts, so that attempts do not fill the log."""
 
+SIGNED = ("/identities/revoke",)
+"""What its caller signs with a secret of the configuration instead of showing a token (`identities`)."""
+
 Need = Literal["nothing", "read", "operate"]
 
 
@@ -46,6 +49,8 @@ class UnguardedAdmin(Exception):
 
 def need_of(method: str, path: str, *, beyond_loopback: bool) -> Need:
     """What a request requires of its token."""
+    if path in SIGNED:
+        return "nothing"
     if method not in ("GET", "HEAD"):
         return "operate"
     return "read" if beyond_loopback and path not in PROBES else "nothing"

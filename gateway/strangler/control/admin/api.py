@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from strangler.control.admin.access import Guard
 from strangler.control.admin.connection import AdminConnection
+from strangler.control.admin.identities import identity_operations
 from strangler.control.admin.operations import Handler, Operation
 from strangler.control.admin.problems import Refused, problem
 from strangler.control.admin.rollouts import Rollouts, rollout_operations
@@ -25,7 +26,7 @@ from strangler.model.listener import ListenAddress
 
 def operations(gateway: Shown, rollouts: Rollouts) -> list[Operation]:
     """All operations."""
-    return [*state_operations(gateway), *rollout_operations(rollouts)]
+    return [*state_operations(gateway), *rollout_operations(rollouts), *identity_operations(gateway)]
 
 
 def application(gateway: Shown, rollouts: Rollouts, listener: ListenAddress) -> Starlette:

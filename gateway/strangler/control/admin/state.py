@@ -29,6 +29,9 @@ class Shown(Protocol):
     def access(self) -> AdminAccess:
         """Who may use the admin API by the running configuration."""
 
+    def forget_sessions(self, sessions: frozenset[str], subjects: frozenset[str]) -> None:
+        """Have every worker forget who these sessions belong to."""
+
     def why_not_ready(self) -> str | None:
         """Why the gateway is not ready to serve, or None if it is."""
 

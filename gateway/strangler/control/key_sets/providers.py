@@ -36,7 +36,11 @@ class ProviderKeys:
 
     def apply(self, providers: Mapping[str, Provider]) -> None:
         """Fetch the keys of `providers`; a provider that has not changed keeps its source."""
-        wanted = {name: provider for name, provider in providers.items() if provider.secret is None}
+        wanted = {
+            name: provider
+            for name, provider in providers.items()
+            if provider.secret is None and provider.session is None
+        }
         earlier: dict[str, KeySetSource] = {}
         for name, running in list(self._running.items()):
             if wanted.get(name) != running.source.provider:

@@ -209,10 +209,10 @@ def _view(plan: RolloutPlan, known: StoredRecord, stored: Stored) -> RolloutView
 
 def _step(plan: RolloutPlan, known: StoredRecord) -> str:
     record = known.record
-    if record.effective in (RolloutState.WAITING, RolloutState.ROLLED_BACK):
-        return "legacy"
-    if record.effective in (RolloutState.SHADOWING, RolloutState.PROVING):
+    if record.effective in (RolloutState.SHADOWING, RolloutState.PROVING) and plan.policy.is_shadowed_first:
         return "shadow"
+    if known.share == 0:
+        return "legacy"
     return _step_text(plan.policy.steps[min(record.step, len(plan.policy.steps) - 1)])
 
 

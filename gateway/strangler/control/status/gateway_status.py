@@ -73,6 +73,10 @@ class GatewayStatus:
         """Who may use the admin API by the running configuration."""
         return self.configuration.loaded.admin
 
+    def forget_sessions(self, sessions: frozenset[str], subjects: frozenset[str]) -> None:
+        """Have every worker forget who these sessions belong to."""
+        self.workers.briefing.forget_sessions(sessions, subjects)
+
     def why_not_ready(self) -> str | None:
         """Why the gateway is not ready to serve, or None if it is."""
         if self.draining:

@@ -44,6 +44,10 @@ class Briefing:
         self._keys[keys.provider] = keys
         self._send(keys)
 
+    def forget_sessions(self, sessions: frozenset[str], subjects: frozenset[str]) -> None:
+        """Have every worker forget who these sessions belong to; a new worker remembers none."""
+        self._send(messages.ForgetSessions(sessions, subjects))
+
     def publish_down(self, endpoints: frozenset[tuple[str, str]]) -> None:
         """Have every worker avoid these endpoints."""
         self._down = messages.Down(endpoints)

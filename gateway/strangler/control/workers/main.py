@@ -128,6 +128,8 @@ class WorkerProcess:
                     self._mirror.channel.listen_at(message.path)
                 case messages.Favour() if self._mirror is not None:
                     self._mirror.favoured = message.routes
+                case messages.ForgetSessions() if self._plane is not None:
+                    self._plane.forget_sessions(message.sessions, message.subjects)
                 case messages.Down():
                     self._down = message.endpoints
                     if self._plane is not None:

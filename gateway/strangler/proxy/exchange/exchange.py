@@ -29,6 +29,7 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from strangler.auth.sessions import UnknownSession
 from strangler.auth.verify import UnknownKey
 from strangler.model.methods import SAFE
 from strangler.proxy.exchange import counted_callers, failures
@@ -122,6 +123,12 @@ class Exchange(RequestUnderWay):
             self.refetched = True
             client.deadline = plane.now + plane.refetch_deadline
             plane.refetch(unknown.provider, self)
+            return
+        except UnknownSession as unknown:
+            self.refetched = True
+            calls = plane.sessions[unknown.provider]
+            client.deadline = plane.now + calls.source.timeout + 1.0
+            calls.ask(unknown.cookie, self)
             return
         if decision.refusal is not None:
             refuse(self, decision.refusal)

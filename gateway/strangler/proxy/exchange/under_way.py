@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from strangler.proxy.exchange.request_head import RequestHead
     from strangler.proxy.http.broken import ResetWhenSent
     from strangler.proxy.rate_limits.limiter import RateLimiter
+    from strangler.proxy.sessions.calls import SessionCalls
     from strangler.proxy.upstream.connection import UpstreamConnection
     from strangler.proxy.upstream.endpoint_pool import EndpointPool
     from strangler.proxy.upstream.upstream_pool import UpstreamPool
@@ -313,6 +314,9 @@ class ExchangeWorker(Protocol):
 
     @property
     def verifiers(self) -> Mapping[str, Verifier]: ...
+
+    @property
+    def sessions(self) -> Mapping[str, SessionCalls]: ...
 
     @property
     def counters(self) -> Counters: ...

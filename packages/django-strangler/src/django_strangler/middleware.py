@@ -77,12 +77,12 @@ def _with_route(request: HttpRequest, response: HttpResponseBase) -> HttpRespons
     if asked is None:
         return response
     try:
-        nonce = read_stamp(asked, options().secrets, ASK_PURPOSE, (), time()).nonce
+        stamp = read_stamp(asked, options().secrets, ASK_PURPOSE, (), time())
     except NotSigned:
         # A client that reaches the app directly learns nothing of its routes.
         return response
     route = route_of(request)
     encoded = base64.urlsafe_b64encode(route.encode()).rstrip(b"=").decode()
-    parts = (nonce, request.method or "", request.path, route)
-    response.headers[ROUTE] = f"v1.{encoded}.{signature(options().secrets[0], ROUTE_PURPOSE, parts)}"
+    parts = (stamp.nonce, request.method or "", request.path, route)
+    response.headers[ROUTE] = f"v1.{encoded}.{signature(stamp.secret, ROUTE_PURPOSE, parts)}"
     return response

@@ -14,7 +14,7 @@ import hmac
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 SESSION_CALL = "session call"
 """The gateway asks who a session belongs to. Parts: method, path, SHA-256 of the body."""
@@ -41,10 +41,11 @@ class NotSigned(Exception):
 
 @dataclass(frozen=True)
 class Stamp:
-    """A verified stamp: its Unix time and its nonce."""
+    """A verified stamp: its Unix time, its nonce, and the secret that signed it, which signs the response."""
 
     at: int
     nonce: str
+    secret: str = field(repr=False)
 
 
 def signature(secret: str, purpose: str, parts: Sequence[str | bytes]) -> str:
@@ -56,9 +57,9 @@ def signature(secret: str, purpose: str, parts: Sequence[str | bytes]) -> str:
     return base64.urlsafe_b64encode(message.digest()).rstrip(b"=").decode()
 
 
-def is_signature(given: str, secrets_: Sequence[str], purpose: str, parts: Sequence[str | bytes]) -> bool:
-    """Whether `given` is the signature of `parts` by one of `secrets_`; compared in constant time."""
-    return any(hmac.compare_digest(given, signature(secret, purpose, parts)) for secret in secrets_)
+def signer(given: str, secrets_: Sequence[str], purpose: str, parts: Sequence[str | bytes]) -> str | None:
+    """The one of `secrets_` that signed `parts` as `given`, None if none did; compared in constant time."""
+    return next((secret for secret in secrets_ if hmac.compare_digest(given, signature(secret, purpose, parts))), None)
 
 
 def stamp(secret: str, purpose: str, parts: Sequence[str | bytes], at: float, nonce: str | None = None) -> str:
@@ -74,11 +75,12 @@ def read_stamp(value: str, secrets_: Sequence[str], purpose: str, parts: Sequenc
     if fields is None:
         raise NotSigned("the signature is malformed")
     at, nonce, given = fields.groups()
-    if not is_signature(given, secrets_, purpose, (at, nonce, *parts)):
+    secret = signer(given, secrets_, purpose, (at, nonce, *parts))
+    if secret is None:
         raise NotSigned("the signature is wrong: do both sides have the same secret?")
     if abs(now - int(at)) > STAMP_SECONDS:
         raise NotSigned("the signature's time is past or future: do both clocks agree?")
-    return Stamp(int(at), nonce)
+    return Stamp(int(at), nonce, secret)
 
 
 def body_digest(body: bytes) -> str:

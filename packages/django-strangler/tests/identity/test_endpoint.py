@@ -176,3 +176,11 @@ def test_an_asynchronous_server_answers_too(alice: User) -> None:
 @pytest.fixture(autouse=True)
 def _fresh() -> None:
     cache.clear()
+
+
+def test_a_secret_is_replaced_without_an_interruption(alice: User) -> None:
+    cookie, new = login(), "the secret that comes next, of enough bytes"
+    for secrets in ([gateway.SHARED, new], [new, gateway.SHARED]):
+        with override_settings(STRANGLER={"SECRETS": secrets, "IDENTITY_ID": "username"}):
+            # The gateway has the old secret, and can read the response.
+            assert gateway.claims_for(cookie)["sub"] == "alice"

@@ -29,6 +29,7 @@ urlpatterns = [
     path("shop/", include(pages)),
     path("api/", include(api.router.urls)),
     path("api/who/", api.who),
+    path("api/who-by-any-token/", api.who_by_any_token),
     path("login/", LoginView.as_view(template_name="login.html", next_page="/whoami/"), name="login"),
     path("logout/", LogoutView.as_view(next_page="/whoami/")),
     path("password/", PasswordChangeView.as_view(success_url="/whoami/")),

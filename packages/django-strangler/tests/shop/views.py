@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 import threading
 from pathlib import Path
@@ -29,7 +30,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from tests.shop.models import Order
 from tests.shop.tasks import celery, invoice, reserve
 
-FOLDER = Path(tempfile.gettempdir()) / "django-strangler-tests"
+FOLDER = Path(tempfile.gettempdir()) / f"django-strangler-tests-{os.getpid()}"
 COMMITTED: list[int] = []
 """Orders whose `on_commit` function ran."""
 

@@ -204,6 +204,17 @@ def test_rest_framework_knows_user_and_identity(alice: User) -> None:
     assert Client().get("/api/orders/").status_code == 403
 
 
+def test_simplejwt_serves_the_requests_without_a_token_of_the_gateway(alice: User) -> None:
+    from rest_framework_simplejwt.tokens import AccessToken
+
+    path, bob = "/api/who-by-any-token/", User.objects.create_user("bob")
+    bearer = {"Authorization": f"Bearer {AccessToken.for_user(bob)}"}
+    assert Client().get(path, headers=bearer).json() == {"user": "bob", "by": "JWTAuthentication"}
+    both = {**bearer, **sent(token(via="token"))}
+    assert Client().get(path, headers=both).json() == {"user": "alice", "by": "GatewayAuthentication"}
+    assert Client().get(path, headers={**bearer, **sent("not a token")}).status_code == 401
+
+
 @pytest.mark.parametrize(
     "header", ["Remote-User", "X-Remote-User", "Auth-User", "X-Authenticated-User", "X_Remote_User"]
 )

@@ -118,7 +118,7 @@ def _confirm(response: HttpResponseBase, marker: Stamp, guard: Guard) -> None:
     """Sign that the copy was undone, and what was blocked: `mail=1,celery=2`, or `none`."""
     blocked = ",".join(f"{kind}={count}" for kind, count in sorted(guard.blocked.items())) or "none"
     parts = (marker.nonce, str(response.status_code), blocked)
-    response.headers[GUARDED] = f"v1.{blocked}.{signature(options().secrets[0], GUARDED_PURPOSE, parts)}"
+    response.headers[GUARDED] = f"v1.{blocked}.{signature(marker.secret, GUARDED_PURPOSE, parts)}"
 
 
 def _close_guarded(response: HttpResponseBase, guard: Guard) -> None:

@@ -95,4 +95,4 @@ def _signed(claims: dict[str, Any], stamp: Stamp) -> str:
         "nonce": stamp.nonce,
         **claims,
     }
-    return jwt.encode(whole, derived_key(chosen.secrets[0], KEY_USE), algorithm="HS256")
+    return jwt.encode(whole, derived_key(stamp.secret, KEY_USE), algorithm="HS256")

@@ -1,4 +1,4 @@
-"""`manage.py strangler_inventory`: the project's routes as JSON, for `strangler inventory --import`."""
+"""`manage.py strangler_inventory`: the project's routes as JSON, for `strangler init`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django_strangler.inventory.document import document
 class Command(BaseCommand):
     """Writes the inventory."""
 
-    help = "Write every route of this project as JSON, for `strangler inventory --import FILE`."
+    help = "Write every route of this project as JSON, for `strangler init FILE`."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """`--out FILE`."""

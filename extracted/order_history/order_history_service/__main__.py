@@ -1,0 +1,7 @@
+"""``python -m order_history_service``."""
+
+import sys
+
+from order_history_service.cli import main
+
+sys.exit(main())
