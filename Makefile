@@ -11,7 +11,7 @@ DJANGO_APP := packages/django-strangler
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo wheel test test-compiled lint check bench django-versions conformance-peers fuzz attack \
-  slow-clients chaos saga-chaos evidence-figures rollout-figures images clean
+  slow-clients chaos saga-chaos evidence-figures rollout-figures observe-demo images clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -108,6 +108,14 @@ evidence-figures: setup ## judge candidates that are wrong on purpose, and right
 
 rollout-figures: setup ## simulate 200,000 rollouts of good and bad releases; writes docs/rollout.md
 	$(BIN)/python -m tests.rollout.figures --write docs/rollout.md
+
+observe-demo: setup ## the demo, and a Prometheus at 127.0.0.1:9090 that scrapes it and evaluates the alerts
+	@command -v prometheus >/dev/null || { echo "prometheus is not installed: Debian has a package of that name"; exit 1; }
+	@mkdir -p var/prometheus
+	@prometheus --config.file=deploy/observability/prometheus.yml --storage.tsdb.path=var/prometheus \
+	  --web.listen-address=127.0.0.1:9090 >var/prometheus/log 2>&1 & \
+	  prometheus=$$!; trap "kill $$prometheus" EXIT INT TERM; \
+	  echo "Prometheus: http://127.0.0.1:9090/alerts"; $(BIN)/strangler demo
 
 images: setup ## build and run the container images on this machine (root, Debian); writes docs/containers.md
 	nice -n 15 $(BIN)/python -m tests.images --write docs/containers.md

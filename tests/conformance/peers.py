@@ -187,7 +187,7 @@ def page(peers: list[Peer], found: Found) -> str:
         f"`tests/conformance/` holds {sum(map(len, TABLES.values()))} rows: bytes that a client or an upstream sends,",
         "and what the other side must get. Each row names the section of the RFC, or the attack, that it is about,",
         "and is played against a real gateway in up to three ways: in one piece, byte by byte, and twice on one",
-        "connection.",
+        "connection; the first and the last of them also where the parser reads every head.",
         "",
         f"{len(rows)} of these rows are requests without tokens. They were sent through this gateway, {others},",
         "each before an upstream that records what arrives. A difference is that one refuses what another",

@@ -295,7 +295,7 @@ class _Play:
                 if client.closed:
                     break
                 if isinstance(client.protocol, ResetWhenSent):
-                    client.protocol.tick(connection.plane.now)
+                    client.protocol.tick(self.world.plane.now)
                 else:
                     (connection.tunnel if isinstance(connection, TunnelEnd) else connection).expired()
                 await self.settle()

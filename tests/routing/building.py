@@ -47,7 +47,6 @@ def a_route(
         migration=migration,
         auth=auth,
         source=YamlPlace("gateway.yaml", number, 1),
-        alike=number,
     )
 
 

@@ -17,8 +17,6 @@ from strangler.model.yaml_place import YamlPlace
 
 NO_ROUTE = "default"
 """What explanations and routing tests call it that no route matches: no route may have this name."""
-NO_ROUTE_ALIKE = -1
-"""Stands for `Route.alike` where no route matches: numbers of routes begin with 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +31,6 @@ class FieldMatch:
 class Route:
     """A match and what serves it: an upstream, or a migration's two sides.
 
-    Routes of the same number `alike` have the same upstream or migration and the
-    same requirement, so they decide alike for the same header fields.
     `body_bytes` None is the limit of all routes. `changes` are by upstream, None
     where nothing is changed on the way.
     `shadowed` is whether its migration copies requests at its stage.
@@ -56,7 +52,6 @@ class Route:
     migration: Migration | None
     auth: AuthRequirement | None
     source: YamlPlace
-    alike: int
     folding: int = EXACT
     shadowed: bool = False
     counted: bool = False

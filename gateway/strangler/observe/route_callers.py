@@ -3,7 +3,7 @@
 A caller is the subject of its token, or its address without one. Callers are
 counted by sketches, right to about 3 %, at the end of a request. One that was
 counted before is recognised by a set of `known` callers, before it is hashed: that
-is one test of a set for a usual request, 0.05 µs.
+is one test of a set for a usual request, 0.03 µs.
 """
 
 from __future__ import annotations

@@ -154,7 +154,7 @@ def from_document(document: Any) -> Picture:
 
 
 def _route_picture(route: Route) -> RoutePicture:
-    plain = replace(route, migration=None, source=_NO_PLACE, number=0, alike=0, upstream="", shadowed=False)
+    plain = replace(route, migration=None, source=_NO_PLACE, number=0, upstream="", shadowed=False)
     return RoutePicture(
         route.name,
         route.host,
@@ -205,7 +205,6 @@ def _route(picture: RoutePicture, number: int, migrations: Mapping[str, Migratio
         migration=None if picture.migration is None else migrations[picture.migration],
         auth=None,
         source=_NO_PLACE,
-        alike=number,
         folding=picture.folding,
     )
 

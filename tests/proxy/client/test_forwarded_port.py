@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 
+from strangler.model.snapshot import Snapshot
+from strangler.proxy.client.connection import ClientConnection
 from strangler.proxy.http.headers import forwarded_host_line, forwarding_lines, port_of
 from strangler.routing.trust import Forwarding
+from tests.proxy.in_process import Plane, run
 
 
 @pytest.mark.parametrize(
@@ -24,6 +29,27 @@ from strangler.routing.trust import Forwarding
 def test_port_comes_from_host_or_scheme(host: str, secure: bool, port: str) -> None:
     assert port_of(host, secure) == port
     assert forwarded_host_line(host, secure).decode() == f"X-Forwarded-Host: {host}\r\nX-Forwarded-Port: {port}\r\n"
+
+
+@pytest.mark.parametrize("shown", [b"", b"X-Client-Certificate-Subject: CN=device-7\r\n"])
+@pytest.mark.parametrize("parsed", [False, True])
+def test_port_is_that_of_https_whatever_certificate_a_client_shows(
+    snapshot: Snapshot, shown: bytes, parsed: bool
+) -> None:
+    async def test() -> None:
+        plane = Plane(snapshot)
+        plane.plane.takes_plain = not parsed
+        client = plane.client()
+        connection = cast(ClientConnection, client.protocol)
+        connection.scheme = "https"
+        connection.look_at_peer()
+        connection.forwarded += shown
+        client.feed(b"GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n")
+        await plane.settle()
+        (upstream,) = plane.busy()
+        assert b"\r\nX-Forwarded-Port: 443\r\n" in upstream.take()
+
+    run(test)
 
 
 def test_port_behind_trusted_proxies_comes_from_the_client_s_url() -> None:

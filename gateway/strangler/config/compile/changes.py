@@ -24,15 +24,9 @@ Part = RouteSection | MigrationRouteSection
 
 
 def with_changes(routes: Iterable[Route], model: Configuration) -> tuple[Route, ...]:
-    """`routes` with their limits and changes; those that change differently are no longer alike."""
+    """`routes` with their limits and changes."""
     parts = _parts(model)
-    alike: dict[tuple[int, tuple[tuple[str, Changes], ...], Cors | None], int] = {}
-    routes_changed = []
-    for route in routes:
-        changed = _with_changes(route, *parts[route.name], model)
-        key = (route.alike, tuple(sorted((changed.changes or {}).items(), key=lambda item: item[0])), changed.cors)
-        routes_changed.append(replace(changed, alike=alike.setdefault(key, len(alike))))
-    return tuple(routes_changed)
+    return tuple([_with_changes(route, *parts[route.name], model) for route in routes])
 
 
 def _parts(model: Configuration) -> dict[str, tuple[Part, MigrationSection | None]]:

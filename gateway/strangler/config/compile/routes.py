@@ -56,13 +56,7 @@ def compile_routes(model: Configuration, migrations: Mapping[str, Migration], do
         _written(model, migrations, document),
         key=lambda route: (files.get(route.source.file, 0), route.source.line, route.source.column),
     )
-    alike: dict[tuple[str, str | None, AuthRequirement | None], int] = {}
-    routes = []
-    for number, route in enumerate(written):
-        policies = _policies(route, model)
-        group = (policies.sides[0], None if route.migration is None else route.migration.name, route.auth)
-        routes.append(_route(route, number, policies, alike.setdefault(group, len(alike)), model))
-    return tuple(routes)
+    return tuple([_route(route, number, _policies(route, model), model) for number, route in enumerate(written)])
 
 
 def _written(model: Configuration, migrations: Mapping[str, Migration], document: Document) -> Iterable[_Written]:
@@ -102,7 +96,7 @@ def _policies(route: _Written, model: Configuration) -> _Policies:
     )
 
 
-def _route(route: _Written, number: int, policies: _Policies, alike: int, model: Configuration) -> Route:
+def _route(route: _Written, number: int, policies: _Policies, model: Configuration) -> Route:
     match, migration = route.section.match, route.migration
     return Route(
         name=route.name,
@@ -116,7 +110,6 @@ def _route(route: _Written, number: int, policies: _Policies, alike: int, model:
         migration=migration,
         auth=route.auth,
         source=route.source,
-        alike=alike,
         folding=folding_of(model, *policies.sides),
         shadowed=migration is not None and migration.shadow is not None,
         rate_limits=policies.rate_limits,

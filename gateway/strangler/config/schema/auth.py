@@ -144,7 +144,8 @@ class ProviderSection(Section):
         default=_PROVIDER.token_bytes, description="The maximum size of a token; a longer one is refused."
     )
     remembered: Annotated[Whole, Field(ge=0)] = Field(
-        default=_PROVIDER.remembered, description="How many verified tokens each worker caches."
+        default=_PROVIDER.remembered,
+        description="How many verified tokens each worker caches at least.",
     )
     forward_token: Flag = Field(
         default=_PROVIDER.forward_token, description="Whether the Authorization header is forwarded to upstreams, too."

@@ -20,7 +20,7 @@ object keeps the time (an exchange's phases, a tunnel, a reset).
     IDLE       (connected)                              IDLE                 HEADER_TIMEOUT
                input                                    IDLE                 HEADER_TIMEOUT, also for blank lines
                head begins                              HEAD                 as before: it counts from the input
-               fields known, whole request              SERVING              EXCHANGE
+               plain head and the begin of its body     SERVING              EXCHANGE
                write buffer drains                      IDLE                 KEEP_ALIVE, once more
                drain                                    IDLE                 DRAIN, unless another one is earlier
                deadline passes                          CLOSING              STALL
