@@ -15,4 +15,6 @@ SET_BY_GATEWAY = (SUBJECT, SCOPES, ISSUER, CERTIFICATE_SUBJECT)
 """Written from a verified token or client certificate."""
 NEVER_SET = ("Client-Cert", "Client-Cert-Chain")
 """RFC 9440 has a proxy drop these from clients; the gateway itself does not send them."""
-IDENTITY_HEADERS = (*SET_BY_GATEWAY, *NEVER_SET)
+OF_MONOLITH = tuple(f"X-Strangler-{name}" for name in ("Ask", "Call", "Guarded", "Route", "Shadow", "Token"))
+"""Read by django-strangler in a monolith, which believes them only where they are signed."""
+IDENTITY_HEADERS = (*SET_BY_GATEWAY, *NEVER_SET, *OF_MONOLITH)

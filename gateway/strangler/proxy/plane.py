@@ -35,7 +35,7 @@ from strangler.proxy.http.headers import request_actions
 from strangler.proxy.http.problem_responses import date_field
 from strangler.proxy.prepared_snapshot import Derived, derive
 from strangler.proxy.rate_limits.limiter import RateLimiter
-from strangler.proxy.sessions.calls import SessionCalls
+from strangler.proxy.sessions.calls import SessionCalls, calls_by_provider
 from strangler.proxy.upstream.upstream_pool import UpstreamPool
 from strangler.resilience.breaker import Breaker, State
 from strangler.resilience.stale import StaleAnswers
@@ -145,22 +145,13 @@ class DataPlane:
             for name, provider in snapshot.providers.items()
             if provider.session is None
         }
-        self._apply_sessions(snapshot)
+        self.sessions = calls_by_provider(self, snapshot.providers, self.sessions)
         self.trusted_proxies = TrustedProxies(snapshot.trusted_proxies, snapshot.trusted_header)
         self.request_actions = request_actions(snapshot.pass_headers)
         self.rate_limiter.apply(snapshot.redis if derived.rate_limited else None)
         self.callers.keep({name for name, one in snapshot.migrations.items() if one.counting is not None})
         if self.mirror is not None:
             self.mirror.apply(snapshot)
-
-    def _apply_sessions(self, snapshot: Snapshot) -> None:
-        """Ask for sessions by `snapshot`; a provider that has not changed keeps its results."""
-        before, self.sessions = self.sessions, {}
-        for name, provider in snapshot.providers.items():
-            if provider.session is not None:
-                kept = before.get(name)
-                same = kept is not None and kept.provider == provider
-                self.sessions[name] = kept if same and kept else SessionCalls(self, provider, provider.session)
 
     def forget_sessions(self, sessions: frozenset[str], subjects: frozenset[str]) -> None:
         """Forget who sessions belong to, by digests of their cookies and by subjects."""

@@ -19,14 +19,20 @@ from strangler.control.admin.connection import AdminConnection
 from strangler.control.admin.identities import identity_operations
 from strangler.control.admin.operations import Handler, Operation
 from strangler.control.admin.problems import Refused, problem
-from strangler.control.admin.rollouts import Rollouts, rollout_operations
-from strangler.control.admin.state import Shown, state_operations
+from strangler.control.admin.rollouts import Rollouts, freeze_operations, rollout_operations
+from strangler.control.admin.state import Shown, probe_operations, state_operations
 from strangler.model.listener import ListenAddress
 
 
 def operations(gateway: Shown, rollouts: Rollouts) -> list[Operation]:
     """All operations."""
-    return [*state_operations(gateway), *rollout_operations(rollouts), *identity_operations(gateway)]
+    return [
+        *probe_operations(gateway),
+        *state_operations(gateway),
+        *rollout_operations(rollouts),
+        *freeze_operations(rollouts),
+        *identity_operations(gateway),
+    ]
 
 
 def application(gateway: Shown, rollouts: Rollouts, listener: ListenAddress) -> Starlette:

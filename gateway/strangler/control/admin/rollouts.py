@@ -64,6 +64,9 @@ class Freeze:
     reason: Annotated[Reason, Field(min_length=1)]
 
 
+_SHOWN = Returned("Where all rollouts stand.", document=RolloutsView)
+
+
 class Rollouts(Protocol):
     """The rollouts of this gateway, as `control.rollouts.controller` has them."""
 
@@ -97,20 +100,9 @@ def rollout_operations(rollouts: Rollouts) -> list[Operation]:
             raise Refused(422, f"limit: expected a whole number from 1 to {MOST_ENTRIES}")
         return await _result(rollouts.history(request.path_params["migration"], int(limit)))
 
-    async def freeze(request: Request) -> Response:
-        wanted = await document(request, Freeze)
-        return await _result(rollouts.freeze(by=request.state.holder, reason=wanted.reason))
-
-    async def unfreeze(request: Request) -> Response:
-        reason = request.query_params.get("reason", "").strip()
-        if len(reason) > LONGEST_REASON or not re.fullmatch(_ONE_LINE, reason):
-            raise Refused(422, f"reason: expected one line of at most {LONGEST_REASON} characters")
-        return await _result(rollouts.unfreeze(by=request.state.holder, reason=reason))
-
-    shown = Returned("Where all rollouts stand.", document=RolloutsView)
     limited = {"type": "integer", "minimum": 1, "maximum": MOST_ENTRIES, "default": DEFAULT_ENTRIES}
     return [
-        Operation("GET", "/rollouts", "Where all rollouts stand.", status, shown),
+        Operation("GET", "/rollouts", "Where all rollouts stand.", status, _SHOWN),
         Operation(
             "GET",
             "/rollouts/{migration}/history",
@@ -126,18 +118,35 @@ def rollout_operations(rollouts: Rollouts) -> list[Operation]:
                 f"/rollouts/{{migration}}/{kind}",
                 f"{summary} The response comes once that is done, with where all rollouts stand then.",
                 _ordering(rollouts, kind),
-                shown,
+                _SHOWN,
                 body=_body(kind),
                 refusals=(404, 409, 413, 415, 422, 503, 504),
             )
             for kind, summary in _SUMMARIES.items()
         ),
+    ]
+
+
+def freeze_operations(rollouts: Rollouts) -> list[Operation]:
+    """The operations on all rollouts at once."""
+
+    async def freeze(request: Request) -> Response:
+        wanted = await document(request, Freeze)
+        return await _result(rollouts.freeze(by=request.state.holder, reason=wanted.reason))
+
+    async def unfreeze(request: Request) -> Response:
+        reason = request.query_params.get("reason", "").strip()
+        if len(reason) > LONGEST_REASON or not re.fullmatch(_ONE_LINE, reason):
+            raise Refused(422, f"reason: expected one line of at most {LONGEST_REASON} characters")
+        return await _result(rollouts.unfreeze(by=request.state.holder, reason=reason))
+
+    return [
         Operation(
             "PUT",
             "/freeze",
             "Let no rollout begin or go forward; rollbacks still happen.",
             freeze,
-            shown,
+            _SHOWN,
             body=Freeze,
             refusals=(409, 413, 415, 422, 503),
         ),
@@ -146,7 +155,7 @@ def rollout_operations(rollouts: Rollouts) -> list[Operation]:
             "/freeze",
             "End the freeze.",
             unfreeze,
-            shown,
+            _SHOWN,
             query={"reason": TypeAdapter(Reason).json_schema()},
             refusals=(409, 422, 503),
         ),

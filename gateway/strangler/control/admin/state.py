@@ -51,8 +51,8 @@ class Shown(Protocol):
 STRICT = {"type": "string", "description": "Whether a degraded part makes it 503 as well: 1 or 0.", "default": "0"}
 
 
-def state_operations(gateway: Shown) -> list[Operation]:
-    """The operations that show the state of `gateway`."""
+def probe_operations(gateway: Shown) -> list[Operation]:
+    """The operations for Kubernetes, load balancers and Prometheus."""
 
     async def live(request: Request) -> Response:
         return PlainTextResponse("live\n")
@@ -66,6 +66,24 @@ def state_operations(gateway: Shown) -> list[Operation]:
 
     async def metrics(request: Request) -> Response:
         return Response(await gateway.metrics(), media_type=CONTENT_TYPE)
+
+    return [
+        Operation("GET", "/livez", "Whether the control process runs.", live, Returned("It runs.", TEXT)),
+        Operation(
+            "GET",
+            "/readyz",
+            "Whether every worker serves by the newest configuration.",
+            ready,
+            Returned("`ready`, and a line for each degraded part.", TEXT),
+            Returned("The reason, and a line for each degraded part.", TEXT),
+            query={"strict": STRICT},
+        ),
+        Operation("GET", "/metrics", "Metrics.", metrics, Returned("Prometheus' text format.", CONTENT_TYPE)),
+    ]
+
+
+def state_operations(gateway: Shown) -> list[Operation]:
+    """The operations that show what `gateway` does, and by what."""
 
     async def status(request: Request) -> Response:
         return JSONResponse(await gateway.status())
@@ -83,17 +101,6 @@ def state_operations(gateway: Shown) -> list[Operation]:
             raise Refused(503, str(error)) from None
 
     return [
-        Operation("GET", "/livez", "Whether the control process runs.", live, Returned("It runs.", TEXT)),
-        Operation(
-            "GET",
-            "/readyz",
-            "Whether every worker serves by the newest configuration.",
-            ready,
-            Returned("`ready`, and a line for each degraded part.", TEXT),
-            Returned("The reason, and a line for each degraded part.", TEXT),
-            query={"strict": STRICT},
-        ),
-        Operation("GET", "/metrics", "Metrics.", metrics, Returned("Prometheus' text format.", CONTENT_TYPE)),
         Operation(
             "GET",
             "/status",

@@ -221,22 +221,17 @@ class Workers:
         try:
             worker = await self._launch(number)
         except OSError as error:
-            # The machine has no process or descriptor left at the moment.
-            self._start_later(number, error)
+            # The machine has no process or descriptor left at the moment. Meanwhile another start may have succeeded.
+            if not self._stopping.is_set() and number not in self.running:
+                wait = self._schedule.ended(number, 0.0, f"it could not be started: {error}")
+                log.error("worker can't be started, trying again", worker=number, error=str(error), wait_seconds=wait)
+                self._start_soon(number, wait)
             return
         self._coming.discard(worker)
         if number in self.running:
             self._dismiss(worker)
         else:
             self.running[number] = worker
-
-    def _start_later(self, number: int, error: OSError) -> None:
-        """Retry the start of a worker that failed, unless one runs in its place."""
-        if self._stopping.is_set() or number in self.running:
-            return
-        wait = self._schedule.ended(number, 0.0, f"it could not be started: {error}")
-        log.error("worker can't be started, trying again", worker=number, error=str(error), wait_seconds=wait)
-        self._start_soon(number, wait)
 
     async def _launch(self, number: int) -> WorkerHandle:
         worker = await start_worker(number, self._listening)

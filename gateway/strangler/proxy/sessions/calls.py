@@ -192,3 +192,16 @@ class SessionCalls:
                     request.start()
         finally:
             self._result = None
+
+
+def calls_by_provider(
+    worker: SessionWorker, providers: Mapping[str, Provider], before: Mapping[str, SessionCalls]
+) -> dict[str, SessionCalls]:
+    """The calls to all session endpoints of `providers`; one that has not changed keeps the results `before`."""
+    calls = {}
+    for name, provider in providers.items():
+        if provider.session is not None:
+            kept = before.get(name)
+            same = kept is not None and kept.provider == provider
+            calls[name] = kept if same and kept else SessionCalls(worker, provider, provider.session)
+    return calls

@@ -321,26 +321,27 @@ class EndpointPool:
         else:
             pool.release(connection)
 
-    def _new_connection(self) -> asyncio.Protocol:
-        # It has the methods of a protocol, and event loops require no more.
-        return cast(asyncio.Protocol, UpstreamConnection(self))
-
     async def connect(self, to: str | socket.socket) -> UpstreamConnection:
         """Open a connection to an address, or over a connected socket; raises OSError."""
         endpoint = self.endpoint
         loop = self.plane.loop
+
+        def new_connection() -> asyncio.Protocol:
+            # It has the methods of a protocol, and event loops require no more.
+            return cast(asyncio.Protocol, UpstreamConnection(self))
+
         connected = None if isinstance(to, str) else to
         host = to if isinstance(to, str) else endpoint.host
         try:
             if self._context is not None:
                 server_name = self.owner.upstream.tls.server_name or endpoint.certified_name
                 connection = await connect(
-                    loop, self._new_connection, connected or (host, endpoint.port), self._context, server_name
+                    loop, new_connection, connected or (host, endpoint.port), self._context, server_name
                 )
             elif connected is None:
-                _, connection = await loop.create_connection(self._new_connection, host, endpoint.port)
+                _, connection = await loop.create_connection(new_connection, host, endpoint.port)
             else:
-                _, connection = await loop.create_connection(self._new_connection, sock=connected)
+                _, connection = await loop.create_connection(new_connection, sock=connected)
         except BaseException:
             if connected is not None:
                 connected.close()

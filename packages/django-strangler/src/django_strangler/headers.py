@@ -1,6 +1,6 @@
 """The header fields between the gateway and the app, and the user headers that a client must not set.
 
-The gateway drops every `X-Strangler-*` field of clients and removes them from responses.
+The gateway drops these fields of clients.
 """
 
 from __future__ import annotations
