@@ -42,8 +42,8 @@ class FieldGroup(NamedTuple):
 
 IDENTITY_GROUP = FieldGroup(
     "Identity, set by the gateway",
-    "The gateway alone sets these, from a verified token or certificate; RFC 9440 requires that the"
-    " last two are dropped.",
+    "The gateway alone sets these, from a verified token or certificate. RFC 9440 requires that `Client-Cert` and"
+    " `Client-Cert-Chain` are dropped; `X-Strangler-*` belong to the gateway and django-strangler.",
     "dropped",
     False,
     IDENTITY_HEADERS,
