@@ -131,15 +131,20 @@ async def test_what_is_not_there_is_404(shop: Shop) -> None:
         {"aud": None},
         {"exp": None},
         {"iat": None},
-        {"exp": int(time.time()) - 1},
-        {"exp": int(time.time()) + 3600},
-        {"iat": int(time.time()) + 3600},
         {"kid": "other"},
     ],
     ids=str,
 )
 async def test_other_tokens_are_refused(client: httpx.AsyncClient, bearer: Bearer, changes: dict[str, Any]) -> None:
     response = await client.get("/stock/1", headers=bearer(**changes))
+    assert (response.status_code, response.json()["error"]["code"]) == (401, "invalid_token")
+
+
+@pytest.mark.parametrize(("claim", "seconds"), [("exp", -1), ("exp", 3600), ("iat", 3600)])
+async def test_tokens_of_another_time_are_refused(
+    client: httpx.AsyncClient, bearer: Bearer, claim: str, seconds: int
+) -> None:
+    response = await client.get("/stock/1", headers=bearer(**{claim: int(time.time()) + seconds}))
     assert (response.status_code, response.json()["error"]["code"]) == (401, "invalid_token")
 
 
