@@ -7,7 +7,7 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -56,13 +56,16 @@ def run(line: str, folder: Path) -> str | None:
     return output
 
 
-def examples(page: str, folder: Path) -> Iterator[tuple[str, str, str]]:
-    """Each offline command of a page, run in the order of the page, with what the page shows and what it printed."""
-    names = iter(PAGES.get(page, []))
+def examples(page: str, folder: Path, names: Sequence[str] = ()) -> Iterator[tuple[str, str, str]]:
+    """Each offline command of a page, run in the order of the page, with what the page shows and what it printed.
+
+    `names` are those of its complete configurations, if not those in PAGES.
+    """
+    waiting = iter(names or PAGES.get(page, []))
     name = ""
     for kind, text in _BLOCK.findall((ROOT / "docs" / page).read_text()):
         if kind == "yaml" and text.startswith("version: 1"):
-            name = next(names, "unnamed.yaml")
+            name = next(waiting, "unnamed.yaml")
             (folder / name).write_text(text)
         elif kind == "yaml" and page == "first-route.md":
             with (folder / name).open("a") as file:

@@ -58,12 +58,13 @@ class Side:
 
 
 class Traffic:
-    """Callers who ask for products without a pause; `statuses` are all that they got.
+    """Callers who ask for `path` without a pause; `statuses` are all that they got.
 
     What a worker that is `killed` had in hand is lost, and no error.
     """
 
-    def __init__(self, *ports: int, killed: bool = False) -> None:
+    def __init__(self, *ports: int, path: str = PATH, killed: bool = False) -> None:
+        self._path = path
         self._lost: tuple[type[Exception], ...] = (ConnectionError, *((BrokenMessage, TimeoutError) if killed else ()))
         self.statuses: set[int] = set()
         self.errors: list[BaseException] = []
@@ -77,7 +78,7 @@ class Traffic:
                 with Client(port) as client:
                     for _ in range(20):
                         caller = f"caller-{next(self._callers) % 2000}"
-                        response = client.request(PATH, f"X-Caller: {caller}")
+                        response = client.request(self._path, f"X-Caller: {caller}", host="localhost")
                         self.statuses.add(response.status)
                         if response.value(b"Connection") == b"close":
                             break
@@ -101,7 +102,12 @@ class Traffic:
 
 
 def configuration(legacy: Side, extracted: Side, *, shadowed: bool = False, **more: Any) -> dict[str, Any]:
-    """The catalog in rollout, with small numbers; unless it is `shadowed` first, by failing callers alone."""
+    """The catalog of two upstreams of the test in rollout."""
+    return between(legacy.upstream.url, extracted.upstream.url, PATH, shadowed=shadowed, **more)
+
+
+def between(legacy: str, extracted: str, path: str, *, shadowed: bool, **more: Any) -> dict[str, Any]:
+    """What is at `path` in rollout, with small numbers; unless it is `shadowed` first, by failing callers alone."""
     rollout = {
         "steps": ["shadow", 20, "extracted"] if shadowed else [20, "extracted"],
         "beta": 0.05,
@@ -116,12 +122,12 @@ def configuration(legacy: Side, extracted: Side, *, shadowed: bool = False, **mo
         "rollout": rollout,
         "canary": {"sticky": "header:X-Caller"},
         "shadow": {"confirm_after": "10ms", "noise_percent": 0},
-        "routes": [{"name": "products", "match": {"path": PATH, "methods": ["GET"]}}],
+        "routes": [{"name": "products", "match": {"path": path, "methods": ["GET"]}}],
     }
     return {
         "upstreams": {
-            "legacy": {"endpoints": [legacy.upstream.url]},
-            "extracted": {"endpoints": [extracted.upstream.url]},
+            "legacy": {"endpoints": [legacy]},
+            "extracted": {"endpoints": [extracted]},
         },
         "default": "legacy",
         "migrations": {"catalog": catalog},

@@ -34,7 +34,9 @@ def test_outlook_is_a_sentence_with_the_time_it_takes() -> None:
         "at 1 %: about 30,000 callers (96,000 in 99.9 % of cases); with 4,000 a day 8 days (24 days)"
     )
     assert outlook(NO_FLOOR, 0.0)[0].sentence(4000) == "at 1 %: no number of callers is enough"
-    assert outlook(NO_FLOOR, 0.01)[0].sentence(0) == "at 1 %: no number of callers is enough"
+    assert outlook(NO_FLOOR, 0.01)[0].sentence(0) == (
+        "at 1 %: about 30,000 callers (96,000 in 99.9 % of cases); none come"
+    )
 
 
 def test_quiet_callers_needed_are_enough() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from strangler.auth.keys import KeySetError, parse_key_set, why_unusable
+from strangler.cli.expected_callers import too_few_callers
 from strangler.config.load import Loaded, load
 from strangler.config.text.problems import ConfigurationError, Problem, in_order
 
@@ -32,7 +33,7 @@ def validate_configuration(config: Path, as_json: bool) -> int:
         else:
             print_problems(error)
         return 1
-    warnings = in_order([*loaded.warnings, *_unusable_key_sets(loaded)])
+    warnings = in_order([*loaded.warnings, *_unusable_key_sets(loaded), *too_few_callers(loaded)])
     if as_json:
         _print_json(
             {

@@ -30,8 +30,10 @@ from strangler.config.text.document import Document, Entry, Step, Value
 from strangler.config.text.masking import Masking
 from strangler.config.text.problems import ConfigurationError, Problem, in_order
 from strangler.config.text.yaml_reader import read_document
+from strangler.model.migration import Stage
 from strangler.model.routing_tests import RoutingTest
 from strangler.model.snapshot import Snapshot
+from strangler.model.yaml_place import YamlPlace
 
 __all__ = ["ConfigurationError", "Loaded", "Problem", "load"]
 
@@ -45,7 +47,8 @@ class Loaded:
 
     `watched` are the files that it was made from: a change of one of them, or
     in a folder among them, calls for loading again. `warnings` are what is
-    allowed and probably not meant. `admin` never leaves the control process.
+    allowed and probably not meant. `rollouts` are the places of the migrations in
+    stage `rollout`. `admin` never leaves the control process.
     """
 
     model: Configuration
@@ -53,6 +56,7 @@ class Loaded:
     tests: tuple[RoutingTest, ...]
     watched: tuple[Path, ...]
     warnings: tuple[Problem, ...]
+    rollouts: Mapping[str, YamlPlace]
     admin: AdminAccess
 
 
@@ -115,6 +119,11 @@ def _load(path: Path, document: Document, environment: Mapping[str, str], proble
             [*(file for credential in credentials.values() for file in credential.files), *tls.files, *admin.files],
         ),
         warnings=tuple(in_order([*everything.warnings(checked), *tls.warnings])),
+        rollouts={
+            str(name): document.source("migrations", name, "rollout")
+            for name, migration in model.migrations.items()
+            if migration.stage is Stage.ROLLOUT
+        },
         admin=admin.access,
     )
 

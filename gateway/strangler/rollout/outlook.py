@@ -27,14 +27,16 @@ class StepOutlook:
     def sentence(self, callers_per_day: float) -> str:
         """The outlook for people, with the time it takes at this rate."""
         seconds = self.needed.seconds(callers_per_day / DAY)
-        if math.isinf(self.needed.mean) or seconds is None:
+        if math.isinf(self.needed.mean):
             return f"at {self.percent:g} %: no number of callers is enough"
-        mean, nearly_all = seconds
-        return (
+        needed = (
             f"at {self.percent:g} %: about {_rounded(self.needed.mean):,} callers"
             f" ({_rounded(self.needed.nearly_all):,} in 99.9 % of cases);"
-            f" with {callers_per_day:,.0f} a day {duration(mean)} ({duration(nearly_all)})"
         )
+        if seconds is None:
+            return f"{needed} none come"
+        mean, nearly_all = seconds
+        return f"{needed} with {callers_per_day:,.0f} a day {duration(mean)} ({duration(nearly_all)})"
 
 
 def outlook(policy: RolloutPolicy, base_rate: float) -> tuple[StepOutlook, ...]:

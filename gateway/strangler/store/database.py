@@ -52,14 +52,15 @@ class Database:
     """The database at `url` (sqlite:///PATH or postgresql://…) with the tables of `metadata`.
 
     `create` makes missing folders and tables; without it a missing SQLite file
-    is an error, and so are tables that are still missing after `TABLES` seconds.
+    is an error, and so are tables that are still missing after `TABLES` seconds,
+    or after `deadline` if that is shorter.
     Each piece of work ends within `deadline` seconds. Raises StoreError.
     """
 
     def __init__(self, url: str, metadata: MetaData, *, create: bool = True, deadline: float = DEADLINE) -> None:
         self._deadline = deadline
         self._connections: set[Any] = set()
-        self._engine = _engine(url, create)
+        self._engine = _engine(url, create, min(CONNECT, deadline))
         event.listen(self._engine, "connect", lambda connection, record: self._connections.add(connection))
         event.listen(self._engine, "close", lambda connection, record: self._connections.discard(connection))
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="store")
@@ -71,7 +72,7 @@ class Database:
 
     def _wait_for_tables(self, names: frozenset[str]) -> None:
         """Wait for the process that creates the tables, which may have created the file just now."""
-        end = monotonic() + TABLES
+        end = monotonic() + min(TABLES, self._deadline)
         while not names.issubset(self._do(lambda connection: inspect(connection).get_table_names())):
             if monotonic() > end:
                 self.close()
@@ -170,12 +171,12 @@ def break_connection(connection: Any) -> None:
         ours.shutdown(socket.SHUT_RDWR)
 
 
-def _engine(url: str, create: bool) -> Engine:
+def _engine(url: str, create: bool, connect: float) -> Engine:
     parsed = make_url(url)
     if parsed.drivername in ("postgres", "postgresql"):
         parsed = parsed.set(drivername="postgresql+psycopg")
         try:
-            limits = {"connect_timeout": CONNECT, "tcp_user_timeout": int(DEADLINE * 1000)}
+            limits = {"connect_timeout": int(connect), "tcp_user_timeout": int(DEADLINE * 1000)}
             return create_engine(parsed, connect_args=limits, pool_pre_ping=True, pool_size=2)
         except ImportError as error:
             raise StoreError(f"{error}: install strangler-gateway[postgresql]") from None
