@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 import sysconfig
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -100,7 +101,12 @@ class Machine:
 
 
 def _python_build() -> str:
-    """How this Python was built, as its own configuration tells; a plain build costs about a tenth."""
+    """How this Python was built, as its own configuration tells; a plain build costs about a tenth.
+
+    Debian's configuration is that of its shared library, the program's is not installed: its rules build with both.
+    """
+    if sys.base_prefix == "/usr" and Path("/etc/debian_version").exists():
+        return "Debian's own, with PGO and LTO"
     options = sysconfig.get_config_var("CONFIG_ARGS") or ""
     profiled = "--enable-optimizations" in options
     linked = "--with-lto" in options
