@@ -165,6 +165,20 @@ async def _traffic(port: int, candidates: list[Candidate], requests: int) -> Non
 
 async def _client(port: int, candidate: Candidate, numbers: Iterator[int], pause: float) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        await _requests(reader, writer, candidate, numbers, pause)
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+async def _requests(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    candidate: Candidate,
+    numbers: Iterator[int],
+    pause: float,
+) -> None:
     world = candidate.world
     for number in numbers:
         method = world.methods[number % len(world.methods)]
@@ -180,7 +194,6 @@ async def _client(port: int, candidate: Candidate, numbers: Iterator[int], pause
             await reader.readexactly(int(length))
         if pause:
             await asyncio.sleep(pause)
-    writer.close()
 
 
 def table(found: list[Found]) -> str:

@@ -101,6 +101,7 @@ def test_none_is_lost_and_none_twice_while_broker_and_consumer_are_killed(side: 
 
 
 def test_a_message_that_comes_again_changes_nothing_and_a_malformed_one_is_kept(side: ReadSide) -> None:
+    place(side.shop.client())
     wait_until(side.is_level, "the read side has all")
     ((order_id,),) = side.shop.rows("history", "SELECT order_id FROM entries WHERE version = 1 LIMIT 1")
     repeated = {

@@ -21,7 +21,7 @@ from orders_service.app import build_app
 from orders_service.bug import BUGS
 from orders_service.settings import read_settings
 
-from tests.extracted.shop import MONOLITH, Servers, Shop, wait_until
+from tests.extracted.shop import MONOLITH, ONE_REQUEST_EACH, Servers, Shop, wait_until
 
 pytestmark = pytest.mark.skipif(not (MONOLITH / "manage.py").is_file(), reason="the monolith is not in this checkout")
 
@@ -53,7 +53,9 @@ class Sides:
         urls = {"monolith": shop.urls["monolith"], "orders": shop.urls["orders"], **wrong}
         self.shop = shop
         self.tokens = shop.tokens
-        self.clients = {name: httpx.Client(base_url=url, timeout=30) for name, url in urls.items()}
+        self.clients = {
+            name: httpx.Client(base_url=url, timeout=30, limits=ONE_REQUEST_EACH) for name, url in urls.items()
+        }
 
     def send(self, name: str, method: str, target: str, body: Any = None, user: str = "alice", **headers: str) -> Seen:
         content = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()

@@ -39,6 +39,7 @@ def snapshot(folder: Path, **changes: object) -> Snapshot:
             "catalog": {"endpoints": ["https://127.0.0.1:2", "https://127.0.0.1:3"]},
         },
         "default": "monolith",
+        "auth": {"providers": {"sessions": {"django_session": {"upstream": "monolith", "secret": "file:secret"}}}},
         "migrations": {
             "catalog": {
                 "from": "monolith",
@@ -52,6 +53,7 @@ def snapshot(folder: Path, **changes: object) -> Snapshot:
         },
         **changes,
     }
+    (folder / "secret").write_text("a secret of the tests, long enough")
     (folder / "gateway.yaml").write_text(yaml.safe_dump(config))
     return load(folder / "gateway.yaml").snapshot
 

@@ -30,6 +30,7 @@ _OF_BREAKERS = ("breaker_opened", "breaker_lets_probes_through", "breaker_closed
 _OF_EJECTION = ("endpoint_ejected", "endpoint_takes_requests_again")
 _OF_HEDGING = ("hedges", "hedges_won")
 _OF_LIMITS = "rate_limited"
+_OF_SESSIONS = ("session_call", "session_call_refused")
 _REFUSED_BY_BREAKER = "breaker_refusals"
 _REFUSED_BY_CONCURRENCY = "concurrency_refusals"
 _TUNNEL_OPENED = "tunnels_opened"
@@ -89,6 +90,12 @@ def event_labels(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
                 yield _REFUSED_BY_BREAKER, name
                 for event in _OF_BREAKERS:
                     yield event, f"{migration.name} ({side})"
+    for provider in snapshot.providers.values():
+        if provider.session is not None:
+            for event in _OF_SESSIONS:
+                yield event, provider.session.upstream
+            for event in _OF_BREAKERS:
+                yield event, f"sessions of {provider.session.upstream}"
 
 
 def _events_of(upstream: Upstream) -> Iterator[str]:
