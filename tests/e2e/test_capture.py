@@ -70,6 +70,13 @@ def capture(gateway: GatewayProcess, migration: str, out: Path, *options: str) -
 
 def captured_while(gateway: GatewayProcess, out: Path, ask: Callable[[], Any], *options: str) -> str:
     """What `strangler capture items` says while `ask` is called over and over; it must end well."""
+
+    def is_stored() -> bool:
+        ask()
+        return (gateway.path.parent / "store.sqlite3").exists()
+
+    # The judge makes the store with its first pairs.
+    wait_for(is_stored, "the store to be made")
     said: list[subprocess.CompletedProcess[str]] = []
     running = threading.Thread(target=lambda: said.append(capture(gateway, "items", out, *options)))
     running.start()

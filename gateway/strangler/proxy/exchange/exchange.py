@@ -119,16 +119,17 @@ class Exchange(RequestUnderWay):
         plane = client.plane
         try:
             decision = self.decision_so_far = decide(plane.snapshot, self, self._identify)
-        except UnknownKey as unknown:
+        except UnknownKey as unknown_key:
             self.refetched = True
             client.deadline = plane.now + plane.refetch_deadline
-            plane.refetch(unknown.provider, self)
+            plane.refetch(unknown_key.provider, self)
             return
-        except UnknownSession as unknown:
+        except UnknownSession as unknown_session:
+            # A name of its own: a compiled function has one type for each name.
             self.refetched = True
-            calls = plane.sessions[unknown.provider]
+            calls = plane.sessions[unknown_session.provider]
             client.deadline = plane.now + calls.source.timeout + 1.0
-            calls.ask(unknown.cookie, self)
+            calls.ask(unknown_session.cookie, self)
             return
         if decision.refusal is not None:
             refuse(self, decision.refusal)
