@@ -106,7 +106,7 @@ def _python_build() -> str:
     Debian's configuration is that of its shared library, the program's is not installed: its rules build with both.
     """
     if sys.base_prefix == "/usr" and Path("/etc/debian_version").exists():
-        return "Debian's own, with PGO and LTO"
+        return "by Debian, with PGO and LTO"
     options = sysconfig.get_config_var("CONFIG_ARGS") or ""
     profiled = "--enable-optimizations" in options
     linked = "--with-lto" in options
