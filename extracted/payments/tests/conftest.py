@@ -101,7 +101,7 @@ def variables(tmp_path: Path, issuer: Issuer, provider: ProviderProcess) -> dict
         "DATABASE_URL": f"sqlite:///{tmp_path}/var/payments.sqlite3",
         "PROVIDER_URL": provider.url,
         "PROVIDER_API_KEY": "key",
-        "PROVIDER_TIMEOUT_SECONDS": "0.5",
+        "PROVIDER_TIMEOUT_SECONDS": "1.5",
         "WEBHOOK_SECRETS": f"next-secret,{SECRET}",
         "SETTLE_PAUSE_SECONDS": "0.05",
         "BREAKER_PAUSE_SECONDS": "0.2",
