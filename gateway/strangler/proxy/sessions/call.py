@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from strangler.proxy.upstream.request_without_client import RequestWithoutClient
+
 if TYPE_CHECKING:
     from strangler.model.upstream import Timeouts
     from strangler.proxy.upstream.connection import UpstreamConnection
@@ -15,49 +17,15 @@ RESPONSE_BYTES = 65_536
 """The maximum body of a response; a token is a few hundred bytes."""
 
 
-class _NoClient:
-    """A stand-in for the client: the request is written at once, and its response is short."""
-
-    def pause_reading(self) -> None:
-        """Do nothing when the upstream reads slowly."""
-
-    def resume_reading(self) -> None:
-        """Do nothing when the upstream reads again."""
-
-
-_NO_CLIENT = _NoClient()
-
-
-class SessionCall:
+class SessionCall(RequestWithoutClient):
     """Sends `request` to an endpoint; `on_end` gets the status and the body, status 0 if there is no whole response."""
 
-    __slots__ = (
-        "_body",
-        "_connection",
-        "_on_end",
-        "_pool",
-        "_request",
-        "_size",
-        "_status",
-        "client",
-        "done",
-        "method",
-        "request_complete",
-        "response_started",
-        "timeouts",
-    )
+    __slots__ = ("_body", "_on_end", "_request", "_size", "_status")
 
     def __init__(self, request: bytes, timeouts: Timeouts, on_end: Callable[[int, bytes], None]) -> None:
-        self.method = "POST"
-        self.client = _NO_CLIENT
-        self.timeouts = timeouts
-        self.request_complete = True
-        self.response_started = False
-        self.done = False
+        super().__init__("POST", timeouts)
         self._request = request
         self._on_end = on_end
-        self._pool: EndpointPool | None = None
-        self._connection: UpstreamConnection | None = None
         self._status = 0
         self._size = 0
         self._body: list[bytes] = []
@@ -66,7 +34,7 @@ class SessionCall:
         return f"<SessionCall {'over' if self.done else 'waiting'} {self._status or ''}>"
 
     def start(self, pool: EndpointPool) -> None:
-        """Ask for a connection of `pool`, one that is known to work: the call is not repeated."""
+        """Ask for a connection of `pool`, one that is known to work: the app accepts a signature once."""
         self._pool = pool
         pool.request_proven(self)
 
@@ -74,34 +42,16 @@ class SessionCall:
         """End without a response."""
         if self.done:
             return
-        connection, self._connection = self._connection, None
-        self.done = True
-        if connection is not None:
-            connection.discard()
-        elif self._pool is not None:
-            self._pool.forget(self)
+        self._hang_up()
         self._on_end(0, b"")
 
     # Called by connections and pools
-
-    @property
-    def repeatable(self) -> bool:
-        """Never: the app accepts a signature once."""
-        return False
 
     def connected(self, connection: UpstreamConnection) -> None:
         """Write the request."""
         self._connection = connection
         connection.exchange = self
         connection.transport.write(self._request)
-
-    def waits_for(self, pool: EndpointPool) -> bool:
-        """Return whether a connection of `pool` is still wanted."""
-        return not self.done and self._connection is None and self._pool is pool
-
-    def move_to(self, pool: EndpointPool) -> None:
-        """Record that another endpoint of the same name accepted a connection first."""
-        self._pool = pool
 
     def out_of_descriptors(self) -> None:
         """Give up: this machine has no descriptor left."""
@@ -114,15 +64,6 @@ class SessionCall:
     def busy(self, detail: str) -> None:
         """Give up: no connection is free."""
         self.give_up()
-
-    def interim_response(self, status: int, line: bytes, fields: bytes) -> None:
-        """Ignore a 1xx."""
-
-    def switch_protocols(
-        self, connection: UpstreamConnection, line: bytes, fields: bytes, upgrade: bytes, early: bytes
-    ) -> bool:
-        """Refuse: no other protocol was requested."""
-        return False
 
     def whole_response(self, status: int, line: bytes, fields: bytes, body: bytes) -> None:
         """Take a response that arrived in one piece; its connection no longer belongs to this call."""
@@ -143,9 +84,6 @@ class SessionCall:
             self.give_up()
         else:
             self._body.append(body)
-
-    def flush(self) -> None:
-        """Do nothing: nothing is forwarded."""
 
     def response_complete(self) -> None:
         """Report the response."""

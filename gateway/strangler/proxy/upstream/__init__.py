@@ -2,5 +2,6 @@
 
 `endpoint_pool` keeps the connections of one endpoint, `connection` sends a
 request and reads its response, the head of a plain one without the parser
-(`plain_response`, docs/decisions/0028).
+(`plain_response`, docs/decisions/0028). Copies and calls of the gateway itself
+are a `request_without_client`.
 """

@@ -6,6 +6,7 @@ from time import monotonic, time
 from typing import TYPE_CHECKING
 
 from strangler.proxy.upstream.endpoint_pool import LARGE_BODY, EndpointPool
+from strangler.proxy.upstream.request_without_client import RequestWithoutClient
 from strangler.shadow.pair import Pair, Reason, SideResponse
 
 if TYPE_CHECKING:
@@ -14,30 +15,15 @@ if TYPE_CHECKING:
     from strangler.shadow.copying.recording import ExchangeRecording
 
 
-class _NoClient:
-    """A stand-in for the client, which a copy does not have: the whole request is already buffered."""
-
-    def pause_reading(self) -> None:
-        """Do nothing when the other side reads slowly."""
-
-    def resume_reading(self) -> None:
-        """Do nothing when the other side reads again."""
-
-
-_NO_CLIENT = _NoClient()
-
-
-class Copy:
+class Copy(RequestWithoutClient):
     """A copy of a request to the other side, and its response."""
 
     __slots__ = (
         "_at",
         "_body",
         "_caller",
-        "_connection",
         "_head",
         "_lane",
-        "_pool",
         "_recording",
         "_refused",
         "_request",
@@ -45,22 +31,11 @@ class Copy:
         "_sent_at",
         "_size",
         "_status",
-        "client",
         "deadline",
-        "done",
-        "method",
-        "request_complete",
-        "response_started",
-        "timeouts",
     )
 
     def __init__(self, recording: ExchangeRecording) -> None:
-        self.method = recording.method
-        self.timeouts = recording.pool.upstream.timeouts
-        self.client = _NO_CLIENT
-        self.request_complete = True
-        self.response_started = False
-        self.done = False
+        super().__init__(recording.method, recording.pool.upstream.timeouts)
         self.deadline = 0.0
         self._recording = recording
         self._lane = recording.lane
@@ -69,9 +44,7 @@ class Copy:
         self._caller = recording.caller()
         recording.let_go()
         self._at = time()
-        self._pool: EndpointPool | None = None
         self._refused: set[EndpointPool] | None = None
-        self._connection: UpstreamConnection | None = None
         self._sent_at = 0.0
         self._status = 0
         self._head = b""
@@ -87,11 +60,6 @@ class Copy:
 
     # Called by connections and pools
 
-    @property
-    def repeatable(self) -> bool:
-        """Never: a fault of the other side would have to happen twice. So a copy gets no stale connection."""
-        return False
-
     def connected(self, connection: UpstreamConnection) -> None:
         """Write the request to `connection`."""
         self._connection = connection
@@ -99,14 +67,6 @@ class Copy:
         self._sent_at = monotonic()
         connection.carried_body = len(self._request) > LARGE_BODY
         connection.transport.write(self._request)
-
-    def waits_for(self, pool: EndpointPool) -> bool:
-        """Return whether the copy still wants a connection of `pool`."""
-        return not self.done and self._connection is None and self._pool is pool
-
-    def move_to(self, pool: EndpointPool) -> None:
-        """Record that another endpoint of the same name accepted a connection before the chosen one."""
-        self._pool = pool
 
     def out_of_descriptors(self) -> None:
         """Drop the copy: the gateway itself can't open a connection, which is no evidence about either side."""
@@ -123,15 +83,6 @@ class Copy:
             return
         self._lane.rest()
         self.fail(Reason.UNREACHABLE)
-
-    def interim_response(self, status: int, line: bytes, fields: bytes) -> None:
-        """Ignore a 1xx, which is not compared."""
-
-    def switch_protocols(
-        self, connection: UpstreamConnection, line: bytes, fields: bytes, upgrade: bytes, early: bytes
-    ) -> bool:
-        """Refuse: a copy never requests another protocol."""
-        return False
 
     def whole_response(self, status: int, line: bytes, fields: bytes, body: bytes) -> None:
         """Take a response that arrived in one piece; the connection no longer belongs to this copy."""
@@ -156,9 +107,6 @@ class Copy:
             self.fail(Reason.TOO_BIG)
         else:
             self._body.append(body)
-
-    def flush(self) -> None:
-        """Do nothing: no client waits for the data so far."""
 
     def response_complete(self) -> None:
         """Deliver the pair: the response is complete."""
@@ -221,12 +169,3 @@ class Copy:
         if not recording.self_test:
             self._lane.count(recording.route, self.method, recording.side, reason)
         self._lane.finished(self)
-
-    def _hang_up(self) -> None:
-        self.done = True
-        connection = self._connection
-        if connection is not None:
-            self._connection = None
-            connection.discard()
-        elif self._pool is not None:
-            self._pool.forget(self)
