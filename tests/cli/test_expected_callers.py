@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,11 +11,9 @@ from xxhash import xxh3_64_intdigest
 from strangler.config.load import load
 from strangler.observe.route_callers import RouteLabels
 from strangler.observe.sketch import Sketch
-from strangler.store.database import Database
-from strangler.traffic import tables
 from strangler.traffic.counts import DayOf, TrafficCounts
-from strangler.traffic.storing import write as store
 from tests.cli.conftest import Strangler
+from tests.traffic.filling import fill_store
 
 TODAY = 20_000
 CONFIG = """\
@@ -42,7 +39,6 @@ def config(write: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> Pat
 
 def fill(config: Path, callers: int, *, route: str = "catalog/all", days: int = 4) -> None:
     """Store so many callers on each side of the route, on each of the last days with today; the sides share half."""
-    database = Database(load(config, {}).snapshot.store.url, tables.metadata)
     counts = TrafficCounts()
     for day in range(TODAY - days + 1, TODAY + 1):
         for side, first in (("legacy", 0), ("extracted", callers // 2)):
@@ -50,8 +46,7 @@ def fill(config: Path, callers: int, *, route: str = "catalog/all", days: int = 
             for caller in range(first, first + callers):
                 sketch.add(xxh3_64_intdigest(f"{day}-{caller}".encode()))
             counts.callers[DayOf(day, RouteLabels(route, side, "any"))] = sketch
-    asyncio.run(database.write(lambda connection: store(database, connection, counts)))
-    database.close()
+    fill_store(load(config, {}).snapshot.store.url, counts)
 
 
 def test_too_few_callers_for_a_step_are_a_warning_with_the_time_it_would_take(

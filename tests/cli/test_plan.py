@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from strangler.config.load import load
-from strangler.store.database import Database
-from strangler.traffic import tables
 from strangler.traffic.counts import HourOf, TrafficCounts
-from strangler.traffic.storing import write as store
 from tests.cli.conftest import Strangler
 from tests.control.admin.gateways import AdminApi, ShownGateway
 from tests.control.admin.serving import serving
 from tests.plan.configurations import week
+from tests.traffic.filling import fill_store
 
 CONFIG = """\
 version: 1
@@ -47,11 +44,9 @@ def test_two_files_are_weighed_by_the_store_of_the_old_one(
     strangler: Strangler, configurations: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old, new = configurations
-    database = Database(load(old).snapshot.store.url, tables.metadata)
     monkeypatch.setattr("strangler.cli.plan.time", lambda: week().until * 3600.0)
     counts = TrafficCounts({HourOf(week().until, labels): count for labels, count in week().requests.items()})
-    asyncio.run(database.write(lambda connection: store(database, connection, counts)))
-    database.close()
+    fill_store(load(old).snapshot.store.url, counts)
     said = strangler("plan", old, new)
     assert (said.code, said.err) == (0, "")
     assert MORE in said.out

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from pathlib import Path
 
@@ -11,11 +10,9 @@ from xxhash import xxh3_64_intdigest
 
 from strangler.observe.route_callers import RouteLabels
 from strangler.observe.sketch import Sketch
-from strangler.store.database import Database
-from strangler.traffic import tables
 from strangler.traffic.counts import DayOf, HourOf, TrafficCounts
-from strangler.traffic.storing import write
 from tests.docs.test_console_examples import ROOT, examples, matches
+from tests.traffic.filling import fill_store
 
 HOUR = 500_003
 # By route, side and upstream: the requests of a mean hour, and the callers of the week.
@@ -30,7 +27,6 @@ TRAFFIC = {
 
 def fill(url: str) -> None:
     """Store a week in which nights have half of the traffic."""
-    database = Database(url, tables.metadata)
     counts = TrafficCounts()
     for labels, (requests, callers) in TRAFFIC.items():
         for hour in range(HOUR - 167, HOUR + 1):
@@ -39,8 +35,7 @@ def fill(url: str) -> None:
         for number in callers:
             sketch.add(xxh3_64_intdigest(f"user-{number}".encode()))
         counts.callers[DayOf(HOUR // 24, labels)] = sketch
-    asyncio.run(database.write(lambda connection: write(database, connection, counts)))
-    database.close()
+    fill_store(url, counts)
 
 
 def test_commands_print_what_the_page_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

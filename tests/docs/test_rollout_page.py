@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -10,11 +9,9 @@ from xxhash import xxh3_64_intdigest
 
 from strangler.observe.route_callers import RouteLabels
 from strangler.observe.sketch import Sketch
-from strangler.store.database import Database
-from strangler.traffic import tables
 from strangler.traffic.counts import DayOf, HourOf, TrafficCounts
-from strangler.traffic.storing import write
 from tests.docs.test_console_examples import examples, matches
+from tests.traffic.filling import fill_store
 
 HOUR = 500_003
 PRODUCTS = RouteLabels("catalog/products", "legacy", "monolith")
@@ -24,7 +21,6 @@ CALLERS = 4000
 
 def fill(url: str) -> None:
     """Store a week in which nights have half of the traffic."""
-    database = Database(url, tables.metadata)
     counts = TrafficCounts()
     for hour in range(HOUR - 167, HOUR + 1):
         counts.requests[HourOf(hour, PRODUCTS)] = 1000 if hour % 24 < 16 else 500
@@ -33,8 +29,7 @@ def fill(url: str) -> None:
         for number in range(CALLERS):
             sketch.add(xxh3_64_intdigest(f"user-{day * CALLERS // 2 + number}".encode()))
         counts.callers[DayOf(day, PRODUCTS)] = sketch
-    asyncio.run(database.write(lambda connection: write(database, connection, counts)))
-    database.close()
+    fill_store(url, counts)
 
 
 def test_commands_print_what_the_page_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

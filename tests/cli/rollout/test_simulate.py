@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from strangler.config.load import load
-from strangler.store.database import Database
-from strangler.traffic import tables
 from strangler.traffic.counts import DayOf, HourOf, TrafficCounts
-from strangler.traffic.storing import write as store
 from tests.cli.conftest import Strangler
 from tests.plan.configurations import week
+from tests.traffic.filling import fill_store
 
 CONFIG = """\
 version: 1
@@ -53,15 +50,13 @@ def test_steps_errors_and_callers_are_shown(strangler: Strangler, config: Path) 
 
 
 def test_the_recorded_week_is_played(strangler: Strangler, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    database = Database(load(config, {}).snapshot.store.url, tables.metadata)
     recorded = week()
     monkeypatch.setattr("strangler.cli.plan.time", lambda: recorded.until * 3600.0)
     counts = TrafficCounts(
         {HourOf(recorded.until, labels): count for labels, count in recorded.requests.items()},
         {DayOf(recorded.until // 24, labels): sketch for labels, sketch in recorded.callers.items()},
     )
-    asyncio.run(database.write(lambda connection: store(database, connection, counts)))
-    database.close()
+    fill_store(load(config, {}).snapshot.store.url, counts)
     said = strangler("rollout", "simulate", config, "catalog", "--runs", "3")
     assert (said.code, said.err) == (0, "")
     assert "catalog: 100,800 requests of " in said.out
