@@ -9,15 +9,16 @@ where the gateway asks for it, drops user headers that clients sent, and tells t
 from __future__ import annotations
 
 import base64
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from time import time
 from typing import Any
 
-from asgiref.sync import async_to_sync, iscoroutinefunction, markcoroutinefunction, sync_to_async
+from asgiref.sync import async_to_sync, sync_to_async
 from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from django_strangler.both_kinds import BothKinds
 from django_strangler.conf import options
 from django_strangler.guard.copies import is_copy, serve_copy
 from django_strangler.headers import ASK, ROUTE, drop_user_headers, meta_name
@@ -30,24 +31,16 @@ from django_strangler.signatures import NotSigned, read_stamp, signature
 _ASK = meta_name(ASK)
 
 
-class GatewayMiddleware:
+class GatewayMiddleware(BothKinds):
     """See the module. It must be the first: what runs outside of it is not undone in a shadow copy."""
-
-    sync_capable = True
-    async_capable = True
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         if not options().secrets:
             raise MiddlewareNotUsed("STRANGLER['SECRETS'] is empty, so no message of the gateway can be verified.")
-        self._get_response = get_response
+        super().__init__(get_response)
         self._session_path = options().session_path
-        self._is_async = iscoroutinefunction(get_response)
-        if self._is_async:
-            markcoroutinefunction(self)
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-        if self._is_async:
-            return self._respond_async(request)
+    def _respond(self, request: HttpRequest) -> HttpResponseBase:
         drop_user_headers(request.META)
         if request.path == self._session_path:
             return endpoint.respond(request)

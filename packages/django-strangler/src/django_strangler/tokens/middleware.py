@@ -11,16 +11,17 @@ customer another's data.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 
+from django_strangler.both_kinds import BothKinds
 from django_strangler.conf import options
 from django_strangler.headers import TOKEN, meta_name
 from django_strangler.tokens.users import user_for
@@ -30,23 +31,15 @@ _TOKEN = meta_name(TOKEN)
 _log = logging.getLogger("django_strangler")
 
 
-class TokenMiddleware:
+class TokenMiddleware(BothKinds):
     """See the module. Sets `request.user` and `request.strangler`, the verified identity."""
-
-    sync_capable = True
-    async_capable = True
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         if not options().keys:
             raise MiddlewareNotUsed("STRANGLER['KEYS'] is empty, so no token of the gateway can be verified.")
-        self._get_response = get_response
-        self._is_async = iscoroutinefunction(get_response)
-        if self._is_async:
-            markcoroutinefunction(self)
+        super().__init__(get_response)
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-        if self._is_async:
-            return self._respond_async(request)
+    def _respond(self, request: HttpRequest) -> HttpResponseBase:
         response: HttpResponseBase = authenticate(request) or self._get_response(request)
         return response
 
