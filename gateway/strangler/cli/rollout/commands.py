@@ -60,52 +60,22 @@ def history(
     raise typer.Exit(by_admin_api(address, token_file, lambda client: show_history(client, migration, limit, as_json)))
 
 
-@app.command(cls=ConfiguredCommand)
-def approve(
-    given: Migration,
-    config: ConfigOption = None,
-    reason: Reason = "",
-    token_file: TokenFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Approve the next step of a rollout that waits for that."""
-    _order("approve", given, config, token_file, as_json, reason=reason)
+def _add_order(kind: str, meaning: str) -> None:
+    @app.command(kind, cls=ConfiguredCommand, help=meaning)
+    def order(
+        given: Migration,
+        config: ConfigOption = None,
+        reason: Reason = "",
+        token_file: TokenFile = None,
+        as_json: AsJson = False,
+    ) -> None:
+        _order(kind, given, config, token_file, as_json, reason=reason)
 
 
-@app.command(cls=ConfiguredCommand)
-def pause(
-    given: Migration,
-    config: ConfigOption = None,
-    reason: Reason = "",
-    token_file: TokenFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Hold a rollout where it is. It still rolls back by itself."""
-    _order("pause", given, config, token_file, as_json, reason=reason)
-
-
-@app.command(cls=ConfiguredCommand)
-def resume(
-    given: Migration,
-    config: ConfigOption = None,
-    reason: Reason = "",
-    token_file: TokenFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """End a pause; after a rollback, begin anew."""
-    _order("resume", given, config, token_file, as_json, reason=reason)
-
-
-@app.command(cls=ConfiguredCommand)
-def rollback(
-    given: Migration,
-    config: ConfigOption = None,
-    reason: Reason = "",
-    token_file: TokenFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Move all callers back to the legacy side. The rollout stays there until `resume`."""
-    _order("rollback", given, config, token_file, as_json, reason=reason)
+_add_order("approve", "Approve the next step of a rollout that waits for that.")
+_add_order("pause", "Hold a rollout where it is. It still rolls back by itself.")
+_add_order("resume", "End a pause; after a rollback, begin anew.")
+_add_order("rollback", "Move all callers back to the legacy side. The rollout stays there until `resume`.")
 
 
 @app.command(cls=ConfiguredCommand)
