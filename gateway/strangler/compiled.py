@@ -47,6 +47,7 @@ MODULES: Final = (
     "strangler.proxy.exchange.under_way",
     "strangler.proxy.http.field_actions",
     "strangler.proxy.http.headers",
+    "strangler.proxy.http.plain_lines",
     "strangler.proxy.http.problem_responses",
     "strangler.proxy.http.status_lines",
     "strangler.proxy.http.writing",

@@ -16,15 +16,11 @@ from strangler.proxy.exchange.gathered_head import take_forwarded
 from strangler.proxy.exchange.request_head import CRLF, Fields, RequestHead, TrustedPeer
 from strangler.proxy.http import field_actions as actions
 from strangler.proxy.http.headers import is_request_id, is_traceparent, known_host
+from strangler.proxy.http.plain_lines import PRINTABLE, SPACE, is_plain_length
 
 if TYPE_CHECKING:
     from strangler.model.listener import Limits
     from strangler.proxy.http.headers import Actions
-
-PRINTABLE: Final = bytes(range(0x20, 0x7F))
-_SPACE: Final = 0x20
-_LONGEST_LENGTH: Final = 9
-"""Digits of a Content-Length; the parser reads longer ones."""
 
 # As text, which is what routes compare. CONNECT and TRACE have rules of their own, and others are rare.
 _METHODS: Final = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
@@ -72,7 +68,7 @@ def _take_fields(head: RequestHead, lines: list[bytes], sender: Sender, spelling
     keeps = False
     for line in lines:
         name, _, value = line.partition(b": ")
-        if not value or value[0] == _SPACE or value[-1] == _SPACE:
+        if not value or value[0] == SPACE or value[-1] == SPACE:
             return False
         action = known.get(name, actions.UNKNOWN)
         if not action:
@@ -131,9 +127,7 @@ def _take_special(head: RequestHead, action: int, value: bytes, sender: Sender) 
             return False
         head.request_id = value
     elif action == actions.CONTENT_LENGTH:
-        if head.content_length is not None or len(value) > _LONGEST_LENGTH or not value.isdigit():
-            return False
-        if value.startswith(b"0") and len(value) > 1:
+        if head.content_length is not None or not is_plain_length(value):
             return False
         head.content_length = value
         head.has_body = value != b"0"

@@ -15,15 +15,13 @@ from typing import Final
 
 from strangler.proxy.http import field_actions as actions
 from strangler.proxy.http.headers import RESPONSE_ACTIONS
+from strangler.proxy.http.plain_lines import PRINTABLE, SPACE, is_plain_length
 
 REMEMBERED_STATUSES: Final = 256
 REMEMBERED_STATUS: Final = 128
 
 _CRLF: Final = b"\r\n"
-_PRINTABLE: Final = bytes(range(0x20, 0x7F))
-_SPACE: Final = 0x20
 _STATUS_LINE = re.compile(rb"HTTP/1\.1 ([2-5][0-9][0-9])(?: [ -~]*)?")
-_LONGEST_LENGTH: Final = 9
 _SHORTEST_LINE: Final = len(b"HTTP/1.1 200 ")
 _BODYLESS: Final = frozenset({204, 304})
 
@@ -71,7 +69,7 @@ def plain_response(data: bytes, end: int, to_head: bool) -> PlainResponse | None
     first = lines.pop(0)
     status, line = _status_of(first)
     # A CR or LF that stands alone, or any other control character, would be left over, too.
-    if not status or len(text.translate(None, _PRINTABLE)) != 2 * len(lines):
+    if not status or len(text.translate(None, PRINTABLE)) != 2 * len(lines):
         return None
     length = -1
     dated = False
@@ -79,7 +77,7 @@ def plain_response(data: bytes, end: int, to_head: bool) -> PlainResponse | None
     known = RESPONSE_ACTIONS.known
     for field in lines:
         name, _, value = field.partition(b": ")
-        if not value or value[0] == _SPACE or value[-1] == _SPACE:
+        if not value or value[0] == SPACE or value[-1] == SPACE:
             return None
         action = known.get(name, actions.UNKNOWN)
         if not action:
@@ -89,9 +87,7 @@ def plain_response(data: bytes, end: int, to_head: bool) -> PlainResponse | None
             if not action:
                 continue
         if action == actions.CONTENT_LENGTH:
-            if length >= 0 or len(value) > _LONGEST_LENGTH or not value.isdigit():
-                return None
-            if value.startswith(b"0") and len(value) > 1:
+            if length >= 0 or not is_plain_length(value):
                 return None
             length = int(value)
         elif action == actions.DATE:
