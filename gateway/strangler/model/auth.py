@@ -26,6 +26,11 @@ class SessionSource:
     calls: int = 16
     calls_per_second: int = 200
 
+    @property
+    def name(self) -> str:
+        """The name of these calls in events and metrics."""
+        return f"sessions of {self.upstream}"
+
 
 @dataclass(frozen=True, slots=True)
 class Provider:

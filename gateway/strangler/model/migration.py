@@ -70,6 +70,17 @@ class Migration:
     counting: CallerCounting | None = None
 
     @property
+    def extracted_buckets(self) -> int:
+        """How many of the 10,000 buckets of callers are on the extracted side at this stage."""
+        match self.stage:
+            case Stage.CANARY:
+                return self.threshold
+            case Stage.EXTRACTED | Stage.RETIRED:
+                return 10_000
+            case _:
+                return 0
+
+    @property
     def copied_sides(self) -> tuple[SideName, ...]:
         """The sides whose requests are copied to the other side."""
         if self.shadow is None:

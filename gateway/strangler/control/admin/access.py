@@ -20,6 +20,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from strangler.config.compile.admin import VARIABLE, AdminAccess, AdminToken
+from strangler.control.admin.identities import PATH as REVOKE_PATH
 from strangler.control.admin.problems import Refused, problem
 from strangler.model.addresses import is_address, is_loopback
 from strangler.model.listener import ListenAddress
@@ -31,7 +32,7 @@ PROBES = ("/livez", "/readyz")
 REPORT_INTERVAL = 10.0
 """Seconds between two reports of refused attempts, so that attempts do not fill the log."""
 
-SIGNED = ("/identities/revoke",)
+SIGNED = (REVOKE_PATH,)
 """What its caller signs with a secret of the configuration instead of showing a token (`identities`)."""
 
 Need = Literal["nothing", "read", "operate"]

@@ -14,6 +14,7 @@ from strangler.config.load import Loaded
 from strangler.config.schema.routes import MigrationSection
 from strangler.model.migration import Stage
 from strangler.rollout.policy import RolloutPolicy
+from strangler.routing.split import BUCKETS
 from strangler.shadow.evidence.epoch_settings import epoch_settings
 
 _PROVEN = {"from_", "to", "routes", "auth", "always", "never"}
@@ -75,16 +76,8 @@ def plans_of(loaded: Loaded) -> dict[str, RolloutPlan]:
 
 def share_in_configuration(loaded: Loaded, migration: str) -> float | None:
     """The share of callers that the stage in the configuration gives, 0 to 1; None for an unknown migration."""
-    found = loaded.snapshot.migrations.get(migration)
-    if found is None:
-        return None
-    match found.stage:
-        case Stage.CANARY:
-            return found.threshold / 10_000
-        case Stage.EXTRACTED | Stage.RETIRED:
-            return 1.0
-        case _:
-            return 0.0
+    configured = loaded.snapshot.migrations.get(migration)
+    return None if configured is None else configured.extracted_buckets / BUCKETS
 
 
 def _plan(loaded: Loaded, name: str, section: MigrationSection) -> RolloutPlan:

@@ -95,7 +95,7 @@ def event_labels(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
             for event in _OF_SESSIONS:
                 yield event, provider.session.upstream
             for event in _OF_BREAKERS:
-                yield event, f"sessions of {provider.session.upstream}"
+                yield event, provider.session.name
 
 
 def _events_of(upstream: Upstream) -> Iterator[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from strangler.control.status.totals import WorkerTotals
-from strangler.model.migration import Migration, Stage
 from strangler.model.snapshot import Snapshot
 
 
@@ -14,7 +13,7 @@ def migrations_as_json(snapshot: Snapshot, totals: WorkerTotals) -> dict[str, An
     return {
         name: {
             "stage": str(migration.stage),
-            "percent": _percent(migration),
+            "percent": migration.extracted_buckets / 100,
             "rolled_out": migration.rolled_out,
             "legacy": migration.legacy,
             "extracted": migration.extracted,
@@ -22,14 +21,3 @@ def migrations_as_json(snapshot: Snapshot, totals: WorkerTotals) -> dict[str, An
         }
         for name, migration in snapshot.migrations.items()
     }
-
-
-def _percent(migration: Migration) -> float:
-    """The share of callers on the extracted side."""
-    match migration.stage:
-        case Stage.CANARY:
-            return migration.threshold / 100
-        case Stage.EXTRACTED | Stage.RETIRED:
-            return 100.0
-        case _:
-            return 0.0

@@ -91,7 +91,7 @@ class SessionCalls:
         self._active = 0
         self._allowance = float(source.calls_per_second)
         self._allowed_at = worker.loop.time()
-        self._breaker = worker.new_breaker(BREAKER, f"sessions of {source.upstream}")
+        self._breaker = worker.new_breaker(BREAKER, source.name)
         self._result: tuple[bytes, Identity | None] | None = None
 
     def __repr__(self) -> str:
