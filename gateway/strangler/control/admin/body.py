@@ -1,4 +1,4 @@
-"""Documents that requests of the admin API have: JSON, of bounded size, and of a given type."""
+"""The bodies of requests of the admin API, within bounds; documents among them are JSON of a given type."""
 
 from __future__ import annotations
 
@@ -15,21 +15,27 @@ MOST_BYTES = 16_384
 Document = TypeVar("Document")
 
 
+async def bounded_body(request: Request, most: int) -> bytes:
+    """The request's body of at most `most` bytes. Raises Refused."""
+    content = bytearray()
+    try:
+        async for chunk in request.stream():
+            content += chunk
+            if len(content) > most:
+                raise Refused(413, f"The request has more than {most} bytes.")
+    except ClientDisconnect:
+        raise Refused(400, "The request broke off.") from None
+    return bytes(content)
+
+
 async def document(request: Request, kind: type[Document]) -> Document:
     """The request's body as a `kind`. Raises Refused."""
     # A page in a browser can send other types across origins without asking.
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
         raise Refused(415, f"The request's Content-Type has to be {JSON}.")
-    content = bytearray()
+    content = await bounded_body(request, MOST_BYTES)
     try:
-        async for chunk in request.stream():
-            content += chunk
-            if len(content) > MOST_BYTES:
-                raise Refused(413, f"The request has more than {MOST_BYTES} bytes.")
-    except ClientDisconnect:
-        raise Refused(400, "The request broke off.") from None
-    try:
-        return TypeAdapter(kind).validate_json(bytes(content))
+        return TypeAdapter(kind).validate_json(content)
     except ValidationError as error:
         raise Refused(422, f"The request's document is not valid: {_first(error)}") from None
 

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from strangler.auth.signatures import CALL_HEADER, REVOKE, body_digest, is_stamped
+from strangler.control.admin.body import bounded_body
 from strangler.control.admin.operations import Operation, Returned
 from strangler.control.admin.problems import Refused
 from strangler.control.admin.state import Shown
@@ -40,7 +41,7 @@ def identity_operations(gateway: Shown) -> list[Operation]:
     """The operations about the callers that `gateway` remembers."""
 
     async def revoke(request: Request) -> Response:
-        body = await _body(request)
+        body = await bounded_body(request, BODY_BYTES)
         stamp, parts = request.headers.get(CALL_HEADER, ""), ("POST", PATH, body_digest(body))
         secrets = [one.session.secret for one in gateway.snapshot.providers.values() if one.session is not None]
         if not any(is_stamped(stamp, secret, REVOKE, parts, time()) for secret in secrets):
@@ -60,15 +61,6 @@ def identity_operations(gateway: Shown) -> list[Operation]:
             refusals=(400, 413),
         )
     ]
-
-
-async def _body(request: Request) -> bytes:
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > BODY_BYTES:
-            raise Refused(413, f"The body is longer than {BODY_BYTES} bytes.")
-    return body
 
 
 def _named(body: bytes) -> tuple[frozenset[str], frozenset[str]]:

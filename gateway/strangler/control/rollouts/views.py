@@ -33,7 +33,7 @@ class RolloutView:
     """One rollout.
 
     `state` is where it stands, `held` the state that it holds. `step` is
-    "waiting", "shadow", "5" (percent) or "extracted", `steps` are all of them, `next_step` is the one
+    "waiting", "shadow", "5 %" or "extracted", `steps` are all of them, `next_step` is the one
     that a promotion leads to. `stage` is the stage in the configuration where
     that is not `rollout`: then a person decides. `missing` is one line: what the
     next promotion waits for; `seconds_to_go` how long that takes. `acknowledged` of `workers` serve by the
